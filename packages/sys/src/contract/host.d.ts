@@ -1,0 +1,23 @@
+// sys:host: what QuickJS lacks: clocks, randomness, digests, UTF-8, the two standard writers.
+
+declare module "sys:host" {
+  /** CLOCK_MONOTONIC, nanoseconds. */
+  export function monotonicNs(): bigint;
+  /** CLOCK_REALTIME, nanoseconds since 1970. */
+  export function realtimeNs(): bigint;
+  /** CLOCK_BOOTTIME start time of a process from /proc/PID/stat field 22, in clock ticks; null when there is no such process. */
+  export function processStartTime(pid: number): number | null;
+  export function sleepMs(milliseconds: number): void;
+  export function randomBytes(count: number): Uint8Array;
+  /** Lower-case hex. */
+  export function sha256Hex(data: Uint8Array | string): string;
+  export function utf8Encode(text: string): Uint8Array;
+  /** Invalid bytes become U+FFFD. */
+  export function utf8Decode(data: Uint8Array): string;
+  export function print(text: string): void;
+  export function printError(text: string): void;
+  /** Version of the host and of QuickJS inside it. */
+  export function version(): { host: string; quickjs: string };
+  /** Peak and current resident set, KiB (getrusage, /proc/self/statm). */
+  export function memory(): { peakKiB: number; currentKiB: number };
+}

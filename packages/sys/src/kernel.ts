@@ -1,0 +1,20 @@
+// The kernel as one value: what the kernel-side programs are given instead of importing `sys:*` themselves.
+// The real one is made in `real.ts` (inside the host only); `fake/` makes one in memory; `transcript/` wraps one.
+// portable: no host types here.
+
+/// <reference path="./contract/index.d.ts" />
+
+/** Every `sys:*` module under its name. Passed as first argument to whatever touches the kernel. */
+export interface Kernel {
+  readonly process: typeof import("sys:process");
+  readonly capability: typeof import("sys:capability");
+  readonly namespace: typeof import("sys:namespace");
+  readonly mount: typeof import("sys:mount");
+  readonly fs: typeof import("sys:fs");
+  readonly socket: typeof import("sys:socket");
+  readonly terminal: typeof import("sys:terminal");
+  readonly poll: typeof import("sys:poll");
+  readonly seccomp: typeof import("sys:seccomp");
+  readonly bpf: typeof import("sys:bpf");
+  readonly host: typeof import("sys:host");
+}
