@@ -1,0 +1,138 @@
+// What an engine can do with images: the interface and its values. One verb, one file beside it.
+// An image's id is the digest of its config (what Docker's classic store and podman show); a name points to an image.
+
+import type { Scope } from "@teu/base/scope";
+import type { Digest } from "@teu/image/digest";
+import type { Descriptor, ImageConfig, Platform } from "@teu/specs/image";
+import type { Layer } from "../snapshots/snapshots.ts";
+
+/** An image of this host. */
+export interface Image {
+  /** Digest of the config. */
+  readonly id: Digest;
+  /** Full references with tag ("docker.io/library/busybox:latest"), sorted; empty: dangling. `familiarName` of @teu/image/reference shortens them. */
+  readonly names: readonly string[];
+  /** Full references by digest ("docker.io/library/busybox@sha256:...") under which it was pulled or pushed. */
+  readonly repoDigests: readonly string[];
+  /** What the name resolved to: an index or a manifest. */
+  readonly target: Descriptor;
+  /** The manifest of this host's platform. */
+  readonly manifest: Descriptor;
+  readonly platform: Platform;
+  /** Chain id of the topmost layer; null for an image without layers. */
+  readonly chainId: Digest | null;
+  /** Unpacked bytes of all layers (compressed ones where not unpacked). */
+  readonly size: number;
+  /** Milliseconds since 1970, from the config; 0 when it says nothing. */
+  readonly createdAt: number;
+  readonly config: ImageConfig;
+}
+
+/** Docker-shaped facts (`docker image inspect`). */
+export interface ImageInspect {
+  readonly Id: string;
+  readonly RepoTags: readonly string[];
+  readonly RepoDigests: readonly string[];
+  readonly Parent: string;
+  readonly Comment: string;
+  readonly Created: string;
+  readonly Author: string;
+  readonly Architecture: string;
+  readonly Variant?: string;
+  readonly Os: string;
+  readonly Size: number;
+  readonly GraphDriver: { readonly Name: string; readonly Data: Readonly<Record<string, string>> };
+  readonly RootFS: { readonly Type: "layers"; readonly Layers: readonly string[] };
+  readonly Metadata: { readonly LastTagTime: string };
+  readonly Descriptor: Descriptor;
+  /** `config.config` of the image, as it is. */
+  readonly Config: Readonly<Record<string, unknown>>;
+}
+
+/** One line of `history`, newest first. */
+export interface ImageHistoryEntry {
+  readonly createdAt: number;
+  readonly createdBy: string;
+  readonly comment: string;
+  readonly size: number;
+  readonly emptyLayer: boolean;
+}
+
+/** What happens while an image moves. `id` is a short digest or a reference. */
+export interface ImageProgress {
+  readonly kind: "resolve" | "download" | "upload" | "unpack" | "exists" | "done";
+  readonly id: string;
+  /** Bytes so far and in all; absent where they mean nothing. */
+  readonly current?: number;
+  readonly total?: number;
+}
+
+/** How to reach a registry. */
+export interface RegistryAccess {
+  /** Plain HTTP, or TLS without verification. Loopback registries are tried over plain HTTP without it, as Docker does. */
+  readonly insecure?: boolean;
+  /** Overrides what the credential store says. */
+  readonly credentials?: { readonly username: string; readonly password: string };
+  readonly progress?: (event: ImageProgress) => void;
+}
+
+/** Options of `pull`. */
+export interface PullOptions extends RegistryAccess {
+  /** "linux/arm64", "linux/arm/v7"; default: this host's. */
+  readonly platform?: string;
+}
+
+/** An image made here, by a builder or an importer. */
+export interface CreateImageOptions {
+  /** `rootfs.diff_ids` must name the layers in order, lowest first. */
+  readonly config: ImageConfig;
+  /** Exact bytes of the config, when they must be kept; else `config` is written out. */
+  readonly configBytes?: Uint8Array;
+  /** Lowest first; every one needs a `blob` for the manifest. */
+  readonly layers: readonly Layer[];
+  /** References to give it; a reference that another image had moves. */
+  readonly names?: readonly string[];
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** What `remove` did. */
+export interface ImageRemoval {
+  /** Familiar names that are gone. */
+  readonly untagged: readonly string[];
+  /** Ids of images and layers that are gone. */
+  readonly deleted: readonly Digest[];
+}
+
+/** Options of `list`. */
+export interface ImageListOptions {
+  /** Only this repository, or repository:tag. */
+  readonly reference?: string;
+  /** Only images with (true) or without (false) no name. */
+  readonly dangling?: boolean;
+}
+
+/** Images of one engine. `ref` is a name, name@digest, id or unique id prefix; an ambiguous prefix is `conflict`, an unknown one `not-found`. */
+export interface Images {
+  /** Downloads, verifies and unpacks `reference` for one platform, and gives it its name. */
+  pull(scope: Scope, reference: string, options?: PullOptions): Promise<Image>;
+  /** Uploads the image named `reference` to where the name says. Returns the digest of what was pushed. */
+  push(scope: Scope, reference: string, options?: RegistryAccess): Promise<Descriptor>;
+  /** Gives `target` as a further name. */
+  tag(scope: Scope, ref: string, target: string): Promise<void>;
+  list(scope: Scope, options?: ImageListOptions): Promise<Image[]>;
+  get(scope: Scope, ref: string): Promise<Image>;
+  inspect(scope: Scope, ref: string): Promise<ImageInspect>;
+  history(scope: Scope, ref: string): Promise<ImageHistoryEntry[]>;
+  /** Takes the name away; with the last name (or by id) the image. `conflict` when a container uses it, unless forced (never for a running one). */
+  remove(scope: Scope, ref: string, options?: { readonly force?: boolean }): Promise<ImageRemoval>;
+  /** The archive's bytes. Default format "docker-archive". */
+  save(scope: Scope, refs: readonly string[], options?: { readonly format?: "docker-archive" | "oci-archive" }): AsyncIterable<Uint8Array>;
+  /** Reads either archive (also gzipped) and gives the names that it says. */
+  load(scope: Scope, source: AsyncIterable<Uint8Array>, options?: { readonly progress?: (event: ImageProgress) => void }): Promise<Image[]>;
+  create(scope: Scope, options: CreateImageOptions): Promise<Image>;
+  /** Makes sure that all layers are unpacked; returns the chain id (null: no layers). */
+  unpack(scope: Scope, ref: string): Promise<Digest | null>;
+  /** Checks the credentials with the registry and stores them where Docker does. */
+  login(scope: Scope, registry: string, credentials: { readonly username: string; readonly password: string }, options?: { readonly insecure?: boolean }): Promise<{ readonly stored: string }>;
+  logout(scope: Scope, registry: string): Promise<void>;
+}
