@@ -1,0 +1,115 @@
+// Content digests: "algorithm:encoded" as a distinct type, made, checked and computed (image-spec, descriptor.md "Digests").
+// Unknown algorithms that fit the grammar are valid names; computing them is refused.
+// The grammar has no "/" and no "..": a parsed digest is safe as part of a path (CVE-2024-3727).
+
+import { createHash } from "node:crypto";
+
+import { TeuError } from "@teu/base/errors";
+
+declare const brand: unique symbol;
+
+/** A digest whose text was checked by `parseDigest`: "sha256:<64 hex>". */
+export type Digest = string & { readonly [brand]: "digest" };
+
+/** Algorithms that can be computed here. */
+export type DigestAlgorithm = "sha256" | "sha512";
+
+/** Computes one digest over bytes as they pass. */
+export interface Digester {
+  readonly algorithm: DigestAlgorithm;
+  /** Bytes taken so far. */
+  readonly size: number;
+  update(chunk: Uint8Array): void;
+  /** Ends the computation; a second call throws. */
+  digest(): Digest;
+}
+
+const GRAMMAR = /^([a-z0-9]+(?:[+._-][a-z0-9]+)*):([A-Za-z0-9=_-]+)$/;
+/** Longest text taken for a digest; sha512 needs 135. */
+const LONGEST = 512;
+
+const REGISTERED: Readonly<Record<string, RegExp>> = {
+  sha256: /^[a-f0-9]{64}$/,
+  sha512: /^[a-f0-9]{128}$/,
+  blake3: /^[a-f0-9]{64}$/,
+};
+
+/**
+ * Checks the text of a digest: the grammar, and length and alphabet of registered algorithms.
+ * @throws TeuError `invalid`.
+ */
+export function parseDigest(text: string): Digest {
+  const why = digestFault(text);
+  if (why !== null) {
+    const shown = typeof text === "string" ? text.slice(0, 200) : String(text);
+    throw new TeuError({ code: "invalid", op: "read digest", subject: shown, message: why });
+  }
+  return text as Digest;
+}
+
+/** Whether `parseDigest` would take the text. */
+export function isDigest(text: string): text is Digest {
+  return digestFault(text) === null;
+}
+
+function digestFault(text: string): string | null {
+  if (typeof text !== "string" || text.length > LONGEST) return `want at most ${LONGEST} characters of text`;
+  const match = GRAMMAR.exec(text);
+  if (match === null) return 'want "algorithm:encoded", as in "sha256:<64 hex digits>"';
+  const form = REGISTERED[match[1] as string];
+  if (form !== undefined && !form.test(match[2] as string)) {
+    const length = match[1] === "sha512" ? 128 : 64;
+    return `want ${length} lower-case hex digits after "${match[1]}:"`;
+  }
+  return null;
+}
+
+/** The part before the colon: "sha256". */
+export function digestAlgorithm(digest: Digest): string {
+  return digest.slice(0, digest.indexOf(":"));
+}
+
+/** The part after the colon. */
+export function digestEncoded(digest: Digest): string {
+  return digest.slice(digest.indexOf(":") + 1);
+}
+
+/** The first 12 characters of the encoded part, as people are shown it. */
+export function shortDigest(digest: Digest): string {
+  return digestEncoded(digest).slice(0, 12);
+}
+
+/** The digest of bytes or of a text's UTF-8. */
+export function digestOf(content: Uint8Array | string, algorithm: DigestAlgorithm = "sha256"): Digest {
+  return `${algorithm}:${createHash(algorithm).update(content).digest("hex")}` as Digest;
+}
+
+/**
+ * Starts computing a digest.
+ * @throws TeuError `unsupported` for an algorithm that cannot be computed here.
+ */
+export function createDigester(algorithm: string = "sha256"): Digester {
+  if (!isComputable(algorithm)) {
+    throw new TeuError({
+      code: "unsupported", op: "compute digest", subject: algorithm,
+      message: "unknown digest algorithm", hint: "sha256 and sha512 can be verified here",
+    });
+  }
+  const hash = createHash(algorithm);
+  let size = 0;
+  return {
+    algorithm,
+    get size() {
+      return size;
+    },
+    update(chunk) {
+      hash.update(chunk);
+      size += chunk.length;
+    },
+    digest: () => `${algorithm}:${hash.digest("hex")}` as Digest,
+  };
+}
+
+function isComputable(algorithm: string): algorithm is DigestAlgorithm {
+  return algorithm === "sha256" || algorithm === "sha512";
+}

@@ -1,0 +1,87 @@
+// Verifies bytes in the act of reading: size while they pass, digest at their end.
+// For registry bodies, store reads and layout files alike; what happens on failure is the reader's business.
+
+import { TeuError } from "@teu/base/errors";
+
+import type { ExpectedBlob } from "./content-store.ts";
+import { createDigester, type Digest, digestAlgorithm } from "./digest.ts";
+
+/** Checks chunks against an expected size and digest, one by one. */
+export class BlobVerifier {
+  readonly #op: string;
+  readonly #expected: ExpectedBlob;
+  readonly #digester;
+
+  /** `op` names the action in errors: "read blob". */
+  constructor(op: string, expected: ExpectedBlob) {
+    this.#op = op;
+    this.#expected = expected;
+    this.#digester = createDigester(expected.digest === undefined ? "sha256" : digestAlgorithm(expected.digest));
+  }
+
+  /** Bytes seen so far. */
+  get size(): number {
+    return this.#digester.size;
+  }
+
+  /** @throws TeuError `corrupt` as soon as there are more bytes than expected. */
+  update(chunk: Uint8Array): void {
+    const { size } = this.#expected;
+    // Size before hash: an endless body must cost nothing more than what was declared.
+    if (size !== undefined && this.#digester.size + chunk.length > size) {
+      throw this.#corrupt(`longer than the ${size} bytes declared`);
+    }
+    this.#digester.update(chunk);
+  }
+
+  /** The digest of everything. @throws TeuError `corrupt` when size or digest differ from the expected. */
+  finish(): Digest {
+    const { size, digest } = this.#expected;
+    if (size !== undefined && this.#digester.size !== size) {
+      throw this.#corrupt(`${this.#digester.size} bytes instead of the ${size} declared`);
+    }
+    const found = this.#digester.digest();
+    if (digest !== undefined && found !== digest) throw this.#corrupt(`content has digest ${found}`);
+    return found;
+  }
+
+  #corrupt(message: string): TeuError {
+    const subject = this.#expected.digest;
+    return new TeuError({ code: "corrupt", op: this.#op, ...(subject === undefined ? {} : { subject }), message });
+  }
+}
+
+/** Passes `source` through, and throws `corrupt` when it ends (or outgrows its size) as something else than expected. */
+export async function* verifyStream(
+  source: AsyncIterable<Uint8Array>,
+  expected: ExpectedBlob,
+  op: string = "read blob",
+): AsyncIterable<Uint8Array> {
+  const verifier = new BlobVerifier(op, expected);
+  for await (const chunk of source) {
+    verifier.update(chunk);
+    yield chunk;
+  }
+  verifier.finish();
+}
+
+/**
+ * Everything of `source` in one array.
+ * @throws TeuError `exhausted` when longer than `limit` bytes.
+ */
+export async function collectBytes(
+  source: AsyncIterable<Uint8Array>,
+  limit: number,
+  op: string = "read blob",
+): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of source) {
+    size += chunk.length;
+    if (size > limit) {
+      throw new TeuError({ code: "exhausted", op, message: `longer than the limit of ${limit} bytes` });
+    }
+    chunks.push(chunk);
+  }
+  return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks, size);
+}
