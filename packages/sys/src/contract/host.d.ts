@@ -20,4 +20,9 @@ declare module "sys:host" {
   export function version(): { host: string; quickjs: string };
   /** Peak and current resident set, KiB (getrusage, /proc/self/statm). */
   export function memory(): { peakKiB: number; currentKiB: number };
+  /**
+   * For each line of `data` (up to and with its "\n"; a rest without one counts as a line): `before`, the line as the inside
+   * of a JSON string (quotes, backslashes and control characters escaped, invalid UTF-8 as U+FFFD), `after`. Empty for no data.
+   */
+  export function jsonLines(data: Uint8Array, before: string, after: string): Uint8Array;
 }
