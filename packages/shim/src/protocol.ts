@@ -22,7 +22,13 @@
 //   frame = [type u8, 0, 0, 0, length u32 big-endian] + payload          (Docker's stdcopy frame)
 //   to the client:  1 stdout, 2 stderr (never with a terminal), 3 = JSON StreamEnd, the last frame
 //   to the shim:    0 stdin (length 0: end of input), 4 = JSON StreamControl
-// A client that goes away detaches; it never stops the container.
+// A client that goes away detaches; it never stops the container. A client that only closes its sending side has ended its input.
+// RUNROOT may make shim.sock's path longer than sockaddr_un takes (107 bytes): connect through /proc/self/fd/DIRFD/shim.sock then.
+//
+// When the shim was killed (shim.lock is free, exit.json is absent, state.json still names a life): the container is without a
+// monitor, its pipes are broken. `teu-shim --config FILE --cleanup` (in the foreground, no fd 3) takes the lock, kills and deletes
+// the container, removes its network, and writes exit.json (code 137, `error` says that the monitor died) unless there is one.
+// It is idempotent, answers by its exit code and stderr, and refuses (`conflict`) while a shim lives.
 
 /** Version of everything in this file; the shim refuses another one. */
 export const SHIM_PROTOCOL_VERSION = 1;
@@ -164,8 +170,16 @@ export type ShimRequest =
   | { readonly op: "signal"; readonly signal: number; readonly all?: boolean }
   /** Answers when the container has ended and its exit record is written and everything is torn down. */
   | { readonly op: "wait" }
-  | { readonly op: "attach"; readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean }
-  /** `process`: a runtime-spec process object. With `detach` there are no frames; the answer carries the pid. */
+  /**
+   * `wait`: the container's output waits for this client, as for a pipe (a foreground run). Otherwise a client that falls
+   * behind by more than a bounded buffer is cut off (StreamEnd with code -1); log and container never notice.
+   */
+  | { readonly op: "attach"; readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean; readonly wait?: boolean }
+  /**
+   * `process`: a runtime-spec process object. With `detach` there are no frames; the answer carries the pid. A program that
+   * cannot be run is an error answer with `detail.exitCode` 127 (not found) or 126 (not executable), as for create and `start`.
+   * A client that does not read makes the process wait; a client that goes away does not stop it.
+   */
   | {
       readonly op: "exec";
       readonly process: unknown;
@@ -187,7 +201,7 @@ export type ShimResponse =
 /** Payload of a STREAM_CONTROL frame. */
 export type StreamControl = { readonly resize: { readonly rows: number; readonly columns: number } };
 
-/** Payload of the STREAM_END frame: exit code of the container (attach) or of the exec'ed process. */
+/** Payload of the STREAM_END frame: exit code of the container (attach) or of the exec'ed process; -1: cut off before, see `error`. */
 export interface StreamEnd {
   readonly code: number;
   readonly error?: string;
