@@ -1,0 +1,38 @@
+// Turns the texts a runtime is given (config.json, process.json, resources.json, a state) into typed values, once, here.
+// Syntax and schema only: whether this host can do what the document asks is decided where it is done.
+// portable: no host types here.
+
+import type { LinuxResources, Process, Spec, State } from "./runtime.ts";
+import * as gen from "./gen/runtime.ts";
+import { parseJson } from "./json.ts";
+import { validated } from "./validation.ts";
+
+/** Largest document, in characters. Real ones with a long system call filter have about 60,000. */
+export const RUNTIME_DOCUMENT_LIMIT: number = 4 << 20;
+
+/**
+ * Reads config.json; any ociVersion 1.x is taken, unknown members stay.
+ * @throws TeuError `invalid`, naming path and value.
+ */
+export function parseSpec(text: string): Spec {
+  return read(text, "config.json", gen.spec);
+}
+
+/** Reads the file of `exec --process`. @throws TeuError `invalid`, naming path and value. */
+export function parseProcess(text: string): Process {
+  return read(text, "process", gen.process);
+}
+
+/** Reads the file of `update --resources`. @throws TeuError `invalid`, naming path and value. */
+export function parseResources(text: string): LinuxResources {
+  return read(text, "resources", gen.resources);
+}
+
+/** Reads what `state` prints. @throws TeuError `invalid`, naming path and value. */
+export function parseState(text: string): State {
+  return read(text, "state", gen.state);
+}
+
+function read<T>(text: string, document: string, validate: Parameters<typeof validated>[2]): T {
+  return validated<T>(parseJson(text, { document, maxLength: RUNTIME_DOCUMENT_LIMIT }), document, validate);
+}
