@@ -1,0 +1,71 @@
+//! Owner, mode and times. -1 as descriptor number never occurs: "nothing to change" is the caller's business.
+
+use napi_derive::napi;
+
+use crate::error::{Result, check};
+use crate::file_name::FileName;
+
+/// fchownat(2).
+#[napi]
+pub fn fchownat(dirfd: i32, path: FileName, uid: u32, gid: u32, flags: i32) -> Result<()> {
+    let path = path.c_string("fchownat")?;
+    check("fchownat", unsafe { libc::fchownat(dirfd, path.as_ptr(), uid, gid, flags) })?;
+    Ok(())
+}
+
+/// fchown(2).
+#[napi]
+pub fn fchown(fd: i32, uid: u32, gid: u32) -> Result<()> {
+    check("fchown", unsafe { libc::fchown(fd, uid, gid) })?;
+    Ok(())
+}
+
+/// fchmodat(2), following a final symlink; with flags fchmodat2(2), which needs Linux 6.6.
+#[napi]
+pub fn fchmodat(dirfd: i32, path: FileName, mode: u32, flags: i32) -> Result<()> {
+    let path = path.c_string("fchmodat")?;
+    if flags == 0 {
+        check("fchmodat", unsafe { libc::fchmodat(dirfd, path.as_ptr(), mode, 0) })?;
+    } else {
+        check("fchmodat2", unsafe {
+            libc::syscall(libc::SYS_fchmodat2, dirfd, path.as_ptr(), mode, flags)
+        })?;
+    }
+    Ok(())
+}
+
+/// fchmod(2).
+#[napi]
+pub fn fchmod(fd: i32, mode: u32) -> Result<()> {
+    check("fchmod", unsafe { libc::fchmod(fd, mode) })?;
+    Ok(())
+}
+
+/// utimensat(2). Seconds may be negative; nanoseconds are 0..=999999999, or UTIME_OMIT to leave a time alone.
+#[napi]
+pub fn utimensat(
+    dirfd: i32,
+    path: FileName,
+    atime: i64,
+    atime_ns: u32,
+    mtime: i64,
+    mtime_ns: u32,
+    flags: i32,
+) -> Result<()> {
+    let path = path.c_string("utimensat")?;
+    let times = [timespec(atime, atime_ns), timespec(mtime, mtime_ns)];
+    check("utimensat", unsafe { libc::utimensat(dirfd, path.as_ptr(), times.as_ptr(), flags) })?;
+    Ok(())
+}
+
+/// futimens(3).
+#[napi]
+pub fn futimens(fd: i32, atime: i64, atime_ns: u32, mtime: i64, mtime_ns: u32) -> Result<()> {
+    let times = [timespec(atime, atime_ns), timespec(mtime, mtime_ns)];
+    check("futimens", unsafe { libc::futimens(fd, times.as_ptr()) })?;
+    Ok(())
+}
+
+fn timespec(seconds: i64, nanoseconds: u32) -> libc::timespec {
+    libc::timespec { tv_sec: seconds, tv_nsec: i64::from(nanoseconds) }
+}

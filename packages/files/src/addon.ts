@@ -1,0 +1,152 @@
+// Finds and loads the Node-API addon (native/node), and turns its errors into ours.
+// Nothing else in the package knows how it is loaded; nothing outside the package sees it.
+
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+
+import { type ErrorCode, TeuError } from "@teu/base/errors";
+
+/** The addon's functions; native/node/src has their contracts. An empty `path` means the descriptor itself. */
+export interface FilesAddon {
+  openat2(dirfd: number, path: string, flags: number, mode: number, resolve: number): number;
+  close(fd: number): void;
+  tryFlock(fd: number, operation: number): boolean;
+  mkdirat(dirfd: number, path: string, mode: number): void;
+  mknodat(dirfd: number, path: string, mode: number, major: number, minor: number): void;
+  symlinkat(target: string, dirfd: number, path: string): void;
+  linkat(fromFd: number, from: string, toFd: number, to: string, flags: number): void;
+  unlinkat(dirfd: number, path: string, flags: number): void;
+  renameat2(fromFd: number, from: string, toFd: number, to: string, flags: number): void;
+  readlinkat(dirfd: number, path: string): string;
+  readDirectory(fd: number): { names: string[]; types: number[] };
+  fchownat(dirfd: number, path: string, uid: number, gid: number, flags: number): void;
+  fchown(fd: number, uid: number, gid: number): void;
+  fchmodat(dirfd: number, path: string, mode: number, flags: number): void;
+  fchmod(fd: number, mode: number): void;
+  utimensat(
+    dirfd: number, path: string, atime: number, atimeNs: number, mtime: number, mtimeNs: number, flags: number,
+  ): void;
+  futimens(fd: number, atime: number, atimeNs: number, mtime: number, mtimeNs: number): void;
+  statx(dirfd: number, path: string, flags: number, out: Float64Array): boolean;
+  fstatfs(fd: number): number[];
+  setXattr(dirfd: number, path: string, name: string, value: Uint8Array): void;
+  getXattr(dirfd: number, path: string, name: string): Uint8Array | null;
+  listXattrs(dirfd: number, path: string): string[];
+  removeXattr(dirfd: number, path: string, name: string): boolean;
+  writeNewFile(
+    dirfd: number, name: string, data: Uint8Array,
+    mode: number, uid: number, gid: number, mtime: number, mtimeNs: number,
+  ): void;
+  writeAll(fd: number, data: Uint8Array): void;
+  copyRange(from: number, to: number, count: number): number;
+  ftruncate(fd: number, size: number): void;
+  allocate(fd: number, size: number): boolean;
+  seekExtent(fd: number, offset: number, hole: boolean): number;
+  fsync(fd: number): void;
+  syncfs(fd: number): void;
+}
+
+const FILE = "teu-files.node";
+let loaded: FilesAddon | undefined;
+
+/**
+ * The addon, loaded at first use. TEU_FILES_ADDON names the file; else it is looked for where the build puts it,
+ * from the sources and from the bundles alike.
+ * @throws TeuError `unavailable` when it was not built or does not load.
+ */
+export function filesAddon(): FilesAddon {
+  loaded ??= load();
+  return loaded;
+}
+
+/** Where the addon is, or null when it was not built. */
+export function filesAddonPath(): string | null {
+  const named = process.env["TEU_FILES_ADDON"];
+  if (named !== undefined && named !== "") return named;
+  // In a CommonJS bundle import.meta is empty, in a module __dirname is not there.
+  const here = typeof __dirname === "string" ? __dirname : dirname(new URL(import.meta.url).pathname);
+  const places = ["native", "../native", "../../native", "../../../dist/native"];
+  return places.map((place) => join(here, place, FILE)).find((path) => existsSync(path)) ?? null;
+}
+
+function load(): FilesAddon {
+  const path = filesAddonPath();
+  const hint = "run `npm run build` in the checkout, or name the file in TEU_FILES_ADDON";
+  if (path === null) {
+    throw new TeuError({ code: "unavailable", op: "load the file addon", message: `${FILE} was not built`, hint });
+  }
+  try {
+    return createRequire(path)(path) as FilesAddon;
+  } catch (cause) {
+    throw new TeuError({
+      code: "unavailable", op: "load the file addon", subject: path, message: "it does not load", hint, cause,
+    });
+  }
+}
+
+const CODES: Readonly<Record<string, ErrorCode>> = {
+  ENOENT: "not-found",
+  ENODATA: "not-found",
+  EEXIST: "already-exists",
+  EACCES: "denied",
+  EPERM: "denied",
+  EROFS: "denied",
+  ENOSPC: "exhausted",
+  EDQUOT: "exhausted",
+  EMFILE: "exhausted",
+  ENFILE: "exhausted",
+  ENOMEM: "exhausted",
+  EMLINK: "exhausted",
+  EFBIG: "exhausted",
+  EINVAL: "invalid",
+  ENAMETOOLONG: "invalid",
+  ELOOP: "invalid",
+  ENOTDIR: "invalid",
+  EISDIR: "invalid",
+  EXDEV: "invalid",
+  ERANGE: "invalid",
+  EILSEQ: "invalid",
+  EBUSY: "conflict",
+  ENOTEMPTY: "conflict",
+  ETXTBSY: "conflict",
+  EAGAIN: "conflict",
+  ENOSYS: "unsupported",
+  EOPNOTSUPP: "unsupported",
+  EUCLEAN: "corrupt",
+};
+
+/**
+ * Runs one addon call. @throws TeuError with the code of the errno and `detail {errno, syscall, path}`.
+ * `op` is what is being done, verb first; it may be the call's own name.
+ */
+export function attempt<T>(op: string, path: string, call: (addon: FilesAddon) => T): T {
+  const addon = filesAddon();
+  try {
+    return call(addon);
+  } catch (error) {
+    throw fileError(op, path, error);
+  }
+}
+
+/** A failed file call, of the addon or of node:fs, as TeuError; its errno is in `detail.errno`. */
+export function fileError(op: string, path: string, error: unknown): TeuError {
+  const raw = error as { code?: unknown; message?: unknown; syscall?: unknown };
+  const errno = typeof raw.code === "string" ? raw.code : "";
+  const [first, second] = String(raw.message ?? error).split(": ");
+  // The addon says "mkdirat: file exists", node:fs "EEXIST: file already exists, mkdir '/x'".
+  const message = (first === errno ? second?.split(", ")[0] : second) ?? String(raw.message ?? error);
+  const syscall = typeof raw.syscall === "string" ? raw.syscall : (first ?? "");
+  return new TeuError({
+    code: CODES[errno] ?? "internal", op, subject: path,
+    message: errno === "" ? message : `${message} (${errno})`,
+    detail: { errno, syscall, path },
+  });
+}
+
+/** The errno name of an error made here or by node:fs: "ENOENT"; undefined for other errors. */
+export function errnoOf(error: unknown): string | undefined {
+  const { detail, code } = (error ?? {}) as { detail?: { errno?: unknown }; code?: unknown };
+  if (typeof detail?.errno === "string") return detail.errno;
+  return typeof code === "string" && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
+}

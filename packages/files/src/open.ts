@@ -1,0 +1,49 @@
+// Opening by directory descriptor with openat2's promises about where a path may lead.
+
+import { attempt } from "./addon.ts";
+import { AT_FDCWD, O_DIRECTORY, O_RDONLY, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_XDEV } from "./constants.ts";
+
+/** What a walk inside an untrusted tree needs: never leaves it, no magic links, no other file system. */
+export const RESOLVE_INSIDE: number = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
+
+/** A file descriptor with an owner: closed when disposed, once. */
+export class OwnedFd implements Disposable {
+  readonly fd: number;
+  #open = true;
+
+  constructor(fd: number) {
+    this.fd = fd;
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#open) return;
+    this.#open = false;
+    closeFd(this.fd);
+  }
+}
+
+/**
+ * openat2(2), close-on-exec. The number returned is the caller's to close (`closeFd`), or wrap it in `OwnedFd`.
+ * `resolve` is RESOLVE_*, default `RESOLVE_INSIDE`.
+ * @throws TeuError by errno: `not-found`, `denied`, `invalid` (ELOOP, EXDEV: the path leads where it must not), ...
+ */
+export function openat2(
+  dirfd: number,
+  path: string,
+  flags: number,
+  mode: number = 0,
+  resolve: number = RESOLVE_INSIDE,
+): number {
+  return attempt("open", path, (addon) => addon.openat2(dirfd, path, flags, mode, resolve));
+}
+
+/** Opens a directory by a trusted path, following symlinks. */
+export function openDirectory(path: string): OwnedFd {
+  const flags = O_RDONLY | O_DIRECTORY;
+  return new OwnedFd(attempt("open directory", path, (addon) => addon.openat2(AT_FDCWD, path, flags, 0, 0)));
+}
+
+/** close(2). */
+export function closeFd(fd: number): void {
+  attempt("close", `fd ${fd}`, (addon) => addon.close(fd));
+}
