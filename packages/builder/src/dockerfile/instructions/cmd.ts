@@ -1,0 +1,10 @@
+// CMD ["exec", "form"] | shell form
+
+import { type InstructionLine, noFlags, readCommand } from "../instruction-line.ts";
+import type { CommandInstruction } from "./instruction.ts";
+
+/** An empty one takes away what was inherited. @throws TeuError `invalid`. */
+export function parseCmd(line: InstructionLine): CommandInstruction {
+  noFlags(line);
+  return { kind: "cmd", at: line.at, text: line.text, command: line.rest === "" ? { kind: "exec", args: [] } : readCommand(line) };
+}

@@ -1,0 +1,10 @@
+// ENV name=value ... | name value
+
+import { type InstructionLine, noFlags, readPairs } from "../instruction-line.ts";
+import type { PairsInstruction } from "./instruction.ts";
+
+/** @throws TeuError `invalid`. */
+export function parseEnv(line: InstructionLine): PairsInstruction {
+  noFlags(line);
+  return { kind: "env", at: line.at, text: line.text, pairs: readPairs(line) };
+}
