@@ -1,10 +1,10 @@
 // The content store in memory: for tests, for embedding, for documents that never need a disk.
 
-import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 
 import type { BlobInfo, BlobRange, ContentStore, ExpectedBlob, Ingest, IngestOptions } from "./content-store.ts";
 import type { Digest } from "./digest.ts";
+import { blobNotFound, blobTooLarge, checkGrowth, ingestClosed, resolveRange } from "./internal/blob-rules.ts";
 import { BlobVerifier } from "./verified-stream.ts";
 
 /** Blobs in a map. Holds everything until deleted; nothing to close. */
@@ -26,7 +26,7 @@ export class MemoryContentStore implements ContentStore {
     if (blob === undefined) throw blobNotFound(digest);
     const { start, end } = resolveRange(digest, blob.length, range);
     // A copy: the caller may write into what it is given, and a blob never changes.
-    if (end > start) yield blob.slice(start, end);
+    if (end > start) yield new Uint8Array(blob.subarray(start, end));
   }
 
   async readAll(scope: Scope, digest: Digest, limit: number): Promise<Uint8Array> {
@@ -34,7 +34,7 @@ export class MemoryContentStore implements ContentStore {
     const blob = this.#blobs.get(digest);
     if (blob === undefined) throw blobNotFound(digest);
     if (blob.length > limit) throw blobTooLarge(digest, blob.length, limit);
-    return blob.slice();
+    return new Uint8Array(blob);
   }
 
   async ingest(scope: Scope, key: string, options: IngestOptions = {}): Promise<Ingest> {
@@ -96,7 +96,7 @@ class MemoryIngest implements Ingest {
   async write(chunk: Uint8Array): Promise<void> {
     if (!this.#open) throw ingestClosed(this.key);
     checkGrowth(this.key, this.#size + chunk.length, this.#expected.size);
-    this.#chunks.push(chunk.slice());
+    this.#chunks.push(new Uint8Array(chunk));
     this.#size += chunk.length;
   }
 
@@ -129,42 +129,4 @@ function verifyIngest(content: Uint8Array, expected: ExpectedBlob): Digest {
   const verifier = new BlobVerifier("commit blob", expected);
   verifier.update(content);
   return verifier.finish();
-}
-
-/** The error for a digest that a store does not hold. */
-export function blobNotFound(digest: Digest): TeuError {
-  return new TeuError({ code: "not-found", op: "read blob", subject: digest, message: "no such blob" });
-}
-
-/** The error for a blob larger than its reader is ready to hold. */
-export function blobTooLarge(digest: Digest, size: number, limit: number): TeuError {
-  return new TeuError({
-    code: "exhausted", op: "read blob", subject: digest, message: `${size} bytes, limit is ${limit}`,
-  });
-}
-
-/** The error for using an ingest after commit, abort or disposal. */
-export function ingestClosed(key: string): TeuError {
-  return new TeuError({ code: "conflict", op: "write blob", subject: key, message: "ingest has ended" });
-}
-
-/** @throws TeuError `corrupt` when a blob being written outgrows its declared size. */
-export function checkGrowth(key: string, size: number, declared: number | undefined): void {
-  if (declared !== undefined && size > declared) {
-    throw new TeuError({
-      code: "corrupt", op: "write blob", subject: key, message: `longer than the ${declared} bytes declared`,
-    });
-  }
-}
-
-/** First byte and the byte after the last of a range; @throws TeuError `invalid` outside the blob. */
-export function resolveRange(digest: Digest, size: number, range: BlobRange = {}): { start: number; end: number } {
-  const start = range.offset ?? 0;
-  const end = range.length === undefined ? size : start + range.length;
-  if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end) || start < 0 || end < start || end > size) {
-    throw new TeuError({
-      code: "invalid", op: "read blob", subject: digest, message: `range ${start}-${end} of a blob of ${size} bytes`,
-    });
-  }
-  return { start, end };
 }

@@ -1,0 +1,82 @@
+// The store on disk: the contract, and what only a disk can do wrong.
+
+import assert from "node:assert/strict";
+import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { it } from "node:test";
+
+import { isTeuError } from "@teu/base/errors";
+import { createScope } from "@teu/base/scope";
+
+import { contentStoreSuite } from "./content-store.suite.ts";
+import { digestOf } from "./digest.ts";
+import { DiskContentStore } from "./disk-content-store.ts";
+
+const scope = createScope();
+
+async function temporary(): Promise<{ path: string } & AsyncDisposable> {
+  const path = await mkdtemp(join(tmpdir(), "teu-store-"));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) };
+}
+
+contentStoreSuite("DiskContentStore", async () => {
+  const directory = await temporary();
+  const store = await DiskContentStore.open(directory.path);
+  return {
+    store,
+    [Symbol.asyncDispose]: async () => {
+      assert.deepEqual(await readdir(join(directory.path, "ingest")), [], "temp files left");
+      await directory[Symbol.asyncDispose]();
+    },
+  };
+});
+
+it("DiskContentStore.read: corrupt when the file was changed behind its back", async () => {
+  await using directory = await temporary();
+  const store = await DiskContentStore.open(directory.path);
+  const digest = digestOf("content");
+  const path = store.path(digest);
+  await writeFile(path, "c0ntent");
+  await assert.rejects(store.readAll(scope, digest, 100), (error) => isTeuError(error, "corrupt"));
+});
+
+it("DiskContentStore.path: the blob itself, read-only", async () => {
+  await using directory = await temporary();
+  const store = await DiskContentStore.open(directory.path);
+  await using ingest = await store.ingest(scope, "key");
+  await ingest.write(Buffer.from("text"));
+  const { digest } = await ingest.commit();
+  assert.equal(await readFile(store.path(digest), "utf8"), "text");
+  assert.equal((await stat(store.path(digest))).mode & 0o777, 0o444);
+});
+
+it("DiskContentStore.open: removes what killed writers left, keeps the living and the resumable", async () => {
+  await using directory = await temporary();
+  const first = await DiskContentStore.open(directory.path);
+  const ingest = join(directory.path, "ingest");
+  await writeFile(join(ingest, "tmp-dead"), "half");
+  await writeFile(join(ingest, "key-recent"), "half");
+  await writeFile(join(ingest, "key-old"), "half");
+  await utimes(join(ingest, "key-old"), 0, 0);
+  await using living = await first.ingest(scope, "alive");
+  await living.write(Buffer.from("still here"));
+  await DiskContentStore.open(directory.path);
+  const left = await readdir(ingest);
+  assert.equal(left.length, 2);
+  assert.ok(left.includes("key-recent"));
+  assert.equal((await living.commit()).digest, digestOf("still here"));
+});
+
+it("DiskContentStore.ingest: a longer leftover than declared is begun again", async () => {
+  await using directory = await temporary();
+  const store = await DiskContentStore.open(directory.path);
+  {
+    await using first = await store.ingest(scope, "key", { resume: true });
+    await first.write(Buffer.from("something quite long"));
+  }
+  await using second = await store.ingest(scope, "key", { resume: true, size: 5 });
+  assert.equal(second.offset, 0);
+  await second.write(Buffer.from("short"));
+  assert.equal((await second.commit()).digest, digestOf("short"));
+});

@@ -1,0 +1,204 @@
+// The content store on disk. Safe for several processes; a kill at any instruction leaves no half blob visible,
+// and what it leaves in ingest/ is removed by the next open.
+//
+//   DIR/
+//     blobs/<algorithm>/<encoded>   whole, verified, mode 0444, never written again
+//     ingest/tmp-<random>           being written; flocked by its writer
+//     ingest/key-<sha256 of key>    resumable; flocked while written, kept RESUMABLE_DAYS otherwise
+//
+// An ingest becomes a blob by fsync, rename, fsync of the directory, in that order.
+
+import { randomBytes } from "node:crypto";
+import type { Dirent } from "node:fs";
+import { type FileHandle, mkdir, open, readdir, stat, unlink } from "node:fs/promises";
+import { join } from "node:path";
+
+import type { Scope } from "@teu/base/scope";
+import { fileError } from "@teu/files/addon";
+import { FileLock } from "@teu/files/file-lock";
+
+import type { BlobInfo, BlobRange, ContentStore, Ingest, IngestOptions } from "./content-store.ts";
+import { DiskIngest } from "./disk-ingest.ts";
+import { type Digest, digestAlgorithm, digestEncoded, digestOf, isDigest } from "./digest.ts";
+import { blobNotFound, blobTooLarge, resolveRange } from "./internal/blob-rules.ts";
+import { BlobVerifier } from "./verified-stream.ts";
+
+/** Large reads: Node's default of 64 KiB costs twice the CPU per byte. */
+const READ_BYTES = 1 << 20;
+const RESUMABLE_DAYS = 7;
+
+/** Blobs as files below one directory. Holds nothing open between calls: nothing to close. */
+export class DiskContentStore implements ContentStore {
+  /** The directory given to `open`. */
+  readonly directory: string;
+
+  private constructor(directory: string) {
+    this.directory = directory;
+  }
+
+  /**
+   * Opens the store in `directory`, making it when missing, and removes what killed writers left.
+   * @throws TeuError by errno; `unavailable` without the file addon.
+   */
+  static async open(directory: string): Promise<DiskContentStore> {
+    const store = new DiskContentStore(directory);
+    try {
+      await mkdir(join(directory, "blobs", "sha256"), { recursive: true, mode: 0o755 });
+      await mkdir(store.#ingestDirectory(), { recursive: true, mode: 0o700 });
+      await store.#sweep();
+    } catch (error) {
+      throw fileError("open content store", directory, error);
+    }
+    return store;
+  }
+
+  path(digest: Digest): string {
+    return join(this.directory, "blobs", digestAlgorithm(digest), digestEncoded(digest));
+  }
+
+  async info(scope: Scope, digest: Digest): Promise<BlobInfo | null> {
+    scope.check("look up blob");
+    try {
+      const found = await stat(this.path(digest));
+      return found.isFile() ? { digest, size: found.size } : null;
+    } catch (error) {
+      if (isAbsent(error)) return null;
+      throw fileError("look up blob", digest, error);
+    }
+  }
+
+  async *read(scope: Scope, digest: Digest, range?: BlobRange): AsyncIterable<Uint8Array> {
+    scope.check("read blob");
+    await using file = await this.#openBlob(digest);
+    const { size } = await file.stat();
+    const { start, end } = resolveRange(digest, size, range);
+    const whole = start === 0 && end === size;
+    const verifier = whole ? new BlobVerifier("read blob", { digest }) : null;
+    for (let at = start; at < end; ) {
+      scope.check("read blob");
+      const chunk = await readChunk(file, digest, at, Math.min(READ_BYTES, end - at));
+      verifier?.update(chunk);
+      yield chunk;
+      at += chunk.length;
+    }
+    verifier?.finish();
+  }
+
+  async readAll(scope: Scope, digest: Digest, limit: number): Promise<Uint8Array> {
+    const info = await this.info(scope, digest);
+    if (info === null) throw blobNotFound(digest);
+    if (info.size > limit) throw blobTooLarge(digest, info.size, limit);
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of this.read(scope, digest)) chunks.push(chunk);
+    return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks);
+  }
+
+  async ingest(scope: Scope, key: string, options: IngestOptions = {}): Promise<Ingest> {
+    scope.check("write blob");
+    const keyed = join(this.#ingestDirectory(), `key-${digestEncoded(digestOf(key))}`);
+    const lock = options.resume === true ? FileLock.tryAcquire(keyed) : null;
+    const held = lock ?? this.#lockTemp();
+    return DiskIngest.start({
+      key,
+      options,
+      lock: held,
+      keeps: lock !== null,
+      place: async (digest) => {
+        const path = this.path(digest);
+        await mkdir(join(this.directory, "blobs", digestAlgorithm(digest)), { recursive: true, mode: 0o755 });
+        return path;
+      },
+    });
+  }
+
+  async delete(scope: Scope, digest: Digest): Promise<boolean> {
+    scope.check("delete blob");
+    try {
+      await unlink(this.path(digest));
+      return true;
+    } catch (error) {
+      if (isAbsent(error)) return false;
+      throw fileError("delete blob", digest, error);
+    }
+  }
+
+  async *list(scope: Scope): AsyncIterable<BlobInfo> {
+    const blobs = join(this.directory, "blobs");
+    for (const algorithm of await listDirectory(blobs)) {
+      if (!algorithm.isDirectory()) continue;
+      for (const entry of await listDirectory(join(blobs, algorithm.name))) {
+        const digest = `${algorithm.name}:${entry.name}`;
+        if (!entry.isFile() || !isDigest(digest)) continue;
+        const info = await this.info(scope, digest);
+        // Null: deleted while we walk.
+        if (info !== null) yield info;
+      }
+    }
+  }
+
+  #ingestDirectory(): string {
+    return join(this.directory, "ingest");
+  }
+
+  #lockTemp(): FileLock {
+    for (;;) {
+      const path = join(this.#ingestDirectory(), `tmp-${randomBytes(12).toString("hex")}`);
+      // Null: a sweep of another process saw it before it was locked, and is removing it.
+      const lock = FileLock.tryAcquire(path);
+      if (lock !== null) return lock;
+    }
+  }
+
+  async #openBlob(digest: Digest): Promise<FileHandle> {
+    try {
+      return await open(this.path(digest), "r");
+    } catch (error) {
+      throw isAbsent(error) ? blobNotFound(digest) : fileError("read blob", digest, error);
+    }
+  }
+
+  /** Removes ingests without a living writer: temporary ones at once, resumable ones when old. */
+  async #sweep(): Promise<void> {
+    const oldest = Date.now() - RESUMABLE_DAYS * 86_400_000;
+    for (const { name } of await listDirectory(this.#ingestDirectory())) {
+      const path = join(this.#ingestDirectory(), name);
+      if (name.startsWith("key-") && (await modifiedAt(path)) > oldest) continue;
+      using lock = FileLock.tryAcquire(path);
+      if (lock !== null) await unlink(path);
+    }
+  }
+}
+
+async function readChunk(file: FileHandle, digest: Digest, at: number, length: number): Promise<Uint8Array> {
+  // Not from Buffer's pool, and new each time: the consumer may keep it.
+  const buffer = Buffer.allocUnsafeSlow(length);
+  try {
+    const { bytesRead } = await file.read(buffer, 0, length, at);
+    if (bytesRead > 0) return buffer.subarray(0, bytesRead);
+  } catch (error) {
+    throw fileError("read blob", digest, error);
+  }
+  throw fileError("read blob", digest, new Error("file became shorter while it was read"));
+}
+
+async function modifiedAt(path: string): Promise<number> {
+  try {
+    return (await stat(path)).mtimeMs;
+  } catch (error) {
+    if (isAbsent(error)) return Number.POSITIVE_INFINITY;
+    throw error;
+  }
+}
+
+async function listDirectory(path: string): Promise<Dirent[]> {
+  try {
+    return await readdir(path, { withFileTypes: true });
+  } catch (error) {
+    if (isAbsent(error)) return [];
+    throw fileError("list blobs", path, error);
+  }
+}
+
+function isAbsent(error: unknown): boolean {
+  return (error as { code?: unknown }).code === "ENOENT";
+}
