@@ -1,12 +1,10 @@
 // Second half of the set-up, under our Node: Debian packages and build steps that a target needs. Run by tools/setup.sh only,
 // which holds the lock. Says nothing when there is nothing to do.
 
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { cliStep } from "./build/cli.ts";
 import { installDebianPackages, type Need } from "./build/debian.ts";
 import { addonStep } from "./build/native.ts";
-import { ROOT, runStep, type Step } from "./build/step.ts";
+import { runStep, type Step } from "./build/step.ts";
 
 const NEEDS: Readonly<Record<string, readonly Need[]>> = {
   build: ["build"],

@@ -72,7 +72,7 @@ export class TeuError extends Error {
     this.op = options.op;
     this.subject = subject;
     this.what = what;
-    this.detail = options.detail ?? {};
+    this.detail = scrubDetail(options.detail ?? {});
     this.hint = options.hint;
     Object.defineProperty(this, BRAND, { value: true });
   }
@@ -114,24 +114,36 @@ export function fromJson(json: unknown): TeuError {
 
 /** The message of anything thrown, cause chain included, joined by ": ". */
 export function errorText(error: unknown): string {
-  if (isTeuError(error)) return error.message;
-  if (error instanceof Error) {
-    return error.cause === undefined ? error.message : `${error.message}: ${causeText(error.cause)}`;
+  const parts: string[] = [];
+  let at = error;
+  // Eight causes explain enough, and causes can form a ring.
+  for (let depth = 0; depth < 8; depth++) {
+    parts.push(at instanceof Error || isTeuError(at) ? at.message : String(at));
+    // The text of a TeuError has its causes in it.
+    if (isTeuError(at) || !(at instanceof Error) || at.cause === undefined) break;
+    at = at.cause;
   }
-  return String(error);
+  return parts.join(": ");
 }
 
 /** Removes what must not be shown or logged: URL passwords, Authorization values, token parameters. */
 export function scrubSecrets(text: string): string {
   return text
     .replace(/([a-z][a-z0-9+.-]*:\/\/[^\s/:@]*):[^\s/@]+@/gi, "$1:***@")
-    .replace(/\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}/g, "$1 ***")
-    .replace(/\b(token|access_token|refresh_token|password|X-Amz-Signature|sig)=[^&\s"']+/gi, "$1=***");
+    .replace(/\b(authorization["']?\s*[:=]\s*["']?(?:bearer|basic)\s+)[^\s"',]+/gi, "$1***")
+    // Credentials have more than small letters; "Basic authentication" has not.
+    .replace(/\b([Bb]earer|[Bb]asic)\s+(?=[a-z]*[A-Z0-9._~+/=-])[A-Za-z0-9._~+/=-]{8,}/g, "$1 ***")
+    .replace(/\b((?:access_|refresh_|identity|registry)?token|password|X-Amz-Signature|sig)(=|["']\s*:\s*["'])[^&\s"',]+/gi, "$1$2***");
 }
 
 function textOf(op: string, subject: string | undefined, what: string, cause: unknown): string {
   const head = subject === undefined ? `cannot ${op}: ${what}` : `cannot ${op} ${JSON.stringify(subject)}: ${what}`;
   return cause === undefined ? head : `${head}: ${causeText(cause)}`;
+}
+
+function scrubDetail(detail: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const scrubbed = Object.entries(detail).map(([key, value]) => [key, typeof value === "string" ? scrubSecrets(value) : value]);
+  return Object.fromEntries(scrubbed) as Record<string, unknown>;
 }
 
 function causeText(cause: unknown): string {
