@@ -3,7 +3,6 @@
 
 import type { Digest } from "@teu/image/digest";
 import type { ImageConfig } from "@teu/specs/image";
-import type { PortMapping } from "@teu/shim/protocol";
 
 /** What is mounted at `target` besides the root file system. */
 export type VolumeOption =
@@ -151,7 +150,6 @@ export interface LogOptions {
 export interface CreatedContainer {
   readonly id: string;
   readonly name: string;
-  readonly ports: readonly PortMapping[];
   /** What was asked for and cannot be had on this host, one sentence each. */
   readonly warnings: readonly string[];
 }

@@ -1,0 +1,32 @@
+// Turns a workspace's upper directory into a layer: its difference is packed into a blob, and the directory itself becomes the layer.
+
+import type { Scope } from "@teu/base/scope";
+import { removeTree } from "@teu/files/remove-tree";
+import { diffOverlay } from "@teu/image/layer/diff";
+
+import { deleteWorkspace, getWorkspace, type LayerRow } from "../store/layer-rows.ts";
+import { addLayer } from "./add-layer.ts";
+import { chainIdOf } from "./chain-id.ts";
+import { directoryUsage } from "./directory.ts";
+import { noWorkspace, type SnapshotContext, workspaceOf } from "./overlay-snapshots.ts";
+import type { CommitOptions } from "./snapshots.ts";
+
+/** See `Snapshots.commit`. */
+export async function commitWorkspace(scope: Scope, context: SnapshotContext, key: string, options: CommitOptions): Promise<LayerRow> {
+  const found = getWorkspace(context.db, key);
+  if (found === null) throw noWorkspace(key);
+  const workspace = workspaceOf(context, key, found.parent);
+  const { packLayer } = await import("@teu/image/layer/pack");
+  const packed = await packLayer(scope, {
+    source: diffOverlay(scope, { upper: workspace.upper, lower: workspace.lower }),
+    store: context.content, compression: options.compression ?? "gzip",
+  });
+  const { bytes } = directoryUsage(workspace.upper);
+  const chainId = chainIdOf(workspace.parent, packed.diffId);
+  const row = await addLayer(scope, context, workspace.upper, {
+    chainId, parent: workspace.parent, diffId: packed.diffId, blob: options.keepBlob === false ? null : packed.descriptor, size: bytes,
+  });
+  deleteWorkspace(context.db, key);
+  await removeTree(scope, context.paths.workspace(key));
+  return row;
+}

@@ -1,0 +1,55 @@
+// Unpacks one layer blob beside its place, verifies it, and lets it appear.
+
+import { mkdirSync } from "node:fs";
+
+import { TeuError } from "@teu/base/errors";
+import { cleanupScope, type Scope } from "@teu/base/scope";
+import { removeTree } from "@teu/files/remove-tree";
+import { parseDigest } from "@teu/image/digest";
+import { applyLayer } from "@teu/image/layer/apply";
+
+import { getLayer, type LayerRow, putLayer } from "../store/layer-rows.ts";
+import { addLayer } from "./add-layer.ts";
+import { chainIdOf } from "./chain-id.ts";
+import { makeLike, scratchPath } from "./directory.ts";
+import { layersDown, type SnapshotContext } from "./overlay-snapshots.ts";
+import type { UnpackOptions } from "./snapshots.ts";
+
+/** See `Snapshots.unpack`. */
+export async function unpackLayer(scope: Scope, context: SnapshotContext, options: UnpackOptions): Promise<LayerRow> {
+  const { descriptor, parent } = options;
+  if (parent !== null) context.keep?.(parent);
+  if (options.diffId !== undefined) {
+    const chainId = chainIdOf(parent, options.diffId);
+    context.keep?.(chainId);
+    const present = getLayer(context.db, chainId);
+    if (present?.blob !== null && present !== null) return present;
+    if (present !== null) {
+      putLayer(context.db, { ...present, blob: descriptor }, scope.now());
+      return present;
+    }
+  }
+  const lower = parent === null ? [] : layersDown(context, parent).map((row) => context.paths.layer(row.chainId));
+  const digest = parseDigest(descriptor.digest);
+  const directory = scratchPath(context.paths.layersTmp);
+  mkdirSync(context.paths.layersTmp, { recursive: true, mode: 0o700 });
+  makeLike(directory, lower[0]);
+  try {
+    const applied = await applyLayer(scope, {
+      source: options.source ?? context.content.read(scope, digest),
+      mediaType: descriptor.mediaType, descriptorSize: descriptor.size, target: directory, lower,
+    });
+    check("blob", digest, applied.digest);
+    if (options.diffId !== undefined) check("diff id", options.diffId, applied.diffId);
+    const chainId = chainIdOf(parent, applied.diffId);
+    return await addLayer(scope, context, directory, { chainId, parent, diffId: applied.diffId, blob: descriptor, size: applied.size });
+  } catch (error) {
+    await removeTree(cleanupScope(scope), directory);
+    throw error;
+  }
+}
+
+function check(what: string, want: string, got: string): void {
+  if (want === got) return;
+  throw new TeuError({ code: "corrupt", op: "unpack layer", subject: want, message: `its ${what} is ${got}` });
+}

@@ -1,0 +1,54 @@
+// What nothing needs, as queries over the tables. Roots: images (blobs and layers), workspaces, containers, the build cache, leases.
+// Deleting is done inside the same write transaction as the question, so that a lease taken meanwhile is never overlooked.
+
+import type { Digest } from "@teu/image/digest";
+
+import type { Database } from "./database.ts";
+
+/** Most things deleted in one transaction: others wait for it. */
+const BATCH = 64;
+
+/** Chain ids that something needs, with their parents. */
+const LIVE_LAYERS = `WITH RECURSIVE live(id) AS (
+  SELECT chain_id FROM image WHERE chain_id IS NOT NULL
+  UNION SELECT parent FROM workspace WHERE parent IS NOT NULL
+  UNION SELECT chain_id FROM build_cache WHERE chain_id IS NOT NULL
+  UNION SELECT digest FROM lease_item WHERE kind = 'layer'
+  UNION SELECT layer.parent FROM live JOIN layer ON layer.chain_id = live.id WHERE layer.parent IS NOT NULL)`;
+
+/** Layers that nothing needs and no layer stands on, a batch of them: removed from the table, each after `discard` returned. */
+export function collectLayers(db: Database, discard: (chainId: Digest, size: number) => void): number {
+  return db.transaction(() => {
+    const rows = db.all(
+      `${LIVE_LAYERS} SELECT chain_id, size FROM layer WHERE chain_id NOT IN (SELECT id FROM live)
+       AND NOT EXISTS (SELECT 1 FROM layer AS child WHERE child.parent = layer.chain_id) LIMIT ${BATCH}`,
+    );
+    for (const row of rows) {
+      discard(String(row["chain_id"]) as Digest, Number(row["size"]));
+      db.run("DELETE FROM layer WHERE chain_id = ?", String(row["chain_id"]));
+    }
+    return rows.length;
+  });
+}
+
+/** Whether something needs the blob: an image, a living layer (to push it again), or a lease. */
+export function blobNeeded(db: Database, digest: string): boolean {
+  return db.get(
+    `SELECT 1 WHERE EXISTS (SELECT 1 FROM image, json_each(image.blobs) WHERE json_each.value = ?1)
+       OR EXISTS (SELECT 1 FROM image_name WHERE target_digest = ?1)
+       OR EXISTS (SELECT 1 FROM layer WHERE blob_digest = ?1)
+       OR EXISTS (SELECT 1 FROM lease_item WHERE kind = 'blob' AND digest = ?1)`,
+    digest,
+  ) !== undefined;
+}
+
+/** Calls `discard` for those of `digests` that nothing needs, while nobody can begin to need them. */
+export function collectBlobs(db: Database, digests: readonly Digest[], discard: (digest: Digest) => void): void {
+  for (let start = 0; start < digests.length; start += BATCH) {
+    db.transaction(() => {
+      for (const digest of digests.slice(start, start + BATCH)) {
+        if (!blobNeeded(db, digest)) discard(digest);
+      }
+    });
+  }
+}

@@ -1,0 +1,108 @@
+// Rows of images and their names.
+
+import type { Digest } from "@teu/image/digest";
+import type { Descriptor, Platform } from "@teu/specs/image";
+
+import type { Database, Row } from "./database.ts";
+import { jsonColumn, textOrNull } from "./json-column.ts";
+
+/** A row of `image`. */
+export interface ImageRow {
+  readonly id: Digest;
+  readonly manifest: Descriptor;
+  readonly platform: Platform;
+  readonly chainId: Digest | null;
+  /** Everything in the content store that the image needs. */
+  readonly blobs: readonly Digest[];
+  readonly size: number;
+  readonly createdAt: number;
+}
+
+/** A row of `image_name`. */
+export interface ImageNameRow {
+  readonly name: string;
+  readonly imageId: Digest;
+  readonly target: Descriptor;
+  readonly taggedAt: number;
+}
+
+/** Adds an image, or renews what is known of it. */
+export function putImage(db: Database, image: ImageRow, now: number): void {
+  db.run(
+    `INSERT INTO image(id, manifest, platform, chain_id, blobs, size, created_at, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT(id) DO UPDATE SET manifest = excluded.manifest, platform = excluded.platform, blobs = excluded.blobs, size = excluded.size`,
+    image.id, JSON.stringify(image.manifest), JSON.stringify(image.platform), image.chainId, JSON.stringify(image.blobs),
+    image.size, Math.trunc(image.createdAt), Math.trunc(now),
+  );
+}
+
+/** Null when there is none. */
+export function getImage(db: Database, id: string): ImageRow | null {
+  const row = db.get("SELECT * FROM image WHERE id = ?", id);
+  return row === undefined ? null : imageOf(row);
+}
+
+/** Youngest first. */
+export function listImages(db: Database): ImageRow[] {
+  return db.all("SELECT * FROM image ORDER BY created_at DESC, id").map(imageOf);
+}
+
+/** Ids that begin with `prefix` (with its algorithm), at most two: enough to know that it is ambiguous. */
+export function imageIdsByPrefix(db: Database, prefix: string): Digest[] {
+  return db.all("SELECT id FROM image WHERE id >= ? AND id < ? LIMIT 2", prefix, `${prefix}~`).map((row) => String(row["id"]) as Digest);
+}
+
+/** Removes the image; its names must be gone. */
+export function deleteImage(db: Database, id: string): void {
+  db.run("DELETE FROM image WHERE id = ?", id);
+}
+
+/** Gives an image a name; the name leaves the image that had it. */
+export function putImageName(db: Database, name: string, imageId: string, target: Descriptor, now: number): void {
+  db.run(
+    `INSERT INTO image_name(name, image_id, target, target_digest, tagged_at) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT(name) DO UPDATE SET image_id = excluded.image_id, target = excluded.target,
+       target_digest = excluded.target_digest, tagged_at = excluded.tagged_at`,
+    name, imageId, JSON.stringify(target), target.digest, Math.trunc(now),
+  );
+}
+
+/** Null when no image has this name. */
+export function getImageName(db: Database, name: string): ImageNameRow | null {
+  const row = db.get("SELECT * FROM image_name WHERE name = ?", name);
+  return row === undefined ? null : nameOf(row);
+}
+
+/** Names of one image, or of all; sorted. */
+export function listImageNames(db: Database, imageId?: string): ImageNameRow[] {
+  const rows = imageId === undefined
+    ? db.all("SELECT * FROM image_name ORDER BY name")
+    : db.all("SELECT * FROM image_name WHERE image_id = ? ORDER BY name", imageId);
+  return rows.map(nameOf);
+}
+
+/** False when there was none. */
+export function deleteImageName(db: Database, name: string): boolean {
+  return db.run("DELETE FROM image_name WHERE name = ?", name) === 1;
+}
+
+function imageOf(row: Row): ImageRow {
+  return {
+    id: String(row["id"]) as Digest,
+    manifest: jsonColumn<Descriptor>(row, "manifest"),
+    platform: jsonColumn<Platform>(row, "platform"),
+    chainId: textOrNull(row, "chain_id") as Digest | null,
+    blobs: jsonColumn<Digest[]>(row, "blobs"),
+    size: Number(row["size"]),
+    createdAt: Number(row["created_at"]),
+  };
+}
+
+function nameOf(row: Row): ImageNameRow {
+  return {
+    name: String(row["name"]),
+    imageId: String(row["image_id"]) as Digest,
+    target: jsonColumn<Descriptor>(row, "target"),
+    taggedAt: Number(row["tagged_at"]),
+  };
+}

@@ -1,0 +1,52 @@
+// Rows of leases. The protocol with the collector: a lease names a digest first and looks for the thing second;
+// the collector deletes inside a write transaction in which no live lease names it. So either sees the other.
+
+import { randomBytes } from "node:crypto";
+
+import type { Database } from "./database.ts";
+import { ownerAlive, selfOwner } from "./owner.ts";
+
+/** How long an untouched item of a living process counts, milliseconds. */
+export const LEASE_TERM: number = 24 * 3600 * 1000;
+
+/** What a lease can name. */
+export type LeaseKind = "blob" | "layer";
+
+/** Opens a lease for this process; returns its id. */
+export function addLease(db: Database, now: number): string {
+  const id = randomBytes(8).toString("hex");
+  db.run("INSERT INTO lease(id, owner, created_at) VALUES (?, ?, ?)", id, selfOwner(), Math.trunc(now));
+  return id;
+}
+
+/** Names things that the lease keeps; again: their term begins anew. */
+export function touchLease(db: Database, lease: string, kind: LeaseKind, digests: readonly string[], now: number): void {
+  db.transaction(() => {
+    for (const digest of digests) {
+      db.run(
+        `INSERT INTO lease_item(lease_id, kind, digest, touched_at) VALUES (?, ?, ?, ?)
+         ON CONFLICT(kind, digest, lease_id) DO UPDATE SET touched_at = excluded.touched_at`,
+        lease, kind, digest, Math.trunc(now),
+      );
+    }
+  });
+}
+
+/** Ends a lease; no error when it is gone. */
+export function deleteLease(db: Database, lease: string): void {
+  db.run("DELETE FROM lease WHERE id = ?", lease);
+}
+
+/** Forgets leases of dead processes and items past their term. Call before counting on `leased`. */
+export function expireLeases(db: Database, now: number): void {
+  const dead = db.all("SELECT id, owner FROM lease").filter((row) => !ownerAlive(String(row["owner"])));
+  db.transaction(() => {
+    for (const row of dead) deleteLease(db, String(row["id"]));
+    db.run("DELETE FROM lease_item WHERE touched_at < ?", Math.trunc(now - LEASE_TERM));
+  });
+}
+
+/** Whether any lease exists. */
+export function anyLease(db: Database): boolean {
+  return db.get("SELECT 1 FROM lease LIMIT 1") !== undefined;
+}

@@ -1,0 +1,105 @@
+// The disk layout of an engine, drawn once. Whoever needs a path asks here.
+//
+//   ROOT                                durable
+//     teu.db, teu.db-wal, teu.db-shm    metadata (schema.ts); written by store/ only
+//     content/                          DiskContentStore of @teu/image: blobs/<alg>/<hex>, ingest/
+//     snapshots/
+//       layers/<hex of chain id>/       one layer in overlay format; appears whole, by rename
+//       workspaces/<key>/upper, work    one writable directory per container or build step
+//       tmp/<random>/                   layers being unpacked; swept when their maker is dead
+//     containers/<id>/
+//       lock                            flock held while a process changes this container
+//       bundle/config.json, rootfs/     made anew at each start; rootfs is mounted in the shim's namespace only
+//       hosts, hostname, resolv.conf    bind-mounted into the container
+//       container.log[.N], exit.json    written by the shim
+//     volumes/<name>/                   named and anonymous volumes
+//   RUNROOT                             gone after a reboot
+//     boot                              boot id of the state below
+//     containers/<id>/                  see @teu/shim/protocol
+//     runtime/<name>/                   --root of each low-level runtime
+//     network.lock                      the shims' lock for bridge and nft changes
+
+import { join } from "node:path";
+
+/** All paths of one engine; everything absolute. */
+export interface EnginePaths {
+  readonly root: string;
+  readonly runroot: string;
+  readonly database: string;
+  readonly content: string;
+  readonly layers: string;
+  readonly workspaces: string;
+  readonly layersTmp: string;
+  readonly containers: string;
+  readonly volumes: string;
+  readonly boot: string;
+  readonly runContainers: string;
+  layer(chainId: string): string;
+  workspace(key: string): string;
+  container(id: string): ContainerPaths;
+  volume(name: string): string;
+  runtimeRoot(name: string): string;
+}
+
+/** Paths of one container. */
+export interface ContainerPaths {
+  /** ROOT/containers/ID */
+  readonly directory: string;
+  readonly lock: string;
+  readonly bundle: string;
+  readonly rootfs: string;
+  readonly spec: string;
+  readonly hosts: string;
+  readonly hostname: string;
+  readonly resolvConf: string;
+  readonly log: string;
+  readonly exitFile: string;
+  /** RUNROOT/containers/ID */
+  readonly run: string;
+  readonly shimConfig: string;
+  readonly shimLock: string;
+  readonly shimSocket: string;
+  readonly state: string;
+}
+
+/** The layout below `root` and `runroot`. */
+export function enginePaths(root: string, runroot: string): EnginePaths {
+  const snapshots = join(root, "snapshots");
+  const containers = join(root, "containers");
+  const runContainers = join(runroot, "containers");
+  const workspaces = join(snapshots, "workspaces");
+  const layers = join(snapshots, "layers");
+  const volumes = join(root, "volumes");
+  return {
+    root, runroot, layers, workspaces, containers, runContainers, volumes,
+    database: join(root, "teu.db"),
+    content: join(root, "content"),
+    layersTmp: join(snapshots, "tmp"),
+    boot: join(runroot, "boot"),
+    // sha256 chain ids are the only ones there are, and 64 characters keep lowerdir= short.
+    layer: (chainId) => join(layers, chainId.slice(chainId.indexOf(":") + 1)),
+    workspace: (key) => join(workspaces, key),
+    container: (id) => containerPaths(join(containers, id), join(runContainers, id)),
+    volume: (name) => join(volumes, name),
+    runtimeRoot: (name) => join(runroot, "runtime", name),
+  };
+}
+
+function containerPaths(directory: string, run: string): ContainerPaths {
+  const bundle = join(directory, "bundle");
+  return {
+    directory, run, bundle,
+    lock: join(directory, "lock"),
+    rootfs: join(bundle, "rootfs"),
+    spec: join(bundle, "config.json"),
+    hosts: join(directory, "hosts"),
+    hostname: join(directory, "hostname"),
+    resolvConf: join(directory, "resolv.conf"),
+    log: join(directory, "container.log"),
+    exitFile: join(directory, "exit.json"),
+    shimConfig: join(run, "shim.json"),
+    shimLock: join(run, "shim.lock"),
+    shimSocket: join(run, "shim.sock"),
+    state: join(run, "state.json"),
+  };
+}
