@@ -40,7 +40,7 @@ if [ ! -e "$installed" ] || [ -n "$(find package-lock.json -newer "$installed")"
     exit 1
   fi
   say "set-up: installing the packages of package-lock.json (our Node 24 is one of them)"
-  npm ci --no-fund --no-audit >&2 || {
+  npm ci --loglevel=error --no-fund --no-audit >&2 || {
     say "npm ci failed. Is the package registry reachable (npm ping)? Run the same command again afterwards."
     exit 1
   }
