@@ -1,0 +1,86 @@
+//! teu-dev: for building and developing. Compiles bundles to bytecode, runs bundles from source.
+//!
+//! ```text
+//! teu-dev compile BUNDLE.js OUT.qbc [--name NAME] [--seal WORD,WORD...]
+//! teu-dev run BUNDLE.js|PROGRAM.qbc [ARGUMENT...]
+//! ```
+#![no_main]
+
+use std::ffi::{CString, c_char};
+use std::path::Path;
+use teu_host::container::Container;
+use teu_host::{EXIT_UNCAUGHT, engine, start};
+
+const USAGE: &str = "usage: teu-dev compile BUNDLE.js OUT.qbc [--name NAME] [--seal WORD,WORD...]
+       teu-dev run BUNDLE.js|PROGRAM.qbc [ARGUMENT...]";
+
+/// Started by the C library, not by Rust's own start code: that would ignore SIGPIPE, and every program started from here would
+/// inherit it.
+// SAFETY: the name is the C library's for this very function.
+#[unsafe(no_mangle)]
+pub extern "C" fn main(argc: i32, argv: *mut *mut c_char) -> i32 {
+    // SAFETY: these are main's arguments.
+    let given = unsafe { start::take(argc, argv) };
+    let words: Option<Vec<&str>> = given.argv.iter().map(|word| word.to_str().ok()).collect();
+    match words.as_deref() {
+        Some([_, "compile", input, output, options @ ..]) => compile(input, output, options),
+        Some([_, "run", file, ..]) => run(file, &given),
+        _ => {
+            eprintln!("{USAGE}");
+            2
+        }
+    }
+}
+
+fn compile(input: &str, output: &str, options: &[&str]) -> i32 {
+    match compile_file(input, output, options) {
+        Ok(()) => 0,
+        Err(message) => {
+            eprintln!("teu-dev: {message}");
+            1
+        }
+    }
+}
+
+fn compile_file(input: &str, output: &str, options: &[&str]) -> Result<(), String> {
+    let stem = Path::new(input).file_stem().and_then(|stem| stem.to_str()).unwrap_or("program");
+    let (mut name, mut seal) = (stem, Vec::new());
+    for option in options.chunks(2) {
+        match option {
+            ["--name", value] => name = value,
+            ["--seal", value] => seal = value.split(',').collect(),
+            other => return Err(format!("do not know {other:?}\n{USAGE}")),
+        }
+    }
+    let source = std::fs::read(input).map_err(|error| format!("cannot read {input:?}: {error}"))?;
+    let bytecode = engine::compile(name, &source).map_err(|message| format!("cannot compile {input:?}: {message}"))?;
+    let file = Container::write(&bytecode, &seal).ok_or_else(|| format!("cannot keep these words: {seal:?}"))?;
+    std::fs::write(output, &file).map_err(|error| format!("cannot write {output:?}: {error}"))?;
+    // For whoever holds programs to a size.
+    println!("{} {}", bytecode.len(), output);
+    Ok(())
+}
+
+fn run(file: &str, given: &start::Given) -> i32 {
+    let content = match std::fs::read(file) {
+        Ok(content) => content,
+        Err(error) => {
+            eprintln!("teu-dev: cannot read {file:?}: {error}");
+            return EXIT_UNCAUGHT;
+        }
+    };
+    let name = Path::new(file).file_stem().and_then(|stem| stem.to_str()).unwrap_or("program");
+    let arguments: Vec<CString> = given.argv.iter().skip(3).cloned().collect();
+    start::set(start::Start { program: name.into(), arguments, environment: given.env.clone() });
+    if !file.ends_with(".qbc") {
+        return engine::run_source(name, &content);
+    }
+    match Container::read(&content) {
+        // SAFETY: whoever runs a developer's tool on a file vouches for the file; the build has been compared.
+        Ok(container) => unsafe { engine::run_bytecode(name, &container) },
+        Err(reason) => {
+            eprintln!("teu-dev: {file:?} {reason}");
+            EXIT_UNCAUGHT
+        }
+    }
+}

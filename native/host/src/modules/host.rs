@@ -1,0 +1,85 @@
+//! sys:host
+
+use crate::answer::{Big, Bytes, Field, Nullable, Record, Text};
+use crate::call::{Call, borrow};
+use crate::export::{Export, exports};
+use crate::failure::{Failure, On, Outcome};
+use crate::sha256;
+use teu_sys::{clock, file, system};
+
+pub const EXPORTS: &[Export] = exports! {
+    "monotonicNs" 0 => monotonic_ns,
+    "realtimeNs" 0 => realtime_ns,
+    "processStartTime" 1 => process_start_time,
+    "sleepMs" 1 => sleep_ms,
+    "randomBytes" 1 => random_bytes,
+    "sha256Hex" 1 => sha256_hex,
+    "utf8Encode" 1 => utf8_encode,
+    "utf8Decode" 1 => utf8_decode,
+    "print" 1 => print,
+    "printError" 1 => print_error,
+    "version" 0 => version,
+    "memory" 0 => memory,
+};
+
+fn monotonic_ns(_call: &Call) -> Outcome<Big> {
+    Ok(Big(clock::monotonic()))
+}
+
+fn realtime_ns(_call: &Call) -> Outcome<Big> {
+    Ok(Big(clock::realtime()))
+}
+
+fn process_start_time(call: &Call) -> Outcome<Nullable<f64>> {
+    let pid = call.i32(0)?;
+    let ticks = system::process_start_time(pid).on("read", format!("/proc/{pid}/stat"))?;
+    Ok(Nullable(ticks.map(|ticks| ticks as f64)))
+}
+
+fn sleep_ms(call: &Call) -> Outcome<()> {
+    let milliseconds = call.u64(0)? as i64;
+    clock::sleep(milliseconds.saturating_mul(1_000_000)).on_call("clock_nanosleep")
+}
+
+fn random_bytes(call: &Call) -> Outcome<Bytes> {
+    clock::random(call.count(0)?).map(Bytes).on_call("getrandom")
+}
+
+fn sha256_hex(call: &Call) -> Outcome<Text> {
+    Ok(Text(sha256::hex(&call.data(0)?).into_bytes()))
+}
+
+fn utf8_encode(call: &Call) -> Outcome<Bytes> {
+    call.text(0).map(Bytes)
+}
+
+fn utf8_decode(call: &Call) -> Outcome<Text> {
+    Ok(Text(String::from_utf8_lossy(call.bytes(0)?).into_owned().into_bytes()))
+}
+
+fn print_to(call: &Call, fd: i32) -> Outcome<()> {
+    let mut line = call.text(0)?;
+    line.push(b'\n');
+    file::write_all(borrow(fd), &line).map_err(|(errno, _)| Failure::system(errno, "write", format!("fd {fd}")))
+}
+
+fn print(call: &Call) -> Outcome<()> {
+    print_to(call, 1)
+}
+
+fn print_error(call: &Call) -> Outcome<()> {
+    print_to(call, 2)
+}
+
+fn version(_call: &Call) -> Outcome<Record<2>> {
+    let host = env!("CARGO_PKG_VERSION").as_bytes().to_vec();
+    Ok(Record([("host", Field::Text(host)), ("quickjs", Field::Text(crate::engine::version().into()))]))
+}
+
+fn memory(_call: &Call) -> Outcome<Record<2>> {
+    let peak = system::peak_memory().on_call("getrusage")?;
+    Ok(Record([
+        ("peakKiB", Field::Number(peak as f64)),
+        ("currentKiB", Field::Number(system::current_memory() as f64)),
+    ]))
+}

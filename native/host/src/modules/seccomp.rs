@@ -1,0 +1,5 @@
+//! sys:seccomp
+
+use crate::export::{Export, exports};
+
+pub const EXPORTS: &[Export] = exports! {};

@@ -1,0 +1,5 @@
+//! sys:terminal
+
+use crate::export::{Export, exports};
+
+pub const EXPORTS: &[Export] = exports! {};

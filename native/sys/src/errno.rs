@@ -1,0 +1,46 @@
+//! Names of errno values: errors cross into TypeScript by name, never by number.
+
+use crate::Errno;
+
+macro_rules! names {
+    ($($name:ident)*) => {
+        /// "ENOENT" for `ENOENT`; "E524" for a number that has no name in libc.
+        pub fn name(errno: Errno) -> std::borrow::Cow<'static, str> {
+            match errno.raw_os_error() {
+                $(libc::$name => std::borrow::Cow::Borrowed(stringify!($name)),)*
+                number => std::borrow::Cow::Owned(format!("E{number}")),
+            }
+        }
+    };
+}
+
+names! {
+    EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES EFAULT ENOTBLK EBUSY
+    EEXIST EXDEV ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY EFBIG ENOSPC ESPIPE EROFS EMLINK
+    EPIPE EDOM ERANGE EDEADLK ENAMETOOLONG ENOLCK ENOSYS ENOTEMPTY ELOOP ENOMSG EIDRM ECHRNG EL2NSYNC EL3HLT
+    EL3RST ELNRNG EUNATCH ENOCSI EL2HLT EBADE EBADR EXFULL ENOANO EBADRQC EBADSLT EBFONT ENOSTR ENODATA ETIME
+    ENOSR ENONET ENOPKG EREMOTE ENOLINK EADV ESRMNT ECOMM EPROTO EMULTIHOP EDOTDOT EBADMSG EOVERFLOW ENOTUNIQ
+    EBADFD EREMCHG ELIBACC ELIBBAD ELIBSCN ELIBMAX ELIBEXEC EILSEQ ERESTART ESTRPIPE EUSERS ENOTSOCK
+    EDESTADDRREQ EMSGSIZE EPROTOTYPE ENOPROTOOPT EPROTONOSUPPORT ESOCKTNOSUPPORT EOPNOTSUPP EPFNOSUPPORT
+    EAFNOSUPPORT EADDRINUSE EADDRNOTAVAIL ENETDOWN ENETUNREACH ENETRESET ECONNABORTED ECONNRESET ENOBUFS
+    EISCONN ENOTCONN ESHUTDOWN ETOOMANYREFS ETIMEDOUT ECONNREFUSED EHOSTDOWN EHOSTUNREACH EALREADY EINPROGRESS
+    ESTALE EUCLEAN ENOTNAM ENAVAIL EISNAM EREMOTEIO EDQUOT ENOMEDIUM EMEDIUMTYPE ECANCELED ENOKEY EKEYEXPIRED
+    EKEYREVOKED EKEYREJECTED EOWNERDEAD ENOTRECOVERABLE ERFKILL EHWPOISON
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn name_is_the_one_of_the_manual() {
+        assert_eq!(name(Errno::NOENT), "ENOENT");
+        assert_eq!(name(Errno::AGAIN), "EAGAIN");
+        assert_eq!(name(Errno::OPNOTSUPP), "EOPNOTSUPP");
+    }
+
+    #[test]
+    fn name_is_the_number_when_the_kernel_uses_an_internal_one() {
+        assert_eq!(name(Errno::from_raw_os_error(524)), "E524");
+    }
+}
