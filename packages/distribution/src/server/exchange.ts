@@ -1,0 +1,117 @@
+// One request and its answer: what endpoints read and write, so that headers and bodies are made the same way everywhere.
+
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import { createScope, type Scope } from "@teu/base/scope";
+
+import { API_VERSION } from "../wire/headers.ts";
+import type { Identity } from "./access.ts";
+import { type Problem, problem } from "./problem.ts";
+import type { RegistryServerOptions, ServerLimits } from "./server-options.ts";
+
+/** What endpoints have at hand besides the request. */
+export interface ServerContext extends RegistryServerOptions {
+  readonly access: NonNullable<RegistryServerOptions["access"]>;
+  readonly limits: ServerLimits;
+}
+
+/** One request being answered. */
+export class Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly context: ServerContext;
+  /** Path without query. */
+  readonly path: string;
+  /** Set once the request was allowed. */
+  identity: Identity = { name: null };
+  readonly #queryText: string;
+  #query: URLSearchParams | undefined;
+  #scope: Scope | undefined;
+
+  constructor(request: IncomingMessage, response: ServerResponse, context: ServerContext) {
+    this.request = request;
+    this.response = response;
+    this.context = context;
+    const url = request.url ?? "/";
+    const mark = url.indexOf("?");
+    this.path = mark < 0 ? url : url.slice(0, mark);
+    this.#queryText = mark < 0 ? "" : url.slice(mark + 1);
+  }
+
+  get method(): string {
+    return this.request.method ?? "GET";
+  }
+
+  get query(): URLSearchParams {
+    return (this.#query ??= new URLSearchParams(this.#queryText));
+  }
+
+  /** Ends when the client goes away. Made on demand: most requests are over before anybody could wait. */
+  get scope(): Scope {
+    if (this.#scope !== undefined) return this.#scope;
+    const controller = new AbortController();
+    this.response.once("close", () => controller.abort());
+    const { scope } = this.context;
+    this.#scope = createScope({ signal: controller.signal, log: scope.log, now: () => scope.now() });
+    return this.#scope;
+  }
+
+  /** A header's text; repeated ones are joined or the first, as node:http does it. */
+  header(name: string): string | undefined {
+    const value = this.request.headers[name];
+    return Array.isArray(value) ? value[0] : value;
+  }
+
+  /** Whether the answer has no body whatever is sent. */
+  get isHead(): boolean {
+    return this.method === "HEAD";
+  }
+
+  /** Answers without a body. */
+  sendEmpty(status: number, headers: OutgoingHttpHeaders = {}): void {
+    this.response.writeHead(status, { ...this.#common(), ...(status === 204 || status === 304 ? {} : { "content-length": 0 }), ...headers });
+    this.response.end();
+  }
+
+  /** Answers with bytes that are at hand. */
+  sendBytes(status: number, headers: OutgoingHttpHeaders, bytes: Uint8Array): void {
+    this.response.writeHead(status, { ...this.#common(), ...headers, "content-length": bytes.length });
+    this.response.end(this.isHead ? undefined : bytes);
+  }
+
+  /** Answers with JSON. */
+  sendJson(status: number, value: unknown, headers: OutgoingHttpHeaders = {}): void {
+    this.sendBytes(status, { "content-type": "application/json", ...headers }, Buffer.from(JSON.stringify(value)));
+  }
+
+  /** Answers with the head of a body that follows in pieces. */
+  sendHead(status: number, headers: OutgoingHttpHeaders): void {
+    this.response.writeHead(status, { ...this.#common(), ...headers });
+  }
+
+  /** Answers with a refusal. */
+  sendProblem(refusal: Problem): void {
+    if (this.response.headersSent) {
+      // Too late to say anything: an answer cut short is the only honest sign.
+      this.response.destroy();
+      return;
+    }
+    // The rest of a body nobody reads would be taken for the next request.
+    const unread = !this.request.complete && this.request.headers["content-length"] !== "0";
+    this.sendJson(refusal.status, { errors: refusal.entries }, { ...refusal.headers, ...(unread ? { connection: "close" } : {}) });
+    if (unread) this.request.resume();
+  }
+
+  /** `n` of a paged list. */
+  pageSize(fallback: number): number {
+    const text = this.query.get("n");
+    if (text === null) return fallback;
+    if (!/^\d{1,15}$/.test(text)) throw problem(400, "PAGINATION_NUMBER_INVALID", "n must be a whole number, 0 or more", { n: text.slice(0, 32) });
+    return Math.min(Number(text), this.context.limits.pageEntries);
+  }
+
+  #common(): OutgoingHttpHeaders {
+    const upstream = this.#queryText.includes("ns=") ? this.query.get("ns") : null;
+    const named = upstream !== null && /^[A-Za-z0-9.:[\]-]{1,255}$/.test(upstream);
+    return named ? { [API_VERSION]: "registry/2.0", "oci-namespace": upstream } : { [API_VERSION]: "registry/2.0" };
+  }
+}

@@ -1,0 +1,120 @@
+// One SQLite connection of the registry: opening with migrations, prepared statements by text, transactions, errors by code.
+// Calls are synchronous and short; a transaction never spans an await.
+
+import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from "node:sqlite";
+import { type ErrorCode, isTeuError, TeuError } from "@teu/base/errors";
+
+import { MIGRATIONS } from "./schema.ts";
+
+/** A row as SQLite gives it. */
+export type Row = Readonly<Record<string, SQLOutputValue>>;
+
+const BUSY_TIMEOUT = 10_000;
+
+/** Primary result codes of SQLite (sqlite.org, "Result and Error Codes"). */
+const CODES: Readonly<Record<number, ErrorCode>> = {
+  3: "denied", 5: "unavailable", 6: "unavailable", 8: "denied", 10: "unavailable", 11: "corrupt", 13: "exhausted", 14: "denied", 26: "corrupt",
+};
+
+/** An open index database. */
+export class Database implements Disposable {
+  readonly #db: DatabaseSync;
+  readonly #statements: Map<string, StatementSync> = new Map();
+  readonly #version: StatementSync;
+  #depth = 0;
+
+  private constructor(db: DatabaseSync) {
+    this.#db = db;
+    this.#version = db.prepare("PRAGMA data_version");
+  }
+
+  /**
+   * Opens or makes a database; ":memory:" for one that dies with the process.
+   * @throws TeuError `unsupported` when a newer version wrote it, `denied`, `corrupt`, `exhausted`.
+   */
+  static open(path: string): Database {
+    return guarded("open registry index", path, () => {
+      const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT, enableForeignKeyConstraints: true });
+      try {
+        // FULL: a push that was acknowledged survives a power cut.
+        db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864");
+        migrate(db, path);
+        return new Database(db);
+      } catch (error) {
+        db.close();
+        throw error;
+      }
+    });
+  }
+
+  /** Changes whenever another connection has changed the database. */
+  get foreignVersion(): number {
+    return this.#version.get()?.["data_version"] as number;
+  }
+
+  /** The first row. */
+  get(sql: string, ...values: SQLInputValue[]): Row | undefined {
+    return guarded("read registry index", undefined, () => this.#prepare(sql).get(...values));
+  }
+
+  /** All rows. */
+  all(sql: string, ...values: SQLInputValue[]): Row[] {
+    return guarded("read registry index", undefined, () => this.#prepare(sql).all(...values));
+  }
+
+  /** Returns how many rows changed. */
+  run(sql: string, ...values: SQLInputValue[]): number {
+    return guarded("write registry index", undefined, () => Number(this.#prepare(sql).run(...values).changes));
+  }
+
+  /** Runs `body` as one durable transaction; an exception undoes it. Nested calls join the outer one. */
+  transaction<T>(body: () => T): T {
+    if (this.#depth > 0) return body();
+    guarded("write registry index", undefined, () => this.#db.exec("BEGIN IMMEDIATE"));
+    this.#depth++;
+    try {
+      const result = body();
+      guarded("write registry index", undefined, () => this.#db.exec("COMMIT"));
+      return result;
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      throw error;
+    } finally {
+      this.#depth--;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#db.isOpen) this.#db.close();
+  }
+
+  #prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) this.#statements.set(sql, (statement = this.#db.prepare(sql)));
+    return statement;
+  }
+}
+
+function migrate(db: DatabaseSync, path: string): void {
+  const version = db.prepare("PRAGMA user_version").get()?.["user_version"] as number;
+  if (version > MIGRATIONS.length) {
+    throw new TeuError({
+      code: "unsupported", op: "open registry index", subject: path,
+      message: `its schema has version ${version}, this program knows ${MIGRATIONS.length}`,
+      hint: "use the newer program that wrote it",
+    });
+  }
+  for (let next = version; next < MIGRATIONS.length; next++) {
+    db.exec(`BEGIN IMMEDIATE; ${MIGRATIONS[next]}; PRAGMA user_version = ${next + 1}; COMMIT`);
+  }
+}
+
+function guarded<T>(op: string, subject: string | undefined, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    if (isTeuError(error)) throw error;
+    const code = CODES[((error as { errcode?: number }).errcode ?? 0) & 0xff] ?? "internal";
+    throw new TeuError({ code, op, ...(subject === undefined ? {} : { subject }), message: "database refused", cause: error });
+  }
+}

@@ -1,0 +1,42 @@
+// `teu registry serve`: a registry until a signal or the scope ends it. Reading flags and printing is the command line's.
+
+import type { Scope } from "@teu/base/scope";
+
+import { Registry, type RegistryOptions } from "./registry.ts";
+
+/** What `serve` is told. */
+export interface ServeOptions extends RegistryOptions {
+  /** Called once it listens, with the registry: to print where. */
+  readonly ready?: (registry: Registry) => void;
+}
+
+/**
+ * Listens, cleans up what a crash left, and serves until SIGINT, SIGTERM or the end of `scope`; then drains and closes.
+ * A second signal does not wait for requests. Returns the signal's name, or null when the scope ended.
+ * @throws TeuError as `Registry.listen`.
+ */
+export async function serve(scope: Scope, options: ServeOptions): Promise<NodeJS.Signals | null> {
+  await using registry = await Registry.listen({ ...options, scope });
+  const ended = untilEnd(scope);
+  options.ready?.(registry);
+  const cleaning = registry.sweep({ strays: true }).catch((error: unknown) => {
+    scope.log.warn("sweep failed", { error: String(error) });
+  });
+  const signal = await ended;
+  await cleaning;
+  return signal;
+}
+
+function untilEnd(scope: Scope): Promise<NodeJS.Signals | null> {
+  return new Promise((resolve) => {
+    const end = (signal: NodeJS.Signals | null): void => {
+      process.off("SIGINT", end);
+      process.off("SIGTERM", end);
+      resolve(signal);
+    };
+    process.once("SIGINT", end);
+    process.once("SIGTERM", end);
+    if (scope.signal.aborted) end(null);
+    else scope.signal.addEventListener("abort", () => end(null), { once: true });
+  });
+}

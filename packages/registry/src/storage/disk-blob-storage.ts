@@ -1,0 +1,189 @@
+// Blobs as files. Layout below the root:
+//   blobs/<algorithm>/<encoded>   whole and verified; the same form as in an OCI layout
+//   uploads/<id>                  being received; survives restarts
+// A file appears under blobs/ by rename, after its content was synced; both directories are synced before success is reported.
+
+import { randomUUID } from "node:crypto";
+import { constants } from "node:fs";
+import { access, mkdir, open, opendir, rename, rm, stat, unlink } from "node:fs/promises";
+import path from "node:path";
+import { TeuError } from "@teu/base/errors";
+import type { Scope } from "@teu/base/scope";
+import type { BlobStorage, BlobUpload, OpenBlob } from "@teu/distribution/server/blob-storage";
+import type { BlobInfo } from "@teu/image/content-store";
+import { type Digest, digestAlgorithm, digestEncoded, isDigest } from "@teu/image/digest";
+
+import { DiskOpenBlob } from "./disk-open-blob.ts";
+import { DiskUpload, syncDirectory, type UploadHash } from "./disk-upload.ts";
+import { fileError, isErrno } from "./file-error.ts";
+import { ReadBuffers } from "./read-buffers.ts";
+
+/** How many uploads keep their hash between requests; the others are read again at their end. */
+const KEPT_HASHES = 10_000;
+
+/** The disk implementation of the blob contract. Open files belong to what was opened, not to it. */
+export class DiskBlobStorage implements BlobStorage {
+  readonly #root: string;
+  readonly #buffers: ReadBuffers = new ReadBuffers();
+  readonly #hashes: Map<string, UploadHash> = new Map();
+
+  private constructor(root: string) {
+    this.#root = root;
+  }
+
+  /**
+   * Opens or makes the directories below `root`.
+   * @throws TeuError `denied` when it cannot be written.
+   */
+  static async open(scope: Scope, root: string): Promise<DiskBlobStorage> {
+    scope.check("open blob storage");
+    try {
+      for (const name of ["blobs/sha256", "blobs/sha512", "uploads"]) await mkdir(path.join(root, name), { recursive: true, mode: 0o700 });
+      await access(path.join(root, "uploads"), constants.W_OK | constants.X_OK);
+    } catch (error) {
+      throw fileError("open blob storage", root, error);
+    }
+    return new DiskBlobStorage(root);
+  }
+
+  async stat(scope: Scope, digest: Digest): Promise<BlobInfo | null> {
+    scope.check("look up blob");
+    try {
+      return { digest, size: (await stat(this.#blobPath(digest))).size };
+    } catch (error) {
+      if (isErrno(error, "ENOENT")) return null;
+      throw fileError("look up blob", digest, error);
+    }
+  }
+
+  async open(scope: Scope, digest: Digest): Promise<OpenBlob | null> {
+    scope.check("open blob");
+    try {
+      const file = await open(this.#blobPath(digest), constants.O_RDONLY | constants.O_NOFOLLOW);
+      return new DiskOpenBlob(digest, file, (await file.stat()).size, this.#buffers);
+    } catch (error) {
+      if (isErrno(error, "ENOENT")) return null;
+      throw fileError("open blob", digest, error);
+    }
+  }
+
+  async delete(scope: Scope, digest: Digest): Promise<boolean> {
+    scope.check("delete blob");
+    return removeFile("delete blob", this.#blobPath(digest));
+  }
+
+  async *list(scope: Scope): AsyncIterable<BlobInfo> {
+    for (const algorithm of ["sha256", "sha512"]) {
+      for await (const name of entriesOf(path.join(this.#root, "blobs", algorithm))) {
+        scope.check("list blobs");
+        const digest = `${algorithm}:${name}`;
+        const info = isDigest(digest) ? await this.stat(scope, digest) : null;
+        if (info !== null) yield info;
+      }
+    }
+  }
+
+  async createUpload(scope: Scope, id: string, algorithm: string = "sha256"): Promise<BlobUpload> {
+    scope.check("begin upload");
+    return this.#openUpload(id, constants.O_CREAT | constants.O_EXCL, algorithm);
+  }
+
+  async openUpload(scope: Scope, id: string, algorithm: string = "sha256"): Promise<BlobUpload> {
+    scope.check("continue upload");
+    return this.#openUpload(id, 0, algorithm);
+  }
+
+  async uploadSize(scope: Scope, id: string): Promise<number | null> {
+    scope.check("look up upload");
+    try {
+      return (await stat(this.#uploadPath(id))).size;
+    } catch (error) {
+      if (isErrno(error, "ENOENT")) return null;
+      throw fileError("look up upload", id, error);
+    }
+  }
+
+  async deleteUpload(scope: Scope, id: string): Promise<boolean> {
+    scope.check("delete upload");
+    this.#hashes.delete(id);
+    return removeFile("delete upload", this.#uploadPath(id));
+  }
+
+  async *listUploads(scope: Scope): AsyncIterable<string> {
+    for await (const name of entriesOf(path.join(this.#root, "uploads"))) {
+      scope.check("list uploads");
+      yield name;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#hashes.clear();
+  }
+
+  async #openUpload(id: string, flags: number, algorithm: string): Promise<BlobUpload> {
+    const file = this.#uploadPath(id);
+    try {
+      const handle = await open(file, constants.O_RDWR | constants.O_NOFOLLOW | flags, 0o600);
+      const size = flags === 0 ? (await handle.stat()).size : 0;
+      return new DiskUpload(id, handle, size, this.#hashes.get(id), algorithm, {
+        publish: (digest) => this.#publish(file, digest),
+        discard: () => removeFile("delete upload", file),
+        keep: (hash) => this.#keepHash(id, hash),
+      });
+    } catch (error) {
+      throw fileError(flags === 0 ? "continue upload" : "begin upload", id, error);
+    }
+  }
+
+  #keepHash(id: string, hash: UploadHash | null): void {
+    this.#hashes.delete(id);
+    if (hash === null) return;
+    this.#hashes.set(id, hash);
+    const [oldest] = this.#hashes.keys();
+    if (this.#hashes.size > KEPT_HASHES && oldest !== undefined) this.#hashes.delete(oldest);
+  }
+
+  async #publish(upload: string, digest: Digest): Promise<void> {
+    const target = this.#blobPath(digest);
+    await rename(upload, target);
+    await syncDirectory(path.dirname(target));
+  }
+
+  // A parsed digest has no "/" and no ".." (CVE-2024-3727).
+  #blobPath(digest: Digest): string {
+    return path.join(this.#root, "blobs", digestAlgorithm(digest), digestEncoded(digest));
+  }
+
+  #uploadPath(id: string): string {
+    if (!/^[A-Za-z0-9-]{1,64}$/.test(id)) {
+      throw new TeuError({ code: "invalid", op: "use upload", subject: id.slice(0, 100), message: "an upload id has letters, digits and dashes" });
+    }
+    return path.join(this.#root, "uploads", id);
+  }
+}
+
+/** Proves that files can be written below `root`. @throws TeuError `denied`, `exhausted`. */
+export async function checkWritable(root: string): Promise<void> {
+  const probe = path.join(root, `.probe-${randomUUID()}`);
+  try {
+    await mkdir(root, { recursive: true, mode: 0o700 });
+    await (await open(probe, "wx", 0o600)).close();
+    await rm(probe);
+  } catch (error) {
+    throw fileError("use registry root", root, error);
+  }
+}
+
+async function removeFile(op: string, file: string): Promise<boolean> {
+  try {
+    await unlink(file);
+    return true;
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return false;
+    throw fileError(op, path.basename(file), error);
+  }
+}
+
+async function* entriesOf(directory: string): AsyncIterable<string> {
+  for await (const entry of await opendir(directory)) if (entry.isFile()) yield entry.name;
+}
