@@ -3,7 +3,7 @@
 
 import { cliStep } from "./build/cli.ts";
 import { installDebianPackages, type Need } from "./build/debian.ts";
-import { addonStep } from "./build/native.ts";
+import { addonStep, hostStep, programsStep } from "./build/native.ts";
 import { runStep, type Step } from "./build/step.ts";
 
 const NEEDS: Readonly<Record<string, readonly Need[]>> = {
@@ -17,13 +17,16 @@ const NEEDS: Readonly<Record<string, readonly Need[]>> = {
 function stepsFor(target: string): readonly Step[] {
   // Unit tests use the sources; only the addon has to be made for them.
   if (target === "test-unit") return [addonStep];
-  return [addonStep, cliStep];
+  return [addonStep, hostStep, programsStep, cliStep];
 }
 
-const target = process.argv[2] ?? "build";
+// `npm run build -- host` makes only the steps with that in their name.
+const [target = "build", ...names] = process.argv.slice(2);
 try {
   installDebianPackages(NEEDS[target] ?? []);
-  for (const step of stepsFor(target)) await runStep(step);
+  const steps = stepsFor(target).filter((step) => names.length === 0 || names.some((name) => step.name.includes(name)));
+  if (steps.length === 0) throw new Error(`no step is called ${names.join(" or ")}`);
+  for (const step of steps) await runStep(step);
 } catch (error) {
   console.error(`set-up failed: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;

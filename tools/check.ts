@@ -26,6 +26,7 @@ const CHECKS: readonly Check[] = [
   { name: "imports", argv: tool("check-deps.ts") },
   { name: "documentation", argv: tool("check-docs.ts") },
   { name: "error catalogue", argv: tool("check-errors.ts") },
+  { name: "environment", argv: tool("check-env.ts") },
   { name: "size", argv: tool("check-size.ts", "--report") },
   { name: "generated validators", argv: tool("gen-specs.ts", "--check") },
 ];

@@ -55,6 +55,7 @@ export PATH
 
 case $target in
   check) ;;
+  build) node tools/build.ts build "$@" ;;
   *) node tools/build.ts "$target" ;;
 esac
 exec 9>&-
