@@ -3,8 +3,9 @@
 use crate::answer::{Big, Bytes, Field, Nullable, Record, Text};
 use crate::call::{Call, borrow};
 use crate::export::{Export, exports};
+use crate::json_lines as lines;
 use crate::failure::{Failure, On, Outcome};
-use crate::sha256;
+use crate::{sha256, text};
 use teu_sys::{clock, file, system};
 
 pub const EXPORTS: &[Export] = exports! {
@@ -20,6 +21,8 @@ pub const EXPORTS: &[Export] = exports! {
     "printError" 1 => print_error,
     "version" 0 => version,
     "memory" 0 => memory,
+    "jsonLines" 3 => json_lines,
+    "jsonLines" 3 => json_lines,
 };
 
 fn monotonic_ns(_call: &Call) -> Outcome<Big> {
@@ -57,6 +60,11 @@ fn utf8_decode(call: &Call) -> Outcome<Text> {
     Ok(Text(String::from_utf8_lossy(call.bytes(0)?).into_owned().into_bytes()))
 }
 
+fn json_lines(call: &Call) -> Outcome<Bytes> {
+    let (before, after) = (call.text(1)?, call.text(2)?);
+    Ok(Bytes(lines::json_lines(call.bytes(0)?, &before, &after)))
+}
+
 fn print_to(call: &Call, fd: i32) -> Outcome<()> {
     let mut line = call.text(0)?;
     line.push(b'\n');
@@ -82,4 +90,15 @@ fn memory(_call: &Call) -> Outcome<Record<2>> {
         ("peakKiB", Field::Number(peak as f64)),
         ("currentKiB", Field::Number(system::current_memory() as f64)),
     ]))
+}
+
+fn json_lines(call: &Call) -> Outcome<Bytes> {
+    let (data, before, after) = (call.bytes(0)?, call.text(1)?, call.text(2)?);
+    let mut out = Vec::with_capacity(data.len() + (before.len() + after.len()) * (data.len() / 32 + 1));
+    for line in data.split_inclusive(|byte| *byte == b'\n') {
+        out.extend_from_slice(&before);
+        text::escape_json(line, text::Invalid::Replace, &mut out);
+        out.extend_from_slice(&after);
+    }
+    Ok(Bytes(out))
 }
