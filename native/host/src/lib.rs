@@ -7,7 +7,6 @@ pub mod container;
 pub mod engine;
 mod export;
 mod failure;
-mod json_lines;
 mod modules;
 mod report;
 mod sha256;

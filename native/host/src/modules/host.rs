@@ -3,7 +3,6 @@
 use crate::answer::{Big, Bytes, Field, Nullable, Record, Text};
 use crate::call::{Call, borrow};
 use crate::export::{Export, exports};
-use crate::json_lines as lines;
 use crate::failure::{Failure, On, Outcome};
 use crate::{sha256, text};
 use teu_sys::{clock, file, system};
@@ -21,7 +20,6 @@ pub const EXPORTS: &[Export] = exports! {
     "printError" 1 => print_error,
     "version" 0 => version,
     "memory" 0 => memory,
-    "jsonLines" 3 => json_lines,
     "jsonLines" 3 => json_lines,
 };
 
@@ -58,11 +56,6 @@ fn utf8_encode(call: &Call) -> Outcome<Bytes> {
 
 fn utf8_decode(call: &Call) -> Outcome<Text> {
     Ok(Text(String::from_utf8_lossy(call.bytes(0)?).into_owned().into_bytes()))
-}
-
-fn json_lines(call: &Call) -> Outcome<Bytes> {
-    let (before, after) = (call.text(1)?, call.text(2)?);
-    Ok(Bytes(lines::json_lines(call.bytes(0)?, &before, &after)))
 }
 
 fn print_to(call: &Call, fd: i32) -> Outcome<()> {
