@@ -24,11 +24,6 @@ impl<'a, 'js> Call<'a, 'js> {
         Call { ctx, name, arguments }
     }
 
-    /// The name under which TypeScript knows the function.
-    pub fn name(&self) -> &'static str {
-        self.name
-    }
-
     /// Argument number `index`, whatever it is; undefined when absent.
     pub fn value(&self, index: usize) -> Value<'js> {
         match self.arguments.get(index) {

@@ -14,8 +14,7 @@ use teu_host::{EXIT_UNCAUGHT, engine, start};
 const USAGE: &str = "usage: teu-dev compile BUNDLE.js OUT.qbc [--name NAME] [--seal WORD,WORD...]
        teu-dev run BUNDLE.js|PROGRAM.qbc [ARGUMENT...]";
 
-/// Started by the C library, not by Rust's own start code: that would ignore SIGPIPE, and every program started from here would
-/// inherit it.
+/// Started by the C library: Rust's own start code would change signals and descriptors before anybody could see them.
 // SAFETY: the name is the C library's for this very function.
 #[unsafe(no_mangle)]
 pub extern "C" fn main(argc: i32, argv: *mut *mut c_char) -> i32 {

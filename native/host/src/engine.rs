@@ -74,6 +74,10 @@ fn new_context<I: rquickjs::context::Intrinsic>() -> rquickjs::Result<Context> {
 fn in_interpreter<I: rquickjs::context::Intrinsic>(
     name: &str, load: impl for<'js> FnOnce(Ctx<'js>) -> rquickjs::Result<Module<'js>>,
 ) -> i32 {
+    // Whoever reads from a program may go away; that is EPIPE for the program, not its death. Undone by spawn and execveat.
+    if let Err(errno) = teu_sys::signal::ignore(libc::SIGPIPE) {
+        report::print(name, &format!("cannot ignore SIGPIPE: {}", teu_sys::errno::name(errno)));
+    }
     stack::on_own_stack(|| {
         let context = match new_context::<I>() {
             Ok(context) => context,

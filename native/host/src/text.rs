@@ -40,31 +40,53 @@ pub fn to_utf16(bytes: &[u8]) -> Vec<u16> {
     units
 }
 
-/// The text in double quotes as JSON.stringify writes it, escapes as "\udc80".
-pub fn quote(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    let mut out = String::with_capacity(bytes.len() + 2);
-    out.push('"');
+/// What becomes of bytes that are not UTF-8 when text is escaped for JSON.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Invalid {
+    /// "\udc80" for byte 0x80, and so on: nothing is lost.
+    Escape,
+    /// U+FFFD.
+    Replace,
+}
+
+/// Appends the text as the inside of a JSON string, escaped as JSON.stringify does it.
+pub fn escape_json(bytes: &[u8], invalid: Invalid, out: &mut Vec<u8>) {
     for chunk in bytes.utf8_chunks() {
-        for char in chunk.valid().chars() {
-            // Writing to a string cannot fail.
-            let _ = match char {
-                '"' | '\\' => write!(out, "\\{char}"),
-                '\n' => write!(out, "\\n"),
-                '\r' => write!(out, "\\r"),
-                '\t' => write!(out, "\\t"),
-                '\u{8}' => write!(out, "\\b"),
-                '\u{c}' => write!(out, "\\f"),
-                '\0'..='\u{1f}' => write!(out, "\\u{:04x}", char as u32),
-                _ => write!(out, "{char}"),
-            };
+        escape_valid(chunk.valid().as_bytes(), out);
+        if invalid == Invalid::Replace && !chunk.invalid().is_empty() {
+            out.extend_from_slice("\u{fffd}".as_bytes());
+            continue;
         }
         for byte in chunk.invalid() {
-            let _ = write!(out, "\\udc{byte:02x}");
+            out.extend_from_slice(format!("\\udc{byte:02x}").as_bytes());
         }
     }
-    out.push('"');
-    out
+}
+
+fn escape_valid(mut text: &[u8], out: &mut Vec<u8>) {
+    // What needs an escape is rare: the runs between are copied as they are.
+    while let Some(end) = text.iter().position(|byte| matches!(byte, 0..=0x1f | b'"' | b'\\')) {
+        out.extend_from_slice(&text[..end]);
+        match text[end] {
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            8 => out.extend_from_slice(b"\\b"),
+            12 => out.extend_from_slice(b"\\f"),
+            byte @ 0..=0x1f => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+            byte => out.extend_from_slice(&[b'\\', byte]),
+        }
+        text = &text[end + 1..];
+    }
+    out.extend_from_slice(text);
+}
+
+/// The text in double quotes, as JSON.stringify writes it.
+pub fn quote(bytes: &[u8]) -> String {
+    let mut out = vec![b'"'];
+    escape_json(bytes, Invalid::Escape, &mut out);
+    out.push(b'"');
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod table {
     include!(concat!(env!("OUT_DIR"), "/programs.rs"));
 }
 
-/// Started by the C library, not by Rust's own start code: that would ignore SIGPIPE, and every container would inherit it.
+/// Started by the C library: Rust's own start code would change signals and descriptors before anybody could see them.
 // SAFETY: the name is the C library's for this very function.
 #[unsafe(no_mangle)]
 pub extern "C" fn main(argc: i32, argv: *mut *mut c_char) -> i32 {

@@ -1,7 +1,7 @@
 //! execveat(2) and the argument arrays that it wants.
 
 use crate::raw::check_unit;
-use crate::Errno;
+use crate::{Errno, signal};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -24,11 +24,23 @@ impl<'a> StringArray<'a> {
     }
 }
 
-/// execveat(2); comes back only with the reason why not.
+/// execveat(2), or execve(2) where that says the same (seccomp profiles that are in force by then often know only that one).
+/// Comes back only with the reason why not.
+///
+/// The program starts with SIGPIPE as it was meant to be: ignored dispositions pass through exec, and this process ignores it.
 pub fn execveat(dirfd: BorrowedFd<'_>, path: &CStr, argv: &StringArray, env: &StringArray, flags: i32) -> Errno {
+    let before = signal::set_default(libc::SIGPIPE);
     // SAFETY: path and both arrays are NUL- and NULL-terminated and outlive the call.
     let answer = check_unit(unsafe {
-        libc::syscall(libc::SYS_execveat, dirfd.as_raw_fd(), path.as_ptr(), argv.as_ptr(), env.as_ptr(), flags)
+        if dirfd.as_raw_fd() == libc::AT_FDCWD && flags == 0 {
+            libc::syscall(libc::SYS_execve, path.as_ptr(), argv.as_ptr(), env.as_ptr())
+        } else {
+            libc::syscall(libc::SYS_execveat, dirfd.as_raw_fd(), path.as_ptr(), argv.as_ptr(), env.as_ptr(), flags)
+        }
     });
+    if before.is_ok() {
+        // Still the same program: it goes on as it was. Cannot fail, having just worked the other way.
+        let _ = signal::ignore(libc::SIGPIPE);
+    }
     answer.err().unwrap_or(Errno::IO)
 }

@@ -29,9 +29,7 @@ mod ffi {
         pub fn seccomp_init(action: u32) -> *mut c_void;
         pub fn seccomp_release(context: *mut c_void);
         pub fn seccomp_arch_resolve_name(name: *const c_char) -> u32;
-        pub fn seccomp_arch_native() -> u32;
         pub fn seccomp_arch_add(context: *mut c_void, token: u32) -> c_int;
-        pub fn seccomp_attr_set(context: *mut c_void, attribute: c_int, value: u32) -> c_int;
         pub fn seccomp_syscall_resolve_name(name: *const c_char) -> c_int;
         pub fn seccomp_rule_add_array(
             context: *mut c_void, action: u32, syscall: c_int, count: c_uint, comparisons: *const Comparison,
@@ -42,8 +40,6 @@ mod ffi {
 
 /// libseccomp's answer for a name that it does not know (__NR_SCMP_ERROR).
 const UNKNOWN: i32 = -1;
-/// SCMP_FLTATR_CTL_OPTIMIZE; 2 = binary tree.
-const ATTRIBUTE_OPTIMIZE: i32 = 8;
 
 /// One comparison of an argument.
 #[derive(Clone, Copy, Debug)]
@@ -95,12 +91,6 @@ impl Filter {
         }
     }
 
-    /// A binary tree instead of a list: for filters of many system calls.
-    pub fn optimize(&mut self) -> Result<()> {
-        // SAFETY: the context is live.
-        status(unsafe { ffi::seccomp_attr_set(self.0, ATTRIBUTE_OPTIMIZE, 2) })
-    }
-
     /// Adds a rule; false when the library does not know the name. A rule that says what the default says is left out.
     pub fn add_rule(&mut self, name: &CStr, action: u32, comparisons: &[Comparison]) -> Result<bool> {
         let comparisons: Vec<ffi::Comparison> = comparisons
@@ -148,12 +138,6 @@ pub fn syscall_number(name: &CStr) -> Option<i32> {
     // SAFETY: the name is a C string.
     let number = unsafe { ffi::seccomp_syscall_resolve_name(name.as_ptr()) };
     (number >= 0).then_some(number)
-}
-
-/// libseccomp's token of the native architecture.
-pub fn native_architecture() -> u32 {
-    // SAFETY: takes nothing.
-    unsafe { ffi::seccomp_arch_native() }
 }
 
 #[cfg(test)]
