@@ -1,11 +1,13 @@
 // Writes files straight into the upper directory of a layer, as overlayfs would have left them had they been written through a mount.
 // The destination's symlinks are followed inside the root file system only; directories of lower layers are copied up with their attributes.
 
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { TeuError } from "@teu/base/errors";
 import { chmodAt, chownAt, fchmod, fchown, futimens, setTimesAt } from "@teu/files/attributes";
 import { O_CREAT, O_DIRECTORY, O_EXCL, O_RDONLY, O_WRONLY, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, S_IFBLK, S_IFCHR, S_IFIFO } from "@teu/files/constants";
 import { copyRange, writeAll } from "@teu/files/data";
-import { mknodAt, mkdirAt, symlinkAt, unlinkAt } from "@teu/files/entries";
+import { linkAt, mknodAt, mkdirAt, symlinkAt, unlinkAt } from "@teu/files/entries";
 import { openat2, openDirectory, OwnedFd } from "@teu/files/open";
 import { setXattr } from "@teu/files/xattrs";
 import { type FileTree, resolvePath, type TreeEntry } from "../context/file-tree.ts";
@@ -18,25 +20,32 @@ export interface EntrySource {
   readonly path: string;
 }
 
+const OPAQUE = new Uint8Array(["y".charCodeAt(0)]);
+
 type Attributes = Pick<TreeEntry, "mode" | "uid" | "gid"> & { readonly mtimeNs?: bigint };
 
 /** One layer being written. Disposing closes descriptors; what was written stays. */
 export class LayerWriter implements Disposable {
   /** Upper and lower together, as it is now. */
   readonly tree: LayerTree;
+  readonly #path: string;
   readonly #upper: OwnedFd;
+  /** Places where something of the upper directory was removed: a directory made there later must not show the lower ones. */
+  readonly #cleared = new Set<string>();
+  readonly #shadowed = new Set<string>();
   readonly #inUpper = new Set<string>([""]);
   /** Times are set at the end: creating an entry changes its directory's. */
   readonly #directoryTimes = new Map<string, bigint>();
 
-  private constructor(upper: OwnedFd, tree: LayerTree) {
+  private constructor(path: string, upper: OwnedFd, tree: LayerTree) {
+    this.#path = path;
     this.#upper = upper;
     this.tree = tree;
   }
 
   /** `upper` is an existing directory; `lower` topmost first. */
   static open(upper: string, lower: readonly string[]): LayerWriter {
-    return new LayerWriter(openDirectory(upper), LayerTree.open([upper, ...lower], { live: true }));
+    return new LayerWriter(upper, openDirectory(upper), LayerTree.open([upper, ...lower], { live: true }));
   }
 
   /** A path as a process in the root file system would reach it; parts that do not exist are kept. */
@@ -50,8 +59,9 @@ export class LayerWriter implements Disposable {
     const slash = path.lastIndexOf("/");
     this.ensureDirectory(slash < 0 ? "" : path.slice(0, slash), owner);
     const found = this.tree.find(path);
-    if (found !== null && found.entry.kind !== "directory") throw conflict(path, "is not a directory");
-    if (found === null) this.#makeDirectory(path, { mode: 0o755, ...owner });
+    const replaces = found !== null && found.entry.kind !== "directory";
+    if (replaces && !this.#shadowed.has(path)) throw conflict(path, "is not a directory");
+    if (found === null || replaces) this.#makeDirectory(path, { mode: 0o755, ...owner });
     else if (found.layer !== 0) this.#copyUp(path, found.entry);
     this.#inUpper.add(path);
   }
@@ -59,8 +69,7 @@ export class LayerWriter implements Disposable {
   /** A directory with the given attributes; one that exists gets them (`keepExisting`: stays as it is). */
   putDirectory(path: string, entry: TreeEntry, source: EntrySource | null, keepExisting: boolean): void {
     const found = this.tree.find(path);
-    if (found !== null && found.entry.kind !== "directory") throw conflict(path, "is not a directory");
-    if (found !== null && keepExisting) return;
+    if (found !== null && keepExisting && found.entry.kind === "directory") return;
     this.ensureDirectory(path, { uid: entry.uid, gid: entry.gid });
     if (path === "") return;
     using directory = this.#openUpper(path);
@@ -93,11 +102,38 @@ export class LayerWriter implements Disposable {
 
   /** A regular file with these bytes. */
   putBytes(path: string, bytes: Uint8Array, attributes: Attributes): void {
-    const { parent, name } = this.#place(path);
-    using directory = this.#openUpper(parent);
-    using target = new OwnedFd(openat2(directory.fd, name, O_WRONLY | O_CREAT | O_EXCL, 0o600));
+    using target = this.createFile(path);
     writeAll(target.fd, bytes);
     applyAttributes(target.fd, attributes);
+  }
+
+  /** A new empty file, for writing; replaces what is no directory. The caller sets its attributes and closes it. */
+  createFile(path: string): OwnedFd {
+    const { parent, name } = this.#place(path);
+    using directory = this.#openUpper(parent);
+    return new OwnedFd(openat2(directory.fd, name, O_WRONLY | O_CREAT | O_EXCL, 0o600));
+  }
+
+  /** A further name for a file written before. Both paths canonical. */
+  link(from: string, to: string): void {
+    const { parent, name } = this.#place(to);
+    using directory = this.#openUpper(parent);
+    linkAt(this.#upper.fd, from, directory.fd, name);
+  }
+
+  /** Lets a file take the place of a directory of a lower layer, and the other way round. */
+  shadow(path: string): void {
+    this.clear(path);
+    this.#shadowed.add(path);
+  }
+
+  /** Takes away what is at `path`, a directory with all below; what lower layers have there is shadowed by what comes next. */
+  clear(path: string): void {
+    if (this.tree.find(path)?.layer !== 0) return;
+    rmSync(join(this.#path, path), { recursive: true, force: true });
+    this.#cleared.add(path);
+    for (const known of this.#inUpper) if (known === path || known.startsWith(`${path}/`)) this.#inUpper.delete(known);
+    for (const known of this.#directoryTimes.keys()) if (known === path || known.startsWith(`${path}/`)) this.#directoryTimes.delete(known);
   }
 
   /** Sets what had to wait until everything was written. */
@@ -117,7 +153,8 @@ export class LayerWriter implements Disposable {
   /** Clears the place for a new entry that is no directory. */
   #place(path: string): { parent: string; name: string } {
     const found = this.tree.find(path);
-    if (path === "" || found?.entry.kind === "directory") throw conflict(path, "is a directory", "end the destination with a slash to copy into it");
+    // After `clear` a lower directory may still be seen there: the new entry shadows it.
+    if (path === "" || (found?.entry.kind === "directory" && !this.#shadowed.has(path))) throw conflict(path, "is a directory", "end the destination with a slash to copy into it");
     const slash = path.lastIndexOf("/");
     const parent = slash < 0 ? "" : path.slice(0, slash);
     const name = path.slice(slash + 1);
@@ -134,6 +171,7 @@ export class LayerWriter implements Disposable {
     using parent = this.#openUpper(slash < 0 ? "" : path.slice(0, slash));
     mkdirAt(parent.fd, path.slice(slash + 1), 0o700);
     using directory = this.#openUpper(path);
+    if (this.#cleared.has(path)) setXattr(directory.fd, "", "trusted.overlay.opaque", OPAQUE);
     applyAttributes(directory.fd, attributes);
   }
 

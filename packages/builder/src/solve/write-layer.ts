@@ -1,0 +1,20 @@
+// A layer written by us rather than by a container: a workspace, filled, committed; gone again when anything fails.
+
+import { randomBytes } from "node:crypto";
+import { cleanupScope, type Scope } from "@teu/base/scope";
+import type { Layer } from "@teu/engine/snapshots/snapshots";
+import type { Digest } from "@teu/image/digest";
+import type { BuildSession } from "./session.ts";
+
+/** Lets `fill` write into the upper directory of a workspace over `parent` and makes a layer of it. */
+export async function writeLayer(scope: Scope, session: BuildSession, parent: Digest | null, fill: (upper: string) => Promise<void>): Promise<Layer> {
+  const key = `build-${session.id}-${randomBytes(6).toString("hex")}`;
+  const workspace = await session.lease.snapshots.prepare(scope, key, parent);
+  try {
+    await fill(workspace.upper);
+    return await session.lease.snapshots.commit(scope, key);
+  } catch (error) {
+    await session.lease.snapshots.remove(cleanupScope(scope), key);
+    throw error;
+  }
+}
