@@ -33,9 +33,11 @@ export function parseJson(text: string, limits: JsonLimits = {}): unknown {
   } catch (error) {
     throw faultError(text, document, maxDepth, error);
   }
-  const bare = text.includes("\\") ? text.replace(/\\[^]/g, "") : text;
+  const escapes = text.includes("\\");
+  const bare = escapes ? text.replace(/\\[^]/g, "") : text;
   if (countStrings(value, maxDepth) !== (bare.split('"').length - 1) / 2) throw faultError(text, document, maxDepth);
-  if (/\\u[dD][89a-fA-F]/.test(text) && findJsonFault(text, maxDepth) !== undefined) {
+  // A lone surrogate can only be written as an escape.
+  if (escapes && /\\u[dD][89a-fA-F]/.test(text) && findJsonFault(text, maxDepth) !== undefined) {
     throw faultError(text, document, maxDepth);
   }
   return value;
@@ -48,7 +50,8 @@ function countStrings(value: unknown, depthLeft: number): number {
   if (depthLeft === 0) return Number.NaN;
   let count = 0;
   if (Array.isArray(value)) {
-    for (const item of value) count += countStrings(item, depthLeft - 1);
+    // Long lists are lists of strings: no call for those.
+    for (let i = 0; i < value.length; i++) count += typeof value[i] === "string" ? 1 : countStrings(value[i], depthLeft - 1);
     return count;
   }
   const record = value as Record<string, unknown>;
