@@ -4,6 +4,17 @@
 
 /// <reference path="./contract/index.d.ts" />
 
+/**
+ * What only simulated kernels have (fake, dry run). There `clone3` returns once, to the parent, and the caller plays the child
+ * itself between `enter(child)` and `enter(parent)`; a call that would not return throws an end instead.
+ */
+export interface Simulation {
+  /** Acts as process `pid` from now on; returns who acted before. */
+  enter(pid: number): number;
+  /** Was this thrown because the acting process exited or became another program? */
+  isEnd(error: unknown): boolean;
+}
+
 /** Every `sys:*` module under its name. Passed as first argument to whatever touches the kernel. */
 export interface Kernel {
   readonly process: typeof import("sys:process");
@@ -17,4 +28,5 @@ export interface Kernel {
   readonly seccomp: typeof import("sys:seccomp");
   readonly bpf: typeof import("sys:bpf");
   readonly host: typeof import("sys:host");
+  readonly simulation?: Simulation;
 }

@@ -1,0 +1,16 @@
+// What the command line takes from the process: environment variables, paths relative to the working directory.
+// portable: no host types here.
+
+import type { Kernel } from "@teu/sys/kernel";
+
+/** The value of an environment variable; "" when not set. */
+export function environmentValue(kernel: Kernel, name: string): string {
+  return kernel.process.environ().find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1) ?? "";
+}
+
+/** An absolute path for one given on the command line. */
+export function absolutePath(kernel: Kernel, path: string): string {
+  if (path.startsWith("/")) return path.replace(/(?<=.)\/+$/, "");
+  const cwd = kernel.process.getcwd();
+  return path === "" || path === "." ? cwd : `${cwd === "/" ? "" : cwd}/${path.replace(/\/+$/, "")}`;
+}

@@ -1,0 +1,59 @@
+// delete: removes what is left of a container (runtime-spec, "Delete") and runs poststop hooks, which can only warn.
+// A created container is killed first, as containerd expects; a running one only with --force.
+// portable: no host types here.
+
+import { errorText, isTeuError } from "@teu/base/errors";
+import type { Kernel } from "@teu/sys/kernel";
+import type { Command } from "../cli/command.ts";
+import type { Log } from "../cli/log.ts";
+import { type ContainerRecord, StateDirectory } from "../container/record.ts";
+import { specState, statusOf } from "../container/status.ts";
+import { verbatim } from "../failure.ts";
+import { signalCgroup } from "../linux/cgroup/control.ts";
+import { removeCgroup } from "../linux/cgroup/manager.ts";
+import { runHooks } from "../linux/hooks.ts";
+import { killContainer } from "../linux/kill-container.ts";
+
+/** The command. */
+export const deleteCommand: Command = {
+  name: "delete", operands: "<container-id>", doc: "delete any resources held by the container often used with detached container",
+  flags: [{ name: "force", aliases: ["f"], kind: "boolean", doc: "forcibly deletes the container if it is still running (uses SIGKILL)" }],
+  minOperands: 1, maxOperands: 1,
+  run: ({ kernel, root, log }, flags, [id = ""]) => {
+    const force = flags.boolean("force");
+    try {
+      const directory = StateDirectory.open(kernel, root, id);
+      const record = force ? directory.tryRead() : directory.read();
+      if (record !== null) end(kernel, directory, record, force);
+      removeContainer(kernel, directory, record, log);
+    } catch (error) {
+      if (!force || !isTeuError(error, "not-found")) throw error;
+    }
+    return 0;
+  },
+};
+
+function end(kernel: Kernel, directory: StateDirectory, record: ContainerRecord, force: boolean): void {
+  const status = statusOf(kernel, directory, record);
+  if (status === "stopped") return;
+  if (!force && status !== "created") throw verbatim("conflict", `cannot delete container ${record.id} that is not stopped: ${status}`);
+  killContainer(kernel, record);
+}
+
+/** Ends what may still be in the cgroup, removes cgroup and state, runs poststop. `record` null: a create died before it wrote one. */
+export function removeContainer(kernel: Kernel, directory: StateDirectory, record: ContainerRecord | null, log: Log): void {
+  if (record !== null) {
+    if (!record.ownPidNamespace) signalCgroup(kernel, record.cgroup, 9);
+    removeCgroup(kernel, record.cgroup);
+  }
+  directory.remove();
+  if (record === null) return;
+  // Each hook runs, whatever became of the one before (runtime-spec: log a warning and go on).
+  for (const hook of record.hooks.poststop ?? []) {
+    try {
+      runHooks(kernel, "poststop", [hook], specState(record, "stopped", 0));
+    } catch (error) {
+      log.warn(errorText(error));
+    }
+  }
+}

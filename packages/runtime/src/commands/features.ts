@@ -1,0 +1,51 @@
+// features: what this runtime can do, as JSON (runtime-spec, "Features Structure"). CRI, dockerd and CRI-O read it.
+// portable: no host types here.
+
+import { CAPABILITIES } from "@teu/sys/constants/capabilities";
+import { RUNTIME_SPEC_VERSION } from "@teu/specs/runtime";
+import type { Command } from "../cli/command.ts";
+import { MOUNT_OPTION_NAMES } from "../linux/mount-options.ts";
+import { NAMESPACE_FLAGS } from "../linux/namespaces.ts";
+import { SECCOMP_FLAGS } from "../linux/seccomp.ts";
+
+const ACTIONS: readonly string[] = ["ALLOW", "ERRNO", "KILL", "KILL_PROCESS", "KILL_THREAD", "LOG", "NOTIFY", "TRACE", "TRAP"];
+const OPERATORS: readonly string[] = ["EQ", "GE", "GT", "LE", "LT", "MASKED_EQ", "NE"];
+const ARCHITECTURES: readonly string[] = [
+  "AARCH64", "ARM", "LOONGARCH64", "MIPS", "MIPS64", "MIPS64N32", "MIPSEL", "MIPSEL64", "MIPSEL64N32", "PPC", "PPC64", "PPC64LE", "RISCV64",
+  "S390", "S390X", "X32", "X86", "X86_64",
+];
+
+/** The command. */
+export const features: Command = {
+  name: "features", operands: "", doc: "show the enabled features", flags: [], minOperands: 0, maxOperands: 0,
+  run: ({ kernel }) => {
+    const report = {
+      ociVersionMin: "1.0.0",
+      ociVersionMax: RUNTIME_SPEC_VERSION,
+      hooks: ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"],
+      mountOptions: MOUNT_OPTION_NAMES,
+      linux: {
+        namespaces: Object.keys(NAMESPACE_FLAGS).sort(),
+        capabilities: CAPABILITIES,
+        cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
+        seccomp: {
+          enabled: true,
+          actions: ACTIONS.map((name) => `SCMP_ACT_${name}`),
+          operators: OPERATORS.map((name) => `SCMP_CMP_${name}`),
+          archs: ARCHITECTURES.map((name) => `SCMP_ARCH_${name}`),
+          knownFlags: Object.keys(SECCOMP_FLAGS),
+          supportedFlags: Object.keys(SECCOMP_FLAGS),
+        },
+        apparmor: { enabled: false },
+        selinux: { enabled: false },
+        intelRdt: { enabled: false },
+        memoryPolicy: {},
+        mountExtensions: { idmap: { enabled: false } },
+        netDevices: { enabled: false },
+      },
+      annotations: { "io.github.seccomp.libseccomp.version": kernel.seccomp.libraryVersion() },
+    };
+    kernel.host.print(`${JSON.stringify(report, null, 2)}\n`);
+    return 0;
+  },
+};

@@ -1,0 +1,72 @@
+// list: all containers below --root.
+// portable: no host types here.
+
+import { AT_FDCWD, DT_DIR, O_CLOEXEC, O_DIRECTORY, O_RDONLY } from "@teu/sys/constants/fs";
+import type { Kernel } from "@teu/sys/kernel";
+import { isSysError } from "@teu/sys/sys-error";
+import type { Command } from "../cli/command.ts";
+import { StateDirectory } from "../container/record.ts";
+import { verbatim } from "../failure.ts";
+import { type StateReport, ownerName, reportState } from "./state.ts";
+
+/** The command. */
+export const list: Command = {
+  name: "list", operands: "", doc: "lists containers started with the given root", minOperands: 0, maxOperands: 0,
+  flags: [
+    { name: "format", aliases: ["f"], kind: "string", doc: "select one of: table or json (default: table)" },
+    { name: "quiet", aliases: ["q"], kind: "boolean", doc: "display only container IDs" },
+  ],
+  run: ({ kernel, root }, flags) => {
+    const format = flags.string("format");
+    if (format !== "" && format !== "table" && format !== "json") throw verbatim("invalid", "invalid format option");
+    if (flags.boolean("quiet")) {
+      kernel.host.print(containerIds(kernel, root).map((id) => `${id}\n`).join(""));
+      return 0;
+    }
+    const reports = containerIds(kernel, root).flatMap((id) => readReport(kernel, root, id));
+    if (format === "json") kernel.host.print(`${JSON.stringify(reports.length === 0 ? null : reports)}\n`);
+    else kernel.host.print(table(reports));
+    return 0;
+  },
+};
+
+/** Names of the state directories. */
+export function containerIds(kernel: Kernel, root: string): string[] {
+  const { fs } = kernel;
+  try {
+    const fd = fs.openat(AT_FDCWD, root, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    try {
+      return fs.readDir(fd).filter(({ name, type }) => type === DT_DIR && !name.startsWith(".")).map(({ name }) => name).sort();
+    } finally {
+      fs.close(fd);
+    }
+  } catch (error) {
+    if (isSysError(error, "ENOENT")) return [];
+    throw error;
+  }
+}
+
+/** Containers come and go while we look: one that is gone is left out. */
+function readReport(kernel: Kernel, root: string, id: string): StateReport[] {
+  try {
+    const directory = StateDirectory.open(kernel, root, id);
+    try {
+      const record = directory.tryRead();
+      return record === null ? [] : [{ ...reportState(kernel, directory, record), owner: ownerName(kernel, directory) }];
+    } finally {
+      directory.close();
+    }
+  } catch (error) {
+    if (isSysError(error, "ENOENT")) return [];
+    throw error;
+  }
+}
+
+function table(reports: readonly StateReport[]): string {
+  const rows = [
+    ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"],
+    ...reports.map((one) => [one.id, String(one.pid), one.status, one.bundle, one.created, one.owner]),
+  ];
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(12, ...rows.map((row) => (row[column] ?? "").length + 1)));
+  return rows.map((row) => `${row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join("")}\n`).join("");
+}

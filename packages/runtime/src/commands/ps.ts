@@ -1,0 +1,52 @@
+// ps: the processes of a container. As JSON the host pids; as a table the lines of the host's ps that concern them.
+// portable: no host types here.
+
+import { AT_FDCWD, O_CLOEXEC, X_OK } from "@teu/sys/constants/fs";
+import type { Kernel } from "@teu/sys/kernel";
+import type { Command } from "../cli/command.ts";
+import { environmentValue } from "../cli/environment.ts";
+import { StateDirectory } from "../container/record.ts";
+import { verbatim } from "../failure.ts";
+import { cgroupPids } from "../linux/cgroup/control.ts";
+
+const CHUNK = 1 << 20;
+
+/** The command. */
+export const ps: Command = {
+  name: "ps", operands: "<container-id> [ps options]", doc: "ps displays the processes running inside a container",
+  minOperands: 1, maxOperands: Number.POSITIVE_INFINITY,
+  flags: [{ name: "format", aliases: ["f"], kind: "string", doc: "select one of: table or json (default: table)" }],
+  run: ({ kernel, root }, flags, [id = "", ...options]) => {
+    const pids = cgroupPids(kernel, StateDirectory.open(kernel, root, id).read().cgroup);
+    const format = flags.string("format");
+    if (format === "json") kernel.host.print(`${JSON.stringify(pids)}\n`);
+    else if (format === "" || format === "table") kernel.host.print(table(kernel, pids, options.length === 0 ? ["-ef"] : options));
+    else throw verbatim("invalid", "invalid format option");
+    return 0;
+  },
+};
+
+function table(kernel: Kernel, pids: readonly number[], options: readonly string[]): string {
+  const lines = runPs(kernel, options).split("\n");
+  const column = (lines[0] ?? "").trim().split(/\s+/).indexOf("PID");
+  if (column < 0) throw verbatim("invalid", "couldn't find PID field in ps output");
+  const wanted = new Set(pids.map(String));
+  const rows = lines.slice(1).filter((line) => wanted.has(line.trim().split(/\s+/)[column] ?? ""));
+  return [lines[0] ?? "", ...rows].map((line) => `${line}\n`).join("");
+}
+
+function runPs(kernel: Kernel, options: readonly string[]): string {
+  const { fs, process } = kernel;
+  const path = ["/usr/bin/ps", "/bin/ps"].find((candidate) => fs.accessAt(AT_FDCWD, candidate, X_OK));
+  if (path === undefined) throw verbatim("unavailable", "ps is not installed on this host; use --format json");
+  const [read, write] = fs.pipe2(O_CLOEXEC);
+  const child = process.spawn({ path, argv: ["ps", ...options], env: [`PATH=${environmentValue(kernel, "PATH")}`], fds: [-1, write, 2] });
+  fs.close(write);
+  let text = "";
+  for (let data = fs.read(read, CHUNK); data.length > 0; data = fs.read(read, CHUNK)) text += kernel.host.utf8Decode(data);
+  fs.close(read);
+  const status = process.waitpid(child.pid, 0);
+  fs.close(child.pidfd);
+  if (status?.code !== 0) throw verbatim("invalid", `ps ${options.join(" ")} failed`);
+  return text;
+}

@@ -1,0 +1,70 @@
+// What create and run share: their flags, reading the bundle, and turning both into a start request.
+// portable: no host types here.
+
+import { AT_FDCWD } from "@teu/sys/constants/fs";
+import type { Kernel } from "@teu/sys/kernel";
+import { isSysError } from "@teu/sys/sys-error";
+import type { Spec } from "@teu/specs/runtime";
+import { parseSpec } from "@teu/specs/runtime-parse";
+import type { Context } from "../cli/command.ts";
+import { absolutePath, environmentValue } from "../cli/environment.ts";
+import type { Flag, FlagValues } from "../cli/flags.ts";
+import { verbatim } from "../failure.ts";
+import type { StartRequest } from "../linux/start.ts";
+
+const CONFIG_LIMIT = 16 << 20;
+
+/** Flags of both. */
+export const START_FLAGS: readonly Flag[] = [
+  { name: "bundle", aliases: ["b"], kind: "string", doc: "path to the root of the bundle directory, defaults to the current directory" },
+  { name: "console-socket", kind: "string", doc: "path to an AF_UNIX socket which will receive the master end of the console's pseudoterminal" },
+  { name: "pid-file", kind: "string", doc: "specify the file to write the process id to" },
+  { name: "no-pivot", kind: "boolean", doc: "accepted for compatibility; pivot_root is always used" },
+  { name: "no-new-keyring", kind: "boolean", doc: "do not create a new session keyring for the container" },
+  { name: "preserve-fds", kind: "number", doc: "pass N additional file descriptors to the container (stdio + $LISTEN_FDS + N in total)" },
+];
+
+/** Reads config.json of the bundle that the flags name. Throws `not-found` with runc's text. */
+export function readBundle(kernel: Kernel, flags: FlagValues): { bundle: string; spec: Spec; configText: string } {
+  const bundle = absolutePath(kernel, flags.string("bundle"));
+  let configText: string;
+  try {
+    configText = kernel.fs.readTextAt(AT_FDCWD, `${bundle}/config.json`, CONFIG_LIMIT);
+  } catch (error) {
+    if (!isSysError(error, "ENOENT")) throw error;
+    throw verbatim("not-found", "JSON specification file config.json not found");
+  }
+  return { bundle, configText, spec: parseSpec(configText) };
+}
+
+/** The request that the flags make. `detached`: nobody of this process stays with the container's terminal. */
+export function startRequest(context: Context, flags: FlagValues, id: string, wait: boolean, detached: boolean): StartRequest {
+  const { kernel } = context;
+  const { bundle, spec, configText } = readBundle(kernel, flags);
+  const terminal = spec.process?.terminal ?? false;
+  const consoleSocket = flags.string("console-socket");
+  if (terminal && detached && consoleSocket === "") throw verbatim("invalid", "cannot allocate tty if runc will detach without setting console socket");
+  if (consoleSocket !== "" && (!terminal || !detached)) throw verbatim("invalid", "cannot use console socket if runc will not detach or allocate tty");
+  const listen = listenFds(kernel);
+  return {
+    id, bundle, wait, consoleSocket, configText, root: context.root, consoleFd: -1,
+    spec: listen === 0 ? spec : withListenFds(kernel, spec),
+    pidFile: flags.string("pid-file") === "" ? "" : absolutePath(kernel, flags.string("pid-file")),
+    preserveFds: flags.number("preserve-fds") + listen,
+    newKeyring: !flags.boolean("no-new-keyring"),
+  };
+}
+
+/** Socket activation: how many fds from 3 up were passed to us for the container. */
+function listenFds(kernel: Kernel): number {
+  const text = environmentValue(kernel, "LISTEN_FDS");
+  return /^\d{1,4}$/.test(text) ? Number(text) : 0;
+}
+
+/** sd_listen_fds(3): the container's init is process 1 to itself. */
+function withListenFds(kernel: Kernel, spec: Spec): Spec {
+  const names = environmentValue(kernel, "LISTEN_FDNAMES");
+  const more = [`LISTEN_FDS=${listenFds(kernel)}`, "LISTEN_PID=1", ...(names === "" ? [] : [`LISTEN_FDNAMES=${names}`])];
+  const process = spec.process ?? { cwd: "/" };
+  return { ...spec, process: { ...process, env: [...(process.env ?? []), ...more] } };
+}

@@ -1,0 +1,92 @@
+// update: changes the limits of a container's cgroup.
+// portable: no host types here.
+
+import { AT_FDCWD } from "@teu/sys/constants/fs";
+import type { Kernel } from "@teu/sys/kernel";
+import type { LinuxResources } from "@teu/specs/runtime";
+import { parseResources } from "@teu/specs/runtime-parse";
+import type { Command } from "../cli/command.ts";
+import type { Flag, FlagValues } from "../cli/flags.ts";
+import { StateDirectory } from "../container/record.ts";
+import { statusOf } from "../container/status.ts";
+import { unsupportedConfig, verbatim } from "../failure.ts";
+import { applyWrites } from "../linux/cgroup/manager.ts";
+import { type CgroupRecord, cgroupDirectory } from "../linux/cgroup/record.ts";
+import { type CgroupWrite, planLegacyResources } from "../linux/cgroup/resources-legacy.ts";
+import { planUnifiedResources } from "../linux/cgroup/resources-unified.ts";
+
+const LIMIT = 1 << 20;
+const number = (name: string, doc: string, hidden = false): Flag => ({ name, kind: "number", doc, hidden });
+
+const FLAGS: readonly Flag[] = [
+  { name: "resources", aliases: ["r"], kind: "string", doc: "path to the file containing the resources to update or '-' to read from the standard input" },
+  number("blkio-weight", "specifies per cgroup weight, range is from 10 to 1000"),
+  number("cpu-period", "CPU CFS period to be used for hardcapping (in usecs)"),
+  number("cpu-quota", "CPU CFS hardcap limit (in usecs)"),
+  number("cpu-burst", "CPU CFS hardcap burst limit (in usecs)"),
+  { name: "cpu-share", aliases: ["cpu-shares"], kind: "number", doc: "CPU shares (relative weight vs. other containers)" },
+  number("cpu-rt-period", "CPU realtime period to be used for hardcapping (in usecs)"),
+  number("cpu-rt-runtime", "CPU realtime hardcap limit (in usecs)"),
+  number("cpu-idle", "set cgroup SCHED_IDLE or not, 0: default behavior, 1: SCHED_IDLE"),
+  { name: "cpuset-cpus", kind: "string", doc: "CPU(s) to use" },
+  { name: "cpuset-mems", kind: "string", doc: "memory node(s) to use" },
+  number("memory", "memory limit (in bytes)"),
+  number("memory-reservation", "memory reservation or soft_limit (in bytes)"),
+  number("memory-swap", "total memory usage (memory + swap); set '-1' to enable unlimited swap"),
+  number("pids-limit", "maximum number of pids allowed in the container"),
+  number("kernel-memory", "obsolete", true),
+  number("kernel-memory-tcp", "obsolete", true),
+];
+
+/** The command. */
+export const update: Command = {
+  name: "update", operands: "<container-id>", doc: "update container resource constraints", flags: FLAGS, minOperands: 1, maxOperands: 1,
+  run: ({ kernel, root }, flags, [id = ""]) => {
+    const directory = StateDirectory.open(kernel, root, id);
+    const record = directory.read();
+    if (statusOf(kernel, directory, record) === "stopped") throw verbatim("conflict", "container not running");
+    const resources = flags.given("resources") ? readResources(kernel, flags.string("resources")) : fromFlags(flags);
+    const writes = record.cgroup.kind === "unified" ? planUnifiedResources(resources) : planLegacyResources(resources);
+    writeLimits(kernel, record.cgroup, writes);
+    return 0;
+  },
+};
+
+function readResources(kernel: Kernel, path: string): LinuxResources {
+  return parseResources(kernel.fs.readTextAt(AT_FDCWD, path === "-" ? "/proc/self/fd/0" : path, LIMIT));
+}
+
+function fromFlags(flags: FlagValues): LinuxResources {
+  const value = (name: string, key: string): Record<string, number> => (flags.given(name) ? { [key]: flags.number(name) } : {});
+  const text = (name: string, key: string): Record<string, string> => (flags.given(name) ? { [key]: flags.string(name) } : {});
+  return {
+    memory: { ...value("memory", "limit"), ...value("memory-reservation", "reservation"), ...value("memory-swap", "swap") },
+    cpu: {
+      ...value("cpu-period", "period"), ...value("cpu-quota", "quota"), ...value("cpu-burst", "burst"), ...value("cpu-share", "shares"),
+      ...value("cpu-rt-period", "realtimePeriod"), ...value("cpu-rt-runtime", "realtimeRuntime"), ...value("cpu-idle", "idle"),
+      ...text("cpuset-cpus", "cpus"), ...text("cpuset-mems", "mems"),
+    },
+    pids: value("pids-limit", "limit"),
+    blockIO: value("blkio-weight", "weight"),
+  };
+}
+
+function writeLimits(kernel: Kernel, record: CgroupRecord, writes: readonly CgroupWrite[]): void {
+  for (const write of inPossibleOrder(kernel, record, writes)) {
+    const path = cgroupDirectory(record, write.controller);
+    if (path === null) throw unsupportedConfig("resources", `${write.file} cannot be set: the container has no ${write.controller} cgroup`);
+    applyWrites(kernel, { path, writes: [write] });
+  }
+}
+
+/** v1: memory must stay at or below memory plus swap all the time, so a raise begins with the latter. */
+function inPossibleOrder(kernel: Kernel, record: CgroupRecord, writes: readonly CgroupWrite[]): readonly CgroupWrite[] {
+  const memory = writes.find((write) => write.file === "memory.limit_in_bytes");
+  const swap = writes.find((write) => write.file === "memory.memsw.limit_in_bytes");
+  const path = cgroupDirectory(record, "memory");
+  if (memory === undefined || swap === undefined || path === null) return writes;
+  const current = Number(kernel.fs.readTextAt(AT_FDCWD, `${path}/memory.limit_in_bytes`, LIMIT).trim());
+  const raises = swap.value === "-1" || (memory.value !== "-1" && Number(memory.value) > current);
+  const rest = writes.filter((write) => write !== memory && write !== swap);
+  return raises ? [swap, memory, ...rest] : [memory, swap, ...rest];
+}

@@ -1,0 +1,128 @@
+// Turns this process, which is already inside the container, into the container's: limits, directory, user, capabilities, filter.
+// The order is the security: see each step. The program itself is executed by `execute`.
+// portable: no host types here.
+
+import { TeuError } from "@teu/base/errors";
+import { AT_FDCWD, CLOSE_RANGE_ALL, CLOSE_RANGE_CLOEXEC } from "@teu/sys/constants/fs";
+import { IOPRIO_WHO_PROCESS, PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS } from "@teu/sys/constants/process";
+import type { Kernel } from "@teu/sys/kernel";
+import { isSysError } from "@teu/sys/sys-error";
+import type { Scheduler } from "@teu/specs/runtime";
+import { verbatim } from "../failure.ts";
+import { applyBounding, applyCapabilities } from "./capabilities.ts";
+import { environmentWithHome, lookUpProgram } from "./program.ts";
+import type { ProcessPlan } from "./process-plan.ts";
+import { applyRlimits } from "./rlimits.ts";
+import { type SeccompPlan, applySeccomp } from "./seccomp.ts";
+
+/** What `execute` needs. */
+export interface Program {
+  readonly path: string;
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+}
+
+const POLICIES: Readonly<Record<Scheduler["policy"], number>> = {
+  SCHED_OTHER: 0, SCHED_FIFO: 1, SCHED_RR: 2, SCHED_BATCH: 3, SCHED_ISO: 4, SCHED_IDLE: 5, SCHED_DEADLINE: 6,
+};
+const SCHEDULER_FLAGS: Readonly<Record<string, number>> = {
+  SCHED_FLAG_RESET_ON_FORK: 1, SCHED_FLAG_RECLAIM: 2, SCHED_FLAG_DL_OVERRUN: 4, SCHED_FLAG_KEEP_POLICY: 8, SCHED_FLAG_KEEP_PARAMS: 16,
+  SCHED_FLAG_UTIL_CLAMP_MIN: 32, SCHED_FLAG_UTIL_CLAMP_MAX: 64,
+};
+
+/**
+ * Everything up to the wait for `start`. `notify` is called with the seccomp notify fd when the filter is loaded here, which is
+ * when new privileges are allowed: loading then needs CAP_SYS_ADMIN, which is about to go. Returns the program to execute,
+ * or null when there are no arguments (then `start` has to fail, not `create`).
+ */
+export function become(kernel: Kernel, plan: ProcessPlan, seccomp: SeccompPlan | null, keepFds: number, notify: (fd: number) => void): Program | null {
+  const { process, fs } = kernel;
+  // From here on whatever else is open goes at execve. Before the filter: it may not know close_range.
+  fs.closeRange(3 + keepFds, CLOSE_RANGE_ALL, CLOSE_RANGE_CLOEXEC);
+  const env = environmentWithHome(kernel, plan);
+  applyScheduling(kernel, plan);
+  applyRlimits(kernel, plan.rlimits);
+  const entered = enterDirectory(kernel, plan.cwd);
+  if (seccomp !== null && !plan.noNewPrivileges) notify(applySeccomp(kernel, seccomp));
+  applyBounding(kernel, plan.capabilities);
+  // Permitted capabilities must survive the change of user until capset says which.
+  process.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
+  switchUser(kernel, plan);
+  process.prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
+  applyCapabilities(kernel, plan.capabilities);
+  if (!entered && !enterDirectory(kernel, plan.cwd)) throw directoryError(plan.cwd, "permission denied");
+  process.umask(plan.umask);
+  if (plan.noNewPrivileges) process.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  if (plan.args.length === 0) return null;
+  return { path: lookUpProgram(kernel, plan.args[0] ?? "", env), args: plan.args, env };
+}
+
+/** Loads the filter as late as can be when new privileges are forbidden, and becomes the program. Returns only by throwing. */
+export function execute(kernel: Kernel, program: Program | null, plan: ProcessPlan, seccomp: SeccompPlan | null, notify: (fd: number) => void): never {
+  if (program === null) throw new TeuError({ code: "invalid", op: "start container", message: "config.json has no process.args" });
+  if (seccomp !== null && plan.noNewPrivileges) notify(applySeccomp(kernel, seccomp));
+  try {
+    return kernel.process.execveat(AT_FDCWD, program.path, program.args, program.env, 0);
+  } catch (error) {
+    if (!isSysError(error)) throw error;
+    throw verbatim("invalid", `exec ${JSON.stringify(program.path)}: ${EXEC_TEXTS[error.errno] ?? error.errno}`);
+  }
+}
+
+const EXEC_TEXTS: Readonly<Record<string, string>> = {
+  ENOENT: "no such file or directory", EACCES: "permission denied", ENOEXEC: "exec format error", E2BIG: "argument list too long",
+  EPERM: "operation not permitted", ETXTBSY: "text file busy",
+};
+
+function switchUser(kernel: Kernel, plan: ProcessPlan): void {
+  const { process } = kernel;
+  try {
+    process.setgroups(plan.groups);
+  } catch (error) {
+    // A user namespace whose maps were written without privilege has no setgroups; harmless when nothing was asked for.
+    if (!isSysError(error, "EPERM") || plan.groups.length > 0) throw error;
+  }
+  process.setresgid(plan.gid, plan.gid, plan.gid);
+  process.setresuid(plan.uid, plan.uid, plan.uid);
+}
+
+/** Enters the working directory; false when this user may not. Checks by name that it is inside the root (CVE-2024-21626). */
+function enterDirectory(kernel: Kernel, path: string): boolean {
+  try {
+    kernel.process.chdir(path);
+  } catch (error) {
+    if (isSysError(error, "EACCES")) return false;
+    if (!isSysError(error)) throw error;
+    throw directoryError(path, error.errno === "ENOENT" ? "no such file or directory" : error.errno === "ENOTDIR" ? "not a directory" : error.errno);
+  }
+  let cwd: string;
+  try {
+    cwd = kernel.process.getcwd();
+  } catch (error) {
+    if (!isSysError(error, "ENOENT")) throw error;
+    cwd = "";
+  }
+  if (!cwd.startsWith("/")) {
+    throw new TeuError({
+      code: "denied", op: "enter directory", subject: path,
+      message: "current working directory is outside of container mount namespace root -- possible container breakout detected",
+    });
+  }
+  return true;
+}
+
+function directoryError(path: string, text: string): TeuError {
+  return verbatim("invalid", `chdir to cwd (${JSON.stringify(path)}) set in config.json failed: ${text}`);
+}
+
+function applyScheduling(kernel: Kernel, plan: ProcessPlan): void {
+  const { process } = kernel;
+  if (plan.personality !== null) process.personality(plan.personality);
+  if (plan.ioPriority !== null) process.ioprioSet(IOPRIO_WHO_PROCESS, 0, plan.ioPriority);
+  if (plan.scheduler === null) return;
+  const { policy, nice, priority, runtime, deadline, period, flags } = plan.scheduler;
+  process.schedSetattr(0, {
+    policy: POLICIES[policy], nice: nice ?? 0, priority: priority ?? 0, runtime: runtime ?? 0, deadline: deadline ?? 0, period: period ?? 0,
+    flags: (flags ?? []).reduce((bits, flag) => bits | (SCHEDULER_FLAGS[flag] ?? 0), 0),
+  });
+}

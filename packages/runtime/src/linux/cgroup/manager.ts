@@ -1,0 +1,225 @@
+// Makes, joins, limits and removes a container's cgroup. Decisions are in plan.ts.
+// portable: no host types here.
+
+import { TeuError } from "@teu/base/errors";
+import { AT_FDCWD, AT_REMOVEDIR, O_CLOEXEC, O_DIRECTORY, O_RDONLY, O_WRONLY } from "@teu/sys/constants/fs";
+import type { Kernel } from "@teu/sys/kernel";
+import { isSysError } from "@teu/sys/sys-error";
+import { deviceProgram } from "./device-program.ts";
+import type { CgroupDirectory, CgroupPlan } from "./plan.ts";
+import type { CgroupRecord } from "./record.ts";
+
+const LIMIT = 1 << 20;
+const REMOVE_TRIES = 12;
+
+/** A made cgroup. The creator closes `unifiedFd`. */
+export interface CgroupHandle {
+  readonly plan: CgroupPlan;
+  /** Directory fd on cgroup v2 (also of a hybrid layout) for CLONE_INTO_CGROUP; -1 when there is none. */
+  readonly unifiedFd: number;
+}
+
+/** The part of a plan that the state file keeps. */
+export function cgroupRecord(plan: CgroupPlan): CgroupRecord {
+  return { kind: plan.kind, directories: plan.directories.map(({ controllers, path }) => ({ controllers, path })) };
+}
+
+/** Makes the directories and writes all limits. On failure removes what it made. */
+export function createCgroup(kernel: Kernel, plan: CgroupPlan): CgroupHandle {
+  let unifiedFd = -1;
+  try {
+    for (const directory of plan.directories) {
+      makeDirectory(kernel, directory);
+      if (plan.kind === "unified") enableControllers(kernel, directory);
+      if (directory.controllers === "") unifiedFd = kernel.fs.openat(AT_FDCWD, directory.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+      applyWrites(kernel, directory);
+    }
+    if (plan.kind === "unified") attachDevices(kernel, plan, unifiedFd);
+    return { plan, unifiedFd };
+  } catch (error) {
+    if (unifiedFd >= 0) kernel.fs.close(unifiedFd);
+    removeCgroup(kernel, cgroupRecord(plan));
+    throw error;
+  }
+}
+
+/** Moves a process into every v1 directory (and v2's, unless it was born there). */
+export function joinCgroup(kernel: Kernel, record: CgroupRecord, pid: number, bornInUnified: boolean): void {
+  for (const { controllers, path } of record.directories) {
+    if (controllers === "" && bornInUnified) continue;
+    try {
+      kernel.fs.writeTextAt(AT_FDCWD, `${path}/cgroup.procs`, String(pid));
+    } catch (error) {
+      throw new TeuError({ code: "internal", op: "join cgroup", subject: path, message: "refused", cause: error });
+    }
+  }
+}
+
+/** Removes the directories with all below them; EBUSY is waited out for about a second. Missing ones are fine. */
+export function removeCgroup(kernel: Kernel, record: CgroupRecord): void {
+  let failure: unknown;
+  for (const { path } of record.directories) {
+    try {
+      removeDirectory(kernel, path);
+    } catch (error) {
+      failure ??= new TeuError({ code: "internal", op: "remove cgroup", subject: path, message: "still busy", cause: error });
+    }
+  }
+  if (failure !== undefined) throw failure;
+}
+
+/** Writes a planned directory's files; the device list goes through one fd per file, in order. */
+export function applyWrites(kernel: Kernel, directory: Pick<CgroupDirectory, "path" | "writes">): void {
+  let open = { file: "", fd: -1 };
+  try {
+    for (const { file, value } of directory.writes) {
+      if (open.file !== file) {
+        if (open.fd >= 0) kernel.fs.close(open.fd);
+        open = { file: "", fd: -1 };
+        open = { file, fd: openFile(kernel, directory.path, file, value) };
+      }
+      writeValue(kernel, open.fd, directory.path, file, value);
+    }
+  } finally {
+    if (open.fd >= 0) kernel.fs.close(open.fd);
+  }
+}
+
+function openFile(kernel: Kernel, path: string, file: string, value: string): number {
+  try {
+    return kernel.fs.openat(AT_FDCWD, `${path}/${file}`, O_WRONLY | O_CLOEXEC, 0);
+  } catch (error) {
+    throw limitError(path, file, value, error);
+  }
+}
+
+function writeValue(kernel: Kernel, fd: number, path: string, file: string, value: string): void {
+  try {
+    kernel.fs.write(fd, value);
+  } catch (error) {
+    throw limitError(path, file, value, error);
+  }
+}
+
+function limitError(path: string, file: string, value: string, cause: unknown): TeuError {
+  const missing = isSysError(cause, "ENOENT");
+  return new TeuError({
+    code: missing ? "unsupported" : "invalid", op: "set cgroup limit", subject: `${path}/${file}`,
+    message: missing ? "this kernel has no such limit" : `the kernel refuses ${JSON.stringify(value)}`, ...(missing ? {} : { cause }),
+  });
+}
+
+function makeDirectory(kernel: Kernel, directory: CgroupDirectory): void {
+  const { fs } = kernel;
+  const needsCpus = directory.controllers.split(",").includes("cpuset");
+  try {
+    fs.mkdirAt(AT_FDCWD, directory.path, 0o755);
+    if (needsCpus) inheritCpus(kernel, directory.path);
+  } catch (error) {
+    if (isSysError(error, "EEXIST")) return;
+    if (!isSysError(error, "ENOENT")) throw error;
+    let path = directory.mount;
+    for (const name of directory.path.slice(directory.mount.length + 1).split("/")) {
+      path = `${path}/${name}`;
+      try {
+        fs.mkdirAt(AT_FDCWD, path, 0o755);
+        if (needsCpus) inheritCpus(kernel, path);
+      } catch (inner) {
+        if (!isSysError(inner, "EEXIST")) throw inner;
+      }
+    }
+  }
+}
+
+/** A new v1 cpuset is empty, and nobody can join it before it has CPUs and memory nodes. */
+function inheritCpus(kernel: Kernel, path: string): void {
+  const parent = path.slice(0, path.lastIndexOf("/"));
+  for (const file of ["cpuset.cpus", "cpuset.mems"]) {
+    if (kernel.fs.readTextAt(AT_FDCWD, `${path}/${file}`, LIMIT).trim() !== "") continue;
+    kernel.fs.writeTextAt(AT_FDCWD, `${path}/${file}`, kernel.fs.readTextAt(AT_FDCWD, `${parent}/${file}`, LIMIT).trim());
+  }
+}
+
+/** v2: passes on, from the top, the controllers that the limits need and the directory lacks. */
+function enableControllers(kernel: Kernel, directory: CgroupDirectory): void {
+  const { fs } = kernel;
+  const read = (path: string): Set<string> => new Set(fs.readTextAt(AT_FDCWD, `${path}/cgroup.controllers`, LIMIT).trim().split(" "));
+  const there = read(directory.path);
+  const wanted = new Set(["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma", "misc"]);
+  for (const name of there) wanted.delete(name);
+  if (wanted.size === 0) return;
+  const names = directory.path.slice(directory.mount.length + 1).split("/");
+  let path = directory.mount;
+  for (const name of names) {
+    const available = [...read(path)].filter((controller) => wanted.has(controller));
+    for (const controller of available) {
+      try {
+        fs.writeTextAt(AT_FDCWD, `${path}/cgroup.subtree_control`, `+${controller}`);
+      } catch (error) {
+        // Processes live here, or it is not ours to give: a limit that needs it will say so itself.
+        if (!isSysError(error)) throw error;
+      }
+    }
+    path = `${path}/${name}`;
+  }
+}
+
+function attachDevices(kernel: Kernel, plan: CgroupPlan, cgroupFd: number): void {
+  const { bpf, fs } = kernel;
+  const last = plan.deviceRules.at(-1);
+  if (last === undefined || (last.allow && last.type === "a")) return;
+  const program = bpf.loadCgroupDevice(deviceProgram(plan.deviceRules));
+  try {
+    const before = bpf.queryCgroupDevice(cgroupFd);
+    const replace = before.length === 1 ? bpf.programById(before[0] ?? 0) : -1;
+    try {
+      bpf.attachCgroupDevice(cgroupFd, program, replace);
+    } finally {
+      if (replace >= 0) fs.close(replace);
+    }
+  } finally {
+    fs.close(program);
+  }
+}
+
+function removeDirectory(kernel: Kernel, path: string): void {
+  for (let tries = 0; ; tries++) {
+    try {
+      kernel.fs.unlinkAt(AT_FDCWD, path, AT_REMOVEDIR);
+      return;
+    } catch (error) {
+      if (isSysError(error, "ENOENT")) return;
+      if (!isSysError(error, "EBUSY") || tries >= REMOVE_TRIES) throw error;
+      // Either a child cgroup is left, or a process is still on its way out.
+      removeChildren(kernel, path);
+      if (tries > 0) kernel.host.sleepMs(Math.min(1 << tries, 200));
+    }
+  }
+}
+
+function removeChildren(kernel: Kernel, path: string): void {
+  for (const name of subdirectories(kernel, path)) {
+    try {
+      removeChildren(kernel, `${path}/${name}`);
+      kernel.fs.unlinkAt(AT_FDCWD, `${path}/${name}`, AT_REMOVEDIR);
+    } catch (error) {
+      if (!isSysError(error, "EBUSY") && !isSysError(error, "ENOENT")) throw error;
+    }
+  }
+}
+
+/** Names of the child cgroups; none when the cgroup is gone. */
+export function subdirectories(kernel: Kernel, path: string): string[] {
+  const { fs } = kernel;
+  try {
+    const fd = fs.openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    try {
+      return fs.readDir(fd).filter((entry) => entry.type === 4).map((entry) => entry.name);
+    } finally {
+      fs.close(fd);
+    }
+  } catch (error) {
+    if (isSysError(error, "ENOENT") || isSysError(error, "ENODEV")) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,109 @@
+// Mount options of config.json (runtime-spec, "Mounts"; mount(8) names) into attributes, propagation and file system data.
+// portable: no host types here.
+
+import {
+  MOUNT_ATTR_NOATIME, MOUNT_ATTR_NODEV, MOUNT_ATTR_NODIRATIME, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NOSYMFOLLOW,
+  MOUNT_ATTR_RDONLY, MOUNT_ATTR_RELATIME, MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME, MS_PRIVATE, MS_SHARED, MS_SLAVE, MS_UNBINDABLE,
+} from "@teu/sys/constants/mount";
+
+/** Attribute bits to set and to clear. */
+export interface AttributeChange {
+  readonly set: number;
+  readonly clear: number;
+}
+
+/** What a list of options says. */
+export interface MountOptions {
+  readonly bind: boolean;
+  readonly recursive: boolean;
+  readonly remount: boolean;
+  /** This mount only. */
+  readonly attributes: AttributeChange;
+  /** "rro" and its kin: the whole tree. */
+  readonly recursiveAttributes: AttributeChange;
+  /** MS_SHARED ... or 0. */
+  readonly propagation: number;
+  readonly propagationRecursive: boolean;
+  /** "idmap" or "ridmap". */
+  readonly idmap: "" | "idmap" | "ridmap";
+  /** Flags of the superblock, by their fsconfig names: "sync", "lazytime". */
+  readonly superFlags: readonly string[];
+  /** Everything else, for the file system: "size=64k", "newinstance". */
+  readonly data: readonly string[];
+  /** Copy what the image has at the destination into the new tmpfs. */
+  readonly copyUp: boolean;
+}
+
+const ATIME = MOUNT_ATTR__ATIME;
+
+/** name -> [set, clear]; "r" + name is the recursive form. */
+const ATTRIBUTES: Readonly<Record<string, readonly [number, number]>> = {
+  ro: [MOUNT_ATTR_RDONLY, 0],
+  rw: [0, MOUNT_ATTR_RDONLY],
+  nosuid: [MOUNT_ATTR_NOSUID, 0],
+  suid: [0, MOUNT_ATTR_NOSUID],
+  nodev: [MOUNT_ATTR_NODEV, 0],
+  dev: [0, MOUNT_ATTR_NODEV],
+  noexec: [MOUNT_ATTR_NOEXEC, 0],
+  exec: [0, MOUNT_ATTR_NOEXEC],
+  nodiratime: [MOUNT_ATTR_NODIRATIME, 0],
+  diratime: [0, MOUNT_ATTR_NODIRATIME],
+  relatime: [MOUNT_ATTR_RELATIME, ATIME],
+  norelatime: [MOUNT_ATTR_STRICTATIME, ATIME],
+  noatime: [MOUNT_ATTR_NOATIME, ATIME],
+  atime: [MOUNT_ATTR_RELATIME, ATIME],
+  strictatime: [MOUNT_ATTR_STRICTATIME, ATIME],
+  nostrictatime: [MOUNT_ATTR_RELATIME, ATIME],
+  nosymfollow: [MOUNT_ATTR_NOSYMFOLLOW, 0],
+  symfollow: [0, MOUNT_ATTR_NOSYMFOLLOW],
+};
+
+const PROPAGATION: Readonly<Record<string, number>> = {
+  private: MS_PRIVATE, shared: MS_SHARED, slave: MS_SLAVE, unbindable: MS_UNBINDABLE,
+};
+
+/** Superblock flags; an empty string means "off, which is the default". */
+const SUPER_FLAGS: Readonly<Record<string, string>> = {
+  sync: "sync", async: "", dirsync: "dirsync", mand: "mand", nomand: "", lazytime: "lazytime", nolazytime: "",
+  iversion: "iversion", noiversion: "", silent: "silent", loud: "", defaults: "", acl: "", noacl: "",
+};
+
+/** Every option name that is not file system data, for `features`. */
+export const MOUNT_OPTION_NAMES: readonly string[] = [
+  ...Object.keys(ATTRIBUTES), ...Object.keys(ATTRIBUTES).map((name) => `r${name}`),
+  ...Object.keys(PROPAGATION), ...Object.keys(PROPAGATION).map((name) => `r${name}`),
+  ...Object.keys(SUPER_FLAGS), "bind", "rbind", "remount", "idmap", "ridmap", "tmpcopyup",
+].sort();
+
+/** Reads the options in order; later ones win, as in mount(8). Nothing is refused here: unknown names are data. */
+export function parseMountOptions(options: readonly string[]): MountOptions {
+  const own = { set: 0, clear: 0 };
+  const all = { set: 0, clear: 0 };
+  const out = {
+    bind: false, recursive: false, remount: false, propagation: 0, propagationRecursive: false,
+    idmap: "" as MountOptions["idmap"], superFlags: [] as string[], data: [] as string[], copyUp: false,
+  };
+  for (const option of options) {
+    const tail = option.startsWith("r") ? option.slice(1) : "";
+    const attribute = ATTRIBUTES[option];
+    const recursiveAttribute = ATTRIBUTES[tail];
+    if (attribute !== undefined) change(own, attribute);
+    else if (recursiveAttribute !== undefined) change(all, recursiveAttribute);
+    else if (PROPAGATION[option] !== undefined) Object.assign(out, { propagation: PROPAGATION[option], propagationRecursive: false });
+    else if (PROPAGATION[tail] !== undefined) Object.assign(out, { propagation: PROPAGATION[tail], propagationRecursive: true });
+    else if (SUPER_FLAGS[option] !== undefined) {
+      if (SUPER_FLAGS[option] !== "") out.superFlags.push(option);
+    } else if (option === "bind") out.bind = true;
+    else if (option === "rbind") Object.assign(out, { bind: true, recursive: true });
+    else if (option === "remount") out.remount = true;
+    else if (option === "idmap" || option === "ridmap") out.idmap = option;
+    else if (option === "tmpcopyup") out.copyUp = true;
+    else if (option !== "") out.data.push(option);
+  }
+  return { ...out, attributes: own, recursiveAttributes: all };
+}
+
+function change(target: { set: number; clear: number }, [set, clear]: readonly [number, number]): void {
+  target.set = (target.set & ~clear) | set;
+  target.clear = (target.clear & ~set) | clear;
+}

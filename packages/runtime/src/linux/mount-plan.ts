@@ -1,0 +1,75 @@
+// Which mounts a container gets, decided from config.json alone (runtime-spec, "Mounts"); mount-apply.ts makes them.
+// Refuses what must never be mounted: anything over /proc but a procfs and an allow-list of files (CVE-2019-16884).
+// portable: no host types here.
+
+import type { IdMapping, Spec } from "@teu/specs/runtime";
+import { invalidConfig } from "../failure.ts";
+import { type MountOptions, parseMountOptions } from "./mount-options.ts";
+import { cleanPath } from "./rootfs-path.ts";
+
+/** One mount to make. */
+export interface MountStep {
+  readonly kind: "bind" | "filesystem" | "cgroup" | "remount";
+  /** Clean absolute path inside the container. */
+  readonly destination: string;
+  /** Host path of a bind (absolute), or the name shown as source. */
+  readonly source: string;
+  readonly fstype: string;
+  readonly options: MountOptions;
+  /** Resolution must not meet a symlink: /proc and /sys (CVE-2019-19921, 2023-27561). */
+  readonly strict: boolean;
+  /** The target may be a file of procfs. */
+  readonly onProc: boolean;
+  readonly uidMappings: readonly IdMapping[];
+  readonly gidMappings: readonly IdMapping[];
+  /** JSON path, for errors. */
+  readonly at: string;
+}
+
+/** What lxcfs and its like put over single files of /proc. */
+const PROC_FILES: ReadonlySet<string> = new Set([
+  "/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime", "/proc/loadavg", "/proc/slabinfo",
+  "/proc/net/dev", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled",
+]);
+
+/** The steps for `spec.mounts`, in order. Relative bind sources are taken from `bundle`. Throws TeuError `invalid`. */
+export function planMounts(spec: Spec, bundle: string): MountStep[] {
+  return (spec.mounts ?? []).map((mount, index) => {
+    const at = `mounts[${index}]`;
+    const options = parseMountOptions(mount.options ?? []);
+    const destination = cleanPath(mount.destination);
+    const bind = options.bind || mount.type === "bind";
+    const fstype = bind ? "bind" : (mount.type ?? "");
+    const kind = options.remount ? "remount" : bind ? "bind" : fstype === "cgroup" || fstype === "cgroup2" ? "cgroup" : "filesystem";
+    if (destination === "/") throw invalidConfig(`${at}.destination`, "is the root of the container; use root.path");
+    if (kind === "filesystem" && fstype === "") throw invalidConfig(`${at}.type`, "missing, and the mount is not a bind");
+    if (bind && (mount.source ?? "") === "") throw invalidConfig(`${at}.source`, "missing, but the mount is a bind");
+    if (bind && options.data.length > 0) {
+      throw invalidConfig(`${at}.options`, `a bind mount takes no file system options, but has ${JSON.stringify(options.data.join(","))}`);
+    }
+    if (options.idmap === "" && (mount.uidMappings !== undefined) !== (mount.gidMappings !== undefined)) {
+      throw invalidConfig(at, "uidMappings and gidMappings must come together");
+    }
+    refuseOverProc(destination, fstype, mount.source ?? "", at);
+    const source = mount.source ?? (fstype === "" ? "" : fstype);
+    return {
+      kind, destination, fstype, options, at,
+      source: bind && !source.startsWith("/") ? `${bundle}/${source}` : source,
+      strict: fstype === "proc" || fstype === "sysfs",
+      onProc: PROC_FILES.has(destination),
+      uidMappings: mount.uidMappings ?? [],
+      gidMappings: mount.gidMappings ?? [],
+    };
+  });
+}
+
+function refuseOverProc(destination: string, fstype: string, source: string, at: string): void {
+  if (destination === "/proc") {
+    // A bind of the host's /proc is how containers without a pid namespace of their own get one; it is checked when made.
+    if (fstype !== "proc" && !(fstype === "bind" && cleanPath(source) === "/proc")) {
+      throw invalidConfig(`${at}.destination`, `only a procfs can be mounted on "/proc", not ${JSON.stringify(fstype)}`);
+    }
+  } else if (destination.startsWith("/proc/") && !PROC_FILES.has(destination)) {
+    throw invalidConfig(`${at}.destination`, `${JSON.stringify(destination)} cannot be mounted because it is inside /proc`);
+  }
+}

@@ -1,0 +1,77 @@
+// Makes the container's root: its mount in the new namespace, what is mounted in it, and the change of root.
+// portable: no host types here.
+
+import { TeuError } from "@teu/base/errors";
+import {
+  AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_CLOEXEC, O_DIRECTORY, O_PATH, STATX_ATTR_MOUNT_ROOT,
+} from "@teu/sys/constants/fs";
+import { MNT_DETACH, MOUNT_ATTR_RDONLY, MS_PRIVATE, MS_SHARED, MS_SLAVE, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE } from "@teu/sys/constants/mount";
+import type { Kernel } from "@teu/sys/kernel";
+import { makeDeviceLinks, makeDevices } from "./devices.ts";
+import { type MountEnvironment, applyMount, attach, setReadonly } from "./mount-apply.ts";
+import { RootfsPath } from "./rootfs-path.ts";
+import type { StartPlan } from "./start-plan.ts";
+
+/** A clone of the rootfs mounted over itself in this namespace. The caller closes the fd of the result. */
+export function openRoot(kernel: Kernel, plan: StartPlan): RootfsPath {
+  const { fs, mount } = kernel;
+  const { before } = plan.propagation;
+  mount.mountSetattr(AT_FDCWD, "/", AT_RECURSIVE, { set: 0, clear: 0, propagation: before, usernsFd: -1 });
+  let place = -1;
+  try {
+    place = fs.openat(AT_FDCWD, plan.rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+    const tree = mount.openTree(place, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
+    if (before === MS_SHARED) isolate(kernel, plan.rootfs, tree);
+    attach(kernel, tree, place);
+    return new RootfsPath(kernel, tree);
+  } catch (error) {
+    throw new TeuError({ code: "invalid", op: "mount rootfs", subject: plan.rootfs, message: "is it a directory?", cause: error });
+  } finally {
+    if (place >= 0) fs.close(place);
+  }
+}
+
+/** Shared propagation: neither the root nor the mount it lies on may be shared, or the host would see it and pivot_root refuse. */
+function isolate(kernel: Kernel, rootfs: string, tree: number): void {
+  const { fs, mount } = kernel;
+  let path = rootfs;
+  while (path !== "" && (fs.statAt(AT_FDCWD, path, 0).attributes & STATX_ATTR_MOUNT_ROOT) === 0) path = path.slice(0, path.lastIndexOf("/"));
+  const alone = { set: 0, clear: 0, propagation: MS_PRIVATE, usernsFd: -1 };
+  mount.mountSetattr(AT_FDCWD, path === "" ? "/" : path, 0, alone);
+  mount.mountSetattr(tree, "", AT_EMPTY_PATH, alone);
+}
+
+/** Mounts, devices, links, and the working directory when the image lacks it. */
+export function fillRoot(kernel: Kernel, plan: StartPlan, environment: MountEnvironment): void {
+  const { root } = environment;
+  for (const step of plan.mounts) applyMount(kernel, step, environment);
+  if (plan.devices !== null) {
+    makeDevices(kernel, root, plan.devices, plan.namespaces.has.has("user"));
+    makeDeviceLinks(kernel, root, !plan.maskedPaths.includes("/proc/kcore"));
+  }
+  const cwd = root.find(plan.process.cwd);
+  kernel.fs.close(cwd ?? root.makeDirectory(plan.process.cwd));
+}
+
+/** Read-only /dev, once it is filled. */
+export function sealDev(kernel: Kernel, plan: StartPlan, root: RootfsPath): void {
+  const dev = plan.mounts.find((step) => step.destination === "/dev" && step.fstype === "tmpfs");
+  if (dev === undefined || (dev.options.attributes.set & MOUNT_ATTR_RDONLY) === 0) return;
+  const fd = root.openStrict("/dev", O_PATH);
+  setReadonly(kernel, fd, 0);
+  kernel.fs.close(fd);
+}
+
+/** Makes the root "/" of this process and lets go of the host's tree. */
+export function pivot(kernel: Kernel, plan: StartPlan, root: RootfsPath): void {
+  const { mount, process } = kernel;
+  if (plan.readonlyRoot) setReadonly(kernel, root.fd, 0);
+  process.fchdir(root.fd);
+  // Old root stacked on the new one: no directory for it is needed, and "." then is the old one.
+  mount.pivotRoot(".", ".");
+  if (plan.propagation.before === MS_SHARED) mount.mountSetattr(AT_FDCWD, ".", AT_RECURSIVE, { set: 0, clear: 0, propagation: MS_SLAVE, usernsFd: -1 });
+  mount.umount2(".", MNT_DETACH);
+  process.chdir("/");
+  const { after, afterRecursive } = plan.propagation;
+  if (after !== 0) mount.mountSetattr(AT_FDCWD, "/", afterRecursive ? AT_RECURSIVE : 0, { set: 0, clear: 0, propagation: after, usernsFd: -1 });
+}

@@ -1,0 +1,112 @@
+// The child's half of a start: from just after clone3 to execve. What the parent does meanwhile is in start.ts.
+// docs/design/start-sequence.md draws both.
+// portable: no host types here.
+
+import { CLONE_NEWCGROUP } from "@teu/sys/constants/process";
+import type { Kernel } from "@teu/sys/kernel";
+import type { State } from "@teu/specs/runtime";
+import { become, execute } from "./become.ts";
+import type { CgroupHandle } from "./cgroup/manager.ts";
+import { adoptConsole, openConsole, sendConsole } from "./console.ts";
+import { bindOver } from "./devices.ts";
+import { runHooks } from "./hooks.ts";
+import { joinKeyring } from "./keyring.ts";
+import { raiseLoopback } from "./loopback.ts";
+import { maskPaths, openNull, readonlyPaths } from "./masks.ts";
+import type { MountStep } from "./mount-plan.ts";
+import { type OpenJoin, enterJoins } from "./namespace-files.ts";
+import { fillRoot, openRoot, pivot, sealDev } from "./rootfs.ts";
+import type { RootfsPath } from "./rootfs-path.ts";
+import type { SeccompPlan } from "./seccomp.ts";
+import { sendNotify } from "./seccomp-notify.ts";
+import type { StartPlan } from "./start-plan.ts";
+import { applySysctl } from "./sysctl.ts";
+import type { ChildChannel, ChildMessage } from "./twin.ts";
+
+/** What the parent prepared; all fds are inherited. -1: not there. */
+export interface ChildEnvironment {
+  readonly plan: StartPlan;
+  readonly seccomp: SeccompPlan | null;
+  readonly cgroup: CgroupHandle;
+  readonly joins: readonly OpenJoin[];
+  readonly opened: ReadonlyMap<MountStep, number>;
+  readonly consoleSocket: number;
+  readonly notifySocket: number;
+  /** FIFOs of a created container: it reads the first, and writes an error to the second. */
+  readonly startFifo: number;
+  readonly resultFifo: number;
+  /** Inherited fds from 3 up that the program gets. */
+  readonly keepFds: number;
+  readonly newKeyring: boolean;
+  /** For hooks and agents. */
+  readonly state: (status: State["status"], pid: number) => State;
+}
+
+/** The child's program. */
+export function* startChild(kernel: Kernel, environment: ChildEnvironment, channel: ChildChannel): Generator<ChildMessage, void, void> {
+  const { plan, seccomp } = environment;
+  yield* enterNamespaces(kernel, environment);
+  const root = openRoot(kernel, plan);
+  const nullFd = plan.maskedPaths.length > 0 ? openNull(kernel) : -1;
+  fillRoot(kernel, plan, {
+    root, cgroup: environment.cgroup, cgroupNamespace: plan.namespaces.newCgroup, opened: environment.opened,
+  });
+  if (needsHookPause(plan) || environment.notifySocket >= 0) yield { step: "hooks" };
+  runHooks(kernel, "createContainer", plan.hooks.createContainer, environment.state("created", channel.hostPid));
+  setUpConsole(kernel, environment, root);
+  sealDev(kernel, plan, root);
+  readonlyPaths(kernel, root, plan.readonlyPaths);
+  maskPaths(kernel, root, plan.maskedPaths, nullFd);
+  pivot(kernel, plan, root);
+  if (plan.hostname !== "") kernel.process.sethostname(plan.hostname);
+  if (plan.domainname !== "") kernel.process.setdomainname(plan.domainname);
+  applySysctl(kernel, plan.sysctl);
+  const notify = (fd: number): void => sendNotify(kernel, environment.notifySocket, fd, seccomp, environment.state("creating", channel.hostPid));
+  const program = become(kernel, plan.process, seccomp, environment.keepFds, notify);
+  yield { step: "ready" };
+  waitForStart(kernel, environment, channel);
+  runHooks(kernel, "startContainer", plan.hooks.startContainer, environment.state("created", channel.hostPid));
+  execute(kernel, program, plan.process, seccomp, notify);
+}
+
+/** Must the parent run hooks while the root is made and not yet entered? */
+export function needsHookPause(plan: StartPlan): boolean {
+  const { prestart, createRuntime, createContainer } = plan.hooks;
+  return [prestart, createRuntime, createContainer].some((hooks) => (hooks ?? []).length > 0);
+}
+
+function* enterNamespaces(kernel: Kernel, { plan, joins, newKeyring }: ChildEnvironment): Generator<ChildMessage, void, void> {
+  const { process } = kernel;
+  const { namespaces } = plan;
+  if (namespaces.newUser) {
+    // Root of the new namespace exists only once the parent has written the maps.
+    yield { step: "maps" };
+    process.setresgid(0, 0, 0);
+    process.setresuid(0, 0, 0);
+  }
+  process.setsid();
+  enterJoins(kernel, joins);
+  if (namespaces.newNetwork) raiseLoopback(kernel);
+  if (namespaces.newCgroup) {
+    // The cgroup it is in becomes the namespace's root, so it must have been moved first.
+    yield { step: "cgroup" };
+    kernel.namespace.unshare(CLONE_NEWCGROUP);
+  }
+  if (newKeyring) joinKeyring(kernel, plan.id);
+}
+
+function setUpConsole(kernel: Kernel, { plan, consoleSocket }: ChildEnvironment, root: RootfsPath): void {
+  if (!plan.process.terminal) return;
+  const console = openConsole(kernel, root, plan.process.consoleSize);
+  bindOver(kernel, root, "console", console.peer);
+  sendConsole(kernel, consoleSocket, console);
+  adoptConsole(kernel, console);
+  kernel.fs.close(console.master);
+  kernel.fs.close(console.peer);
+}
+
+function waitForStart(kernel: Kernel, { startFifo, resultFifo }: ChildEnvironment, channel: ChildChannel): void {
+  if (startFifo < 0) return;
+  channel.errorFd = resultFifo;
+  kernel.fs.read(startFifo, 1);
+}

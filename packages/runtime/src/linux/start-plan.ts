@@ -1,0 +1,97 @@
+// The whole decision of a start: from config.json and what was found on the host to what will be done. Pure; start.ts acts on it.
+// portable: no host types here.
+
+import { MS_PRIVATE, MS_SHARED, MS_SLAVE, MS_UNBINDABLE } from "@teu/sys/constants/mount";
+import type { Hooks, Linux, Process, Spec } from "@teu/specs/runtime";
+import { invalidConfig, unsupportedConfig } from "../failure.ts";
+import type { CgroupLayout } from "./cgroup/layout.ts";
+import { type CgroupPlan, planCgroup } from "./cgroup/plan.ts";
+import { type DeviceStep, ownsDev, planDevices } from "./devices-plan.ts";
+import { type MountStep, planMounts } from "./mount-plan.ts";
+import { type NamespacePlan, planNamespaces } from "./namespaces.ts";
+import { type ProcessPlan, planProcess } from "./process-plan.ts";
+import { cleanPath } from "./rootfs-path.ts";
+import { type SysctlStep, planSysctl } from "./sysctl.ts";
+
+/** What is so on this host, found before planning. */
+export interface HostFacts {
+  readonly cgroups: CgroupLayout;
+}
+
+/** Propagation of the container's tree. */
+export interface PropagationPlan {
+  /** For everything, before the root is made: MS_SLAVE, MS_PRIVATE, MS_SHARED. */
+  readonly before: number;
+  /** For the root at the end; 0: as it is. */
+  readonly after: number;
+  readonly afterRecursive: boolean;
+}
+
+/** The decided start of one container. */
+export interface StartPlan {
+  readonly id: string;
+  readonly bundle: string;
+  /** Absolute host path. */
+  readonly rootfs: string;
+  readonly readonlyRoot: boolean;
+  readonly propagation: PropagationPlan;
+  readonly namespaces: NamespacePlan;
+  readonly mounts: readonly MountStep[];
+  /** null: /dev comes from elsewhere as it is. */
+  readonly devices: readonly DeviceStep[] | null;
+  readonly maskedPaths: readonly string[];
+  readonly readonlyPaths: readonly string[];
+  readonly sysctl: readonly SysctlStep[];
+  readonly hostname: string;
+  readonly domainname: string;
+  readonly process: ProcessPlan;
+  readonly hooks: Hooks;
+  readonly cgroup: CgroupPlan;
+  /** The validated document's part, for maps, offsets and the filter. */
+  readonly linux: Linux;
+}
+
+const PROPAGATIONS: Readonly<Record<string, number>> = { private: MS_PRIVATE, slave: MS_SLAVE, shared: MS_SHARED, unbindable: MS_UNBINDABLE };
+
+/** Decides. Throws TeuError `invalid` or `unsupported` with the JSON path. */
+export function planStart(spec: Spec, id: string, bundle: string, facts: HostFacts): StartPlan {
+  const linux = spec.linux ?? {};
+  if (!spec.ociVersion.startsWith("1.")) throw invalidConfig("ociVersion", `want 1.x, have ${JSON.stringify(spec.ociVersion)}`);
+  const path = spec.root?.path ?? "";
+  if (path === "") throw invalidConfig("root.path", "missing");
+  refuseUnsupported(linux);
+  const namespaces = planNamespaces(spec);
+  const process: Process = spec.process ?? { cwd: "/" };
+  return {
+    id, bundle, namespaces, linux,
+    rootfs: path.startsWith("/") ? cleanPath(path) : cleanPath(`${bundle}/${path}`),
+    readonlyRoot: spec.root?.readonly ?? false,
+    propagation: planPropagation(linux.rootfsPropagation ?? ""),
+    mounts: planMounts(spec, bundle),
+    devices: ownsDev(spec) ? planDevices(spec) : null,
+    maskedPaths: linux.maskedPaths ?? [],
+    readonlyPaths: linux.readonlyPaths ?? [],
+    sysctl: planSysctl(spec, namespaces),
+    hostname: spec.hostname ?? "",
+    domainname: spec.domainname ?? "",
+    process: planProcess(process, linux, "process"),
+    hooks: spec.hooks ?? {},
+    cgroup: planCgroup(facts.cgroups, linux.cgroupsPath ?? "", id, linux.resources ?? {}),
+  };
+}
+
+function refuseUnsupported(linux: Linux): void {
+  if ((linux.mountLabel ?? "") !== "") throw unsupportedConfig("linux.mountLabel", "SELinux is not enabled on this host");
+  if (linux.intelRdt !== undefined) throw unsupportedConfig("linux.intelRdt", "resctrl is not supported yet");
+  if (linux.memoryPolicy !== undefined) throw unsupportedConfig("linux.memoryPolicy", "memory policies are not supported yet");
+  if (Object.keys(linux.netDevices ?? {}).length > 0) throw unsupportedConfig("linux.netDevices", "moving network devices is not supported yet");
+}
+
+function planPropagation(text: string): PropagationPlan {
+  if (text === "") return { before: MS_SLAVE, after: 0, afterRecursive: false };
+  const recursive = PROPAGATIONS[text] === undefined && text.startsWith("r");
+  const flag = PROPAGATIONS[recursive ? text.slice(1) : text];
+  if (flag === undefined) throw invalidConfig("linux.rootfsPropagation", `rootfsPropagation=${text} is not supported`);
+  // An unbindable tree could not be bound as root: it becomes so only at the end.
+  return { before: flag === MS_UNBINDABLE ? MS_PRIVATE : flag, after: flag, afterRecursive: recursive };
+}

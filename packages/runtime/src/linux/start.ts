@@ -1,0 +1,206 @@
+// The parent's half of a start: prepares on the host, clones, joins, maps, runs the host's hooks, records. Undoes all of it when
+// anything fails. What the child does is in start-child.ts.
+// portable: no host types here.
+
+import { TeuError } from "@teu/base/errors";
+import { AT_FDCWD, O_CLOEXEC, O_RDWR } from "@teu/sys/constants/fs";
+import { PR_SET_DUMPABLE, SIGKILL } from "@teu/sys/constants/process";
+import { MS_SHARED, MS_SLAVE } from "@teu/sys/constants/mount";
+import type { Kernel } from "@teu/sys/kernel";
+import { isSysError } from "@teu/sys/sys-error";
+import type { Spec, State } from "@teu/specs/runtime";
+import { type ContainerRecord, StateDirectory } from "../container/record.ts";
+import { RESULT_FIFO, START_FIFO, processStat, specState } from "../container/status.ts";
+import { detectCgroups } from "./cgroup/layout.ts";
+import { type CgroupHandle, cgroupRecord, createCgroup, joinCgroup, removeCgroup } from "./cgroup/manager.ts";
+import { connectConsoleSocket } from "./console.ts";
+import { runHooks } from "./hooks.ts";
+import { openBindSource } from "./mount-apply.ts";
+import type { MountStep } from "./mount-plan.ts";
+import { openJoins, prepareChildren, writeIdMaps } from "./namespace-files.ts";
+import { type SeccompPlan, prepareSeccomp } from "./seccomp.ts";
+import { connectAgent } from "./seccomp-notify.ts";
+import { type ChildEnvironment, startChild } from "./start-child.ts";
+import { type StartPlan, planStart } from "./start-plan.ts";
+import { Twin } from "./twin.ts";
+import { Undo } from "./undo.ts";
+
+/** How to start. */
+export interface StartRequest {
+  readonly id: string;
+  /** Absolute. */
+  readonly bundle: string;
+  /** --root */
+  readonly root: string;
+  readonly spec: Spec;
+  /** config.json as read. */
+  readonly configText: string;
+  /** Wait for `start` after creation. */
+  readonly wait: boolean;
+  /** Path of a console socket, or an fd of our own that receives the master; neither without a terminal. */
+  readonly consoleSocket: string;
+  readonly consoleFd: number;
+  readonly pidFile: string;
+  readonly preserveFds: number;
+  readonly newKeyring: boolean;
+}
+
+/** A started (or waiting) container. `pidfd` is the caller's to close. */
+export interface Started {
+  readonly pid: number;
+  readonly pidfd: number;
+  readonly directory: StateDirectory;
+  readonly record: ContainerRecord;
+}
+
+/** Creates, and unless `wait` runs, a container. Throws what failed first, after undoing everything. */
+export function startContainer(kernel: Kernel, request: StartRequest): Started {
+  const plan = planStart(request.spec, request.id, request.bundle, { cgroups: detectCgroups(kernel) });
+  const undo = new Undo();
+  try {
+    const directory = StateDirectory.create(kernel, request.root, request.id, (stale) => sweep(kernel, stale));
+    undo.push(() => directory.remove());
+    const record = firstRecord(kernel, plan, request);
+    directory.write(record);
+    directory.writeConfig(request.configText);
+    const seccomp = request.spec.linux?.seccomp === undefined ? null : prepareSeccomp(kernel, request.root, request.spec.linux.seccomp);
+    const cgroup = createCgroup(kernel, plan.cgroup);
+    undo.push(() => removeCgroup(kernel, record.cgroup));
+    const environment = prepareChild(kernel, plan, request, directory, record, seccomp, cgroup);
+    const twin = clone(kernel, plan, environment);
+    undo.push(() => endChild(kernel, twin));
+    const finished = accompany(kernel, plan, request, directory, record, environment, twin);
+    return { pid: twin.pid, pidfd: twin.pidfd, directory, record: finished };
+  } catch (error) {
+    undo.run();
+    throw error;
+  }
+}
+
+/** What a create that was killed left behind. */
+function sweep(kernel: Kernel, stale: StateDirectory): void {
+  const record = stale.tryRead();
+  if (record !== null) removeCgroup(kernel, record.cgroup);
+  stale.remove();
+}
+
+function firstRecord(kernel: Kernel, plan: StartPlan, request: StartRequest): ContainerRecord {
+  const { poststart, poststop } = plan.hooks;
+  return {
+    version: 1, ociVersion: request.spec.ociVersion, id: plan.id, pid: 0, startTime: 0, bundle: plan.bundle, rootfs: plan.rootfs,
+    created: rfc3339(kernel.host.realtimeNs()), annotations: request.spec.annotations ?? {}, cgroup: cgroupRecord(plan.cgroup),
+    namespaces: [...plan.namespaces.has], ownPidNamespace: plan.namespaces.newPid,
+    hooks: { ...(poststart === undefined ? {} : { poststart }), ...(poststop === undefined ? {} : { poststop }) },
+  };
+}
+
+/** RFC 3339 with nanoseconds, UTC. */
+export function rfc3339(nanoseconds: bigint): string {
+  const seconds = new Date(Number(nanoseconds / 1_000_000_000n) * 1000).toISOString().slice(0, -".000Z".length);
+  return `${seconds}.${String(nanoseconds % 1_000_000_000n).padStart(9, "0")}Z`;
+}
+
+function prepareChild(
+  kernel: Kernel, plan: StartPlan, request: StartRequest, directory: StateDirectory, record: ContainerRecord,
+  seccomp: SeccompPlan | null, cgroup: CgroupHandle,
+): ChildEnvironment {
+  const { fs } = kernel;
+  const fifo = (name: string): number => {
+    if (!request.wait) return -1;
+    fs.mkfifoAt(directory.fd, name, 0o600);
+    // Open for both: the child's read then waits for a byte, not for an opener, and a writer finds it as long as it lives.
+    return fs.openat(directory.fd, name, O_RDWR | O_CLOEXEC, 0);
+  };
+  const state = (status: State["status"], pid: number): State => specState(record, status, pid);
+  return {
+    plan, seccomp, cgroup, state,
+    startFifo: fifo(START_FIFO), resultFifo: fifo(RESULT_FIFO),
+    joins: openJoins(kernel, plan.namespaces.joinsInside),
+    opened: openSources(kernel, plan),
+    consoleSocket: request.consoleSocket === "" ? request.consoleFd : connectConsoleSocket(kernel, request.consoleSocket),
+    notifySocket: connectAgent(kernel, seccomp),
+    keepFds: request.preserveFds, newKeyring: request.newKeyring,
+  };
+}
+
+/** In a user namespace the sources may be out of the child's reach: they are opened here and inherited. */
+function openSources(kernel: Kernel, plan: StartPlan): ReadonlyMap<MountStep, number> {
+  const opened = new Map<MountStep, number>();
+  if (!plan.namespaces.newUser) return opened;
+  const propagation = plan.propagation.before === MS_SHARED ? 0 : MS_SLAVE;
+  for (const step of plan.mounts) if (step.kind === "bind") opened.set(step, openBindSource(kernel, step, propagation, -1));
+  return opened;
+}
+
+function clone(kernel: Kernel, plan: StartPlan, environment: ChildEnvironment): Twin {
+  // Not dumpable: nobody inside can ptrace the child or read its fds before execve (CVE-2016-9962).
+  kernel.process.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  const restore = prepareChildren(kernel, plan.namespaces, plan.linux);
+  try {
+    const { unifiedFd } = environment.cgroup;
+    return Twin.start(
+      kernel, { flags: plan.namespaces.cloneFlags, ...(unifiedFd >= 0 ? { cgroupFd: unifiedFd } : {}) },
+      (channel) => startChild(kernel, environment, channel),
+    );
+  } finally {
+    restore();
+  }
+}
+
+/** Meets the child at each of its steps until it is ready; then records it and lets it go. */
+function accompany(
+  kernel: Kernel, plan: StartPlan, request: StartRequest, directory: StateDirectory, record: ContainerRecord,
+  environment: ChildEnvironment, twin: Twin,
+): ContainerRecord {
+  joinCgroup(kernel, record.cgroup, twin.pid, environment.cgroup.unifiedFd >= 0);
+  if (plan.process.oomScoreAdj !== null) setOomScore(kernel, twin.pid, plan.process.oomScoreAdj);
+  const known: ContainerRecord = { ...record, pid: twin.pid, startTime: processStat(kernel, twin.pid)?.startTime ?? 0 };
+  for (;;) {
+    const message = twin.receive();
+    if (message === null) throw childDied(kernel, plan, twin);
+    if (message.step === "maps") writeIdMaps(kernel, twin.pid, plan.linux);
+    if (message.step === "hooks") {
+      directory.write(known);
+      runHooks(kernel, "prestart", plan.hooks.prestart, specState(known, "created", twin.pid));
+      runHooks(kernel, "createRuntime", plan.hooks.createRuntime, specState(known, "created", twin.pid));
+    }
+    if (message.step === "ready") break;
+    twin.resume();
+  }
+  directory.write(known);
+  if (request.pidFile !== "") kernel.fs.replaceFileAt(AT_FDCWD, request.pidFile, String(twin.pid), 0o644, false);
+  twin.resume();
+  // The channel ends when the program has been executed; before that an error may come.
+  if (!request.wait && twin.receive() !== null) throw new TeuError({ code: "internal", op: "start container", message: "unexpected message" });
+  return known;
+}
+
+function setOomScore(kernel: Kernel, pid: number, score: number): void {
+  try {
+    kernel.fs.writeTextAt(AT_FDCWD, `/proc/${pid}/oom_score_adj`, String(score));
+  } catch (error) {
+    const lowered = isSysError(error, "EACCES") || isSysError(error, "EPERM");
+    throw new TeuError({
+      code: "denied", op: "set oom_score_adj", subject: String(score), message: lowered ? "lowering it needs CAP_SYS_RESOURCE" : "refused", cause: error,
+    });
+  }
+}
+
+function childDied(kernel: Kernel, plan: StartPlan, twin: Twin): TeuError {
+  const status = kernel.process.waitpid(twin.pid, 0);
+  const limited = plan.linux.resources?.memory?.limit !== undefined;
+  const killed = status?.kind === "signaled" && status.code === SIGKILL;
+  return new TeuError({
+    code: killed && limited ? "exhausted" : "internal", op: "set up container",
+    message: killed && limited ? "its first process was killed: the memory limit may be too low" : `its first process ended (${status?.kind ?? "gone"} ${status?.code ?? 0})`,
+  });
+}
+
+function endChild(kernel: Kernel, twin: Twin): void {
+  try {
+    kernel.process.pidfdSendSignal(twin.pidfd, SIGKILL);
+    kernel.process.waitpid(twin.pid, 0);
+  } catch (error) {
+    if (!isSysError(error, "ESRCH") && !isSysError(error, "ECHILD")) throw error;
+  }
+}

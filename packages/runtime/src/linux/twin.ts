@@ -1,0 +1,129 @@
+// The pair of processes that makes a container: the runtime, and its child that becomes the container's first process.
+// The child is a generator that yields wherever it must wait for the parent. On the real kernel both run after clone3, with a socket
+// between them; on a simulated kernel (tests, --explain) the parent resumes the generator itself, so that one transcript shows both.
+// portable: no host types here.
+
+import { TeuError, type TeuErrorJson, errorText, fromJson, isTeuError } from "@teu/base/errors";
+import { SOCK_SEQPACKET } from "@teu/sys/constants/socket";
+import type { Kernel } from "@teu/sys/kernel";
+
+/** Where the child is; it goes on after the parent's `resume`. */
+export interface ChildMessage {
+  readonly step: "maps" | "cgroup" | "hooks" | "ready";
+}
+
+/** The child's ear and mouth. */
+export interface ChildChannel {
+  /** Where an error is told; changed once a created container is started by another command. */
+  errorFd: number;
+  /** The child's pid as the host sees it, known after the first answer of the parent. */
+  hostPid: number;
+}
+
+/** The child's program: it never returns, but ends in execve. */
+export type ChildProgram = (channel: ChildChannel) => Generator<ChildMessage, void, void>;
+
+type CloneOptions = Parameters<Kernel["process"]["clone3"]>[0];
+
+const MESSAGE_LIMIT = 64 << 10;
+
+/** The parent's hold on the child. */
+export class Twin {
+  readonly pid: number;
+  /** Owned by the twin; closed by `close`. */
+  readonly pidfd: number;
+  readonly #kernel: Kernel;
+  readonly #socket: number;
+  /** Simulated kernels only. */
+  readonly #child: Generator<ChildMessage, void, void> | null;
+
+  private constructor(kernel: Kernel, pid: number, pidfd: number, socket: number, child: Generator<ChildMessage, void, void> | null) {
+    this.#kernel = kernel;
+    this.pid = pid;
+    this.pidfd = pidfd;
+    this.#socket = socket;
+    this.#child = child;
+  }
+
+  /** Clones. In the child this call does not return. */
+  static start(kernel: Kernel, options: CloneOptions, program: ChildProgram): Twin {
+    const { fs, process, simulation } = kernel;
+    const [mine, theirs] = kernel.socket.socketpair(SOCK_SEQPACKET);
+    const { pid, pidfd } = process.clone3(options);
+    if (pid === 0) {
+      fs.close(mine);
+      runChild(kernel, theirs, program);
+    }
+    if (simulation === undefined) fs.close(theirs);
+    return new Twin(kernel, pid, pidfd, mine, simulation === undefined ? null : program({ errorFd: theirs, hostPid: pid }));
+  }
+
+  /** Waits for the child's next message; null when it became its program. Throws the child's error, or `internal` when it died. */
+  receive(): ChildMessage | null {
+    if (this.#child !== null) return this.#simulate(this.#child);
+    const data = this.#kernel.fs.read(this.#socket, MESSAGE_LIMIT);
+    if (data.length === 0) return null;
+    const message = JSON.parse(this.#kernel.host.utf8Decode(data)) as ChildMessage | { readonly error: TeuErrorJson };
+    if ("error" in message) throw fromJson(message.error);
+    return message;
+  }
+
+  /** Lets the child go on. */
+  resume(): void {
+    if (this.#child === null) this.#kernel.fs.write(this.#socket, String(this.pid));
+  }
+
+  /** Ends the channel: a child that still waits exits. */
+  close(): void {
+    this.#kernel.fs.close(this.#socket);
+    this.#kernel.fs.close(this.pidfd);
+  }
+
+  #simulate(child: Generator<ChildMessage, void, void>): ChildMessage | null {
+    const { simulation } = this.#kernel;
+    if (simulation === undefined) return null;
+    const parent = simulation.enter(this.pid);
+    try {
+      const { value, done } = child.next();
+      return done === true ? null : value;
+    } catch (error) {
+      if (simulation.isEnd(error)) return null;
+      throw error;
+    } finally {
+      simulation.enter(parent);
+    }
+  }
+}
+
+function runChild(kernel: Kernel, socket: number, program: ChildProgram): never {
+  const { fs, process } = kernel;
+  const channel = { errorFd: socket, hostPid: 0 };
+  try {
+    for (const message of program(channel)) {
+      fs.write(socket, JSON.stringify(message));
+      const answer = fs.read(socket, MESSAGE_LIMIT);
+      // No answer: the parent is gone or has given up.
+      if (answer.length === 0) process.exit(1);
+      channel.hostPid = Number(kernel.host.utf8Decode(answer));
+    }
+  } catch (error) {
+    reportError(kernel, channel.errorFd, error);
+  }
+  return process.exit(1);
+}
+
+/** Writes an error for `receive` (or whoever reads the fd). */
+export function reportError(kernel: Kernel, fd: number, error: unknown): void {
+  const known = isTeuError(error) ? error : new TeuError({ code: "internal", op: "set up container", message: errorText(error) });
+  try {
+    kernel.fs.write(fd, JSON.stringify({ error: flat(known) }));
+  } catch {
+    // Nobody listens any more; the exit status is all that is left to say.
+  }
+}
+
+/** Causes become text, and the text fits into one message. */
+function flat(error: TeuError): TeuErrorJson {
+  const json = error.toJSON();
+  return { ...json, message: json.message.slice(0, 8192), ...(json.cause === undefined ? {} : { cause: json.cause.slice(0, 8192) }) };
+}

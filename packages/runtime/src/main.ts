@@ -1,0 +1,7 @@
+// The program teu-runtime: the command line on the real kernel. Bundled and compiled for the host; see native/README.md.
+// portable: no host types here.
+
+import { realKernel } from "@teu/sys/real";
+import { runProgram } from "./cli/program.ts";
+
+realKernel.process.exit(runProgram(realKernel, realKernel.process.args()));
