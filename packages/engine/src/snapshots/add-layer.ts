@@ -24,7 +24,7 @@ export async function addLayer(scope: Scope, context: SnapshotContext, directory
       rubbish.push(directory);
     } else {
       // A directory without a row is what a killed process left: nobody can be using it.
-      const left = moveAway(place, paths.layersTmp);
+      const left = moveAway(place, paths.scratch);
       if (left !== null) rubbish.push(left);
       renameSync(directory, place);
     }

@@ -27,43 +27,44 @@ export interface SnapshotContext {
 
 /** See `Snapshots`. */
 export class OverlaySnapshots implements Snapshots {
-  readonly #context: SnapshotContext;
+  /** For the engine's own parts. */
+  readonly context: SnapshotContext;
 
   constructor(context: SnapshotContext) {
-    this.#context = context;
+    this.context = context;
   }
 
   async get(_scope: Scope, chainId: Digest): Promise<Layer | null> {
-    this.#context.keep?.(chainId);
-    const row = getLayer(this.#context.db, chainId);
+    this.context.keep?.(chainId);
+    const row = getLayer(this.context.db, chainId);
     return row === null ? null : this.#layer(row);
   }
 
   async list(_scope: Scope): Promise<Layer[]> {
-    return listLayers(this.#context.db).map((row) => this.#layer(row));
+    return listLayers(this.context.db).map((row) => this.#layer(row));
   }
 
   async chain(_scope: Scope, chainId: Digest): Promise<Layer[]> {
-    this.#context.keep?.(chainId);
-    return layersDown(this.#context, chainId).map((row) => this.#layer(row));
+    this.context.keep?.(chainId);
+    return layersDown(this.context, chainId).map((row) => this.#layer(row));
   }
 
   async unpack(scope: Scope, options: UnpackOptions): Promise<Layer> {
     const { unpackLayer } = await import("./unpack-layer.ts");
-    return this.#layer(await unpackLayer(scope, this.#context, options));
+    return this.#layer(await unpackLayer(scope, this.context, options));
   }
 
   async prepare(scope: Scope, key: string, chainId: Digest | null): Promise<Workspace> {
     checkKey(key);
-    const { db } = this.#context;
+    const { db } = this.context;
     db.transaction(() => {
-      if (chainId !== null) layersDown(this.#context, chainId);
+      if (chainId !== null) layersDown(this.context, chainId);
       if (addWorkspace(db, { key, parent: chainId }, selfOwner(), scope.now())) return;
       throw new TeuError({ code: "already-exists", op: "prepare workspace", subject: key, message: "the key is in use" });
     });
-    const workspace = workspaceOf(this.#context, key, chainId);
+    const workspace = workspaceOf(this.context, key, chainId);
     try {
-      makeWorkspace(this.#context, workspace);
+      makeWorkspace(this.context, workspace);
     } catch (error) {
       await this.remove(cleanupScope(scope), key);
       throw error;
@@ -72,31 +73,31 @@ export class OverlaySnapshots implements Snapshots {
   }
 
   async workspace(_scope: Scope, key: string): Promise<Workspace | null> {
-    const row = getWorkspace(this.#context.db, key);
-    return row === null ? null : workspaceOf(this.#context, key, row.parent);
+    const row = getWorkspace(this.context.db, key);
+    return row === null ? null : workspaceOf(this.context, key, row.parent);
   }
 
   async commit(scope: Scope, key: string, options: CommitOptions = {}): Promise<Layer> {
     const { commitWorkspace } = await import("./commit-workspace.ts");
-    return this.#layer(await commitWorkspace(scope, this.#context, key, options));
+    return this.#layer(await commitWorkspace(scope, this.context, key, options));
   }
 
   async remove(scope: Scope, key: string): Promise<void> {
     checkKey(key);
-    const { db, paths } = this.#context;
+    const { db, paths } = this.context;
     deleteWorkspace(db, key);
-    const away = moveAway(paths.workspace(key), paths.layersTmp);
+    const away = moveAway(paths.workspace(key), paths.scratch);
     if (away !== null) await removeTree(scope, away);
   }
 
   async usage(_scope: Scope, key: string): Promise<Usage> {
-    const row = getWorkspace(this.#context.db, key);
+    const row = getWorkspace(this.context.db, key);
     if (row === null) throw noWorkspace(key);
-    return directoryUsage(workspaceOf(this.#context, key, row.parent).upper);
+    return directoryUsage(workspaceOf(this.context, key, row.parent).upper);
   }
 
   #layer(row: LayerRow): Layer {
-    return { ...row, directory: this.#context.paths.layer(row.chainId) };
+    return { ...row, directory: this.context.paths.layer(row.chainId) };
   }
 }
 

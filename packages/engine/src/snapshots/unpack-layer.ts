@@ -31,8 +31,8 @@ export async function unpackLayer(scope: Scope, context: SnapshotContext, option
   }
   const lower = parent === null ? [] : layersDown(context, parent).map((row) => context.paths.layer(row.chainId));
   const digest = parseDigest(descriptor.digest);
-  const directory = scratchPath(context.paths.layersTmp);
-  mkdirSync(context.paths.layersTmp, { recursive: true, mode: 0o700 });
+  const directory = scratchPath(context.paths.scratch);
+  mkdirSync(context.paths.scratch, { recursive: true, mode: 0o700 });
   makeLike(directory, lower[0]);
   try {
     const applied = await applyLayer(scope, {

@@ -5,10 +5,10 @@
 //     content/                          DiskContentStore of @teu/image: blobs/<alg>/<hex>, ingest/
 //     snapshots/
 //       layers/<hex of chain id>/       one layer in overlay format; appears whole, by rename
+//       empty/                          lower directory of workspaces that stand on no layer
 //       workspaces/<key>/upper, work    one writable directory per container or build step
-//       tmp/<random>/                   layers being unpacked; swept when their maker is dead
+//     tmp/<owner>-<random>/             what is being made or removed; swept when its process is dead
 //     containers/<id>/
-//       lock                            flock held while a process changes this container
 //       bundle/config.json, rootfs/     made anew at each start; rootfs is mounted in the shim's namespace only
 //       hosts, hostname, resolv.conf    bind-mounted into the container
 //       container.log[.N], exit.json    written by the shim
@@ -16,6 +16,7 @@
 //   RUNROOT                             gone after a reboot
 //     boot                              boot id of the state below
 //     containers/<id>/                  see @teu/shim/protocol
+//     locks/<id>                        flock held while a process starts, settles or removes the container
 //     runtime/<name>/                   --root of each low-level runtime
 //     network.lock                      the shims' lock for bridge and nft changes
 
@@ -29,11 +30,13 @@ export interface EnginePaths {
   readonly content: string;
   readonly layers: string;
   readonly workspaces: string;
-  readonly layersTmp: string;
+  readonly empty: string;
+  readonly scratch: string;
   readonly containers: string;
   readonly volumes: string;
   readonly boot: string;
   readonly runContainers: string;
+  readonly locks: string;
   layer(chainId: string): string;
   workspace(key: string): string;
   container(id: string): ContainerPaths;
@@ -45,6 +48,7 @@ export interface EnginePaths {
 export interface ContainerPaths {
   /** ROOT/containers/ID */
   readonly directory: string;
+  /** RUNROOT/locks/ID */
   readonly lock: string;
   readonly bundle: string;
   readonly rootfs: string;
@@ -67,29 +71,31 @@ export function enginePaths(root: string, runroot: string): EnginePaths {
   const snapshots = join(root, "snapshots");
   const containers = join(root, "containers");
   const runContainers = join(runroot, "containers");
+  const locks = join(runroot, "locks");
   const workspaces = join(snapshots, "workspaces");
   const layers = join(snapshots, "layers");
   const volumes = join(root, "volumes");
   return {
     root, runroot, layers, workspaces, containers, runContainers, volumes,
+    empty: join(snapshots, "empty"),
     database: join(root, "teu.db"),
     content: join(root, "content"),
-    layersTmp: join(snapshots, "tmp"),
+    scratch: join(root, "tmp"),
     boot: join(runroot, "boot"),
     // sha256 chain ids are the only ones there are, and 64 characters keep lowerdir= short.
     layer: (chainId) => join(layers, chainId.slice(chainId.indexOf(":") + 1)),
     workspace: (key) => join(workspaces, key),
-    container: (id) => containerPaths(join(containers, id), join(runContainers, id)),
+    locks,
+    container: (id) => containerPaths(join(containers, id), join(runContainers, id), join(locks, id)),
     volume: (name) => join(volumes, name),
     runtimeRoot: (name) => join(runroot, "runtime", name),
   };
 }
 
-function containerPaths(directory: string, run: string): ContainerPaths {
+function containerPaths(directory: string, run: string, lock: string): ContainerPaths {
   const bundle = join(directory, "bundle");
   return {
-    directory, run, bundle,
-    lock: join(directory, "lock"),
+    directory, run, lock, bundle,
     rootfs: join(bundle, "rootfs"),
     spec: join(bundle, "config.json"),
     hosts: join(directory, "hosts"),

@@ -1,0 +1,81 @@
+// create: one durable write. What is asked for is resolved against the image and checked; files and network are made by start.
+
+import { mkdirSync } from "node:fs";
+
+import { isTeuError, TeuError } from "@teu/base/errors";
+import { cleanupScope, type Scope } from "@teu/base/scope";
+import type { Digest } from "@teu/image/digest";
+import type { ImageConfig } from "@teu/specs/image";
+
+import { layersDown, makeWorkspace, workspaceOf } from "../snapshots/overlay-snapshots.ts";
+import { addContainer, type ContainerRow } from "../store/container-rows.ts";
+import { addWorkspace } from "../store/layer-rows.ts";
+import type { ContainerContext } from "./context.ts";
+import type { CreatedContainer, CreateOptions } from "./create-options.ts";
+import { discardContainer } from "./settle.ts";
+import { checkContainerName, newContainerId, randomName } from "./settings/names.ts";
+import { resolveSettings } from "./settings/resolve-settings.ts";
+import { hostFacts } from "./spec/host-facts.ts";
+
+/** Made-up names collide seldom; more often than this something else is wrong. */
+const NAME_TRIES = 20;
+
+/** What a container's image gives it. */
+export interface ResolvedImage {
+  readonly name: string;
+  readonly id: Digest | null;
+  readonly chainId: Digest | null;
+  readonly config: ImageConfig;
+}
+
+/** See `Containers.create`. `find` looks an image of this engine up. */
+export async function createContainer(
+  scope: Scope, context: ContainerContext, options: CreateOptions, find: (ref: string) => Promise<ResolvedImage>,
+): Promise<CreatedContainer> {
+  scope.check("create container");
+  const image = typeof options.image === "string" ? await find(options.image) : { ...options.image, name: options.image.chainId ?? "scratch", id: null };
+  const id = newContainerId();
+  const { settings, warnings } = resolveSettings({
+    id, options, image: image.name, imageId: image.id, chainId: image.chainId, config: image.config,
+    runtime: options.runtime ?? context.options.runtime ?? "teu-runtime", facts: hostFacts(),
+  });
+  const base = { id, imageId: image.id, chainId: image.chainId, autoRemove: options.autoRemove ?? false, settings, createdAt: scope.now() };
+  const row = addNamed(scope, context, base, options.name);
+  try {
+    mkdirSync(context.paths.container(id).directory, { mode: 0o711 });
+    makeWorkspace(context.snapshots.context, workspaceOf(context.snapshots.context, id, image.chainId));
+  } catch (error) {
+    await discardContainer(cleanupScope(scope), context, id, true);
+    throw diskError(error);
+  }
+  return { id, name: row.name, warnings };
+}
+
+function addNamed(scope: Scope, context: ContainerContext, base: Omit<ContainerRow, "name">, wanted: string | undefined): ContainerRow {
+  const { db } = context;
+  const add = (name: string): ContainerRow => {
+    const row = { ...base, name };
+    // One that vanishes at its end need not survive a power cut, and so costs no sync.
+    db.transaction(() => {
+      if (row.chainId !== null) layersDown(context.snapshots.context, row.chainId);
+      addContainer(db, row);
+      addWorkspace(db, { key: row.id, parent: row.chainId }, null, scope.now());
+    }, !row.autoRemove);
+    return row;
+  };
+  if (wanted !== undefined) return add(checkContainerName(wanted));
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return add(randomName(attempt));
+    } catch (error) {
+      if (!isTeuError(error, "already-exists") || attempt >= NAME_TRIES) throw error;
+    }
+  }
+}
+
+function diskError(error: unknown): unknown {
+  const errno = (error as NodeJS.ErrnoException).code;
+  if (errno !== "ENOSPC" && errno !== "EDQUOT") return error;
+  return new TeuError({ code: "exhausted", op: "create container", message: "no space left on the file system of --root", cause: error });
+}
+

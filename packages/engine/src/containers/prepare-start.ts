@@ -1,0 +1,106 @@
+// Everything on disk that a shim needs to start a container: bundle, files to bind, volumes, shim.json. Made anew at each start.
+
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { isAbsolute } from "node:path";
+
+import type { Scope } from "@teu/base/scope";
+import { UnionView } from "@teu/image/layer/union-view";
+import { type NetworkConfig, SHIM_PROTOCOL_VERSION, type ShimConfig } from "@teu/shim/protocol";
+
+import { requireProgram } from "../programs.ts";
+import { makeWorkspace, workspaceOf } from "../snapshots/overlay-snapshots.ts";
+import type { Workspace } from "../snapshots/snapshots.ts";
+import type { ContainerRow } from "../store/container-rows.ts";
+import { readIfThere } from "../store/file-places.ts";
+import { ensureVolume } from "../store/volume-rows.ts";
+import type { ContainerContext } from "./context.ts";
+import { hostsFile } from "./files/hosts.ts";
+import { resolvConf } from "./files/resolv-conf.ts";
+import { resolveIdentity } from "./identity.ts";
+import { hostDevices } from "./settings/devices.ts";
+import { buildSpec, type Identity, type SpecInput } from "./spec/build-spec.ts";
+import { hostFacts } from "./spec/host-facts.ts";
+
+/** How long the runtime's container waits for the engine's word. An engine killed in between leaves it to the shim. */
+const START_TIMEOUT = 30_000;
+/** More than any real passwd or group file. */
+const ACCOUNTS_LIMIT = 4 << 20;
+
+/** Writes the files of one start. The caller holds the container's lock and has settled it. */
+export async function prepareStart(scope: Scope, context: ContainerContext, row: ContainerRow, network: NetworkConfig): Promise<void> {
+  const { settings, id } = row;
+  const paths = context.paths.container(id);
+  const workspace = workspaceOf(context.snapshots.context, id, row.chainId);
+  if (!existsSync(workspace.upper)) makeWorkspace(context.snapshots.context, workspace);
+  makeVolumes(scope, context, row);
+  rmSync(paths.exitFile, { force: true });
+  mkdirSync(paths.rootfs, { recursive: true, mode: 0o711 });
+  mkdirSync(paths.run, { recursive: true, mode: 0o700 });
+  writeFileSync(paths.hostname, `${settings.hostname}\n`);
+  writeFileSync(paths.hosts, hostsFile(settings, network, network.mode === "host" ? (readIfThere("/etc/hosts") ?? "") : ""));
+  writeFileSync(paths.resolvConf, resolvConf(settings, hostResolvConf()));
+  // shim.json before config.json: who finds the latter alone knows that there was a life (see life.ts).
+  writeFileSync(paths.shimConfig, JSON.stringify(shimConfig(context, row, network, workspace)));
+  const input = await specInput(scope, context, row, workspace);
+  writeFileSync(paths.spec, JSON.stringify(buildSpec(input)));
+}
+
+/** What the spec of this container is made from; `exec` needs it again. */
+export async function specInput(scope: Scope, context: ContainerContext, row: ContainerRow, workspace: Workspace): Promise<SpecInput> {
+  const { settings, id } = row;
+  return {
+    id, settings, facts: hostFacts(), identity: await identityOf(scope, workspace, settings.user, settings.groupAdd),
+    paths: { ...context.paths.container(id), volume: (name) => context.paths.volume(name) },
+    devices: hostDevices(settings.devices, settings.privileged),
+  };
+}
+
+/** Looks `user` up in the container's files as they are now. */
+export async function identityOf(scope: Scope, workspace: Workspace, user: string, groupAdd: readonly string[]): Promise<Identity> {
+  const view = UnionView.open([workspace.upper, ...workspace.lower]);
+  const text = async (path: string) => {
+    const bytes = await view.readFile(scope, path, ACCOUNTS_LIMIT);
+    return bytes === null ? "" : Buffer.from(bytes).toString("utf8");
+  };
+  return resolveIdentity(user, groupAdd, await text("/etc/passwd"), await text("/etc/group"));
+}
+
+function shimConfig(context: ContainerContext, row: ContainerRow, network: NetworkConfig, workspace: Workspace): ShimConfig {
+  const { settings, id } = row;
+  const paths = context.paths.container(id);
+  const runtime = requireProgram(settings.runtime, "find runtime");
+  const name = isAbsolute(settings.runtime) ? settings.runtime.slice(settings.runtime.lastIndexOf("/") + 1) : settings.runtime;
+  return {
+    version: SHIM_PROTOCOL_VERSION, id, network,
+    bundle: paths.bundle, runDir: paths.run, runRoot: context.paths.runroot,
+    runtime: { path: runtime, root: context.paths.runtimeRoot(name), args: [] },
+    // What a container that vanishes wrote need not survive a crash: volatile spares the syncs.
+    rootfs: {
+      kind: "overlay", lower: workspace.lower.length === 0 ? [context.paths.empty] : workspace.lower,
+      upper: workspace.upper, work: workspace.work, volatile: row.autoRemove,
+    },
+    terminal: settings.tty, stdin: settings.interactive, stdinOnce: settings.stdinOnce,
+    log: settings.log.driver === "none" ? null : { path: paths.log, maxSize: settings.log.maxSize, maxFiles: settings.log.maxFiles },
+    exitFile: paths.exitFile, startTimeoutMs: START_TIMEOUT,
+  };
+}
+
+function makeVolumes(scope: Scope, context: ContainerContext, row: ContainerRow): void {
+  for (const mount of row.settings.mounts) {
+    if (mount.kind === "tmpfs") continue;
+    if (mount.kind === "bind") {
+      // As Docker's -v: what is not there becomes a directory.
+      if (!existsSync(mount.source)) mkdirSync(mount.source, { recursive: true, mode: 0o755 });
+      continue;
+    }
+    ensureVolume(context.db, { name: mount.name, anonymous: mount.anonymous }, scope.now());
+    mkdirSync(context.paths.volume(mount.name), { recursive: true, mode: 0o755 });
+  }
+}
+
+/** systemd-resolved's stub answers on a loopback address; its real servers are in another file. */
+function hostResolvConf(): string {
+  const text = readIfThere("/etc/resolv.conf") ?? "";
+  return text.includes("127.0.0.53") ? (readIfThere("/run/systemd/resolve/resolv.conf") ?? text) : text;
+}
+

@@ -1,0 +1,116 @@
+// What has to be done once a container's life is over, by whoever notices first: finish a dead shim's work, give the network back,
+// remove what was to be removed. Every step may be repeated.
+
+import { existsSync, readdirSync, rmSync } from "node:fs";
+
+import { cleanupScope, type Scope } from "@teu/base/scope";
+import { FileLock } from "@teu/files/file-lock";
+import { removeTree } from "@teu/files/remove-tree";
+import { replaceFile } from "@teu/files/replace-file";
+import type { ExitRecord } from "@teu/shim/protocol";
+
+import { requireProgram } from "../programs.ts";
+import { moveAway } from "../snapshots/directory.ts";
+import { deleteContainer, getContainer, hasContainer } from "../store/container-rows.ts";
+import { releaseNetwork } from "../store/network-rows.ts";
+import { deleteVolume } from "../store/volume-rows.ts";
+import type { ContainerContext } from "./context.ts";
+import { type Life, readLife } from "./life.ts";
+
+/** Lives that are over, or were never begun. */
+export function isOver(life: Life): boolean {
+  return life.phase === "created" || life.phase === "exited" || life.phase === "lost";
+}
+
+/** The container's lock: held by whoever starts, settles or removes it. Null when the container is gone. */
+export async function lockContainer(scope: Scope, context: ContainerContext, id: string): Promise<FileLock | null> {
+  return stillThere(context, id, await FileLock.acquire(scope, context.paths.container(id).lock));
+}
+
+/** As `lockContainer`, but also null when another process holds it. */
+function tryLockContainer(context: ContainerContext, id: string): FileLock | null {
+  const lock = FileLock.tryAcquire(context.paths.container(id).lock);
+  return lock === null ? null : stillThere(context, id, lock);
+}
+
+// Locking makes the lock's file: for a container that was removed meanwhile it must not stay.
+function stillThere(context: ContainerContext, id: string, lock: FileLock): FileLock | null {
+  if (hasContainer(context.db, id)) return lock;
+  rmSync(lock.path, { force: true });
+  lock[Symbol.dispose]();
+  return null;
+}
+
+/**
+ * Brings the files of a container whose shim is gone into order; call with its lock held. Returns its life afterwards.
+ * @throws TeuError when a dead shim's container cannot be cleaned up.
+ */
+export async function settle(scope: Scope, context: ContainerContext, id: string): Promise<Life> {
+  const paths = context.paths.container(id);
+  const life = readLife(paths);
+  if (!isOver(life)) return life;
+  if (life.phase === "lost") await finishLost(scope, context, id);
+  releaseNetwork(context.db, id);
+  if (existsSync(paths.run)) rmSync(paths.run, { recursive: true, force: true });
+  return readLife(paths);
+}
+
+async function finishLost(scope: Scope, context: ContainerContext, id: string): Promise<void> {
+  const paths = context.paths.container(id);
+  if (existsSync(paths.shimConfig) && existsSync(paths.shimLock)) {
+    const { cleanUpAfterShim } = await import("./shim/spawn.ts");
+    await cleanUpAfterShim(cleanupScope(scope, 30_000), requireProgram(context.options.shim ?? "teu-shim", "clean up after shim"), paths.shimConfig);
+    if (existsSync(paths.exitFile)) return;
+  }
+  // No shim ever held the lock: the engine was killed before it ran, and nothing has lived. After a reboot there is no run directory at all.
+  if (existsSync(paths.shimConfig)) return rmSync(paths.bundle, { recursive: true, force: true });
+  const record: ExitRecord = {
+    code: 255, signal: 0, oomKilled: false, startedAt: null, finishedAt: new Date(scope.now()).toISOString(),
+    error: "the container's end was not seen: the host was restarted",
+  };
+  await replaceFile(paths.exitFile, JSON.stringify(record));
+}
+
+/** Removes row, workspace and directories of a container that is over; call with its lock held. */
+export async function discardContainer(scope: Scope, context: ContainerContext, id: string, anonymousVolumes: boolean): Promise<void> {
+  const { db, paths } = context;
+  const places = paths.container(id);
+  const row = getContainer(db, id);
+  const volumes = (row?.settings.mounts ?? []).flatMap((mount) => (mount.kind === "volume" && mount.anonymous ? [mount.name] : []));
+  // The row first: what is left without one is swept by the next command.
+  db.transaction(() => {
+    deleteContainer(db, id);
+    if (anonymousVolumes) for (const name of volumes) deleteVolume(db, name);
+  });
+  const rubbish = [places.directory, paths.workspace(id), ...(anonymousVolumes ? volumes.map((name) => paths.volume(name)) : [])];
+  rmSync(places.run, { recursive: true, force: true });
+  for (const directory of rubbish) {
+    const away = moveAway(directory, paths.scratch);
+    if (away !== null) await removeTree(scope, away);
+  }
+  rmSync(places.lock, { force: true });
+}
+
+/**
+ * Settles every container with a run directory whose shim is gone, and removes those that were to vanish. Containers that
+ * another process is busy with are left to it. A container that cannot be settled is logged and left.
+ */
+export async function reconcile(scope: Scope, context: ContainerContext): Promise<void> {
+  for (const id of readdirSync(context.paths.runContainers)) {
+    const paths = context.paths.container(id);
+    try {
+      if (!isOver(readLife(paths))) continue;
+      if (hasContainer(context.db, id)) await settleOne(scope, context, id);
+      else rmSync(paths.run, { recursive: true, force: true });
+    } catch (error) {
+      scope.log.warn("cannot settle container", { id, error });
+    }
+  }
+}
+
+async function settleOne(scope: Scope, context: ContainerContext, id: string): Promise<void> {
+  using lock = tryLockContainer(context, id);
+  if (lock === null) return;
+  const life = await settle(scope, context, id);
+  if (isOver(life) && getContainer(context.db, id)?.autoRemove === true) await discardContainer(scope, context, id, true);
+}

@@ -1,0 +1,87 @@
+// Starts the shim of a container and reads its report from fd 3. The shim makes itself independent; nothing here waits for its end.
+
+import { spawn } from "node:child_process";
+import type { Readable } from "node:stream";
+
+import { fromJson, TeuError } from "@teu/base/errors";
+import { endedError, type Scope } from "@teu/base/scope";
+import type { ShimReport } from "@teu/shim/protocol";
+
+const REPORT_LIMIT = 1 << 20;
+/** How long a cancelled start waits for the shim's report, milliseconds. */
+const PATIENCE = 10_000;
+
+/** What a shim that started says of itself. */
+export type ShimStarted = Extract<ShimReport, { ok: true }>;
+
+/**
+ * Spawns `shim --config FILE` and waits for its report.
+ * @throws TeuError as the shim reports, `internal` when it ended without one.
+ */
+export async function spawnShim(scope: Scope, shim: string, configFile: string): Promise<ShimStarted> {
+  scope.check("start shim");
+  // detached: a terminal's Ctrl-C is for the client, never for the container's parent.
+  const child = spawn(shim, ["--config", configFile], { stdio: ["ignore", "ignore", "pipe", "pipe"], detached: true, env: shimEnvironment(), cwd: "/" });
+  const failed = new Promise<never>((_, reject) => child.once("error", (cause) => reject(new TeuError({ code: "unavailable", op: "start shim", subject: shim, message: "cannot run it", cause }))));
+  failed.catch(() => {});
+  const complaint = collect(child.stderr as Readable);
+  const report = collect(child.stdio[3] as Readable);
+  try {
+    // Cancelled or not: a shim that comes up must be known, so that the caller can send it away.
+    const text = await Promise.race([report, failed, patience(scope)]);
+    const line = text.split("\n", 1)[0] ?? "";
+    if (line === "") throw silent(shim, await complaint);
+    const value = JSON.parse(line) as ShimReport;
+    if (!value.ok) throw fromJson(value.error);
+    return value;
+  } finally {
+    child.stderr?.destroy();
+    (child.stdio[3] as Readable).destroy();
+    child.unref();
+  }
+}
+
+/** Runs `shim --config FILE --cleanup`: settles a container whose shim was killed. @throws TeuError `internal` with what it says. */
+export function cleanUpAfterShim(scope: Scope, shim: string, configFile: string): Promise<void> {
+  const child = spawn(shim, ["--config", configFile, "--cleanup"], { stdio: ["ignore", "ignore", "pipe"], env: shimEnvironment(), cwd: "/", signal: scope.signal });
+  const complaint = collect(child.stderr);
+  return new Promise((resolve, reject) => {
+    child.once("error", (cause) => reject(new TeuError({ code: "unavailable", op: "clean up after shim", subject: shim, message: "cannot run it", cause })));
+    child.once("close", (code) => {
+      if (code === 0) return resolve();
+      void complaint.then((text) => reject(new TeuError({ code: "internal", op: "clean up after shim", subject: configFile, message: text.trim() || `it ended with ${code}` })));
+    });
+  });
+}
+
+// The engine's environment may hold secrets, and must not decide what the runtime does.
+function shimEnvironment(): Record<string, string> {
+  return { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C.UTF-8" };
+}
+
+/** Rejects a while after the scope ended. */
+function patience(scope: Scope): Promise<never> {
+  return new Promise((_, reject) => {
+    const later = () => setTimeout(() => reject(endedError("start container", scope.signal.reason)), PATIENCE).unref();
+    scope.signal.addEventListener("abort", later, { once: true });
+  });
+}
+
+async function collect(stream: Readable): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size <= REPORT_LIMIT) chunks.push(chunk);
+    }
+  } catch (error) {
+    // Destroyed on purpose once the report is in.
+    if ((error as NodeJS.ErrnoException).code !== "ERR_STREAM_PREMATURE_CLOSE") throw error;
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+function silent(shim: string, complaint: string): TeuError {
+  return new TeuError({ code: "internal", op: "start shim", subject: shim, message: complaint.trim() === "" ? "it ended without a report" : complaint.trim() });
+}
