@@ -69,7 +69,9 @@ test("parseManifest: invalid when it is not an object", () => {
 });
 
 test("parseManifest: invalid when its media type is another one", () => {
-  const text = '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","config":{},"layers":[]}';
+  const text = JSON.stringify({
+    schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", config: EMPTY_DESCRIPTOR, layers: [],
+  });
   assert.throws(() => parseManifest(Buffer.from(text)), /\/mediaType must match .*, is "application\/vnd.oci.image.index.v1\+json"/);
 });
 

@@ -30,78 +30,101 @@ export function validated<T>(value: unknown, document: string, validate: Validat
   throw new TeuError({ code: "invalid", op: `read ${document}`, message, detail: { path, value: violation.value } });
 }
 
-/** A violation at the value itself. */
-export function wrong(rule: string, value: unknown): Violation {
+/** Any string. */
+export const string: Validator = (value) => (typeof value === "string" ? undefined : wrong("must be string", value));
+
+/** true or false. */
+export const boolean: Validator = (value) => (typeof value === "boolean" ? undefined : wrong("must be boolean", value));
+
+/** Anything at all. */
+export const anything: Validator = () => undefined;
+
+/** A whole number in a range, bounds included. */
+export function integer(minimum: number, maximum: number): Validator {
+  return (value) => {
+    if (!Number.isInteger(value)) return wrong("must be integer", value);
+    if ((value as number) < minimum) return wrong(`must be >= ${minimum}`, value);
+    return (value as number) > maximum ? wrong(`must be <= ${maximum}`, value) : undefined;
+  };
+}
+
+/** A string that a pattern matches. */
+export function matching(pattern: RegExp): Validator {
+  return (value) => {
+    if (typeof value !== "string") return wrong("must be string", value);
+    if (pattern.test(value)) return undefined;
+    return wrong(pattern.source === "." ? "must not be empty" : `must match ${pattern.source}`, value);
+  };
+}
+
+/** One of the listed values. */
+export function oneOf(...allowed: readonly unknown[]): Validator {
+  return (value) => {
+    if (allowed.includes(value)) return undefined;
+    const list = allowed.map((one) => JSON.stringify(one)).join(", ");
+    return wrong(allowed.length === 1 ? `must be ${list}` : `must be one of ${list}`, value);
+  };
+}
+
+/** An array of which every item fits. */
+export function items(item: Validator, minimum = 0): Validator {
+  return (value) => {
+    if (!Array.isArray(value)) return wrong("must be array", value);
+    if (value.length < minimum) return wrong(`must have at least ${minimum} item`, value);
+    for (let i = 0; i < value.length; i++) {
+      const violation = item(value[i]);
+      if (violation !== undefined) return at(i, violation);
+    }
+    return undefined;
+  };
+}
+
+/** An object used as a map: every member fits, whatever its name. */
+export function members(member: Validator): Validator {
+  return (value) => {
+    if (!isObject(value)) return wrong("must be object", value);
+    for (const name of Object.keys(value)) {
+      const violation = member(value[name]);
+      if (violation !== undefined) return at(name, violation);
+    }
+    return undefined;
+  };
+}
+
+/** An object with known members, the first `required` of which must be there; others may be there and are not looked at. */
+export function object(required: number, names: readonly string[], checks: readonly Validator[]): Validator {
+  return (value) => {
+    if (!isObject(value)) return wrong("must be object", value);
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i] ?? "";
+      const member = value[name];
+      if (member === undefined) {
+        if (i < required) return missing(name);
+        continue;
+      }
+      const violation = checks[i]?.(member);
+      if (violation !== undefined) return at(name, violation);
+    }
+    return undefined;
+  };
+}
+
+function wrong(rule: string, value: unknown): Violation {
   return { path: "", rule, value };
 }
 
-/** A violation: the object lacks a member. */
-export function missing(name: string): Violation {
+function missing(name: string): Violation {
   return { path: "", rule: `must have ${JSON.stringify(name)}`, value: undefined };
 }
 
-/** The violation of a member, seen from the object around it. */
-export function at(name: string | number, inner: Violation): Violation {
+// The violation of a member, seen from the object around it.
+function at(name: string | number, inner: Violation): Violation {
   const step = String(name).replaceAll("~", "~0").replaceAll("/", "~1");
   return { ...inner, path: `/${step}${inner.path}` };
 }
 
-/** True for what JSON calls an object. */
-export function isObject(value: unknown): value is Record<string, unknown> {
+function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** Any string. */
-export function string(value: unknown): Violation | undefined {
-  return typeof value === "string" ? undefined : wrong("must be string", value);
-}
-
-/** true or false. */
-export function boolean(value: unknown): Violation | undefined {
-  return typeof value === "boolean" ? undefined : wrong("must be boolean", value);
-}
-
-/** A whole number in a range, bounds included. */
-export function integer(value: unknown, minimum: number, maximum: number): Violation | undefined {
-  if (!Number.isInteger(value)) return wrong("must be integer", value);
-  if ((value as number) < minimum) return wrong(`must be >= ${minimum}`, value);
-  if ((value as number) > maximum) return wrong(`must be <= ${maximum}`, value);
-  return undefined;
-}
-
-/** A string that a pattern matches. */
-export function matching(value: unknown, pattern: RegExp): Violation | undefined {
-  if (typeof value !== "string") return wrong("must be string", value);
-  if (pattern.test(value)) return undefined;
-  return wrong(pattern.source === "." ? "must not be empty" : `must match ${pattern.source}`, value);
-}
-
-/** One of the listed values. */
-export function oneOf(value: unknown, allowed: readonly unknown[]): Violation | undefined {
-  if (allowed.includes(value)) return undefined;
-  const list = allowed.map((one) => JSON.stringify(one)).join(", ");
-  return wrong(allowed.length === 1 ? `must be ${list}` : `must be one of ${list}`, value);
-}
-
-/** An array of which every item fits. */
-export function items(value: unknown, item: Validator, minimum = 0): Violation | undefined {
-  if (!Array.isArray(value)) return wrong("must be array", value);
-  if (value.length < minimum) return wrong(`must have at least ${minimum} item`, value);
-  for (let i = 0; i < value.length; i++) {
-    const violation = item(value[i]);
-    if (violation !== undefined) return at(i, violation);
-  }
-  return undefined;
-}
-
-/** An object used as a map: every member fits, whatever its name. */
-export function members(value: unknown, member: Validator): Violation | undefined {
-  if (!isObject(value)) return wrong("must be object", value);
-  for (const name of Object.keys(value)) {
-    const violation = member(value[name]);
-    if (violation !== undefined) return at(name, violation);
-  }
-  return undefined;
 }
 
 // Hostile values can be long; an error is read by people.
