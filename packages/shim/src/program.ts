@@ -32,8 +32,8 @@ export function runShim(kernel: Kernel, args: readonly string[]): number {
   let reporter: Reporter | undefined;
   try {
     const command = parseArguments(args);
-    if (command.kind === "version") host.print(`teu-shim version ${VERSION}\nprotocol: ${SHIM_PROTOCOL_VERSION}\n`);
-    if (command.kind === "help") host.print(`${USAGE}\n`);
+    if (command.kind === "version") host.print(`teu-shim version ${VERSION}\nprotocol: ${SHIM_PROTOCOL_VERSION}`);
+    if (command.kind === "help") host.print(USAGE);
     if (command.kind === "version" || command.kind === "help") return 0;
     if (command.kind === "cleanup") return runCleanUp(kernel, readConfig(kernel, command.config));
     reporter = new Reporter(kernel);
@@ -41,7 +41,7 @@ export function runShim(kernel: Kernel, args: readonly string[]): number {
   } catch (error) {
     const failure = toTeuError(error, "start shim");
     const hint = failure.hint === undefined ? "" : `\n${failure.hint}`;
-    host.printError(`teu-shim: ${failure.message}${hint}\n`);
+    host.printError(`teu-shim: ${failure.message}${hint}`);
     reporter?.fail(failure, "start shim");
     return 1;
   }
@@ -109,6 +109,6 @@ function runCleanUp(kernel: Kernel, config: ShimConfig): number {
   runTask(cleanUp({ kernel, loop, reaper, config }), (failures) => void (result.failures = failures), fail);
   loop.run(() => result.failures !== undefined);
   kernel.fs.close(lock);
-  for (const failure of result.failures ?? []) kernel.host.printError(`teu-shim: ${failure}\n`);
+  for (const failure of result.failures ?? []) kernel.host.printError(`teu-shim: ${failure}`);
   return result.failures?.length === 0 ? 0 : 1;
 }

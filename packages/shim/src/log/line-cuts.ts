@@ -37,7 +37,7 @@ export function cutLines(data: Uint8Array, limit: number = LINE_LIMIT): LineCuts
 function characterBoundary(data: Uint8Array, start: number, end: number): number {
   for (let back = 1; back <= 4 && end - back > start; back++) {
     const byte = data[end - back] ?? 0;
-    if (byte < 0x80) return end;
+    if (byte < 0x80 || byte >= 0xf8) return end;
     if (byte < 0xc0) continue;
     const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
     return length > back ? end - back : end;
