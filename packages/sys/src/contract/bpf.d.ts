@@ -1,7 +1,7 @@
 // sys:bpf: cgroup v2 device programs, bpf(2). The instructions are built in TypeScript.
 
 declare module "sys:bpf" {
-  /** BPF_PROG_LOAD of a BPF_PROG_TYPE_CGROUP_DEVICE program, licence "Apache" where allowed, else "GPL". Caller owns the fd. */
+  /** BPF_PROG_LOAD of a BPF_PROG_TYPE_CGROUP_DEVICE program, licence "Apache". On failure the subject is the verifier's log. Caller owns the fd. */
   export function loadCgroupDevice(instructions: Uint8Array): number;
   /** BPF_PROG_ATTACH with BPF_F_ALLOW_MULTI; `replaceFd` -1 or the program to replace. */
   export function attachCgroupDevice(cgroupFd: number, programFd: number, replaceFd: number): void;

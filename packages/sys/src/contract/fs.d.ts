@@ -1,6 +1,7 @@
 // sys:fs: files relative to directory fds. Every fd returned is close-on-exec and the caller's to close.
 // O_* numbers are x86_64's on every machine; the host translates. Paths are strings; bytes that are not UTF-8
-// survive as surrogate escapes U+DC80..U+DCFF, as in Python.
+// survive as surrogate escapes U+DC80..U+DCFF, as in Python. `dirfd` -100 is AT_FDCWD. A NUL in a path is EINVAL, a lone surrogate
+// that is no escape EILSEQ, a number that cannot be a descriptor EBADF; a value of the wrong type is a TypeError.
 
 declare module "sys:fs" {
   /** statx(2), basic set. Sizes in bytes, times in nanoseconds since 1970 (bigint), `mode` with the file type bits. */
@@ -52,7 +53,7 @@ declare module "sys:fs" {
   export function writeSome(fd: number, data: Uint8Array): number;
   export function pwrite(fd: number, data: Uint8Array, offset: number): number;
   export function lseek(fd: number, offset: number, whence: number): number;
-  /** Whole file as UTF-8 text, at most `limit` bytes; longer: EFBIG. */
+  /** Whole file as text, at most `limit` bytes; longer: EFBIG. Bytes that are not UTF-8 are escaped, so that paths in it stay usable. */
   export function readTextAt(dirfd: number, path: string, limit: number): string;
   /** open(O_WRONLY, no create) + one write(2) + close: what cgroup and procfs files want. Subject of the error is the path. */
   export function writeTextAt(dirfd: number, path: string, text: string): void;
@@ -83,6 +84,7 @@ declare module "sys:fs" {
   export function readDir(fd: number): DirEntry[];
   /** A cleaned-up recursive removal below `dirfd`/`path` that never follows a symlink nor crosses a mount; missing is fine. */
   export function removeTree(dirfd: number, path: string): void;
+  /** getxattr(2): follows a final symlink. */
   export function getxattr(path: string, name: string): Uint8Array;
   export function setxattr(path: string, name: string, value: Uint8Array, flags: number): void;
   export function fsetxattr(fd: number, name: string, value: Uint8Array, flags: number): void;
@@ -98,7 +100,10 @@ declare module "sys:fs" {
   export function setCloexec(fd: number, on: boolean): void;
   export function setNonblock(fd: number, on: boolean): void;
   export function mkfifoAt(dirfd: number, path: string, mode: number): void;
-  /** copy_file_range/splice/read+write from one fd to another until `count` bytes or end of file; returns bytes moved. */
+  /**
+   * copy_file_range/splice/read+write from one fd to another until `count` bytes or end of file; returns bytes moved.
+   * After some bytes an error (EAGAIN included) ends the copy and shows at the next call.
+   */
   export function copy(from: number, to: number, count: number): number;
   /** umask-independent, durable replace: temp file beside it, write, fsync (when `sync`), rename. Nothing half-written is ever visible. */
   export function replaceFileAt(dirfd: number, path: string, data: Uint8Array | string, mode: number, sync: boolean): void;

@@ -11,6 +11,7 @@ declare module "sys:host" {
   export function randomBytes(count: number): Uint8Array;
   /** Lower-case hex. */
   export function sha256Hex(data: Uint8Array | string): string;
+  /** Surrogate escapes (see sys:fs) become the bytes that they stand for, other lone surrogates U+FFFD. */
   export function utf8Encode(text: string): Uint8Array;
   /** Invalid bytes become U+FFFD. */
   export function utf8Decode(data: Uint8Array): string;

@@ -24,6 +24,7 @@ declare module "sys:poll" {
   export function readSignal(fd: number): SignalInfo | null;
   /** CLOCK_MONOTONIC timer, nonblocking: first after `milliseconds`, then each `interval` (0: once). */
   export function timerfd(milliseconds: number, interval: number): number;
+  /** As for `timerfd`; a negative number of milliseconds disarms it, 0 is at once. */
   export function setTimer(fd: number, milliseconds: number, interval: number): void;
   /** Number of expirations since the last read, 0 for none. */
   export function readTimer(fd: number): number;

@@ -40,9 +40,15 @@ declare module "sys:process" {
 
   /** clone3(2) without a new stack: the child goes on in a copy of this interpreter, from this call. */
   export function clone3(options: CloneOptions): CloneResult;
-  /** vfork-like start of another program with a clean signal mask and dispositions; throws what execve said. Caller owns pidfd. */
+  /**
+   * vfork-like start of another program with a clean signal mask and dispositions; throws what failed before the program was there:
+   * "execve" about the path, "chdir" about `cwd`, "dup3" ... Caller owns pidfd.
+   */
   export function spawn(options: SpawnOptions): CloneResult;
-  /** execveat(2); returns only by throwing. `flags`: AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW. */
+  /**
+   * execveat(2); plain execve(2) for dirfd -100 and no flags. Returns only by throwing. `flags`: AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW.
+   * SIGPIPE, which the host ignores, goes back to its default; other dispositions and the mask stay as they are.
+   */
   export function execveat(dirfd: number, path: string, argv: readonly string[], env: readonly string[], flags: number): never;
   /** _exit(2): no handlers, no flush. */
   export function exit(code: number): never;
@@ -59,6 +65,7 @@ declare module "sys:process" {
   export function getegid(): number;
   export function setsid(): number;
   export function setpgid(pid: number, pgid: number): void;
+  /** setresuid(2); 4294967295 leaves an id as it is, so whoever validates ids must refuse that number. */
   export function setresuid(ruid: number, euid: number, suid: number): void;
   export function setresgid(rgid: number, egid: number, sgid: number): void;
   export function setgroups(groups: readonly number[]): void;
@@ -69,7 +76,7 @@ declare module "sys:process" {
   export function chroot(path: string): void;
   /** getcwd(2) as the kernel answers; "(unreachable)..." is not hidden. */
   export function getcwd(): string;
-  /** prctl(2) with integer arguments; returns its result. */
+  /** prctl(2) with integer arguments; returns its result. Options that write through a pointer are EFAULT. */
   export function prctl(option: number, arg2: number, arg3: number, arg4: number, arg5: number): number;
   /** prctl(PR_SET_NAME) as well as argv[0..] as shown by ps where there is room. */
   export function setTitle(name: string): void;
@@ -98,6 +105,11 @@ declare module "sys:process" {
   export function joinSessionKeyring(name: string): number;
   /** keyctl(KEYCTL_SETPERM). */
   export function setKeyPermissions(key: number, permissions: number): void;
+  /**
+   * Does this process run from a file that nobody can write through /proc/PID/exe (CVE-2019-5736)? The host sees to that before the
+   * program starts, for the command words that the program was compiled with; a program can insist on it here.
+   */
+  export function imageSealed(): boolean;
   /** This process's arguments without argv[0]. */
   export function args(): string[];
   /** "NAME=value" strings as received. */

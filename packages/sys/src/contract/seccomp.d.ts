@@ -5,7 +5,7 @@ declare module "sys:seccomp" {
     readonly syscall: string;
     /** SCMP_ACT_* value with errno or tracer data or-ed in. */
     readonly action: number;
-    /** index 0..5, SCMP_CMP_* 1..7, two decimal or hex 64-bit values. */
+    /** index 0..5 (each at most once per rule, else EINVAL), SCMP_CMP_* 1..7, two 64-bit values (MASKED_EQ: mask, value). */
     readonly args: readonly { index: number; op: number; value: bigint; valueTwo: bigint }[];
   }
   export interface Filter {
@@ -19,6 +19,7 @@ declare module "sys:seccomp" {
     readonly program: Uint8Array;
     readonly unknown: readonly string[];
   }
+  /** A rule whose action is the default one is left out. EINVAL for an unknown architecture or comparison. */
   export function compile(filter: Filter): Compiled;
   /** seccomp(SECCOMP_SET_MODE_FILTER); returns the notify fd with SECCOMP_FILTER_FLAG_NEW_LISTENER, else -1. */
   export function load(program: Uint8Array, flags: number): number;
