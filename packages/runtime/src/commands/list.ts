@@ -7,7 +7,7 @@ import { isSysError } from "@teu/sys/sys-error";
 import type { Command } from "../cli/command.ts";
 import { StateDirectory } from "../container/record.ts";
 import { verbatim } from "../failure.ts";
-import { type StateReport, ownerName, reportState } from "./state.ts";
+import { type StateReport, reportState } from "./state.ts";
 
 /** The command. */
 export const list: Command = {
@@ -52,7 +52,7 @@ function readReport(kernel: Kernel, root: string, id: string): StateReport[] {
     const directory = StateDirectory.open(kernel, root, id);
     try {
       const record = directory.tryRead();
-      return record === null ? [] : [{ ...reportState(kernel, directory, record), owner: ownerName(kernel, directory) }];
+      return record === null ? [] : [reportState(kernel, directory, record)];
     } finally {
       directory.close();
     }

@@ -28,7 +28,7 @@ export function reportState(kernel: Kernel, directory: StateDirectory, record: C
   return {
     ociVersion: record.ociVersion, id: record.id, pid: status === "stopped" ? 0 : record.pid, status, bundle: record.bundle,
     rootfs: record.rootfs, created: record.created,
-    ...(Object.keys(record.annotations).length === 0 ? {} : { annotations: record.annotations }), owner: "",
+    ...(Object.keys(record.annotations).length === 0 ? {} : { annotations: record.annotations }), owner: ownerName(kernel, directory),
   };
 }
 

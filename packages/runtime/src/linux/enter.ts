@@ -101,7 +101,9 @@ function clone(kernel: Kernel, prepared: Prepared): Twin {
   // A pid (or time) namespace is entered by children only.
   const forChildren = prepared.flags & (CLONE_NEWPID | CLONE_NEWTIME);
   if (forChildren !== 0) namespace.setns(prepared.init, forChildren);
-  return Twin.start(kernel, { flags: 0, ...(cgroupFd >= 0 ? { cgroupFd } : {}) }, (channel) => enterChild(kernel, prepared, channel));
+  const passed = Array.from({ length: prepared.request.preserveFds }, (_, index) => 3 + index);
+  const keep = [prepared.init, prepared.consoleSocket, prepared.notifySocket, ...passed];
+  return Twin.start(kernel, { flags: 0, ...(cgroupFd >= 0 ? { cgroupFd } : {}) }, keep, (channel) => enterChild(kernel, prepared, channel));
 }
 
 function* enterChild(kernel: Kernel, prepared: Prepared, channel: ChildChannel): Generator<ChildMessage, void, void> {

@@ -139,12 +139,19 @@ function clone(kernel: Kernel, plan: StartPlan, environment: ChildEnvironment): 
   try {
     const { unifiedFd } = environment.cgroup;
     return Twin.start(
-      kernel, { flags: plan.namespaces.cloneFlags, ...(unifiedFd >= 0 ? { cgroupFd: unifiedFd } : {}) },
+      kernel, { flags: plan.namespaces.cloneFlags, ...(unifiedFd >= 0 ? { cgroupFd: unifiedFd } : {}) }, inheritedFds(environment),
       (channel) => startChild(kernel, environment, channel),
     );
   } finally {
     restore();
   }
+}
+
+/** What the child needs of our fds. */
+function inheritedFds(environment: ChildEnvironment): number[] {
+  const { consoleSocket, notifySocket, startFifo, resultFifo, joins, opened, keepFds } = environment;
+  const passed = Array.from({ length: keepFds }, (_, index) => 3 + index);
+  return [consoleSocket, notifySocket, startFifo, resultFifo, ...joins.map(({ fd }) => fd), ...opened.values(), ...passed];
 }
 
 /** Meets the child at each of its steps until it is ready; then records it and lets it go. */

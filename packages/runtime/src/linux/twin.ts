@@ -4,6 +4,7 @@
 // portable: no host types here.
 
 import { TeuError, type TeuErrorJson, errorText, fromJson, isTeuError } from "@teu/base/errors";
+import { CLOSE_RANGE_ALL } from "@teu/sys/constants/fs";
 import { SOCK_SEQPACKET } from "@teu/sys/constants/socket";
 import type { Kernel } from "@teu/sys/kernel";
 
@@ -45,13 +46,17 @@ export class Twin {
     this.#child = child;
   }
 
-  /** Clones. In the child this call does not return. */
-  static start(kernel: Kernel, options: CloneOptions, program: ChildProgram): Twin {
+  /**
+   * Clones. In the child this call does not return, and only 0, 1, 2, the channel and `keep` stay open: whatever else the parent
+   * holds (its lock, directories of the host) must not be seen from inside, nor outlive the parent.
+   */
+  static start(kernel: Kernel, options: CloneOptions, keep: readonly number[], program: ChildProgram): Twin {
     const { fs, process, simulation } = kernel;
     const [mine, theirs] = kernel.socket.socketpair(SOCK_SEQPACKET);
     const { pid, pidfd } = process.clone3(options);
     if (pid === 0) {
-      fs.close(mine);
+      closeAllBut(kernel, [0, 1, 2, theirs, ...keep]);
+      process.setTitle("teu-init");
       runChild(kernel, theirs, program);
     }
     if (simulation === undefined) fs.close(theirs);
@@ -93,6 +98,16 @@ export class Twin {
       simulation.enter(parent);
     }
   }
+}
+
+/** Closes the gaps between the fds to keep. */
+function closeAllBut(kernel: Kernel, keep: readonly number[]): void {
+  let next = 0;
+  for (const fd of keep.filter((one) => one >= 0).sort((a, b) => a - b)) {
+    if (fd > next) kernel.fs.closeRange(next, fd - 1, 0);
+    next = Math.max(next, fd + 1);
+  }
+  kernel.fs.closeRange(next, CLOSE_RANGE_ALL, 0);
 }
 
 function runChild(kernel: Kernel, socket: number, program: ChildProgram): never {
