@@ -12,49 +12,39 @@ import { closeFd, openat2 } from "./open.ts";
 const BATCH = 500;
 
 /**
- * Removes `path` and everything below; a missing path is fine.
- * @throws TeuError `conflict` when a mount is in the way, else by errno. What could be removed is gone then.
+ * Removes `path` and everything below, giving the event loop its turns; a missing path is fine.
+ * @throws TeuError `conflict` or `invalid` when a mount is in the way, else by errno. What could be removed is gone then.
  */
 export async function removeTree(scope: Scope, path: string): Promise<void> {
-  if (unlinkOrSeeDirectory(AT_FDCWD, path)) return;
-  const remover = { scope, count: 0 };
+  for (const _ of removeSteps(AT_FDCWD, path, 0)) {
+    await new Promise((resolve) => setImmediate(resolve));
+    scope.check("remove tree");
+  }
+}
+
+/** As `removeTree`, of the entry `name` below `dirfd`, in one go: for trees known to be small. */
+export function removeTreeAt(dirfd: number, name: string): void {
+  for (const _ of removeSteps(dirfd, name, RESOLVE_BENEATH | RESOLVE_NO_XDEV));
+}
+
+/** Removes one entry whatever it is; yields after each batch. */
+function* removeSteps(dirfd: number, name: string, resolve: number): Generator<void> {
+  if (unlinkOrSeeDirectory(dirfd, name)) return;
   const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
-  const fd = attempt("remove", path, (addon) => addon.openat2(AT_FDCWD, path, flags, 0, 0));
+  const fd = openat2(dirfd, name, flags, 0, resolve);
+  let count = 0;
   try {
-    await emptyDirectory(remover, fd);
+    for (const entry of readDir(fd)) {
+      if (++count % BATCH === 0) yield;
+      const surelyFile = entry.type !== DT_DIR && entry.type !== DT_UNKNOWN;
+      if (surelyFile) attempt("remove", entry.name, (addon) => addon.unlinkat(fd, entry.name, 0));
+      else yield* removeSteps(fd, entry.name, RESOLVE_BENEATH | RESOLVE_NO_XDEV);
+    }
   } finally {
     closeFd(fd);
   }
-  attempt("remove", path, (addon) => addon.unlinkat(AT_FDCWD, path, AT_REMOVEDIR));
-}
-
-/** Removes what is in the directory `fd`, keeping the directory itself. */
-export async function removeContents(scope: Scope, fd: number): Promise<void> {
-  await emptyDirectory({ scope, count: 0 }, fd);
-}
-
-interface Remover {
-  readonly scope: Scope;
-  count: number;
-}
-
-async function emptyDirectory(remover: Remover, fd: number): Promise<void> {
-  for (const entry of readDir(fd)) {
-    if (++remover.count % BATCH === 0) {
-      await new Promise((resolve) => setImmediate(resolve));
-      remover.scope.check("remove tree");
-    }
-    const surelyFile = entry.type !== DT_DIR && entry.type !== DT_UNKNOWN;
-    if ((surelyFile || entry.type === DT_UNKNOWN) && unlinkOrSeeDirectory(fd, entry.name)) continue;
-    const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
-    const child = openat2(fd, entry.name, flags, 0, RESOLVE_BENEATH | RESOLVE_NO_XDEV);
-    try {
-      await emptyDirectory(remover, child);
-    } finally {
-      closeFd(child);
-    }
-    attempt("remove", entry.name, (addon) => addon.unlinkat(fd, entry.name, AT_REMOVEDIR));
-  }
+  yield;
+  attempt("remove", name, (addon) => addon.unlinkat(dirfd, name, AT_REMOVEDIR));
 }
 
 /** True when it is gone (or was never there); false when it is a directory. */

@@ -1,0 +1,215 @@
+// Several overlay-format directories seen as one tree, without mounting: lookup by component through directory
+// descriptors, so that no symlink is ever followed by the kernel and nothing leads outside.
+// Knows overlayfs' marks (whiteout = character device 0:0, opaque = trusted.overlay.opaque "y"); refuses redirects, which
+// would move the search to a place named by file content.
+
+import { TeuError } from "@teu/base/errors";
+import {
+  AT_FDCWD, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV, S_IFCHR, S_IFDIR, S_IFLNK,
+} from "@teu/files/constants";
+import { readlinkAt } from "@teu/files/entries";
+import { closeFd, openat2 } from "@teu/files/open";
+import { isType, lookupAt, type Stat } from "@teu/files/stat";
+import { getXattr } from "@teu/files/xattrs";
+
+/** overlayfs' mark on a directory that hides what is below. */
+export const OPAQUE_XATTR = "trusted.overlay.opaque";
+/** Prefix of all of overlayfs' own attributes. */
+export const OVERLAY_XATTRS = "trusted.overlay.";
+const REDIRECT_XATTR = "trusted.overlay.redirect";
+
+/** Symlinks followed in one resolution, as in the kernel. */
+const MAX_SYMLINKS = 40;
+/** Open directories kept between resolutions. */
+const KEPT = 512;
+
+/** The layer (0 = topmost) and descriptor of one directory that is part of a merged one. */
+export interface Part {
+  readonly layer: number;
+  readonly fd: number;
+}
+
+/** A merged directory: its parts, topmost first. Valid until the tree's next `trim` or `forget`. */
+export interface Node {
+  /** Resolved path, "" for the root, "/usr/bin" below. */
+  readonly path: string;
+  readonly name: string;
+  readonly parent: Node | null;
+  parts: Part[];
+}
+
+/** An entry found in a merged directory. */
+export interface Found {
+  readonly part: Part;
+  readonly stat: Stat;
+}
+
+/** Where a path leads: the directory, the last component in it ("" for the root), and what is there. */
+export interface Resolved {
+  readonly dir: Node;
+  readonly name: string;
+  readonly found: Found | null;
+  /** Components that are missing before the last one; when there are any, `dir` is where the first belongs. */
+  readonly missing: readonly string[];
+}
+
+/** Whether an entry is overlayfs' whiteout. */
+export function isWhiteout(stat: Stat): boolean {
+  return isType(stat.mode, S_IFCHR) && stat.rdevMajor === 0 && stat.rdevMinor === 0;
+}
+
+/** Opens one component as a directory; never a symlink, never another file system. */
+export function openChild(fd: number, name: string): number {
+  return openat2(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
+}
+
+/** The components of a path, without empty ones and ".". */
+export function components(path: string): string[] {
+  return path.split("/").filter((part) => part !== "" && part !== ".");
+}
+
+/** The merged tree of `roots`, topmost first. Keeps directories open; closed when disposed. */
+export class UnionTree implements Disposable {
+  readonly root: Node;
+  readonly #nodes = new Map<string, Node>();
+
+  constructor(roots: readonly string[]) {
+    this.root = { path: "", name: "", parent: null, parts: [] };
+    try {
+      for (const [layer, path] of roots.entries()) {
+        const fd = openat2(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, 0);
+        this.root.parts.push({ layer, fd });
+      }
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** The entry `name` of a directory, or null when absent or whited out. */
+  find(dir: Node, name: string): Found | null {
+    for (const part of dir.parts) {
+      const stat = lookupAt(part.fd, name);
+      if (stat !== null) return isWhiteout(stat) ? null : { part, stat };
+    }
+    return null;
+  }
+
+  /** The merged directory below `dir` that `found` is the topmost part of. */
+  child(dir: Node, name: string, found: Found): Node {
+    const path = `${dir.path}/${name}`;
+    const known = this.#nodes.get(path);
+    if (known !== undefined) return known;
+    const node: Node = { path, name, parent: dir, parts: [] };
+    try {
+      this.#collect(dir, found, node);
+    } catch (error) {
+      closeParts(node);
+      throw error;
+    }
+    this.#nodes.set(path, node);
+    return node;
+  }
+
+  #collect(dir: Node, found: Found, node: Node): void {
+    const from = dir.parts.indexOf(found.part);
+    for (const [index, part] of dir.parts.entries()) {
+      if (index < from) continue;
+      if (index > from) {
+        const stat = lookupAt(part.fd, node.name);
+        if (stat === null) continue;
+        // Below a directory anything else, a whiteout too, ends the merge.
+        if (!isType(stat.mode, S_IFDIR)) return;
+      }
+      const fd = openChild(part.fd, node.name);
+      node.parts.push({ layer: part.layer, fd });
+      if (index < dir.parts.length - 1 && endsMerge(fd, node.path)) return;
+    }
+  }
+
+  /**
+   * Walks `path` from the root as the kernel would inside a chroot: symlinks resolved inside, ".." stops at the root.
+   * @throws TeuError `invalid` when a component is no directory, or for a symlink loop.
+   */
+  resolve(path: string, followLast: boolean): Resolved {
+    const queue = components(path);
+    let dir = this.root;
+    let symlinks = 0;
+    for (;;) {
+      const name = queue.shift();
+      if (name === undefined) return this.#resolvedDirectory(dir);
+      if (name === "..") {
+        dir = dir.parent ?? dir;
+        continue;
+      }
+      const found = this.find(dir, name);
+      const last = queue.length === 0;
+      if (found === null) {
+        if (last) return { dir, name, found: null, missing: [] };
+        return { dir, name: queue.at(-1) as string, found: null, missing: [name, ...queue.slice(0, -1)] };
+      }
+      if (isType(found.stat.mode, S_IFLNK) && (!last || followLast)) {
+        if (++symlinks > MAX_SYMLINKS) throw invalid(path, "too many levels of symlinks");
+        const target = readlinkAt(found.part.fd, name);
+        queue.unshift(...components(target));
+        if (target.startsWith("/")) dir = this.root;
+        continue;
+      }
+      if (last) return { dir, name, found, missing: [] };
+      if (!isType(found.stat.mode, S_IFDIR)) throw invalid(path, `${dir.path}/${name} is not a directory`);
+      dir = this.child(dir, name, found);
+    }
+  }
+
+  /** Drops what is remembered of `path` and everything below it; call when it was replaced. */
+  forget(path: string): void {
+    for (const [key, node] of this.#nodes) {
+      if (key !== path && !key.startsWith(`${path}/`)) continue;
+      this.#nodes.delete(key);
+      closeParts(node);
+    }
+  }
+
+  /** Between resolutions: closes everything when too much is open. True when it did. */
+  trim(): boolean {
+    if (this.#nodes.size <= KEPT) return false;
+    this.forget("");
+    return true;
+  }
+
+  [Symbol.dispose](): void {
+    for (const node of this.#nodes.values()) closeParts(node);
+    this.#nodes.clear();
+    closeParts(this.root);
+  }
+
+  #resolvedDirectory(dir: Node): Resolved {
+    if (dir.parent !== null) {
+      return { dir: dir.parent, name: dir.name, found: this.find(dir.parent, dir.name), missing: [] };
+    }
+    const [part] = dir.parts;
+    const stat = part === undefined ? null : lookupAt(part.fd, ".");
+    return { dir, name: "", found: part === undefined || stat === null ? null : { part, stat }, missing: [] };
+  }
+}
+
+function endsMerge(fd: number, path: string): boolean {
+  if (getXattr(fd, "", REDIRECT_XATTR) !== null) {
+    throw new TeuError({
+      code: "unsupported", op: "read layer", subject: path, message: "directory was renamed with overlayfs' redirect_dir",
+      hint: "mount the overlay with redirect_dir=off",
+    });
+  }
+  const value = getXattr(fd, "", OPAQUE_XATTR);
+  return value !== null && value[0] === 0x79;
+}
+
+function closeParts(node: Node): void {
+  const parts = node.parts;
+  node.parts = [];
+  for (const { fd } of parts) closeFd(fd);
+}
+
+function invalid(path: string, message: string): TeuError {
+  return new TeuError({ code: "invalid", op: "resolve", subject: path, message });
+}

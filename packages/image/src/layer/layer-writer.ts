@@ -1,0 +1,261 @@
+// Writes the entries of one layer's tar into a directory in overlay format (image-spec, layer.md "Applying Changesets").
+// Order of attributes: owner, then mode (chown clears setuid), then extended attributes (chown clears capabilities too),
+// then times. What a name means is entry-place's business, how directories are found and made is layer-tree's.
+
+import { writeSync } from "node:fs";
+
+import { isTeuError, TeuError } from "@teu/base/errors";
+import type { Log } from "@teu/base/scope";
+import { errnoOf } from "@teu/files/addon";
+import { chmodAt, chownAt, fchmod, fchown, futimens, setTimesAt } from "@teu/files/attributes";
+import { O_CREAT, O_EXCL, O_WRONLY, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO } from "@teu/files/constants";
+import { truncate, writeAll, writeNewFile } from "@teu/files/data";
+import { linkAt, mknodAt, symlinkAt } from "@teu/files/entries";
+import { closeFd, openat2 } from "@teu/files/open";
+import { isType, lookupAt } from "@teu/files/stat";
+import { setXattr } from "@teu/files/xattrs";
+
+import type { Node } from "../internal/union-tree.ts";
+import type { TarEntry } from "../tar/entry.ts";
+import type { TarSink } from "../tar/reader.ts";
+import { linkTarget, placeOf } from "./entry-place.ts";
+import { LayerTree, ONE_COMPONENT } from "./layer-tree.ts";
+
+const NOTHING = new Uint8Array(0);
+/** overlayfs' attributes never come from an image: "redirect" would show other files of the host's layers. */
+const FORBIDDEN_XATTRS = /^(?:trusted|user)\.overlay\./;
+
+interface PendingFile {
+  readonly entry: TarEntry;
+  readonly parent: Node;
+  readonly name: string;
+  fd: number | null;
+  written: boolean;
+}
+
+interface DeferredLink {
+  readonly entry: TarEntry;
+  readonly parent: string;
+  readonly name: string;
+}
+
+/** A tar sink that fills a directory. `finish` when the archive was whole; dispose in any case. */
+export class LayerWriter implements TarSink, Disposable {
+  readonly #tree: LayerTree;
+  readonly #log: Log;
+  #file: PendingFile | null = null;
+  #current = "";
+  /** Hard links whose target had not come yet. */
+  readonly #deferred: DeferredLink[] = [];
+
+  /** See `LayerTree` for what target and lower must be. */
+  constructor(log: Log, target: string, lower: readonly string[]) {
+    this.#log = log;
+    this.#tree = new LayerTree(target, lower);
+  }
+
+  entry(entry: TarEntry): void {
+    this.#current = entry.name;
+    this.#guard(() => this.#place(entry));
+  }
+
+  data(chunk: Uint8Array, offset: number): void {
+    const file = this.#file;
+    if (file !== null) this.#guard(() => this.#write(file, chunk, offset));
+  }
+
+  endEntry(): void {
+    const file = this.#file;
+    this.#file = null;
+    if (file !== null && !file.written) this.#guard(() => this.#endFile(file));
+  }
+
+  /** Makes the links that had to wait, and sets directory times. */
+  finish(): void {
+    for (const { entry, parent, name } of this.#deferred) {
+      this.#current = entry.name;
+      this.#guard(() => {
+        if (this.#link(entry, this.#tree.directory(parent), name)) return;
+        throw new TeuError({
+          code: "corrupt", op: "make hard link", subject: entry.linkName, message: "its target is not in the image",
+        });
+      });
+    }
+    this.#tree.finish();
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#file?.fd != null) closeFd(this.#file.fd);
+    this.#file = null;
+    this.#tree[Symbol.dispose]();
+  }
+
+  #guard(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      if (isTeuError(error) && error.op === "unpack layer entry") throw error;
+      const code = isTeuError(error) ? error.code : "internal";
+      throw new TeuError({
+        code, op: "unpack layer entry", subject: this.#current, message: "layer cannot be unpacked", cause: error,
+      });
+    }
+  }
+
+  #place(entry: TarEntry): void {
+    const place = placeOf(entry.name);
+    switch (place.kind) {
+      case "skip":
+        return;
+      case "root":
+        return this.#root(entry);
+      case "whiteout": {
+        const parent = this.#tree.existingDirectory(place.parent);
+        return parent === null ? undefined : this.#tree.whiteOut(parent, place.name);
+      }
+      case "opaque": {
+        const parent = this.#tree.existingDirectory(place.parent);
+        return parent === null ? undefined : this.#tree.makeOpaque(parent);
+      }
+      case "entry":
+        return this.#make(entry, place.parent, place.name);
+    }
+  }
+
+  #root(entry: TarEntry): void {
+    // CVE-2021-29136: a root that is a symlink would send everything after it elsewhere.
+    if (entry.type !== "directory") {
+      throw new TeuError({
+        code: "corrupt", op: "unpack layer entry", subject: entry.name,
+        message: `the root is a ${entry.type} instead of a directory`,
+      });
+    }
+    const fd = this.#tree.rootFd;
+    fchown(fd, entry.uid, entry.gid);
+    fchmod(fd, entry.mode);
+    this.#setXattrs(entry, fd, "");
+    this.#tree.setRootTime(entry.mtimeNs);
+  }
+
+  #make(entry: TarEntry, parentPath: string, name: string): void {
+    const parent = this.#tree.directory(parentPath);
+    switch (entry.type) {
+      case "file":
+        this.#file = { entry, parent, name, fd: null, written: false };
+        return;
+      case "directory":
+        return this.#makeDirectory(entry, parent, name);
+      case "symlink":
+        this.#tree.replacing(parent, name, () => symlinkAt(entry.linkName, this.#tree.fd(parent), name));
+        return this.#dressNode(entry, this.#tree.fd(parent), name);
+      case "hardlink":
+        if (!this.#link(entry, parent, name)) this.#deferred.push({ entry, parent: parentPath, name });
+        return;
+      default:
+        return this.#makeNode(entry, parent, name);
+    }
+  }
+
+  #makeDirectory(entry: TarEntry, parent: Node, name: string): void {
+    const fd = this.#tree.makeDirectory(parent, name, entry.mtimeNs);
+    fchown(fd, entry.uid, entry.gid);
+    fchmod(fd, entry.mode);
+    this.#setXattrs(entry, fd, "");
+  }
+
+  #makeNode(entry: TarEntry, parent: Node, name: string): void {
+    const device = entry.type === "character" && entry.devMajor === 0 && entry.devMinor === 0;
+    if (device) {
+      throw new TeuError({
+        code: "corrupt", op: "unpack layer entry", subject: entry.name,
+        message: "character device 0:0 is overlayfs' own mark for a deleted file",
+      });
+    }
+    const type = entry.type === "character" ? S_IFCHR : entry.type === "block" ? S_IFBLK : S_IFIFO;
+    const fd = this.#tree.fd(parent);
+    this.#tree.replacing(parent, name, () => mknodAt(fd, name, type | 0o600, entry.devMajor, entry.devMinor));
+    this.#dressNode(entry, fd, name);
+  }
+
+  #dressNode(entry: TarEntry, fd: number, name: string): void {
+    chownAt(fd, name, entry.uid, entry.gid);
+    if (entry.type !== "symlink") chmodAt(fd, name, entry.mode);
+    this.#setXattrs(entry, fd, name);
+    setTimesAt(fd, name, entry.mtimeNs);
+  }
+
+  /** False when the target does not exist (yet). */
+  #link(entry: TarEntry, parent: Node, name: string): boolean {
+    const target = this.#tree.resolve(linkTarget(entry.name, entry.linkName));
+    if (target.found === null) return false;
+    if (isType(target.found.stat.mode, S_IFDIR)) {
+      throw new TeuError({ code: "corrupt", op: "make hard link", subject: entry.linkName, message: "its target is a directory" });
+    }
+    const from = this.#tree.bringUp(target.dir, target.name, target.found);
+    const to = this.#tree.fd(parent);
+    const present = lookupAt(to, name);
+    const source = lookupAt(from, target.name);
+    // Already the same file, as when an archive links a name to itself: removing it first would lose it.
+    if (present !== null && present.ino === source?.ino) return true;
+    this.#tree.replacing(parent, name, () => linkAt(from, target.name, to, name));
+    return true;
+  }
+
+  #write(file: PendingFile, chunk: Uint8Array, offset: number): void {
+    const { entry, parent, name } = file;
+    if (chunk.length === entry.size && entry.sparse === null && entry.xattrs.size === 0) {
+      this.#tree.replacing(parent, name, () => writeNewFile(this.#tree.fd(parent), name, chunk, entry));
+      file.written = true;
+      return;
+    }
+    file.fd ??= this.#create(parent, name);
+    if (entry.sparse === null) writeAll(file.fd, chunk);
+    else writeAt(file.fd, chunk, offset);
+  }
+
+  #endFile(file: PendingFile): void {
+    const { entry, parent, name } = file;
+    if (file.fd === null && entry.sparse === null && entry.xattrs.size === 0) {
+      this.#tree.replacing(parent, name, () => writeNewFile(this.#tree.fd(parent), name, NOTHING, entry));
+      return;
+    }
+    const fd = file.fd ?? this.#create(parent, name);
+    try {
+      if (entry.sparse !== null) truncate(fd, entry.size);
+      fchown(fd, entry.uid, entry.gid);
+      fchmod(fd, entry.mode);
+      this.#setXattrs(entry, fd, "");
+      futimens(fd, entry.mtimeNs);
+    } finally {
+      closeFd(fd);
+    }
+  }
+
+  #create(parent: Node, name: string): number {
+    let fd = -1;
+    this.#tree.replacing(parent, name, () => {
+      fd = openat2(this.#tree.fd(parent), name, O_WRONLY | O_CREAT | O_EXCL, 0o600, ONE_COMPONENT);
+    });
+    return fd;
+  }
+
+  #setXattrs(entry: TarEntry, fd: number, name: string): void {
+    for (const [key, value] of entry.xattrs) {
+      if (FORBIDDEN_XATTRS.test(key)) {
+        this.#log.warn("extended attribute of overlayfs dropped from layer", { path: entry.name, name: key });
+        continue;
+      }
+      try {
+        setXattr(fd, name, key, value);
+      } catch (error) {
+        // A capability is what makes the program work; other attributes are lost by every tool where the file system has none.
+        if (errnoOf(error) !== "EOPNOTSUPP" || key === "security.capability") throw error;
+        this.#log.warn("file system does not take an extended attribute", { path: entry.name, name: key });
+      }
+    }
+  }
+}
+
+function writeAt(fd: number, chunk: Uint8Array, offset: number): void {
+  for (let done = 0; done < chunk.length; ) done += writeSync(fd, chunk, done, chunk.length - done, offset + done);
+}
