@@ -29,6 +29,7 @@ const CHECKS: readonly Check[] = [
   { name: "environment", argv: tool("check-env.ts") },
   { name: "size", argv: tool("check-size.ts", "--report") },
   { name: "generated validators", argv: tool("gen-specs.ts", "--check") },
+  { name: "disk layout", argv: tool("gen-disk-layout.ts", "--check") },
 ];
 
 interface Outcome {

@@ -1,10 +1,10 @@
-// Bundles the command line: one small CommonJS entry, and one file per module that is imported dynamically.
+// Bundles the command line: a small CommonJS entry, and a file for each module that is imported dynamically.
 // Start-up time is module initialisation: what a command does not use must not be loaded, and CommonJS loads faster than
 // modules. bin/teu names our Node in its first line, so that no shell and no search for a Node stands before it.
 
 import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { basename, join, relative } from "node:path";
-import { build, type Plugin } from "esbuild";
+import { basename, join } from "node:path";
+import { build, transform } from "esbuild";
 import { ROOT, type Step } from "./step.ts";
 
 const ENTRY = "packages/cli/src/main.ts";
@@ -23,9 +23,7 @@ export const cliStep: Step = {
 async function buildCli(): Promise<void> {
   const staging = join(ROOT, `${OUT}.new`);
   rmSync(staging, { recursive: true, force: true });
-  const chunks = new Map([[join(ROOT, ENTRY), "main"]]);
-  // New chunks are found while others are bundled; a Map is iterated in order, later entries included.
-  for (const [file, name] of chunks) await bundle(file, join(staging, `${name}.cjs`), chunks);
+  await bundleAll(join(ROOT, ENTRY), staging);
   // Whoever runs the old files at this moment has loaded them or fails once; the window is two renames.
   rmSync(join(ROOT, `${OUT}.old`), { recursive: true, force: true });
   try {
@@ -38,42 +36,27 @@ async function buildCli(): Promise<void> {
   writeLauncher();
 }
 
-async function bundle(entry: string, outfile: string, chunks: Map<string, string>): Promise<void> {
-  await build({
-    entryPoints: [entry], outfile, bundle: true, platform: "node", target: "node24", format: "cjs",
-    minify: true, keepNames: true, legalComments: "none", logLevel: "warning", absWorkingDir: ROOT,
+/**
+ * Bundles `entry` to DIRECTORY/main.cjs, what it imports dynamically to files beside it, and what several of them share to
+ * others: every module exists once. In two rounds, because esbuild splits only modules: first split, then turn each into CommonJS.
+ */
+export async function bundleAll(entry: string, directory: string): Promise<void> {
+  const { outputFiles } = await build({
+    entryPoints: { main: entry }, outdir: directory, bundle: true, splitting: true, write: false,
+    format: "esm", platform: "node", target: "node24", keepNames: true, legalComments: "none", logLevel: "warning", absWorkingDir: ROOT,
     define: {
       "import.meta.url": "__moduleUrl", "import.meta.dirname": "__dirname", "import.meta.filename": "__filename",
       "import.meta.main": "false",
     },
-    banner: { js: 'const __moduleUrl=require("node:url").pathToFileURL(__filename).href;' },
-    plugins: [splitDynamicImports(chunks)],
   });
-}
-
-function splitDynamicImports(chunks: Map<string, string>): Plugin {
-  return {
-    name: "split-dynamic-imports",
-    setup(builder): void {
-      builder.onResolve({ filter: /^[^n]|^n(?!ode:)/ }, async (args) => {
-        if (args.kind !== "dynamic-import" || args.pluginData === "resolving") return undefined;
-        const { path, errors } = await builder.resolve(args.path, {
-          kind: args.kind, importer: args.importer, resolveDir: args.resolveDir, pluginData: "resolving",
-        });
-        if (errors.length > 0) return { errors };
-        const name = chunks.get(path) ?? chunkName(path, chunks);
-        chunks.set(path, name);
-        return { path: `./${name}.cjs`, external: true };
-      });
-    },
-  };
-}
-
-function chunkName(path: string, chunks: ReadonlyMap<string, string>): string {
-  const taken = new Set(chunks.values());
-  const short = basename(path).replace(/\.[cm]?[jt]s$/, "");
-  const long = relative(ROOT, path).replaceAll(/[^A-Za-z0-9]+/g, "-");
-  return taken.has(short) ? long : short;
+  mkdirSync(directory, { recursive: true });
+  const names = outputFiles.map(({ path }) => basename(path));
+  for (const { path, text } of outputFiles) {
+    const renamed = names.reduce((code, name) => code.replaceAll(`"./${name}"`, `"./${name.replace(/\.js$/, ".cjs")}"`), text);
+    const { code } = await transform(renamed, { format: "cjs", platform: "node", target: "node24", minify: true, keepNames: false });
+    const url = code.includes("__moduleUrl") ? 'const __moduleUrl=require("node:url").pathToFileURL(__filename).href;' : "";
+    writeFileSync(join(directory, basename(path).replace(/\.js$/, ".cjs")), `${url}${code}`);
+  }
 }
 
 function writeLauncher(): void {
