@@ -5,7 +5,9 @@ import { globSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 
 const DIRECTORY = join(import.meta.dirname, "../bench");
-const all = globSync("*.ts", { cwd: DIRECTORY }).filter((file) => readFileSync(join(DIRECTORY, file), "utf8").includes("npm run bench -- ")).sort();
+const all = globSync("*.ts", { cwd: DIRECTORY })
+  .filter((file) => readFileSync(join(DIRECTORY, file), "utf8").includes("npm run bench -- "))
+  .sort();
 const wanted = process.argv.slice(2);
 const files = wanted.length === 0 ? all : wanted.map((name) => `${basename(name, ".ts")}.ts`);
 for (const file of files) {

@@ -23,25 +23,58 @@ export const TABLE: Readonly<Record<string, Rule>> = {
   files: { may: ["base"], because: "file primitives know nothing of images" },
   runtime: { may: ["base", "specs", "sys"], because: KERNEL_SIDE },
   shim: { may: ["base", "specs", "sys"], because: `${KERNEL_SIDE}; a runtime is a program to it, any OCI runtime` },
-  image: { may: ["base", "specs", "files"], because: "image contents are understood without network, engine or host state" },
-  distribution: { may: ["base", "specs", "image"], because: "both ends of the protocol work without engine and without each other's program" },
+  image: {
+    may: ["base", "specs", "files"],
+    because: "image contents are understood without network, engine or host state",
+  },
+  distribution: {
+    may: ["base", "specs", "image"],
+    because: "both ends of the protocol work without engine and without each other's program",
+  },
   registry: { may: ["base", "specs", "image", "distribution"], because: "a registry runs where no engine does" },
-  engine: { may: ["base", "specs", "files", "image", "distribution", "shim"], because: "the engine serves builder and cli and knows neither" },
-  builder: { may: ["base", "specs", "files", "image", "distribution", "engine"], because: "the builder stands on the engine; commands and registry are above or beside it" },
-  cli: { may: ["base", "specs", "image", "distribution", "registry", "engine", "builder"], because: "the command line goes through the engine, never around it to the kernel side" },
-  testkit: { may: ["base", "specs", "image", "distribution", "registry"], because: "test tools use what they help to test" },
+  engine: {
+    may: ["base", "specs", "files", "image", "distribution", "shim"],
+    because: "the engine serves builder and cli and knows neither",
+  },
+  builder: {
+    may: ["base", "specs", "files", "image", "distribution", "engine"],
+    because: "the builder stands on the engine; commands and registry are above or beside it",
+  },
+  cli: {
+    may: ["base", "specs", "image", "distribution", "registry", "engine", "builder"],
+    because: "the command line goes through the engine, never around it to the kernel side",
+  },
+  testkit: {
+    may: ["base", "specs", "image", "distribution", "registry"],
+    because: "test tools use what they help to test",
+  },
 };
 
 // Narrower than a package: the one file that may be used, and why.
-const ONLY: readonly { readonly from: string; readonly to: string; readonly file: string; readonly because: string }[] = [
-  { from: "engine", to: "shim", file: "@teu/shim/protocol", because: "the shim is another process: protocol.ts is all they share" },
-];
+const ONLY: readonly { readonly from: string; readonly to: string; readonly file: string; readonly because: string }[] =
+  [
+    {
+      from: "engine",
+      to: "shim",
+      file: "@teu/shim/protocol",
+      because: "the shim is another process: protocol.ts is all they share",
+    },
+  ];
 
-const PORTABLE = [/^packages\/(runtime|shim)\//, /^packages\/sys\/(?!src\/fake\/)/, /^packages\/specs\/(?!src\/schema\/)/, /^packages\/base\/src\/(errors|bytes|utf8)\.ts$/];
+const PORTABLE = [
+  /^packages\/(runtime|shim)\//,
+  /^packages\/sys\/(?!src\/fake\/)/,
+  /^packages\/specs\/(?!src\/schema\/)/,
+  /^packages\/base\/src\/(errors|bytes|utf8)\.ts$/,
+];
 
 // Modules that start programs, open sockets or threads, and the folders whose business that is.
 const RESTRICTED: Readonly<Record<string, readonly RegExp[]>> = {
-  "node:child_process": [/^packages\/engine\/src\/(containers|networks|doctor)\//, /^packages\/cli\//, /^packages\/builder\/src\/copy\//],
+  "node:child_process": [
+    /^packages\/engine\/src\/(containers|networks|doctor)\//,
+    /^packages\/cli\//,
+    /^packages\/builder\/src\/copy\//,
+  ],
   "node:net": [/^packages\/engine\/src\/(containers|networks)\//, /^packages\/(distribution|registry|cli)\//],
   "node:http": [/^packages\/(distribution|registry)\//],
   "node:https": [/^packages\/(distribution|registry)\//],
@@ -59,22 +92,26 @@ export interface Manifest {
 
 /** Problems, one line each. `manifests` by package name; "" is the root's. */
 export function checkDeps(sources: readonly Source[], manifests: Readonly<Record<string, Manifest>>): string[] {
-  return sources.flatMap((source) => source.imports.flatMap(({ from, offset }) => {
-    const problem = importProblem(source.path, from, manifests);
-    return problem === undefined ? [] : [`${place(source, offset)}: ${problem}`];
-  }));
+  return sources.flatMap((source) =>
+    source.imports.flatMap(({ from, offset }) => {
+      const problem = importProblem(source.path, from, manifests);
+      return problem === undefined ? [] : [`${place(source, offset)}: ${problem}`];
+    }),
+  );
 }
 
 function importProblem(path: string, from: string, manifests: Readonly<Record<string, Manifest>>): string | undefined {
   const owner = packageOf(path);
   if (from.startsWith(".")) {
     const target = join(path, "..", from);
-    if (owner !== undefined && packageOf(target) !== owner) return `${from} leaves the package: import by name, as in @teu/base/errors`;
+    if (owner !== undefined && packageOf(target) !== owner)
+      return `${from} leaves the package: import by name, as in @teu/base/errors`;
     return undefined;
   }
   if (from.startsWith("node:")) return builtinProblem(path, from);
   if (builtinModules.includes(from)) return `write node:${from}`;
-  if (from.startsWith("sys:")) return owner === "sys" ? undefined : "only packages/sys imports sys:*; others are given a Kernel";
+  if (from.startsWith("sys:"))
+    return owner === "sys" ? undefined : "only packages/sys imports sys:*; others are given a Kernel";
   const name = /^(?:@[^/]+\/)?[^/]+/.exec(from)?.[0] ?? from;
   const undeclared = declarationProblem(path, owner, name, manifests);
   if (name.startsWith("@teu/")) return packageProblem(path, owner, name.slice(5), from) ?? undeclared;
@@ -83,7 +120,8 @@ function importProblem(path: string, from: string, manifests: Readonly<Record<st
 
 function builtinProblem(path: string, from: string): string | undefined {
   if (isTest(path) || packageOf(path) === undefined) return undefined;
-  if (PORTABLE.some((pattern) => pattern.test(path))) return `${from} in portable code: it also runs where there is no Node`;
+  if (PORTABLE.some((pattern) => pattern.test(path)))
+    return `${from} in portable code: it also runs where there is no Node`;
   const folders = RESTRICTED[from];
   if (folders === undefined || folders.some((folder) => folder.test(path))) return undefined;
   return `${from} is not for this folder (tools/check-deps.ts, RESTRICTED)`;
@@ -101,7 +139,12 @@ function packageProblem(path: string, owner: string | undefined, target: string,
   return undefined;
 }
 
-function declarationProblem(path: string, owner: string | undefined, name: string, manifests: Readonly<Record<string, Manifest>>): string | undefined {
+function declarationProblem(
+  path: string,
+  owner: string | undefined,
+  name: string,
+  manifests: Readonly<Record<string, Manifest>>,
+): string | undefined {
   if (name === `@teu/${owner}`) return undefined;
   const own = manifests[owner ?? ""];
   const root = manifests[""];

@@ -22,14 +22,18 @@ function fileProblems(source: Source): string[] {
   if (FORBIDDEN_NAMES.test(name)) problems.push(`${source.path}: name it after what it holds`);
   if (!KEBAB.test(name)) problems.push(`${source.path}: file names are kebab-case`);
   // A test's name says what it tests.
-  if (headLines(source) === 0 && !source.path.endsWith(".test.ts")) problems.push(`${source.path}: no head comment (what it does, which clause of a spec, what it leaves to others)`);
+  if (headLines(source) === 0 && !source.path.endsWith(".test.ts"))
+    problems.push(`${source.path}: no head comment (what it does, which clause of a spec, what it leaves to others)`);
   for (const comment of source.comments) {
     const marker = MARKERS.exec(comment.value)?.[0];
-    if (marker !== undefined) problems.push(`${place(source, comment.start)}: ${marker} in a comment: do it, or open an issue`);
-    if (/@ts-(ignore|nocheck|expect-error)/.test(comment.value) && !isTest(source.path)) problems.push(`${place(source, comment.start)}: fix the type instead`);
+    if (marker !== undefined)
+      problems.push(`${place(source, comment.start)}: ${marker} in a comment: do it, or open an issue`);
+    if (/@ts-(ignore|nocheck|expect-error)/.test(comment.value) && !isTest(source.path))
+      problems.push(`${place(source, comment.start)}: fix the type instead`);
   }
   for (const statement of source.program.body) {
-    if (statement.type === "ExportDefaultDeclaration") problems.push(`${place(source, statement.start)}: default exports have no name: export a named one`);
+    if (statement.type === "ExportDefaultDeclaration")
+      problems.push(`${place(source, statement.start)}: default exports have no name: export a named one`);
   }
   return problems;
 }
@@ -55,7 +59,8 @@ function exportProblems(source: Source): string[] {
     const declared = statement.type === "ExportNamedDeclaration" ? statement.declaration : null;
     // Members of `declare module "sys:..."` are not asked: they are system calls, their man pages are the contract, and the
     // .d.ts comments on what differs.
-    if (declared !== null && declared !== undefined && !documented(source, statement)) problems.push(undocumented(source, statement));
+    if (declared !== null && declared !== undefined && !documented(source, statement))
+      problems.push(undocumented(source, statement));
   }
   return problems;
 }
@@ -67,7 +72,8 @@ function undocumented(source: Source, statement: Statement): string {
 
 function documented(source: Source, statement: Statement): boolean {
   const before = source.comments.findLast((comment) => comment.end <= statement.start);
-  if (before !== undefined && isDoc(before) && source.text.slice(before.end, statement.start).trim() === "") return true;
+  if (before !== undefined && isDoc(before) && source.text.slice(before.end, statement.start).trim() === "")
+    return true;
   return sharesComment(source, statement);
 }
 
@@ -78,7 +84,8 @@ function sharesComment(source: Source, statement: Statement): boolean {
   if (previous === undefined) return false;
   const name = functionName(statement);
   const overload = name !== undefined && functionName(previous) === name;
-  const together = isConstant(statement) && isConstant(previous) && !/\n\s*\n/.test(source.text.slice(previous.end, statement.start));
+  const together =
+    isConstant(statement) && isConstant(previous) && !/\n\s*\n/.test(source.text.slice(previous.end, statement.start));
   return (overload || together) && documented(source, previous);
 }
 
@@ -89,7 +96,9 @@ function isConstant(statement: Statement): boolean {
 function functionName(statement: Statement): string | undefined {
   if (statement.type !== "ExportNamedDeclaration") return undefined;
   const declared = statement.declaration;
-  return declared?.type === "FunctionDeclaration" || declared?.type === "TSDeclareFunction" ? declared.id?.name : undefined;
+  return declared?.type === "FunctionDeclaration" || declared?.type === "TSDeclareFunction"
+    ? declared.id?.name
+    : undefined;
 }
 
 function isDoc(comment: Comment): boolean {
@@ -110,7 +119,8 @@ export function checkReadme(name: string, text: string | undefined, manifest: Ma
     if (error !== undefined) problems.push(`${file}: snippet: ${error.message}`);
     for (const [, subpath = "", owner = ""] of snippet.matchAll(/from "(@teu\/([^/"]+)\/[^"]+)"/g)) {
       const target = subpath.replace(`@teu/${owner}/`, `packages/${owner}/src/`);
-      if (!existsSync(join(import.meta.dirname, "..", `${target}.ts`))) problems.push(`${file}: snippet: there is no ${subpath}`);
+      if (!existsSync(join(import.meta.dirname, "..", `${target}.ts`)))
+        problems.push(`${file}: snippet: there is no ${subpath}`);
     }
   }
   return problems;
@@ -119,20 +129,28 @@ export function checkReadme(name: string, text: string | undefined, manifest: Ma
 /** Problems of links between the project's own pages. */
 export function checkLinks(root: string): string[] {
   const pages = globSync(["*.md", "docs/**/*.md", "packages/*/README.md", "native/**/README.md", "examples/**/*.md"], {
-    cwd: root, exclude: (name) => name === "node_modules" || name === "target",
+    cwd: root,
+    exclude: (name) => name === "node_modules" || name === "target",
   });
   return pages.flatMap((page) => {
     const text = readFileSync(join(root, page), "utf8");
     return [...text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)].flatMap(([, link = ""]) =>
-      /^[a-z]+:/.test(link) || existsSync(join(root, page, "..", link)) ? [] : [`${page}: there is no ${link}`]);
+      /^[a-z]+:/.test(link) || existsSync(join(root, page, "..", link)) ? [] : [`${page}: there is no ${link}`],
+    );
   });
 }
 
 if (import.meta.main) {
   const root = join(import.meta.dirname, "..");
-  const readmes = Object.entries(loadManifests(root)).filter(([name]) => name !== "").flatMap(([name, manifest]) => {
-    const file = join(root, "packages", name, "README.md");
-    return checkReadme(name, existsSync(file) ? readFileSync(file, "utf8") : undefined, manifest);
-  });
-  report("check-docs", [...checkSources(loadSources(root).filter((source) => !isGenerated(source))), ...readmes, ...checkLinks(root)]);
+  const readmes = Object.entries(loadManifests(root))
+    .filter(([name]) => name !== "")
+    .flatMap(([name, manifest]) => {
+      const file = join(root, "packages", name, "README.md");
+      return checkReadme(name, existsSync(file) ? readFileSync(file, "utf8") : undefined, manifest);
+    });
+  report("check-docs", [
+    ...checkSources(loadSources(root).filter((source) => !isGenerated(source))),
+    ...readmes,
+    ...checkLinks(root),
+  ]);
 }

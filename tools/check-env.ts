@@ -12,8 +12,12 @@ export function checkEnvironment(page: string, sources: readonly Source[]): stri
   for (const source of sources) {
     if (packageOf(source.path) === undefined || isTest(source.path)) continue;
     // Names in comments are documentation, not use.
-    const code = source.comments.reduce((text, { start, end }) => text.slice(0, start) + " ".repeat(end - start) + text.slice(end), source.text);
-    for (const match of code.matchAll(/["'`.](TEU_[A-Z0-9_]+)\b/g)) used.set(match[1] ?? "", place(source, match.index));
+    const code = source.comments.reduce(
+      (text, { start, end }) => text.slice(0, start) + " ".repeat(end - start) + text.slice(end),
+      source.text,
+    );
+    for (const match of code.matchAll(/["'`.](TEU_[A-Z0-9_]+)\b/g))
+      used.set(match[1] ?? "", place(source, match.index));
   }
   const missing = [...used].filter(([name]) => !documented.has(name));
   const unused = [...documented].filter((name) => name.startsWith("TEU_") && !used.has(name));
@@ -25,5 +29,8 @@ export function checkEnvironment(page: string, sources: readonly Source[]): stri
 
 if (import.meta.main) {
   const root = join(import.meta.dirname, "..");
-  report("check-env", checkEnvironment(readFileSync(join(root, "docs/reference/environment.md"), "utf8"), loadSources(root)));
+  report(
+    "check-env",
+    checkEnvironment(readFileSync(join(root, "docs/reference/environment.md"), "utf8"), loadSources(root)),
+  );
 }

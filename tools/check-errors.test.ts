@@ -15,6 +15,16 @@ test("checkErrors: both ways", () => {
 test("checkErrors: a thrown Error is seen in packages, not in tests and tools", () => {
   const text = 'function f() {\n  throw new Error("x");\n}\n';
   assert.match(checkErrors("", [], [parseSource("packages/a/src/x.ts", text)])[0] ?? "", /x.ts:2: throw a TeuError/);
-  assert.deepEqual(checkErrors("", [], [parseSource("packages/a/src/x.test.ts", text), parseSource("tools/x.ts", text)]), []);
-  assert.deepEqual(checkErrors("", [], [parseSource("packages/a/src/x.ts", "function f(e: Error) { throw e; throw new TeuError({}); }")]), []);
+  assert.deepEqual(
+    checkErrors("", [], [parseSource("packages/a/src/x.test.ts", text), parseSource("tools/x.ts", text)]),
+    [],
+  );
+  assert.deepEqual(
+    checkErrors(
+      "",
+      [],
+      [parseSource("packages/a/src/x.ts", "function f(e: Error) { throw e; throw new TeuError({}); }")],
+    ),
+    [],
+  );
 });

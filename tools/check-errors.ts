@@ -11,11 +11,19 @@ import { ERROR_CODES } from "@teu/base/errors";
 export function checkErrors(catalogue: string, codes: readonly string[], sources: readonly Source[]): string[] {
   const documented = [...catalogue.matchAll(/^## `([a-z-]+)`$/gm)].map(([, code = ""]) => code);
   const problems = [
-    ...codes.filter((code) => !documented.includes(code)).map((code) => `docs/reference/errors.md: no section "## \`${code}\`"`),
-    ...documented.filter((code) => !codes.includes(code)).map((code) => `docs/reference/errors.md: there is no code ${code}`),
-    ...documented.filter((code, index) => documented.indexOf(code) !== index).map((code) => `docs/reference/errors.md: ${code} stands twice`),
+    ...codes
+      .filter((code) => !documented.includes(code))
+      .map((code) => `docs/reference/errors.md: no section "## \`${code}\`"`),
+    ...documented
+      .filter((code) => !codes.includes(code))
+      .map((code) => `docs/reference/errors.md: there is no code ${code}`),
+    ...documented
+      .filter((code, index) => documented.indexOf(code) !== index)
+      .map((code) => `docs/reference/errors.md: ${code} stands twice`),
   ];
-  const shipped = sources.filter((source) => packageOf(source.path) !== undefined && !isTest(source.path) && !isGenerated(source));
+  const shipped = sources.filter(
+    (source) => packageOf(source.path) !== undefined && !isTest(source.path) && !isGenerated(source),
+  );
   return [...problems, ...shipped.flatMap(throwProblems)];
 }
 
@@ -27,7 +35,9 @@ function throwProblems(source: Source): string[] {
       const thrown = node.argument;
       if (thrown.type !== "NewExpression" || thrown.callee.type !== "Identifier") return;
       if (!/^(Error|TypeError|RangeError|SyntaxError|AggregateError)$/.test(thrown.callee.name)) return;
-      problems.push(`${place(source, node.start)}: throw a TeuError: ${thrown.callee.name} has no code, operation and subject`);
+      problems.push(
+        `${place(source, node.start)}: throw a TeuError: ${thrown.callee.name} has no code, operation and subject`,
+      );
     },
   }).visit(source.program);
   return problems;

@@ -13,9 +13,16 @@ test("checkSize: a file over the limit is named with its length", () => {
 });
 
 test("checkSize: a function over the limit is named with its line, whatever its form", () => {
-  for (const [open, close] of [["function f() {\n", "}"], ["const f = () => {\n", "};"], ["class A { m() {\n", "} }"]]) {
+  for (const [open, close] of [
+    ["function f() {\n", "}"],
+    ["const f = () => {\n", "};"],
+    ["class A { m() {\n", "} }"],
+  ]) {
     assert.deepEqual(checkSize([parseSource("a/x.ts", `${open}${lines(78)}${close}\n`)]), []);
-    assert.match(checkSize([parseSource("a/x.ts", `\n${open}${lines(79)}${close}\n`)])[0] ?? "", /x.ts:2: a function of 81 lines/);
+    assert.match(
+      checkSize([parseSource("a/x.ts", `\n${open}${lines(79)}${close}\n`)])[0] ?? "",
+      /x.ts:2: a function of 81 lines/,
+    );
   }
 });
 
@@ -25,7 +32,11 @@ test("checkSize: tests may have long callbacks, generated files may be long", ()
 });
 
 test("sizeReport: one line for each package", () => {
-  const report = sizeReport([parseSource("packages/a/src/x.ts", lines(3)), parseSource("packages/a/src/y.ts", lines(5)), parseSource("tools/z.ts", lines(1))]);
+  const report = sizeReport([
+    parseSource("packages/a/src/x.ts", lines(3)),
+    parseSource("packages/a/src/y.ts", lines(5)),
+    parseSource("tools/z.ts", lines(1)),
+  ]);
   assert.match(report[0] ?? "", /^a +2 files: median 5, p90 5, max 5/);
   assert.equal(report.length, 2);
 });

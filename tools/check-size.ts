@@ -22,19 +22,27 @@ function functionLengths(source: Source): Length[] {
   const visit = (node: { readonly start: number; readonly end: number }): void => {
     out.push({ at: place(source, node.start), lines: source.text.slice(node.start, node.end).split("\n").length });
   };
-  new Visitor({ FunctionDeclaration: visit, FunctionExpression: visit, ArrowFunctionExpression: visit }).visit(source.program);
+  new Visitor({ FunctionDeclaration: visit, FunctionExpression: visit, ArrowFunctionExpression: visit }).visit(
+    source.program,
+  );
   return out;
 }
 
 /** Files and functions that are too long, one line each. Generated files are not judged, nor the callbacks of tests. */
 export function checkSize(sources: readonly Source[]): string[] {
-  return sources.filter((source) => !isGenerated(source)).flatMap((source) => {
-    const lines = fileLength(source);
-    const file = lines > LIMITS.file ? [`${source.path}: ${lines} lines; ${LIMITS.file} are the limit: split it`] : [];
-    if (isTest(source.path)) return file;
-    const functions = functionLengths(source).filter((one) => one.lines > LIMITS.function);
-    return [...file, ...functions.map((one) => `${one.at}: a function of ${one.lines} lines; ${LIMITS.function} are the limit`)];
-  });
+  return sources
+    .filter((source) => !isGenerated(source))
+    .flatMap((source) => {
+      const lines = fileLength(source);
+      const file =
+        lines > LIMITS.file ? [`${source.path}: ${lines} lines; ${LIMITS.file} are the limit: split it`] : [];
+      if (isTest(source.path)) return file;
+      const functions = functionLengths(source).filter((one) => one.lines > LIMITS.function);
+      return [
+        ...file,
+        ...functions.map((one) => `${one.at}: a function of ${one.lines} lines; ${LIMITS.function} are the limit`),
+      ];
+    });
 }
 
 function quantile(values: readonly number[], part: number): number {
@@ -44,7 +52,10 @@ function quantile(values: readonly number[], part: number): number {
 
 /** One line per package: how long its files and functions are. */
 export function sizeReport(sources: readonly Source[]): string[] {
-  const groups = Map.groupBy(sources.filter((one) => !isGenerated(one) && !isTest(one.path)), (one) => packageOf(one.path) ?? one.path.split("/")[0] ?? "");
+  const groups = Map.groupBy(
+    sources.filter((one) => !isGenerated(one) && !isTest(one.path)),
+    (one) => packageOf(one.path) ?? one.path.split("/")[0] ?? "",
+  );
   return [...groups].map(([name, members]) => {
     const files = members.map(fileLength);
     const functions = members.flatMap((one) => functionLengths(one).map((length) => length.lines));

@@ -13,7 +13,11 @@ interface Check {
 }
 
 const bin = (name: string): string => join(ROOT, "node_modules/.bin", name);
-const tool = (file: string, ...argv: readonly string[]): string[] => [process.execPath, join(ROOT, "tools", file), ...argv];
+const tool = (file: string, ...argv: readonly string[]): string[] => [
+  process.execPath,
+  join(ROOT, "tools", file),
+  ...argv,
+];
 
 // The longest first.
 const CHECKS: readonly Check[] = [
@@ -44,12 +48,21 @@ function run(check: Check): Promise<Outcome> {
     const [command = "", ...argv] = check.argv;
     const child = spawn(command, argv, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
     let text = "";
-    const add = (part: Buffer): void => { text += part.toString(); };
+    const add = (part: Buffer): void => {
+      text += part.toString();
+    };
     child.stdout.on("data", add);
     child.stderr.on("data", add);
-    const end = (ok: boolean): void => { resolve({ ok, text, seconds: (performance.now() - start) / 1000 }); };
-    child.on("error", (error) => { text += error.message; end(false); });
-    child.on("close", (status) => { end(status === 0); });
+    const end = (ok: boolean): void => {
+      resolve({ ok, text, seconds: (performance.now() - start) / 1000 });
+    };
+    child.on("error", (error) => {
+      text += error.message;
+      end(false);
+    });
+    child.on("close", (status) => {
+      end(status === 0);
+    });
   });
 }
 

@@ -8,6 +8,9 @@ test("drawing: the first indented block of the head comment and nothing else", (
 });
 
 test("diskLayoutPage: fails when a drawing is gone", () => {
-  assert.match(diskLayoutPage(() => "//   X/\n\n"), /```\nX\/\n```/);
+  assert.match(
+    diskLayoutPage(() => "//   X/\n\n"),
+    /```\nX\/\n```/,
+  );
   assert.throws(() => diskLayoutPage(() => "// No drawing.\n\n"), /no drawing/);
 });

@@ -15,23 +15,46 @@ const PAGE = "docs/reference/disk-layout.md";
 
 const PARTS: readonly Part[] = [
   {
-    title: "Engine", file: "packages/engine/src/store/paths.ts",
-    intro: "ROOT is `--root`, else `TEU_ROOT`, else `/var/lib/teu`. RUNROOT is `--runroot`, else `TEU_RUNROOT`, else `/run/teu`; it need not survive a reboot.",
+    title: "Engine",
+    file: "packages/engine/src/store/paths.ts",
+    intro:
+      "ROOT is `--root`, else `TEU_ROOT`, else `/var/lib/teu`. RUNROOT is `--runroot`, else `TEU_RUNROOT`, else `/run/teu`; it need not survive a reboot.",
   },
   { title: "Content", file: "packages/image/src/disk-content-store.ts", intro: "DIR is `ROOT/content`." },
-  { title: "Shim", file: "packages/shim/src/protocol.ts", intro: "One directory per container that has a living monitor, and what the monitor writes beside the bundle." },
-  { title: "Runtime", file: "packages/runtime/src/container/record.ts", intro: "ROOT is `teu-runtime --root`; the engine gives `RUNROOT/runtime/<name>`." },
-  { title: "Registry", file: "packages/registry/src/storage/disk-blob-storage.ts", intro: "Below `--root` of `teu registry serve`, beside its SQLite database." },
+  {
+    title: "Shim",
+    file: "packages/shim/src/protocol.ts",
+    intro: "One directory per container that has a living monitor, and what the monitor writes beside the bundle.",
+  },
+  {
+    title: "Runtime",
+    file: "packages/runtime/src/container/record.ts",
+    intro: "ROOT is `teu-runtime --root`; the engine gives `RUNROOT/runtime/<name>`.",
+  },
+  {
+    title: "Registry",
+    file: "packages/registry/src/storage/disk-blob-storage.ts",
+    intro: "Below `--root` of `teu registry serve`, beside its SQLite database.",
+  },
 ];
 
 /** The first drawing of a head comment: the lines that are indented by three spaces, as they stand. */
 export function drawing(text: string): string {
   const head = text.split("\n").filter((line) => !line.startsWith("#!"));
-  const lines = head.slice(0, Math.max(0, head.findIndex((line) => !line.startsWith("//"))));
+  const lines = head.slice(
+    0,
+    Math.max(
+      0,
+      head.findIndex((line) => !line.startsWith("//")),
+    ),
+  );
   const first = lines.findIndex((line) => line.startsWith("//   "));
   const rest = first < 0 ? [] : lines.slice(first);
   const end = rest.findIndex((line) => !line.startsWith("//   "));
-  return rest.slice(0, end < 0 ? undefined : end).map((line) => line.slice(5)).join("\n");
+  return rest
+    .slice(0, end < 0 ? undefined : end)
+    .map((line) => line.slice(5))
+    .join("\n");
 }
 
 /** The page. Throws when a file has no drawing any more. */

@@ -42,19 +42,42 @@ async function buildCli(): Promise<void> {
  */
 export async function bundleAll(entry: string, directory: string): Promise<void> {
   const { outputFiles } = await build({
-    entryPoints: { main: entry }, outdir: directory, bundle: true, splitting: true, write: false,
-    format: "esm", platform: "node", target: "node24", keepNames: true, legalComments: "none", logLevel: "warning", absWorkingDir: ROOT,
+    entryPoints: { main: entry },
+    outdir: directory,
+    bundle: true,
+    splitting: true,
+    write: false,
+    format: "esm",
+    platform: "node",
+    target: "node24",
+    keepNames: true,
+    legalComments: "none",
+    logLevel: "warning",
+    absWorkingDir: ROOT,
     define: {
-      "import.meta.url": "__moduleUrl", "import.meta.dirname": "__dirname", "import.meta.filename": "__filename",
+      "import.meta.url": "__moduleUrl",
+      "import.meta.dirname": "__dirname",
+      "import.meta.filename": "__filename",
       "import.meta.main": "false",
     },
   });
   mkdirSync(directory, { recursive: true });
   const names = outputFiles.map(({ path }) => basename(path));
   for (const { path, text } of outputFiles) {
-    const renamed = names.reduce((code, name) => code.replaceAll(`"./${name}"`, `"./${name.replace(/\.js$/, ".cjs")}"`), text);
-    const { code } = await transform(renamed, { format: "cjs", platform: "node", target: "node24", minify: true, keepNames: false });
-    const url = code.includes("__moduleUrl") ? 'const __moduleUrl=require("node:url").pathToFileURL(__filename).href;' : "";
+    const renamed = names.reduce(
+      (code, name) => code.replaceAll(`"./${name}"`, `"./${name.replace(/\.js$/, ".cjs")}"`),
+      text,
+    );
+    const { code } = await transform(renamed, {
+      format: "cjs",
+      platform: "node",
+      target: "node24",
+      minify: true,
+      keepNames: false,
+    });
+    const url = code.includes("__moduleUrl")
+      ? 'const __moduleUrl=require("node:url").pathToFileURL(__filename).href;'
+      : "";
     writeFileSync(join(directory, basename(path).replace(/\.js$/, ".cjs")), `${url}${code}`);
   }
 }
@@ -62,7 +85,8 @@ export async function bundleAll(entry: string, directory: string): Promise<void>
 function writeLauncher(): void {
   const shebang = `#!${NODE}`;
   // BINPRM_BUF_SIZE: the kernel reads no more of the first line.
-  if (shebang.length > 250 || /\s/.test(NODE)) throw new Error(`the checkout's path cannot stand in a script's first line: ${ROOT}`);
+  if (shebang.length > 250 || /\s/.test(NODE))
+    throw new Error(`the checkout's path cannot stand in a script's first line: ${ROOT}`);
   mkdirSync(join(ROOT, "bin"), { recursive: true });
   // The checkout is a package of modules; what is in bin is not.
   writeFileSync(join(ROOT, "bin/package.json"), '{ "type": "commonjs" }\n');

@@ -21,23 +21,42 @@ const MULTIARCH = process.arch === "arm64" ? "aarch64-linux-gnu" : "x86_64-linux
 const PACKAGES: readonly DebianPackage[] = [
   { name: "gcc", need: "build", proof: "gcc", why: "compiles QuickJS and links the host" },
   { name: "libc6-dev", need: "build", proof: `/usr/lib/${MULTIARCH}/libc.a`, why: "the host is linked static" },
-  { name: "libseccomp-dev", need: "build", proof: `/usr/lib/${MULTIARCH}/libseccomp.a`, why: "the host compiles system call filters" },
+  {
+    name: "libseccomp-dev",
+    need: "build",
+    proof: `/usr/lib/${MULTIARCH}/libseccomp.a`,
+    why: "the host compiles system call filters",
+  },
   { name: "busybox-static", need: "run", proof: "busybox", why: "content of the example's base image" },
   { name: "nftables", need: "run", proof: "nft", why: "address translation of the bridge network" },
   { name: "runc", need: "test", proof: "runc", why: "peer: same bundles, same results" },
   { name: "crun", need: "test", proof: "crun", why: "peer: same bundles, same results" },
   { name: "skopeo", need: "test", proof: "skopeo", why: "peer: pushes to and pulls from our registry" },
   { name: "umoci", need: "test", proof: "umoci", why: "peer: reads our layouts, unpacks our layers" },
-  { name: "docker-registry", need: "test", proof: "docker-registry", why: "peer: our client pushes to and pulls from it" },
+  {
+    name: "docker-registry",
+    need: "test",
+    proof: "docker-registry",
+    why: "peer: our client pushes to and pulls from it",
+  },
   { name: "mmdebstrap", need: "test", proof: "mmdebstrap", why: "makes a real root file system" },
   { name: "podman", need: "bench", proof: "podman", why: "peer: starts the same image" },
   { name: "hyperfine", need: "bench", proof: "hyperfine", why: "measures commands" },
 ];
 
-const DIRECTORIES = [...(process.env["PATH"] ?? "").split(":"), "/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+const DIRECTORIES = [
+  ...(process.env["PATH"] ?? "").split(":"),
+  "/usr/local/sbin",
+  "/usr/sbin",
+  "/sbin",
+  "/usr/bin",
+  "/bin",
+];
 
 function present({ proof }: DebianPackage): boolean {
-  return proof.startsWith("/") ? existsSync(proof) : DIRECTORIES.some((directory) => existsSync(join(directory, proof)));
+  return proof.startsWith("/")
+    ? existsSync(proof)
+    : DIRECTORIES.some((directory) => existsSync(join(directory, proof)));
 }
 
 /**

@@ -37,22 +37,32 @@ export const addonStep: Step = {
   },
 };
 
-const RUST_INPUTS = ["native/Cargo.toml", "native/Cargo.lock", "native/{sys,host,programs}/{Cargo.toml,build.rs}", "native/{sys,host,programs}/src/**/*.rs"];
+const RUST_INPUTS = [
+  "native/Cargo.toml",
+  "native/Cargo.lock",
+  "native/{sys,host,programs}/{Cargo.toml,build.rs}",
+  "native/{sys,host,programs}/src/**/*.rs",
+];
 
 /** The host and its compiler, native/target/.../teu-dev. */
 export const hostStep: Step = {
   name: "host",
   inputs: RUST_INPUTS,
   outputs: [`${RELEASE}/teu-dev`],
-  run: () => { cargoStatic([]); },
+  run: () => {
+    cargoStatic([]);
+  },
 };
 
 /** bin/teu-runtime and bin/teu-shim: one file under two names, which chooses the program by the name it is started with. */
 export const programsStep: Step = {
   name: "kernel-side programs",
   inputs: [
-    ...RUST_INPUTS, "packages/{base,specs,sys,runtime,shim}/src/**/*.ts", "packages/{base,specs,sys,runtime,shim}/package.json",
-    "package-lock.json", "tools/build/native.ts",
+    ...RUST_INPUTS,
+    "packages/{base,specs,sys,runtime,shim}/src/**/*.ts",
+    "packages/{base,specs,sys,runtime,shim}/package.json",
+    "package-lock.json",
+    "tools/build/native.ts",
   ],
   outputs: PROGRAMS.map(({ name }) => `bin/${name}`),
   run: buildPrograms,
@@ -77,31 +87,62 @@ async function buildPrograms(): Promise<void> {
 // Only syntax is minified: bytecode carries no source text, and names make stack traces readable.
 async function bundleProgram({ name, entry }: KernelProgram): Promise<void> {
   await build({
-    entryPoints: [entry], outfile: `dist/kernel/${name}.js`, bundle: true, format: "esm", platform: "neutral", target: "es2024",
-    mainFields: ["module", "main"], conditions: ["import"], external: ["sys:*"], minifySyntax: true, legalComments: "none",
-    logLevel: "warning", absWorkingDir: ROOT,
+    entryPoints: [entry],
+    outfile: `dist/kernel/${name}.js`,
+    bundle: true,
+    format: "esm",
+    platform: "neutral",
+    target: "es2024",
+    mainFields: ["module", "main"],
+    conditions: ["import"],
+    external: ["sys:*"],
+    minifySyntax: true,
+    legalComments: "none",
+    logLevel: "warning",
+    absWorkingDir: ROOT,
   });
 }
 
 function compileProgram({ name, seal }: KernelProgram): void {
   const argv = ["compile", `dist/kernel/${name}.js`, `dist/bytecode/${name}.qbc`, "--name", name];
   if (seal.length > 0) argv.push("--seal", seal.join(","));
-  const result = spawnSync(join(ROOT, RELEASE, "teu-dev"), argv, { cwd: ROOT, encoding: "utf8", stdio: ["ignore", "pipe", 2] });
+  const result = spawnSync(join(ROOT, RELEASE, "teu-dev"), argv, {
+    cwd: ROOT,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", 2],
+  });
   if (result.status !== 0) throw new Error(`compiling ${name} to bytecode failed`);
   const size = Number.parseInt(result.stdout, 10);
   console.error(`  ${name}: ${(size / 1024).toFixed(0)} KiB of bytecode`);
-  if (!(size <= BYTECODE_LIMIT)) throw new Error(`${name} has ${size} bytes of bytecode; the limit is ${BYTECODE_LIMIT}`);
+  if (!(size <= BYTECODE_LIMIT))
+    throw new Error(`${name} has ${size} bytes of bytecode; the limit is ${BYTECODE_LIMIT}`);
 }
 
 function cargoStatic(argv: readonly string[], env: Readonly<Record<string, string>> = {}): void {
-  const all = ["build", "--release", "--locked", "-j2", "--target", TRIPLE, "--manifest-path", "native/Cargo.toml", ...argv];
+  const all = [
+    "build",
+    "--release",
+    "--locked",
+    "-j2",
+    "--target",
+    TRIPLE,
+    "--manifest-path",
+    "native/Cargo.toml",
+    ...argv,
+  ];
   cargo(all, { RUSTFLAGS: "-C target-feature=+crt-static", ...env });
 }
 
 function cargo(argv: readonly string[], env: Readonly<Record<string, string>> = {}): void {
-  const path = [process.env["PATH"] ?? "", join(process.env["CARGO_HOME"] ?? join(homedir(), ".cargo"), "bin")].join(delimiter);
+  const path = [process.env["PATH"] ?? "", join(process.env["CARGO_HOME"] ?? join(homedir(), ".cargo"), "bin")].join(
+    delimiter,
+  );
   const quiet = ["--quiet", ...argv.slice(1)];
-  const result = spawnSync("cargo", [argv[0] ?? "", ...quiet], { cwd: ROOT, env: { ...process.env, PATH: path, ...env }, stdio: ["ignore", 2, 2] });
+  const result = spawnSync("cargo", [argv[0] ?? "", ...quiet], {
+    cwd: ROOT,
+    env: { ...process.env, PATH: path, ...env },
+    stdio: ["ignore", 2, 2],
+  });
   if (result.error !== undefined) throw new Error("cargo is missing: install Rust 1.95 or newer");
   if (result.status !== 0) throw new Error(`cargo ${argv.join(" ")} failed; its output is above`);
 }

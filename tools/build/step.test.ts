@@ -16,7 +16,10 @@ test("runStep: runs again when an input, the recipe or an output changed, or the
     let runs = 0;
     let fail = false;
     const step: Step = {
-      name, inputs: [relative(ROOT, input)], also: ["1"], outputs: [relative(ROOT, output)],
+      name,
+      inputs: [relative(ROOT, input)],
+      also: ["1"],
+      outputs: [relative(ROOT, output)],
       run: () => {
         runs++;
         if (fail) throw new Error("planned");
@@ -29,17 +32,49 @@ test("runStep: runs again when an input, the recipe or an output changed, or the
       await runStep(as);
       return runs - before;
     };
-    assert.equal(await runsOf(() => { writeFileSync(input, "a"); }), 1);
+    assert.equal(
+      await runsOf(() => {
+        writeFileSync(input, "a");
+      }),
+      1,
+    );
     assert.equal(await runsOf(() => {}), 0);
-    assert.equal(await runsOf(() => { writeFileSync(input, "a"); }), 0, "same content");
-    assert.equal(await runsOf(() => { writeFileSync(input, "b"); }), 1);
-    assert.equal(await runsOf(() => { rmSync(output); }), 1);
+    assert.equal(
+      await runsOf(() => {
+        writeFileSync(input, "a");
+      }),
+      0,
+      "same content",
+    );
+    assert.equal(
+      await runsOf(() => {
+        writeFileSync(input, "b");
+      }),
+      1,
+    );
+    assert.equal(
+      await runsOf(() => {
+        rmSync(output);
+      }),
+      1,
+    );
     assert.equal(await runsOf(() => {}, { ...step, also: ["2"] }), 1);
     assert.equal(await runsOf(() => {}), 1);
     fail = true;
-    await assert.rejects(runsOf(() => { writeFileSync(input, "c"); }), /planned/);
+    await assert.rejects(
+      runsOf(() => {
+        writeFileSync(input, "c");
+      }),
+      /planned/,
+    );
     fail = false;
-    assert.equal(await runsOf(() => { writeFileSync(input, "b"); }), 1, "the stamp of before the failure does not count");
+    assert.equal(
+      await runsOf(() => {
+        writeFileSync(input, "b");
+      }),
+      1,
+      "the stamp of before the failure does not count",
+    );
   } finally {
     rmSync(directory, { recursive: true });
     rmSync(join(ROOT, ".cache/build", `${name}.stamp`), { force: true });

@@ -39,7 +39,10 @@ export async function runStep(step: Step): Promise<void> {
 }
 
 // Reading a file takes longer than stat: contents are hashed again only when size, time or inode changed.
-interface Known { readonly seen: string; readonly hash: string }
+interface Known {
+  readonly seen: string;
+  readonly hash: string;
+}
 let known: Record<string, Known> | undefined;
 const KNOWN_FILE = join(ROOT, ".cache/build/hashes.json");
 
@@ -48,14 +51,21 @@ function inputHash(step: Step): string {
   const hash = createHash("sha256");
   for (const text of step.also ?? []) hash.update(`${text}\0`);
   let changed = false;
-  const files = [...new Set(globSync(step.inputs, { cwd: ROOT, exclude: (name) => name === "node_modules" || name === "target" }))].sort();
+  const files = [
+    ...new Set(globSync(step.inputs, { cwd: ROOT, exclude: (name) => name === "node_modules" || name === "target" })),
+  ].sort();
   for (const file of files) {
     const stat = statSync(join(ROOT, file), { bigint: true });
     if (!stat.isFile()) continue;
     const seen = `${stat.size}:${stat.mtimeNs}:${stat.ctimeNs}:${stat.ino}`;
     let entry = known[file];
     if (entry?.seen !== seen) {
-      entry = { seen, hash: createHash("sha256").update(readFileSync(join(ROOT, file))).digest("hex") };
+      entry = {
+        seen,
+        hash: createHash("sha256")
+          .update(readFileSync(join(ROOT, file)))
+          .digest("hex"),
+      };
       known[file] = entry;
       changed = true;
     }

@@ -23,7 +23,12 @@ export interface Import {
 
 /** Where sources are. Generated files are sources like others, but see `isGenerated`. */
 export const SOURCE_GLOBS: readonly string[] = [
-  "packages/*/src/**/*.ts", "tools/**/*.ts", "tests/**/*.ts", "conformance/**/*.ts", "bench/**/*.ts", "examples/**/*.ts",
+  "packages/*/src/**/*.ts",
+  "tools/**/*.ts",
+  "tests/**/*.ts",
+  "conformance/**/*.ts",
+  "bench/**/*.ts",
+  "examples/**/*.ts",
 ];
 
 /** Reads and parses every source below `root`. */
@@ -62,7 +67,9 @@ export function isGenerated(source: Source): boolean {
 
 /** True for tests and contract suites. */
 export function isTest(path: string): boolean {
-  return /\.(test|suite)\.ts$/.test(path) || /^(tests|conformance)\//.test(path) || path.startsWith("packages/testkit/");
+  return (
+    /\.(test|suite)\.ts$/.test(path) || /^(tests|conformance)\//.test(path) || path.startsWith("packages/testkit/")
+  );
 }
 
 /** The package a file belongs to ("image"), or undefined outside packages/. */

@@ -35,7 +35,11 @@ export function unitGroups(): Group[] {
 
 /** Tests that change the machine (and undo it): one process each, one after the other. */
 export function systemGroup(): Group {
-  return { name: "system", files: globSync("{tests,conformance}/**/*.test.ts", { cwd: ROOT }).sort(), isolation: "process" };
+  return {
+    name: "system",
+    files: globSync("{tests,conformance}/**/*.test.ts", { cwd: ROOT }).sort(),
+    isolation: "process",
+  };
 }
 
 /** Runs the groups, `parallel` at a time; prints each group's report when it ends (at once, when alone). */
@@ -59,11 +63,15 @@ async function runGroup(group: Group, hold: boolean): Promise<Totals> {
   const start = performance.now();
   console.log(hold ? `# ${group.name}: ${group.files.length} files` : `\n# ${group.name}: ${group.files.length} files`);
   const argv = [
-    "--test", `--test-isolation=${group.isolation}`, "--test-concurrency=1",
+    "--test",
+    `--test-isolation=${group.isolation}`,
+    "--test-concurrency=1",
     // In one process all tests of a group share their time: no limit there.
     ...(group.isolation === "process" ? ["--test-timeout=300000"] : []),
-    "--test-reporter=spec", "--test-reporter-destination=stdout",
-    `--test-reporter=${join(ROOT, "tools/test/reporter.ts")}`, `--test-reporter-destination=${countsFile}`,
+    "--test-reporter=spec",
+    "--test-reporter-destination=stdout",
+    `--test-reporter=${join(ROOT, "tools/test/reporter.ts")}`,
+    `--test-reporter-destination=${countsFile}`,
     ...group.files,
   ];
   const { status, text } = await run(argv, hold);
@@ -72,7 +80,9 @@ async function runGroup(group: Group, hold: boolean): Promise<Totals> {
   // A process that died without a report is a failure, and so is one that failed outside of its tests.
   if (status !== 0 && counts.failed === 0) counts.failed = 1;
   if (hold && counts.failed > 0) process.stdout.write(text);
-  console.log(`# ${group.name}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped in ${took}`);
+  console.log(
+    `# ${group.name}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped in ${took}`,
+  );
   return counts;
 }
 
@@ -82,7 +92,9 @@ function run(argv: readonly string[], hold: boolean): Promise<{ status: number |
     const parts: Buffer[] = [];
     child.stdout?.on("data", (part: Buffer) => parts.push(part));
     child.on("error", reject);
-    child.on("close", (status) => { resolve({ status, text: Buffer.concat(parts).toString() }); });
+    child.on("close", (status) => {
+      resolve({ status, text: Buffer.concat(parts).toString() });
+    });
   });
 }
 

@@ -13,10 +13,18 @@ export type MachineState = Readonly<Record<string, ReadonlySet<string>>>;
 /** Takes stock. Without root, the parts that need it are empty. */
 export function machineState(): MachineState {
   return {
-    mount: new Set(lines("/proc/self/mountinfo").filter((line) => OURS.test(line)).map((line) => line.split(" ")[4] ?? "")),
+    mount: new Set(
+      lines("/proc/self/mountinfo")
+        .filter((line) => OURS.test(line))
+        .map((line) => line.split(" ")[4] ?? ""),
+    ),
     cgroup: new Set(globSync("/sys/fs/cgroup/{*,*/*,*/*/*,*/*/*/*}teu*", { exclude: (name) => /^\d+$/.test(name) })),
     "network namespace": new Set([...named("/run/netns"), ...processNamespaces()]),
-    interface: new Set(lines("/proc/net/dev").map((line) => line.split(":")[0]?.trim() ?? "").filter((name) => /^(teu|veth|vteu)/.test(name))),
+    interface: new Set(
+      lines("/proc/net/dev")
+        .map((line) => line.split(":")[0]?.trim() ?? "")
+        .filter((name) => /^(teu|veth|vteu)/.test(name)),
+    ),
     "nft table": new Set(output("nft", ["list", "tables"]).filter((line) => OURS.test(line))),
     process: new Set(processes()),
     "temporary file": new Set(readdirSync(tmpdir()).filter((name) => OURS.test(name))),
@@ -26,7 +34,8 @@ export function machineState(): MachineState {
 /** What is in `after` and was not in `before`, one line each. */
 export function leftovers(before: MachineState, after: MachineState): string[] {
   return Object.entries(after).flatMap(([kind, names]) =>
-    [...names].filter((name) => !before[kind]?.has(name)).map((name) => `${kind} ${name}`));
+    [...names].filter((name) => !before[kind]?.has(name)).map((name) => `${kind} ${name}`),
+  );
 }
 
 /** `leftovers` now, after waiting up to five seconds for what is on its way out. */
@@ -45,7 +54,8 @@ function processes(): string[] {
   const out: string[] = [];
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
     const comm = lines(`/proc/${pid}/comm`)[0] ?? "";
-    if (/^teu-(runtime|shim)/.test(comm)) out.push(`${pid} ${readText(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim()}`);
+    if (/^teu-(runtime|shim)/.test(comm))
+      out.push(`${pid} ${readText(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim()}`);
   }
   return out;
 }
@@ -74,12 +84,17 @@ function named(directory: string): string[] {
 }
 
 function output(command: string, argv: readonly string[]): string[] {
-  const result = spawnSync(command, argv, { encoding: "utf8", env: { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` } });
+  const result = spawnSync(command, argv, {
+    encoding: "utf8",
+    env: { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` },
+  });
   return (result.stdout ?? "").split("\n").filter((line) => line !== "");
 }
 
 function lines(file: string): string[] {
-  return readText(file).split("\n").filter((line) => line !== "");
+  return readText(file)
+    .split("\n")
+    .filter((line) => line !== "");
 }
 
 // Files of /proc vanish with their process.

@@ -19,8 +19,16 @@ test("toHex: two lower-case digits for each byte", () => {
 });
 
 const SIZES: readonly [string, number][] = [
-  ["0", 0], ["100", 100], ["100b", 100], ["2k", 2048], ["2kb", 2048], ["2KiB", 2048], ["64m", 64 << 20], ["1.5g", 1.5 * 2 ** 30],
-  [" 1 T ", 2 ** 40], ["1p", 2 ** 50],
+  ["0", 0],
+  ["100", 100],
+  ["100b", 100],
+  ["2k", 2048],
+  ["2kb", 2048],
+  ["2KiB", 2048],
+  ["64m", 64 << 20],
+  ["1.5g", 1.5 * 2 ** 30],
+  [" 1 T ", 2 ** 40],
+  ["1p", 2 ** 50],
 ];
 
 for (const [text, want] of SIZES) {
@@ -36,6 +44,13 @@ for (const text of ["", "-1", "k", "1x", "1kk", "1e3", "0x10", "9007199254740992
 }
 
 test("formatSize: three digits, decimal units", () => {
-  const cases: readonly [number, string][] = [[0, "0B"], [999, "999B"], [1000, "1kB"], [1234567, "1.23MB"], [1.8e8, "180MB"], [5e16, "50000PB"]];
+  const cases: readonly [number, string][] = [
+    [0, "0B"],
+    [999, "999B"],
+    [1000, "1kB"],
+    [1234567, "1.23MB"],
+    [1.8e8, "180MB"],
+    [5e16, "50000PB"],
+  ];
   for (const [bytes, want] of cases) assert.equal(formatSize(bytes), want.replace("50000PB", "50PB"));
 });

@@ -42,7 +42,9 @@ export function parseSize(text: string): number {
   const bytes = match === null || unit === undefined ? Number.NaN : Math.trunc(Number(match[1]) * unit);
   if (!Number.isSafeInteger(bytes)) {
     throw new TeuError({
-      code: "invalid", op: "read size", subject: text,
+      code: "invalid",
+      op: "read size",
+      subject: text,
       message: 'want a number with an optional unit, as in "64m" or "1.5g"',
     });
   }

@@ -14,7 +14,12 @@ test("TeuError: text names what was tried, on what, what is so and why", () => {
 
 test("toJSON, fromJson: same code, text, detail and hint when an error crosses a border", () => {
   const error = new TeuError({
-    code: "conflict", op: "remove", subject: "c", message: "is running", detail: { status: "running" }, hint: "stop it first",
+    code: "conflict",
+    op: "remove",
+    subject: "c",
+    message: "is running",
+    detail: { status: "running" },
+    hint: "stop it first",
     cause: new Error("because"),
   });
   const back = fromJson(JSON.parse(JSON.stringify(error)));
@@ -64,7 +69,11 @@ for (const [text, want] of SECRETS) {
 
 test("TeuError: no secret in text, subject, message or JSON when one was given", () => {
   const error = new TeuError({
-    code: "denied", op: "log in", subject: "https://u:hunter2@h", message: "token=hunter2", cause: new Error("Bearer hunter2hunter2"),
+    code: "denied",
+    op: "log in",
+    subject: "https://u:hunter2@h",
+    message: "token=hunter2",
+    cause: new Error("Bearer hunter2hunter2"),
     detail: { url: "https://h/?token=hunter2" },
   });
   assert.ok(!`${error.message}${error.subject}${error.what}${JSON.stringify(error)}`.includes("hunter2"));

@@ -128,12 +128,17 @@ export function errorText(error: unknown): string {
 
 /** Removes what must not be shown or logged: URL passwords, Authorization values, token parameters. */
 export function scrubSecrets(text: string): string {
-  return text
-    .replace(/([a-z][a-z0-9+.-]*:\/\/[^\s/:@]*):[^\s/@]+@/gi, "$1:***@")
-    .replace(/\b(authorization["']?\s*[:=]\s*["']?(?:bearer|basic)\s+)[^\s"',]+/gi, "$1***")
-    // Credentials have more than small letters; "Basic authentication" has not.
-    .replace(/\b([Bb]earer|[Bb]asic)\s+(?=[a-z]*[A-Z0-9._~+/=-])[A-Za-z0-9._~+/=-]{8,}/g, "$1 ***")
-    .replace(/\b((?:access_|refresh_|identity|registry)?token|password|X-Amz-Signature|sig)(=|["']\s*:\s*["'])[^&\s"',]+/gi, "$1$2***");
+  return (
+    text
+      .replace(/([a-z][a-z0-9+.-]*:\/\/[^\s/:@]*):[^\s/@]+@/gi, "$1:***@")
+      .replace(/\b(authorization["']?\s*[:=]\s*["']?(?:bearer|basic)\s+)[^\s"',]+/gi, "$1***")
+      // Credentials have more than small letters; "Basic authentication" has not.
+      .replace(/\b([Bb]earer|[Bb]asic)\s+(?=[a-z]*[A-Z0-9._~+/=-])[A-Za-z0-9._~+/=-]{8,}/g, "$1 ***")
+      .replace(
+        /\b((?:access_|refresh_|identity|registry)?token|password|X-Amz-Signature|sig)(=|["']\s*:\s*["'])[^&\s"',]+/gi,
+        "$1$2***",
+      )
+  );
 }
 
 function textOf(op: string, subject: string | undefined, what: string, cause: unknown): string {
@@ -142,7 +147,10 @@ function textOf(op: string, subject: string | undefined, what: string, cause: un
 }
 
 function scrubDetail(detail: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const scrubbed = Object.entries(detail).map(([key, value]) => [key, typeof value === "string" ? scrubSecrets(value) : value]);
+  const scrubbed = Object.entries(detail).map(([key, value]) => [
+    key,
+    typeof value === "string" ? scrubSecrets(value) : value,
+  ]);
   return Object.fromEntries(scrubbed) as Record<string, unknown>;
 }
 

@@ -9,14 +9,26 @@ test("check: silent while the scope lives, cancelled when its signal was aborted
   const scope = createScope({ signal: controller.signal });
   scope.check("pull image");
   controller.abort();
-  assert.throws(() => { scope.check("pull image"); }, { code: "cancelled", message: "cannot pull image: cancelled" });
+  assert.throws(
+    () => {
+      scope.check("pull image");
+    },
+    { code: "cancelled", message: "cannot pull image: cancelled" },
+  );
 });
 
 test("withTimeout: timeout when the deadline passed, and the outer scope lives on", async () => {
   const outer = createScope();
   const inner = outer.withTimeout(5);
-  await new Promise((resolve) => { inner.signal.addEventListener("abort", resolve, { once: true }); });
-  assert.throws(() => { inner.check("wait"); }, { code: "timeout" });
+  await new Promise((resolve) => {
+    inner.signal.addEventListener("abort", resolve, { once: true });
+  });
+  assert.throws(
+    () => {
+      inner.check("wait");
+    },
+    { code: "timeout" },
+  );
   outer.check("wait");
 });
 
@@ -30,7 +42,14 @@ test("withSignal: ends with either signal", () => {
 
 test("withLog, now: narrower scopes keep clock and signal", () => {
   const said: string[] = [];
-  const scope = createScope({ now: () => 42 }).withLog({ ...silentLog, warn: (text) => { said.push(text); } }).withTimeout(1000);
+  const scope = createScope({ now: () => 42 })
+    .withLog({
+      ...silentLog,
+      warn: (text) => {
+        said.push(text);
+      },
+    })
+    .withTimeout(1000);
   scope.log.warn("careful");
   assert.deepEqual(said, ["careful"]);
   assert.equal(scope.now(), 42);

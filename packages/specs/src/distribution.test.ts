@@ -5,9 +5,26 @@ import { test } from "node:test";
 import { isRepositoryName, isTag, parseErrorBody, parseTagList } from "./distribution.ts";
 
 const NAMES: readonly [string, boolean][] = [
-  ["a", true], ["library/busybox", true], ["a.b/c_d/e__f/g--h/9", true], ["a-----b", true], ["x".repeat(255), true],
-  ["", false], ["A", false], ["a/", false], ["/a", false], ["a//b", false], ["a..b", false], ["a___b", false], ["-a", false],
-  ["a_", false], ["..", false], ["_catalog", false], ["a b", false], ["a\n", false], ["a%2fb", false], ["x".repeat(256), false],
+  ["a", true],
+  ["library/busybox", true],
+  ["a.b/c_d/e__f/g--h/9", true],
+  ["a-----b", true],
+  ["x".repeat(255), true],
+  ["", false],
+  ["A", false],
+  ["a/", false],
+  ["/a", false],
+  ["a//b", false],
+  ["a..b", false],
+  ["a___b", false],
+  ["-a", false],
+  ["a_", false],
+  ["..", false],
+  ["_catalog", false],
+  ["a b", false],
+  ["a\n", false],
+  ["a%2fb", false],
+  ["x".repeat(256), false],
 ];
 
 test("isRepositoryName: the grammar of the spec", () => {
@@ -26,13 +43,20 @@ test("isTag: the grammar of the spec", () => {
 });
 
 test("parseErrorBody: foreign codes and missing messages are taken", () => {
-  const body = parseErrorBody(Buffer.from('{"errors":[{"code":"X","detail":{"a":1}},{"code":"DENIED","message":"no"}]}'));
-  assert.deepEqual(body.errors.map((entry) => entry.code), ["X", "DENIED"]);
+  const body = parseErrorBody(
+    Buffer.from('{"errors":[{"code":"X","detail":{"a":1}},{"code":"DENIED","message":"no"}]}'),
+  );
+  assert.deepEqual(
+    body.errors.map((entry) => entry.code),
+    ["X", "DENIED"],
+  );
   assert.throws(() => parseErrorBody(Buffer.from("<html>")), { code: "invalid" });
   assert.throws(() => parseErrorBody(Buffer.alloc(1 << 20)), /more than the limit/);
 });
 
 test("parseTagList: null is an empty list", () => {
   assert.deepEqual(parseTagList(Buffer.from('{"name":"a","tags":null}')), { name: "a", tags: [] });
-  assert.throws(() => parseTagList(Buffer.from('{"name":"a","tags":[1]}')), { message: "cannot read tag list: /tags/0 must be string, is 1" });
+  assert.throws(() => parseTagList(Buffer.from('{"name":"a","tags":[1]}')), {
+    message: "cannot read tag list: /tags/0 must be string, is 1",
+  });
 });

@@ -3,7 +3,15 @@
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
-import { DOCUMENT_LIMITS, EMPTY_DESCRIPTOR, parseDescriptor, parseImageConfig, parseImageLayout, parseIndex, parseManifest } from "./image.ts";
+import {
+  DOCUMENT_LIMITS,
+  EMPTY_DESCRIPTOR,
+  parseDescriptor,
+  parseImageConfig,
+  parseImageLayout,
+  parseIndex,
+  parseManifest,
+} from "./image.ts";
 
 const TESTDATA = new URL("../testdata/image/", import.meta.url);
 const PARSERS = { manifest: parseManifest, index: parseIndex, config: parseImageConfig };
@@ -37,7 +45,7 @@ for (const file of readdirSync(new URL("valid/", TESTDATA))) {
 
 // In the goldens, null stands only for known optional members, in "Volumes" (a set) and in a vendor's array.
 function withoutKnownNulls(value: unknown, name = ""): unknown {
-  if (typeof value !== "object" || value === null || Array.isArray(value) && name === "vendor") return value;
+  if (typeof value !== "object" || value === null || (Array.isArray(value) && name === "vendor")) return value;
   if (Array.isArray(value)) return value.map((item) => withoutKnownNulls(item));
   const entries = Object.entries(value).filter(([, member]) => name === "Volumes" || member !== null);
   return Object.fromEntries(entries.map(([key, member]) => [key, withoutKnownNulls(member, key)]));
@@ -50,7 +58,10 @@ test("parse: every invalid golden has its message here", () => {
 for (const [file, want] of Object.entries(REFUSED)) {
   test(`parse: invalid when given ${file}`, () => {
     const bytes = readFileSync(new URL(`invalid/${file}`, TESTDATA));
-    assert.throws(() => parserOf(file)(bytes), (error: Error & { code?: string }) => error.code === "invalid" && error.message.startsWith(want));
+    assert.throws(
+      () => parserOf(file)(bytes),
+      (error: Error & { code?: string }) => error.code === "invalid" && error.message.startsWith(want),
+    );
   });
 }
 
@@ -61,18 +72,28 @@ test("parseManifest: invalid when larger than the limit, before it is decoded", 
 });
 
 test("parseManifest: invalid when not UTF-8", () => {
-  assert.throws(() => parseManifest(Uint8Array.of(0x22, 0xff, 0x22)), { message: "cannot read image manifest: not UTF-8 at byte 1" });
+  assert.throws(() => parseManifest(Uint8Array.of(0x22, 0xff, 0x22)), {
+    message: "cannot read image manifest: not UTF-8 at byte 1",
+  });
 });
 
 test("parseManifest: invalid when it is not an object", () => {
-  assert.throws(() => parseManifest(Buffer.from("[]")), { message: "cannot read image manifest: it must be an object" });
+  assert.throws(() => parseManifest(Buffer.from("[]")), {
+    message: "cannot read image manifest: it must be an object",
+  });
 });
 
 test("parseManifest: invalid when its media type is another one", () => {
   const text = JSON.stringify({
-    schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", config: EMPTY_DESCRIPTOR, layers: [],
+    schemaVersion: 2,
+    mediaType: "application/vnd.oci.image.index.v1+json",
+    config: EMPTY_DESCRIPTOR,
+    layers: [],
   });
-  assert.throws(() => parseManifest(Buffer.from(text)), /\/mediaType must match .*, is "application\/vnd.oci.image.index.v1\+json"/);
+  assert.throws(
+    () => parseManifest(Buffer.from(text)),
+    /\/mediaType must match .*, is "application\/vnd.oci.image.index.v1\+json"/,
+  );
 });
 
 test("parseManifest: 4 MiB of annotations take well under a second", () => {
@@ -90,7 +111,11 @@ const DESCRIPTORS: readonly { name: string; change: Record<string, unknown>; wan
   { name: "a sha256 that is too short", change: { digest: "sha256:00" }, want: /\/digest must match/ },
   { name: "a sha512 of 64 digits", change: { digest: `sha512:${"0".repeat(64)}` }, want: /\/digest must match/ },
   { name: "a slash in an unknown algorithm", change: { digest: "x:../etc" }, want: /\/digest must match/ },
-  { name: "a newline behind the digest", change: { digest: `sha256:${"0".repeat(64)}\n` }, want: /\/digest must match/ },
+  {
+    name: "a newline behind the digest",
+    change: { digest: `sha256:${"0".repeat(64)}\n` },
+    want: /\/digest must match/,
+  },
   { name: "a size that is a fraction", change: { size: 0.5 }, want: /\/size must be integer, is 0.5/ },
   { name: "a size that is text", change: { size: "2" }, want: /\/size must be integer, is "2"/ },
   { name: "no size", change: { size: null }, want: /^cannot read descriptor: it must have "size"$/ },
@@ -98,7 +123,11 @@ const DESCRIPTORS: readonly { name: string; change: Record<string, unknown>; wan
   { name: "a media type without a slash", change: { mediaType: "text" }, want: /\/mediaType must match/ },
   { name: "header injection in a media type", change: { mediaType: "a/b\r\nx: y" }, want: /\/mediaType must match/ },
   { name: "platform without os", change: { platform: { architecture: "arm" } }, want: /\/platform must have "os"/ },
-  { name: "annotations that are not text", change: { annotations: { "a/b~c": 1 } }, want: /\/annotations\/a~1b~0c must be string, is 1/ },
+  {
+    name: "annotations that are not text",
+    change: { annotations: { "a/b~c": 1 } },
+    want: /\/annotations\/a~1b~0c must be string, is 1/,
+  },
   { name: "null for an optional member", change: { urls: null, annotations: null, platform: null }, want: undefined },
 ];
 
@@ -106,7 +135,11 @@ for (const { name, change, want } of DESCRIPTORS) {
   test(`parseDescriptor: ${want === undefined ? "taken" : "invalid"} when given ${name}`, () => {
     const value = { ...EMPTY_DESCRIPTOR, ...change };
     if (want === undefined) parseDescriptor(value);
-    else assert.throws(() => parseDescriptor(value), (error: Error) => want.test(error.message));
+    else
+      assert.throws(
+        () => parseDescriptor(value),
+        (error: Error) => want.test(error.message),
+      );
   });
 }
 

@@ -47,7 +47,10 @@ export const EMPTY_DESCRIPTOR: Descriptor = {
 
 /** Largest document of each kind, in bytes. Registries must take manifests of 4 MiB; configs are blobs and can be larger. */
 export const DOCUMENT_LIMITS: Readonly<Record<"manifest" | "index" | "config" | "layout", number>> = {
-  manifest: 4 << 20, index: 4 << 20, config: 8 << 20, layout: 4096,
+  manifest: 4 << 20,
+  index: 4 << 20,
+  config: 8 << 20,
+  layout: 4096,
 };
 
 /** Where some content is and what it must be. `digest` fits the grammar; its algorithm may be unknown to us. */
@@ -162,7 +165,8 @@ export function parseManifest(bytes: Uint8Array): ImageManifest {
   refuseKeys(value, "image manifest", ["manifests", "fsLayers"], "and so is not only an image manifest");
   refuseCaseVariants(value, "image manifest", MANIFEST_KEYS);
   dropNulls(value, MANIFEST_KEYS);
-  for (const entry of [value["config"], value["subject"], ...listOf(value["layers"])]) cleanDescriptor(entry, "image manifest");
+  for (const entry of [value["config"], value["subject"], ...listOf(value["layers"])])
+    cleanDescriptor(entry, "image manifest");
   return validated<ImageManifest>(value, "image manifest", gen.manifest);
 }
 
@@ -210,32 +214,69 @@ export function parseImageLayout(bytes: Uint8Array): ImageLayout {
 }
 
 const DESCRIPTOR_KEYS: readonly (keyof Descriptor)[] = [
-  "mediaType", "digest", "size", "urls", "annotations", "data", "artifactType", "platform",
+  "mediaType",
+  "digest",
+  "size",
+  "urls",
+  "annotations",
+  "data",
+  "artifactType",
+  "platform",
 ];
 const PLATFORM_KEYS: readonly (keyof Platform)[] = ["architecture", "os", "os.version", "os.features", "variant"];
 const MANIFEST_KEYS: readonly (keyof ImageManifest)[] = [
-  "schemaVersion", "mediaType", "artifactType", "config", "layers", "subject", "annotations",
+  "schemaVersion",
+  "mediaType",
+  "artifactType",
+  "config",
+  "layers",
+  "subject",
+  "annotations",
 ];
 const INDEX_KEYS: readonly (keyof ImageIndex)[] = [
-  "schemaVersion", "mediaType", "artifactType", "manifests", "subject", "annotations",
+  "schemaVersion",
+  "mediaType",
+  "artifactType",
+  "manifests",
+  "subject",
+  "annotations",
 ];
 const CONFIG_KEYS: readonly (keyof ImageConfig)[] = [
-  ...PLATFORM_KEYS, "created", "author", "config", "rootfs", "history",
+  ...PLATFORM_KEYS,
+  "created",
+  "author",
+  "config",
+  "rootfs",
+  "history",
 ];
 const CONTAINER_KEYS: readonly (keyof ContainerConfig)[] = [
-  "User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Volumes", "WorkingDir", "Labels", "StopSignal", "ArgsEscaped",
-  "Shell", "Healthcheck", "OnBuild",
+  "User",
+  "ExposedPorts",
+  "Env",
+  "Entrypoint",
+  "Cmd",
+  "Volumes",
+  "WorkingDir",
+  "Labels",
+  "StopSignal",
+  "ArgsEscaped",
+  "Shell",
+  "Healthcheck",
+  "OnBuild",
 ];
 const HISTORY_KEYS: readonly (keyof HistoryEntry)[] = ["created", "author", "created_by", "comment", "empty_layer"];
 
 function documentObject(bytes: Uint8Array, document: string, limit: number): Record<string, unknown> {
   if (bytes.length > limit) {
     throw new TeuError({
-      code: "invalid", op: `read ${document}`, message: `${bytes.length} bytes are more than the limit of ${limit}`,
+      code: "invalid",
+      op: `read ${document}`,
+      message: `${bytes.length} bytes are more than the limit of ${limit}`,
     });
   }
   const value = parseJson(decodeUtf8(bytes, `read ${document}`), { document, maxLength: limit });
-  if (!isObject(value)) throw new TeuError({ code: "invalid", op: `read ${document}`, message: "it must be an object" });
+  if (!isObject(value))
+    throw new TeuError({ code: "invalid", op: `read ${document}`, message: "it must be an object" });
   return value;
 }
 

@@ -97,7 +97,8 @@ class Reader {
 
   #string(): string {
     const token = this.#take(STRING);
-    if (token === undefined) throw new Fault(this.#at, "a string that is not closed or holds a control character or a bad escape");
+    if (token === undefined)
+      throw new Fault(this.#at, "a string that is not closed or holds a control character or a bad escape");
     const value = JSON.parse(token) as string;
     if (!value.isWellFormed()) throw new Fault(this.#at - token.length, "half a surrogate pair");
     return value;
@@ -134,7 +135,10 @@ class Reader {
   }
 
   #unexpected(wanted: string): Fault {
-    const found = this.#at < this.#text.length ? JSON.stringify(String.fromCodePoint(this.#text.codePointAt(this.#at) ?? 0)) : "the end";
+    const found =
+      this.#at < this.#text.length
+        ? JSON.stringify(String.fromCodePoint(this.#text.codePointAt(this.#at) ?? 0))
+        : "the end";
     return new Fault(this.#at, `want ${wanted}, found ${found}`);
   }
 }

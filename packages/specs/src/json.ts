@@ -51,7 +51,8 @@ function countStrings(value: unknown, depthLeft: number): number {
   let count = 0;
   if (Array.isArray(value)) {
     // Long lists are lists of strings: no call for those.
-    for (let i = 0; i < value.length; i++) count += typeof value[i] === "string" ? 1 : countStrings(value[i], depthLeft - 1);
+    for (let i = 0; i < value.length; i++)
+      count += typeof value[i] === "string" ? 1 : countStrings(value[i], depthLeft - 1);
     return count;
   }
   const record = value as Record<string, unknown>;
@@ -62,7 +63,6 @@ function countStrings(value: unknown, depthLeft: number): number {
 
 function faultError(text: string, document: string, maxDepth: number, cause?: unknown): TeuError {
   const fault = findJsonFault(text, maxDepth);
-  const message =
-    fault === undefined ? "is not JSON" : `${fault.what} at line ${fault.line}, column ${fault.column}`;
+  const message = fault === undefined ? "is not JSON" : `${fault.what} at line ${fault.line}, column ${fault.column}`;
   return new TeuError({ code: "invalid", op: `read ${document}`, message, ...(fault === undefined ? { cause } : {}) });
 }

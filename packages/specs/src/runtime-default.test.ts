@@ -21,16 +21,20 @@ test("defaultSpec: a cgroup namespace when the host has only cgroup v2", () => {
 
 const noRunc = spawnSync("runc", ["--version"]).error === undefined ? false : "runc is not installed";
 for (const rootless of [false, true]) {
-  test(`defaultSpec: what \`runc spec${rootless ? " --rootless" : ""}\` writes, but for version and host name`, { skip: noRunc }, () => {
-    const directory = mkdtempSync(join(tmpdir(), "teu-spec-"));
-    try {
-      execFileSync("runc", ["spec", ...(rootless ? ["--rootless"] : [])], { cwd: directory });
-      const wanted = JSON.parse(readFileSync(join(directory, "config.json"), "utf8")) as object;
-      const ids = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
-      const spec = JSON.parse(JSON.stringify(defaultSpec(rootless ? { rootless: ids } : {}))) as object;
-      assert.deepEqual({ ...spec, ociVersion: "", hostname: "" }, { ...wanted, ociVersion: "", hostname: "" });
-    } finally {
-      rmSync(directory, { recursive: true });
-    }
-  });
+  test(
+    `defaultSpec: what \`runc spec${rootless ? " --rootless" : ""}\` writes, but for version and host name`,
+    { skip: noRunc },
+    () => {
+      const directory = mkdtempSync(join(tmpdir(), "teu-spec-"));
+      try {
+        execFileSync("runc", ["spec", ...(rootless ? ["--rootless"] : [])], { cwd: directory });
+        const wanted = JSON.parse(readFileSync(join(directory, "config.json"), "utf8")) as object;
+        const ids = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+        const spec = JSON.parse(JSON.stringify(defaultSpec(rootless ? { rootless: ids } : {}))) as object;
+        assert.deepEqual({ ...spec, ociVersion: "", hostname: "" }, { ...wanted, ociVersion: "", hostname: "" });
+      } finally {
+        rmSync(directory, { recursive: true });
+      }
+    },
+  );
 }

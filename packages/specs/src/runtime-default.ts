@@ -45,9 +45,16 @@ function mounts(rootless: boolean): Mount[] {
   const quiet = ["nosuid", "noexec", "nodev"];
   return [
     { destination: "/proc", type: "proc", source: "proc" },
-    { destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["nosuid", "strictatime", "mode=755", "size=65536k"] },
     {
-      destination: "/dev/pts", type: "devpts", source: "devpts",
+      destination: "/dev",
+      type: "tmpfs",
+      source: "tmpfs",
+      options: ["nosuid", "strictatime", "mode=755", "size=65536k"],
+    },
+    {
+      destination: "/dev/pts",
+      type: "devpts",
+      source: "devpts",
       // Group 5 (tty) is not mapped in a user namespace of one id.
       options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", ...(rootless ? [] : ["gid=5"])],
     },
@@ -63,21 +70,31 @@ function mounts(rootless: boolean): Mount[] {
 
 function linux(options: DefaultSpecOptions): Linux {
   const { rootless, cgroup2 = false } = options;
-  const types: NamespaceType[] = rootless === undefined
-    ? ["pid", "network", "ipc", "uts", "mount", ...(cgroup2 ? ["cgroup" as const] : [])]
-    : ["pid", "ipc", "uts", "mount", ...(cgroup2 ? ["cgroup" as const] : []), "user"];
-  const ids = rootless === undefined
-    ? { resources: { devices: [{ allow: false, access: "rwm" }] } }
-    : {
-        uidMappings: [{ containerID: 0, hostID: rootless.uid, size: 1 }],
-        gidMappings: [{ containerID: 0, hostID: rootless.gid, size: 1 }],
-      };
+  const types: NamespaceType[] =
+    rootless === undefined
+      ? ["pid", "network", "ipc", "uts", "mount", ...(cgroup2 ? ["cgroup" as const] : [])]
+      : ["pid", "ipc", "uts", "mount", ...(cgroup2 ? ["cgroup" as const] : []), "user"];
+  const ids =
+    rootless === undefined
+      ? { resources: { devices: [{ allow: false, access: "rwm" }] } }
+      : {
+          uidMappings: [{ containerID: 0, hostID: rootless.uid, size: 1 }],
+          gidMappings: [{ containerID: 0, hostID: rootless.gid, size: 1 }],
+        };
   return {
     ...ids,
     namespaces: types.map((type) => ({ type })),
     maskedPaths: [
-      "/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",
-      "/proc/timer_stats", "/proc/sched_debug", "/sys/firmware", "/proc/scsi",
+      "/proc/acpi",
+      "/proc/asound",
+      "/proc/kcore",
+      "/proc/keys",
+      "/proc/latency_stats",
+      "/proc/timer_list",
+      "/proc/timer_stats",
+      "/proc/sched_debug",
+      "/sys/firmware",
+      "/proc/scsi",
     ],
     readonlyPaths: ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
   };

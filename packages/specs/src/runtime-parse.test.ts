@@ -39,12 +39,17 @@ for (const [file, message] of Object.entries(REFUSED)) {
 }
 
 test("parseSpec: the detail has path and value when a member is wrong", () => {
-  assert.throws(() => parseSpec('{"ociVersion":"1.0.0","process":{"cwd":7}}'), { detail: { path: "/process/cwd", value: 7 } });
+  assert.throws(() => parseSpec('{"ociVersion":"1.0.0","process":{"cwd":7}}'), {
+    detail: { path: "/process/cwd", value: 7 },
+  });
 });
 
 test("parseSpec: a long value is cut in the message when it is wrong", () => {
   const text = JSON.stringify({ ociVersion: "1.0.0", mounts: "x".repeat(10_000) });
-  assert.throws(() => parseSpec(text), (error: Error) => error.message.length < 200 && error.message.endsWith("..."));
+  assert.throws(
+    () => parseSpec(text),
+    (error: Error) => error.message.length < 200 && error.message.endsWith("..."),
+  );
 });
 
 test("parseSpec: any 1.x version is taken", () => {
@@ -55,8 +60,11 @@ test("parseSpec: any 1.x version is taken", () => {
 
 test("parseProcess, parseResources, parseState: name their document when refusing", () => {
   assert.throws(() => parseProcess('{"args":[]}'), { message: 'cannot read process: it must have "cwd"' });
-  assert.throws(() => parseResources('{"pids":{"limit":"9"}}'), { message: 'cannot read resources: /pids/limit must be integer, is "9"' });
+  assert.throws(() => parseResources('{"pids":{"limit":"9"}}'), {
+    message: 'cannot read resources: /pids/limit must be integer, is "9"',
+  });
   assert.throws(() => parseState('{"ociVersion":"1.0.0","id":"a","status":"gone","bundle":"/"}'), {
-    message: 'cannot read state: /status must be one of "creating", "created", "running", "stopped", "paused", is "gone"',
+    message:
+      'cannot read state: /status must be one of "creating", "created", "running", "stopped", "paused", is "gone"',
   });
 });

@@ -83,7 +83,14 @@ export interface Rlimit {
 
 /** As in sched_setattr(2); times are nanoseconds. */
 export interface Scheduler {
-  readonly policy: "SCHED_OTHER" | "SCHED_FIFO" | "SCHED_RR" | "SCHED_BATCH" | "SCHED_ISO" | "SCHED_IDLE" | "SCHED_DEADLINE";
+  readonly policy:
+    | "SCHED_OTHER"
+    | "SCHED_FIFO"
+    | "SCHED_RR"
+    | "SCHED_BATCH"
+    | "SCHED_ISO"
+    | "SCHED_IDLE"
+    | "SCHED_DEADLINE";
   readonly nice?: number;
   readonly priority?: number;
   readonly flags?: readonly string[];
@@ -293,12 +300,25 @@ export interface RdmaResources {
 
 /** What a filter does with a call. */
 export type SeccompAction =
-  | "SCMP_ACT_KILL" | "SCMP_ACT_KILL_PROCESS" | "SCMP_ACT_KILL_THREAD" | "SCMP_ACT_TRAP" | "SCMP_ACT_ERRNO"
-  | "SCMP_ACT_TRACE" | "SCMP_ACT_ALLOW" | "SCMP_ACT_LOG" | "SCMP_ACT_NOTIFY";
+  | "SCMP_ACT_KILL"
+  | "SCMP_ACT_KILL_PROCESS"
+  | "SCMP_ACT_KILL_THREAD"
+  | "SCMP_ACT_TRAP"
+  | "SCMP_ACT_ERRNO"
+  | "SCMP_ACT_TRACE"
+  | "SCMP_ACT_ALLOW"
+  | "SCMP_ACT_LOG"
+  | "SCMP_ACT_NOTIFY";
 
 /** How an argument is compared. */
 export type SeccompOperator =
-  | "SCMP_CMP_NE" | "SCMP_CMP_LT" | "SCMP_CMP_LE" | "SCMP_CMP_EQ" | "SCMP_CMP_GE" | "SCMP_CMP_GT" | "SCMP_CMP_MASKED_EQ";
+  | "SCMP_CMP_NE"
+  | "SCMP_CMP_LT"
+  | "SCMP_CMP_LE"
+  | "SCMP_CMP_EQ"
+  | "SCMP_CMP_GE"
+  | "SCMP_CMP_GT"
+  | "SCMP_CMP_MASKED_EQ";
 
 /** The system call filter. */
 export interface Seccomp {

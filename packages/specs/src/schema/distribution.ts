@@ -4,11 +4,13 @@ import { Type } from "typebox";
 
 /** Body of a failed request. Real registries put anything into `detail`, and some leave `message` out. */
 export const ErrorBody = Type.Object({
-  errors: Type.Array(Type.Object({
-    code: Type.String(),
-    message: Type.Optional(Type.String()),
-    detail: Type.Optional(Type.Unknown()),
-  })),
+  errors: Type.Array(
+    Type.Object({
+      code: Type.String(),
+      message: Type.Optional(Type.String()),
+      detail: Type.Optional(Type.Unknown()),
+    }),
+  ),
 });
 
 /** Body of `tags/list`. */

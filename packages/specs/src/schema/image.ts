@@ -9,9 +9,12 @@ const stringMap = Type.Record(Type.String(), Type.String());
 
 // image-spec, descriptor.md "Digests": unknown algorithms pass when they fit the grammar, known ones have their own lengths.
 const digest = Type.String({
-  pattern: "^(?:sha256:[a-f0-9]{64}|sha512:[a-f0-9]{128}|blake3:[a-f0-9]{64}|(?!sha256:|sha512:|blake3:)[a-z0-9]+(?:[+._-][a-z0-9]+)*:[A-Za-z0-9=_-]+)$",
+  pattern:
+    "^(?:sha256:[a-f0-9]{64}|sha512:[a-f0-9]{128}|blake3:[a-f0-9]{64}|(?!sha256:|sha512:|blake3:)[a-z0-9]+(?:[+._-][a-z0-9]+)*:[A-Za-z0-9=_-]+)$",
 });
-const mediaType = Type.String({ pattern: "^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$" });
+const mediaType = Type.String({
+  pattern: "^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$",
+});
 
 const platformFields = {
   architecture: Type.String(),
@@ -39,9 +42,11 @@ export const Descriptor = Type.Object({
 /** Manifest of one image; Docker schema 2 has the same shape. */
 export const ImageManifest = Type.Object({
   schemaVersion: Type.Literal(2),
-  mediaType: Type.Optional(Type.String({
-    pattern: "^application/vnd\\.(?:oci\\.image\\.manifest\\.v1|docker\\.distribution\\.manifest\\.v2)\\+json$",
-  })),
+  mediaType: Type.Optional(
+    Type.String({
+      pattern: "^application/vnd\\.(?:oci\\.image\\.manifest\\.v1|docker\\.distribution\\.manifest\\.v2)\\+json$",
+    }),
+  ),
   artifactType: Type.Optional(mediaType),
   config: Descriptor,
   layers: Type.Array(Descriptor),
@@ -52,9 +57,11 @@ export const ImageManifest = Type.Object({
 /** List of manifests; Docker's manifest list has the same shape. */
 export const ImageIndex = Type.Object({
   schemaVersion: Type.Literal(2),
-  mediaType: Type.Optional(Type.String({
-    pattern: "^application/vnd\\.(?:oci\\.image\\.index\\.v1|docker\\.distribution\\.manifest\\.list\\.v2)\\+json$",
-  })),
+  mediaType: Type.Optional(
+    Type.String({
+      pattern: "^application/vnd\\.(?:oci\\.image\\.index\\.v1|docker\\.distribution\\.manifest\\.list\\.v2)\\+json$",
+    }),
+  ),
   artifactType: Type.Optional(mediaType),
   manifests: Type.Array(Descriptor),
   subject: Type.Optional(Descriptor),
@@ -93,13 +100,17 @@ export const ImageConfig = Type.Object({
   author: Type.Optional(Type.String()),
   config: Type.Optional(ContainerConfig),
   rootfs: Type.Object({ type: Type.Literal("layers"), diff_ids: Type.Array(digest) }),
-  history: Type.Optional(Type.Array(Type.Object({
-    created: Type.Optional(Type.String()),
-    author: Type.Optional(Type.String()),
-    created_by: Type.Optional(Type.String()),
-    comment: Type.Optional(Type.String()),
-    empty_layer: Type.Optional(Type.Boolean()),
-  }))),
+  history: Type.Optional(
+    Type.Array(
+      Type.Object({
+        created: Type.Optional(Type.String()),
+        author: Type.Optional(Type.String()),
+        created_by: Type.Optional(Type.String()),
+        comment: Type.Optional(Type.String()),
+        empty_layer: Type.Optional(Type.Boolean()),
+      }),
+    ),
+  ),
 });
 
 /** The file `oci-layout`. */

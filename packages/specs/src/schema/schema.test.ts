@@ -18,8 +18,12 @@ import * as runtime from "./runtime.ts";
 
 // Checked by the type checker alone: each pair must be identical once `readonly` is put aside. Mutual assignability would
 // not do: it overlooks an optional member that one side lacks.
-type Plain<T> = T extends readonly (infer I)[] ? Plain<I>[] : T extends object ? { -readonly [K in keyof T]: Plain<T[K]> } : T;
-type Same<A, B> = (<T>() => T extends Plain<A> ? 1 : 2) extends (<T>() => T extends Plain<B> ? 1 : 2) ? true : false;
+type Plain<T> = T extends readonly (infer I)[]
+  ? Plain<I>[]
+  : T extends object
+    ? { -readonly [K in keyof T]: Plain<T[K]> }
+    : T;
+type Same<A, B> = (<T>() => T extends Plain<A> ? 1 : 2) extends <T>() => T extends Plain<B> ? 1 : 2 ? true : false;
 const SAME: [
   Same<Static<typeof runtime.Spec>, runtimeTypes.Spec>,
   Same<Static<typeof runtime.Process>, runtimeTypes.Process>,
@@ -39,18 +43,53 @@ test("types: same as the schemas (the type checker proves it)", () => {
 
 const CASES: readonly { name: string; schema: object; validator: Validator; valid: readonly unknown[] }[] = [
   { name: "spec", schema: runtime.Spec, validator: runtimeGen.spec, valid: documents("runtime") },
-  { name: "manifest", schema: image.ImageManifest, validator: imageGen.manifest, valid: documents("image", "manifest") },
+  {
+    name: "manifest",
+    schema: image.ImageManifest,
+    validator: imageGen.manifest,
+    valid: documents("image", "manifest"),
+  },
   { name: "index", schema: image.ImageIndex, validator: imageGen.index, valid: documents("image", "index") },
   { name: "config", schema: image.ImageConfig, validator: imageGen.config, valid: documents("image", "config") },
   {
-    name: "error body", schema: distribution.ErrorBody, validator: distributionGen.errorBody,
+    name: "error body",
+    schema: distribution.ErrorBody,
+    validator: distributionGen.errorBody,
     valid: [{ errors: [{ code: "DENIED", message: "m", detail: { a: 1 } }] }],
   },
-  { name: "tag list", schema: distribution.TagList, validator: distributionGen.tagList, valid: [{ name: "a", tags: ["b"] }] },
+  {
+    name: "tag list",
+    schema: distribution.TagList,
+    validator: distributionGen.tagList,
+    valid: [{ name: "a", tags: ["b"] }],
+  },
 ];
 
 const SUBSTITUTES: readonly unknown[] = [
-  null, true, 0, -1, 1.5, 2 ** 32, 2 ** 53, -(2 ** 63), "", "x", "/x", "1.", "a/b", "rwm", "c", "sha256:00", "SCMP_ACT_LOG", "pid", [], [1], ["a"], {}, { a: 1 }, { a: "b" },
+  null,
+  true,
+  0,
+  -1,
+  1.5,
+  2 ** 32,
+  2 ** 53,
+  -(2 ** 63),
+  "",
+  "x",
+  "/x",
+  "1.",
+  "a/b",
+  "rwm",
+  "c",
+  "sha256:00",
+  "SCMP_ACT_LOG",
+  "pid",
+  [],
+  [1],
+  ["a"],
+  {},
+  { a: 1 },
+  { a: "b" },
 ];
 
 for (const { name, schema, validator, valid } of CASES) {
@@ -60,7 +99,10 @@ for (const { name, schema, validator, valid } of CASES) {
     for (const document of valid) {
       assert.equal(oracle(document), validator(document) === undefined);
       for (const path of paths(document)) {
-        for (const changed of [without(document, path), ...SUBSTITUTES.map((value) => replaced(document, path, value))]) {
+        for (const changed of [
+          without(document, path),
+          ...SUBSTITUTES.map((value) => replaced(document, path, value)),
+        ]) {
           tried++;
           const mine = validator(changed);
           assert.equal(oracle(changed), mine === undefined, `${path.join("/")}: ${JSON.stringify(mine)}`);
@@ -83,7 +125,11 @@ function documents(kind: string, prefix = ""): unknown[] {
 function dropNulls(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(dropNulls);
   if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== null).map(([key, member]) => [key, dropNulls(member)]));
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, member]) => member !== null)
+      .map(([key, member]) => [key, dropNulls(member)]),
+  );
 }
 
 function* paths(value: unknown, prefix: readonly string[] = []): Generator<readonly string[]> {
