@@ -20,18 +20,18 @@ import { requireRunning } from "./stop.ts";
 
 /** See `Containers.exec`. */
 export async function execInContainer(scope: Scope, context: ContainerContext, ref: string, options: ExecOptions): Promise<StreamSession> {
-  const { request, socket } = await execRequest(scope, context, ref, options, false);
+  const { request, socket } = execRequest(context, ref, options, false);
   return openSession(scope, socket, request);
 }
 
 /** See `Containers.execDetached`. */
 export async function execDetached(scope: Scope, context: ContainerContext, ref: string, options: ExecOptions): Promise<{ readonly pid: number }> {
-  const { request, socket } = await execRequest(scope, context, ref, options, true);
+  const { request, socket } = execRequest(context, ref, options, true);
   const { pid = 0 } = await askShim(scope, socket, request);
   return { pid };
 }
 
-async function execRequest(scope: Scope, context: ContainerContext, ref: string, options: ExecOptions, detach: boolean): Promise<{ request: ShimRequest; socket: string }> {
+function execRequest(context: ContainerContext, ref: string, options: ExecOptions, detach: boolean): { request: ShimRequest; socket: string } {
   if (options.command.length === 0 || options.command[0] === "") throw new TeuError({ code: "invalid", op: "exec in container", subject: ref, message: "no command" });
   const row = findContainer(context.db, ref);
   const paths = context.paths.container(row.id);
@@ -47,7 +47,7 @@ async function execRequest(scope: Scope, context: ContainerContext, ref: string,
     workdir: options.workdir === undefined ? row.settings.workdir : posix.resolve("/", options.workdir),
     groupAdd: options.user === undefined ? row.settings.groupAdd : [],
   };
-  const input = await specInput(scope, context, { ...row, settings }, workspace);
+  const input = specInput(context, { ...row, settings }, workspace);
   const process: Process = containerProcess(input);
   const wants = { stdin: options.stdin ?? false, stdout: options.stdout ?? true, stderr: options.stderr ?? true };
   return { socket: paths.shimSocket, request: { op: "exec", process, detach, ...(detach ? { stdin: false, stdout: false, stderr: false } : wants) } };

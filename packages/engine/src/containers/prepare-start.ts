@@ -3,6 +3,7 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { isAbsolute } from "node:path";
 
+import { isTeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 import { UnionView } from "@teu/image/layer/union-view";
 import { type NetworkConfig, SHIM_PROTOCOL_VERSION, type ShimConfig } from "@teu/shim/protocol";
@@ -27,7 +28,7 @@ const START_TIMEOUT = 30_000;
 const ACCOUNTS_LIMIT = 4 << 20;
 
 /** Writes the files of one start. The caller holds the container's lock and has settled it. */
-export async function prepareStart(scope: Scope, context: ContainerContext, row: ContainerRow, network: NetworkConfig): Promise<void> {
+export function prepareStart(scope: Scope, context: ContainerContext, row: ContainerRow, network: NetworkConfig): void {
   const { settings, id } = row;
   const paths = context.paths.container(id);
   const workspace = workspaceOf(context.snapshots.context, id, row.chainId);
@@ -41,28 +42,32 @@ export async function prepareStart(scope: Scope, context: ContainerContext, row:
   writeFileSync(paths.resolvConf, resolvConf(settings, hostResolvConf()));
   // shim.json before config.json: who finds the latter alone knows that there was a life (see life.ts).
   writeFileSync(paths.shimConfig, JSON.stringify(shimConfig(context, row, network, workspace)));
-  const input = await specInput(scope, context, row, workspace);
-  writeFileSync(paths.spec, JSON.stringify(buildSpec(input)));
+  writeFileSync(paths.spec, JSON.stringify(buildSpec(specInput(context, row, workspace))));
 }
 
 /** What the spec of this container is made from; `exec` needs it again. */
-export async function specInput(scope: Scope, context: ContainerContext, row: ContainerRow, workspace: Workspace): Promise<SpecInput> {
+export function specInput(context: ContainerContext, row: ContainerRow, workspace: Workspace): SpecInput {
   const { settings, id } = row;
   return {
-    id, settings, facts: hostFacts(), identity: await identityOf(scope, workspace, settings.user, settings.groupAdd),
+    id, settings, facts: hostFacts(), identity: identityOf(workspace, settings.user, settings.groupAdd),
     paths: { ...context.paths.container(id), volume: (name) => context.paths.volume(name) },
     devices: hostDevices(settings.devices, settings.privileged),
   };
 }
 
 /** Looks `user` up in the container's files as they are now. */
-export async function identityOf(scope: Scope, workspace: Workspace, user: string, groupAdd: readonly string[]): Promise<Identity> {
-  const view = UnionView.open([workspace.upper, ...workspace.lower]);
-  const text = async (path: string) => {
-    const bytes = await view.readFile(scope, path, ACCOUNTS_LIMIT);
-    return bytes === null ? "" : Buffer.from(bytes).toString("utf8");
+export function identityOf(workspace: Workspace, user: string, groupAdd: readonly string[]): Identity {
+  using view = UnionView.open([workspace.upper, ...workspace.lower]);
+  const text = (path: string) => {
+    try {
+      return Buffer.from(view.readFile(path, ACCOUNTS_LIMIT)).toString("utf8");
+    } catch (error) {
+      // No such file, or something else in its place: nobody is known there.
+      if (isTeuError(error, "not-found") || isTeuError(error, "invalid")) return "";
+      throw error;
+    }
   };
-  return resolveIdentity(user, groupAdd, await text("/etc/passwd"), await text("/etc/group"));
+  return resolveIdentity(user, groupAdd, text("/etc/passwd"), text("/etc/group"));
 }
 
 function shimConfig(context: ContainerContext, row: ContainerRow, network: NetworkConfig, workspace: Workspace): ShimConfig {

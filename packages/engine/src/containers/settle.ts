@@ -5,12 +5,11 @@ import { existsSync, readdirSync, rmSync } from "node:fs";
 
 import { cleanupScope, type Scope } from "@teu/base/scope";
 import { FileLock } from "@teu/files/file-lock";
-import { removeTree } from "@teu/files/remove-tree";
 import { replaceFile } from "@teu/files/replace-file";
 import type { ExitRecord } from "@teu/shim/protocol";
 
 import { requireProgram } from "../programs.ts";
-import { moveAway } from "../snapshots/directory.ts";
+import { moveAway, removeMoved } from "../snapshots/directory.ts";
 import { deleteContainer, getContainer, hasContainer } from "../store/container-rows.ts";
 import { releaseNetwork } from "../store/network-rows.ts";
 import { deleteVolume } from "../store/volume-rows.ts";
@@ -86,7 +85,7 @@ export async function discardContainer(scope: Scope, context: ContainerContext, 
   rmSync(places.run, { recursive: true, force: true });
   for (const directory of rubbish) {
     const away = moveAway(directory, paths.scratch);
-    if (away !== null) await removeTree(scope, away);
+    if (away !== null) await removeMoved(scope, away);
   }
   rmSync(places.lock, { force: true });
 }

@@ -57,7 +57,7 @@ async function spawnWithNetwork(scope: Scope, context: ContainerContext, row: Co
   for (let attempt = 1; ; attempt++) {
     try {
       const network = allocateNetwork(db, paths.root, row.id, row.settings);
-      await prepareStart(scope, context, row, network);
+      prepareStart(scope, context, row, network);
       await spawnShim(scope, shim, paths.container(row.id).shimConfig);
       return;
     } catch (error) {

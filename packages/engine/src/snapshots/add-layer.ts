@@ -3,10 +3,9 @@
 import { existsSync, renameSync } from "node:fs";
 
 import type { Scope } from "@teu/base/scope";
-import { removeTree } from "@teu/files/remove-tree";
 
 import { getLayer, type LayerRow, putLayer } from "../store/layer-rows.ts";
-import { moveAway } from "./directory.ts";
+import { moveAway, removeMoved } from "./directory.ts";
 import type { SnapshotContext } from "./overlay-snapshots.ts";
 
 /**
@@ -31,6 +30,6 @@ export async function addLayer(scope: Scope, context: SnapshotContext, directory
     putLayer(db, row, scope.now());
     return getLayer(db, row.chainId) ?? row;
   });
-  for (const path of rubbish) await removeTree(scope, path);
+  for (const path of rubbish) await removeMoved(scope, path);
   return result;
 }

@@ -1,13 +1,12 @@
 // Turns a workspace's upper directory into a layer: its difference is packed into a blob, and the directory itself becomes the layer.
 
 import type { Scope } from "@teu/base/scope";
-import { removeTree } from "@teu/files/remove-tree";
 import { diffOverlay } from "@teu/image/layer/diff";
 
 import { deleteWorkspace, getWorkspace, type LayerRow } from "../store/layer-rows.ts";
 import { addLayer } from "./add-layer.ts";
 import { chainIdOf } from "./chain-id.ts";
-import { directoryUsage } from "./directory.ts";
+import { directoryUsage, removeMoved } from "./directory.ts";
 import { noWorkspace, type SnapshotContext, workspaceOf } from "./overlay-snapshots.ts";
 import type { CommitOptions } from "./snapshots.ts";
 
@@ -27,6 +26,6 @@ export async function commitWorkspace(scope: Scope, context: SnapshotContext, ke
     chainId, parent: workspace.parent, diffId: packed.diffId, blob: options.keepBlob === false ? null : packed.descriptor, size: bytes,
   });
   deleteWorkspace(context.db, key);
-  await removeTree(scope, context.paths.workspace(key));
+  await removeMoved(scope, context.paths.workspace(key));
   return row;
 }

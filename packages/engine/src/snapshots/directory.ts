@@ -4,8 +4,15 @@ import { randomBytes } from "node:crypto";
 import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, renameSync, statSync, type Stats } from "node:fs";
 import { join } from "node:path";
 
+import { isTeuError } from "@teu/base/errors";
+import type { Scope } from "@teu/base/scope";
+import { removeTree } from "@teu/files/remove-tree";
+
 import { selfOwner } from "../store/owner.ts";
 import type { Usage } from "./snapshots.ts";
+
+/** Ends the names of what was moved away: rubbish, whoever's it is. */
+export const GONE = ".gone";
 
 /** A fresh name below `tmp` that tells whose it is, so that a sweep spares the living. Not made yet. */
 export function scratchPath(tmp: string): string {
@@ -28,13 +35,22 @@ export function makeLike(directory: string, like: string | undefined): void {
 
 /** Moves a directory out of sight at once; removing what it holds can then take its time. Null when it is not there. */
 export function moveAway(directory: string, tmp: string): string | null {
-  const to = scratchPath(tmp);
+  const to = `${scratchPath(tmp)}${GONE}`;
   try {
     renameSync(directory, to);
     return to;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw error;
+  }
+}
+
+/** Removes what `moveAway` moved; another process may be sweeping it at the same time. */
+export async function removeMoved(scope: Scope, path: string): Promise<void> {
+  try {
+    await removeTree(scope, path);
+  } catch (error) {
+    if (!isTeuError(error, "not-found")) throw error;
   }
 }
 

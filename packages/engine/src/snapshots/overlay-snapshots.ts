@@ -5,7 +5,6 @@ import { mkdirSync } from "node:fs";
 
 import { TeuError } from "@teu/base/errors";
 import { cleanupScope, type Scope } from "@teu/base/scope";
-import { removeTree } from "@teu/files/remove-tree";
 import type { ContentStore } from "@teu/image/content-store";
 import type { Digest } from "@teu/image/digest";
 
@@ -13,7 +12,7 @@ import type { Database } from "../store/database.ts";
 import { addWorkspace, deleteWorkspace, getLayer, getWorkspace, type LayerRow, layerChain, listLayers } from "../store/layer-rows.ts";
 import { selfOwner } from "../store/owner.ts";
 import type { EnginePaths } from "../store/paths.ts";
-import { directoryUsage, makeLike, moveAway } from "./directory.ts";
+import { directoryUsage, makeLike, moveAway, removeMoved } from "./directory.ts";
 import type { CommitOptions, Layer, Snapshots, UnpackOptions, Usage, Workspace } from "./snapshots.ts";
 
 /** What the snapshots of an engine stand on. */
@@ -87,7 +86,7 @@ export class OverlaySnapshots implements Snapshots {
     const { db, paths } = this.context;
     deleteWorkspace(db, key);
     const away = moveAway(paths.workspace(key), paths.scratch);
-    if (away !== null) await removeTree(scope, away);
+    if (away !== null) await removeMoved(scope, away);
   }
 
   async usage(_scope: Scope, key: string): Promise<Usage> {

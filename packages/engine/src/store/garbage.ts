@@ -4,6 +4,7 @@
 import type { Digest } from "@teu/image/digest";
 
 import type { Database } from "./database.ts";
+import { newBlobsKeptSince } from "./lease-rows.ts";
 
 /** Most things deleted in one transaction: others wait for it. */
 const BATCH = 64;
@@ -42,12 +43,20 @@ export function blobNeeded(db: Database, digest: string): boolean {
   ) !== undefined;
 }
 
-/** Calls `discard` for those of `digests` that nothing needs, while nobody can begin to need them. */
-export function collectBlobs(db: Database, digests: readonly Digest[], discard: (digest: Digest) => void): void {
+/** The clock of a file system ticks apart from ours. */
+const CLOCK_SLACK = 2000;
+
+/**
+ * Calls `discard` for those of `digests` that nothing needs, while nobody can begin to need them.
+ * `bornAt`: when the blob's file came to be, milliseconds since 1970; null when it is gone.
+ */
+export function collectBlobs(db: Database, digests: readonly Digest[], bornAt: (digest: Digest) => number | null, discard: (digest: Digest) => void): void {
   for (let start = 0; start < digests.length; start += BATCH) {
     db.transaction(() => {
+      const keptSince = newBlobsKeptSince(db) ?? Infinity;
       for (const digest of digests.slice(start, start + BATCH)) {
-        if (!blobNeeded(db, digest)) discard(digest);
+        const born = bornAt(digest);
+        if (born !== null && born < keptSince - CLOCK_SLACK && !blobNeeded(db, digest)) discard(digest);
       }
     });
   }

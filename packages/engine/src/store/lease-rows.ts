@@ -9,6 +9,9 @@ import { ownerAlive, selfOwner } from "./owner.ts";
 /** How long an untouched item of a living process counts, milliseconds. */
 export const LEASE_TERM: number = 24 * 3600 * 1000;
 
+/** As a blob's digest: every blob that comes to be after this was named. For writers who learn the digest at the end. */
+export const EVERY_NEW_BLOB = "*";
+
 /** What a lease can name. */
 export type LeaseKind = "blob" | "layer";
 
@@ -46,7 +49,8 @@ export function expireLeases(db: Database, now: number): void {
   });
 }
 
-/** Whether any lease exists. */
-export function anyLease(db: Database): boolean {
-  return db.get("SELECT 1 FROM lease LIMIT 1") !== undefined;
+/** From when on new blobs are kept whatever their digest, milliseconds since 1970; null: by no lease. */
+export function newBlobsKeptSince(db: Database): number | null {
+  const since = db.get("SELECT min(touched_at) AS since FROM lease_item WHERE kind = 'blob' AND digest = ?", EVERY_NEW_BLOB)?.["since"];
+  return typeof since === "number" ? since : null;
 }

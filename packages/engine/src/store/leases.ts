@@ -1,5 +1,5 @@
 // Leases: what keeps fresh blobs and layers from the garbage collector until an image or a container refers to them.
-// The rules of collection are in ../prune/collect.ts; the rows in lease-rows.ts.
+// The rules of collection are in ../prune/collect.ts, the rows in lease-rows.ts, the holding in hold-lease.ts.
 
 import type { ContentStore } from "@teu/image/content-store";
 import type { Snapshots } from "../snapshots/snapshots.ts";

@@ -1,0 +1,38 @@
+// image inspect: an image in the shape that Docker's API has.
+
+import type { Scope } from "@teu/base/scope";
+import { familiarText, parseReference } from "@teu/image/reference";
+
+import { layerChain } from "../store/layer-rows.ts";
+import { listImageNames } from "../store/image-rows.ts";
+import type { ImageContext } from "./context.ts";
+import { findImage } from "./find.ts";
+import { imageOf } from "./image-of.ts";
+import type { ImageInspect } from "./images.ts";
+
+const NO_TIME = "0001-01-01T00:00:00Z";
+
+/** See `Images.inspect`. */
+export async function inspectImage(scope: Scope, context: ImageContext, ref: string): Promise<ImageInspect> {
+  const found = findImage(context.db, ref);
+  const names = listImageNames(context.db, found.row.id);
+  const image = await imageOf(scope, context, found, names);
+  const { config } = image;
+  const familiar = (name: string) => familiarText(parseReference(name));
+  const tagged = Math.max(0, ...names.map((name) => name.taggedAt));
+  return {
+    Id: image.id, RepoTags: image.names.map(familiar), RepoDigests: image.repoDigests.map(familiar), Parent: "",
+    Comment: config.history?.at(-1)?.comment ?? "", Created: config.created ?? NO_TIME, Author: config.author ?? "",
+    Architecture: config.architecture, ...(config.variant === undefined ? {} : { Variant: config.variant }), Os: config.os, Size: image.size,
+    GraphDriver: { Name: "overlay", Data: directories(context, image.chainId) },
+    RootFS: { Type: "layers", Layers: config.rootfs.diff_ids },
+    Metadata: { LastTagTime: tagged === 0 ? NO_TIME : new Date(tagged).toISOString() },
+    Descriptor: image.target,
+    Config: { ...config.config },
+  };
+}
+
+function directories(context: ImageContext, chainId: string | null): Record<string, string> {
+  const [top, ...lower] = chainId === null ? [] : layerChain(context.db, chainId).map((row) => context.paths.layer(row.chainId));
+  return { ...(top === undefined ? {} : { UpperDir: top }), ...(lower.length === 0 ? {} : { LowerDir: lower.join(":") }) };
+}

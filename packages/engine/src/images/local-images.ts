@@ -1,0 +1,93 @@
+// `Images`, each method a call of its own file; what needs the network or archives is loaded when first used.
+
+import type { Scope } from "@teu/base/scope";
+import type { Digest } from "@teu/image/digest";
+import type { Descriptor } from "@teu/specs/image";
+
+import { putImageName } from "../store/image-rows.ts";
+import type { ImageContext } from "./context.ts";
+import { findImage } from "./find.ts";
+import { imageOf } from "./image-of.ts";
+import type {
+  CreateImageOptions, Image, ImageHistoryEntry, ImageInspect, ImageListOptions, ImageProgress, ImageRemoval, Images, PullOptions, RegistryAccess,
+} from "./images.ts";
+import type { IsRunning } from "./remove.ts";
+
+/** Images of this host. */
+export class LocalImages implements Images {
+  readonly #context: ImageContext;
+  readonly #isRunning: IsRunning;
+
+  constructor(context: ImageContext, isRunning: IsRunning) {
+    this.#context = context;
+    this.#isRunning = isRunning;
+  }
+
+  async pull(scope: Scope, reference: string, options: PullOptions = {}): Promise<Image> {
+    const row = await (await import("./pull.ts")).pull(scope, this.#context, reference, options);
+    return imageOf(scope, this.#context, { row, name: null });
+  }
+
+  async push(scope: Scope, reference: string, options: RegistryAccess = {}): Promise<Descriptor> {
+    return (await import("./push.ts")).push(scope, this.#context, reference, options);
+  }
+
+  async tag(scope: Scope, ref: string, target: string): Promise<void> {
+    const { nameText } = await import("./create.ts");
+    const name = nameText(target);
+    const { db } = this.#context;
+    db.transaction(() => {
+      const found = findImage(db, ref);
+      putImageName(db, name, found.row.id, found.name?.target ?? found.row.manifest, scope.now());
+    }, true);
+  }
+
+  async list(scope: Scope, options: ImageListOptions = {}): Promise<Image[]> {
+    return (await import("./list.ts")).listAll(scope, this.#context, options);
+  }
+
+  get(scope: Scope, ref: string): Promise<Image> {
+    return imageOf(scope, this.#context, findImage(this.#context.db, ref));
+  }
+
+  async inspect(scope: Scope, ref: string): Promise<ImageInspect> {
+    return (await import("./inspect.ts")).inspectImage(scope, this.#context, ref);
+  }
+
+  async history(scope: Scope, ref: string): Promise<ImageHistoryEntry[]> {
+    return (await import("./history.ts")).historyOf(scope, this.#context, ref);
+  }
+
+  async remove(scope: Scope, ref: string, options: { readonly force?: boolean } = {}): Promise<ImageRemoval> {
+    return (await import("./remove.ts")).removeImage(scope, this.#context, ref, options.force ?? false, this.#isRunning);
+  }
+
+  async *save(scope: Scope, refs: readonly string[], options: { readonly format?: "docker-archive" | "oci-archive" } = {}): AsyncGenerator<Uint8Array> {
+    yield* (await import("./save.ts")).saveImages(scope, this.#context, refs, options.format ?? "docker-archive");
+  }
+
+  async load(scope: Scope, source: AsyncIterable<Uint8Array>, options: { readonly progress?: (event: ImageProgress) => void } = {}): Promise<Image[]> {
+    const rows = await (await import("./load.ts")).loadImages(scope, this.#context, source, options.progress);
+    return Promise.all(rows.map((row) => imageOf(scope, this.#context, { row, name: null })));
+  }
+
+  async create(scope: Scope, options: CreateImageOptions): Promise<Image> {
+    const row = await (await import("./create.ts")).createImage(scope, this.#context, options);
+    return imageOf(scope, this.#context, { row, name: null });
+  }
+
+  async unpack(scope: Scope, ref: string): Promise<Digest | null> {
+    const { row } = findImage(this.#context.db, ref);
+    const { registerImage } = await import("./register.ts");
+    await using lease = this.#context.hold(scope);
+    return (await registerImage(scope, this.#context, lease, { manifest: row.manifest, names: [] })).chainId;
+  }
+
+  async login(scope: Scope, registry: string, credentials: { readonly username: string; readonly password: string }, options: { readonly insecure?: boolean } = {}): Promise<{ readonly stored: string }> {
+    return (await import("./login.ts")).login(scope, this.#context, registry, credentials, options.insecure ?? false);
+  }
+
+  async logout(scope: Scope, registry: string): Promise<void> {
+    return (await import("./login.ts")).logout(scope, this.#context, registry);
+  }
+}

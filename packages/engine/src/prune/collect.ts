@@ -1,0 +1,90 @@
+// Garbage collection: layers and blobs that no image, workspace, cache entry or living lease needs, and what killed processes left.
+// Safe beside running pulls and builds: see store/lease-rows.ts and store/garbage.ts.
+
+import { readdirSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+import type { Scope } from "@teu/base/scope";
+import type { ContentStore } from "@teu/image/content-store";
+import type { Digest } from "@teu/image/digest";
+
+import { GONE, moveAway, removeMoved, scratchOwner } from "../snapshots/directory.ts";
+import type { Database } from "../store/database.ts";
+import { collectBlobs, collectLayers } from "../store/garbage.ts";
+import { deleteWorkspace, getLayer, getWorkspace, orphanedWorkspaces } from "../store/layer-rows.ts";
+import { expireLeases } from "../store/lease-rows.ts";
+import { ownerAlive } from "../store/owner.ts";
+import type { EnginePaths } from "../store/paths.ts";
+
+/** What collection works on. */
+export interface CollectContext {
+  readonly db: Database;
+  readonly paths: EnginePaths;
+  readonly content: ContentStore;
+}
+
+/** What was collected. */
+export interface Collected {
+  readonly layers: readonly Digest[];
+  readonly blobs: readonly Digest[];
+  /** Bytes. */
+  readonly reclaimed: number;
+}
+
+/** Collects everything that nothing needs. */
+export async function collectGarbage(scope: Scope, context: CollectContext): Promise<Collected> {
+  const { db } = context;
+  expireLeases(db, scope.now());
+  for (const key of orphanedWorkspaces(db)) deleteWorkspace(db, key);
+  const layers = sweepLayers(context);
+  const blobs = await sweepBlobs(scope, context);
+  await sweepDirectories(scope, context);
+  return { layers: layers.gone, blobs: blobs.gone, reclaimed: layers.bytes + blobs.bytes };
+}
+
+function sweepLayers({ db, paths }: CollectContext): { gone: Digest[]; bytes: number } {
+  const gone: Digest[] = [];
+  let bytes = 0;
+  const discard = (chainId: Digest, size: number) => {
+    moveAway(paths.layer(chainId), paths.scratch);
+    gone.push(chainId);
+    bytes += size;
+  };
+  // From the top down: a layer goes when nothing stands on it any more.
+  while (collectLayers(db, discard) > 0);
+  return { gone, bytes };
+}
+
+async function sweepBlobs(scope: Scope, { db, content }: CollectContext): Promise<{ gone: Digest[]; bytes: number }> {
+  const sizes = new Map<Digest, number>();
+  for await (const { digest, size } of content.list(scope)) sizes.set(digest, size);
+  const gone: Digest[] = [];
+  // Gone at once, inside the transaction that saw that nobody needs it.
+  collectBlobs(db, [...sizes.keys()], (digest) => bornAt(content, digest), (digest) => {
+    rmSync(content.path?.(digest) ?? "", { force: true });
+    gone.push(digest);
+  });
+  return { gone, bytes: gone.reduce((sum, digest) => sum + (sizes.get(digest) ?? 0), 0) };
+}
+
+function bornAt(content: ContentStore, digest: Digest): number | null {
+  const path = content.path?.(digest);
+  // ctime: a blob's file is renamed to its place when it is whole.
+  return path === undefined ? null : (statSync(path, { throwIfNoEntry: false })?.ctimeMs ?? null);
+}
+
+/** Directories without a row, and scratch whose process is dead. Rows of workspaces and containers are made before their directories. */
+async function sweepDirectories(scope: Scope, { db, paths }: CollectContext): Promise<void> {
+  for (const key of readdirSync(paths.workspaces)) {
+    if (getWorkspace(db, key) === null) moveAway(paths.workspace(key), paths.scratch);
+  }
+  for (const hex of readdirSync(paths.layers)) {
+    // Layers are made directory first: inside a transaction, so that this one sees both or neither.
+    db.transaction(() => {
+      if (getLayer(db, `sha256:${hex}`) === null) moveAway(join(paths.layers, hex), paths.scratch);
+    });
+  }
+  for (const name of readdirSync(paths.scratch)) {
+    if (name.endsWith(GONE) || !ownerAlive(scratchOwner(name))) await removeMoved(scope, join(paths.scratch, name));
+  }
+}

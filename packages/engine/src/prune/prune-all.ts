@@ -1,0 +1,69 @@
+// prune: containers that do not run, images without a name, then everything that nothing needs any more.
+
+import { isTeuError } from "@teu/base/errors";
+import type { Scope } from "@teu/base/scope";
+import type { Digest } from "@teu/image/digest";
+
+import type { ContainerContext } from "../containers/context.ts";
+import { readLife } from "../containers/life.ts";
+import { removeContainer } from "../containers/remove.ts";
+import { isOver, reconcile } from "../containers/settle.ts";
+import { moveAway, removeMoved } from "../snapshots/directory.ts";
+import { pruneCache } from "../store/build-cache-rows.ts";
+import { containersOfImage, listContainers } from "../store/container-rows.ts";
+import { deleteImage, deleteImageName, listImageNames, listImages } from "../store/image-rows.ts";
+import { deleteVolume, listVolumes, usedVolumes } from "../store/volume-rows.ts";
+import { type CollectContext, collectGarbage } from "./collect.ts";
+import type { PruneOptions, PruneReport } from "./prune.ts";
+
+/** See `Engine.prune`. */
+export async function pruneAll(scope: Scope, context: CollectContext & ContainerContext, options: PruneOptions = {}): Promise<PruneReport> {
+  await reconcile(scope, context);
+  const containers = options.containers === false ? [] : await pruneContainers(scope, context);
+  const images = pruneImages(context, options.images ?? "dangling");
+  if (options.buildCache === true) pruneCache(context.db, Number.MAX_SAFE_INTEGER);
+  const volumes = options.volumes === true ? await pruneVolumes(scope, context) : [];
+  const { layers, blobs, reclaimed } = await collectGarbage(scope, context);
+  return { containers, images, layers, blobs, volumes, reclaimed };
+}
+
+async function pruneContainers(scope: Scope, context: ContainerContext): Promise<string[]> {
+  const gone: string[] = [];
+  for (const { id } of listContainers(context.db)) {
+    if (!isOver(readLife(context.paths.container(id)))) continue;
+    try {
+      await removeContainer(scope, context, id, { volumes: true });
+      gone.push(id);
+    } catch (error) {
+      // Started or removed by somebody else meanwhile: not ours any more.
+      if (!isTeuError(error, "conflict") && !isTeuError(error, "not-found")) throw error;
+    }
+  }
+  return gone;
+}
+
+function pruneImages({ db }: CollectContext, which: "dangling" | "unused" | "none"): Digest[] {
+  if (which === "none") return [];
+  return db.transaction(() => listImages(db).flatMap(({ id }) => {
+    const names = listImageNames(db, id);
+    const dangling = names.every((name) => name.name.includes("@"));
+    if ((which === "dangling" && !dangling) || containersOfImage(db, id).length > 0) return [];
+    for (const name of names) deleteImageName(db, name.name);
+    deleteImage(db, id);
+    return [id];
+  }));
+}
+
+async function pruneVolumes(scope: Scope, { db, paths }: CollectContext): Promise<string[]> {
+  const gone = db.transaction(() => {
+    const used = usedVolumes(db);
+    const unused = listVolumes(db).filter((volume) => !used.has(volume.name)).map((volume) => volume.name);
+    for (const name of unused) deleteVolume(db, name);
+    return unused;
+  });
+  for (const name of gone) {
+    const away = moveAway(paths.volume(name), paths.scratch);
+    if (away !== null) await removeMoved(scope, away);
+  }
+  return gone;
+}

@@ -1,0 +1,35 @@
+// Makes and ends leases.
+
+import type { Scope } from "@teu/base/scope";
+import type { ContentStore } from "@teu/image/content-store";
+
+import { OverlaySnapshots } from "../snapshots/overlay-snapshots.ts";
+import type { Database } from "./database.ts";
+import { addLease, deleteLease, EVERY_NEW_BLOB, touchLease } from "./lease-rows.ts";
+import { LeasedContent } from "./leased-content.ts";
+import type { Lease } from "./leases.ts";
+import type { EnginePaths } from "./paths.ts";
+
+/** A lease of this process, with the engine's own classes behind its faces. */
+export interface HeldLease extends Lease {
+  readonly content: LeasedContent;
+  readonly snapshots: OverlaySnapshots;
+}
+
+/** Takes a lease. Dispose it once rows refer to what was made. */
+export function holdLease(scope: Scope, db: Database, paths: EnginePaths, store: ContentStore): HeldLease {
+  const id = addLease(db, scope.now());
+  // Naming a thing twice would only cost another transaction.
+  const named = new Set<string>();
+  const keep = (kind: "blob" | "layer", digest: string) => {
+    if (named.has(kind + digest)) return;
+    touchLease(db, id, kind, [digest], scope.now());
+    named.add(kind + digest);
+  };
+  const content = new LeasedContent(store, (digest) => keep("blob", digest ?? EVERY_NEW_BLOB));
+  return {
+    id, content,
+    snapshots: new OverlaySnapshots({ db, paths, content, keep: (chainId) => keep("layer", chainId) }),
+    [Symbol.asyncDispose]: async () => deleteLease(db, id),
+  };
+}
