@@ -1,0 +1,207 @@
+// Makes a layer's tar from an overlay upper directory: no scan of the lower tree, the upper directory is the difference.
+// Names sorted by code point, directories before their content, whiteouts and opaque marks as image-spec writes them.
+// Same tree, same bytes. Sockets have no place in a tar and are left out. Needs root.
+
+import { readSync } from "node:fs";
+
+import { TeuError } from "@teu/base/errors";
+import type { Scope } from "@teu/base/scope";
+import { O_NOFOLLOW, O_NONBLOCK, O_RDONLY, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from "@teu/files/constants";
+import { readDir, readlinkAt } from "@teu/files/entries";
+import { openDirectory, openat2, OwnedFd } from "@teu/files/open";
+import { isType, type Stat, statAt } from "@teu/files/stat";
+import { getXattr, listXattrs } from "@teu/files/xattrs";
+
+import { isWhiteout, OPAQUE_XATTR, openChild, OVERLAY_XATTRS } from "../internal/union-tree.ts";
+import { NO_XATTRS, type TarEntry, type TarType } from "../tar/entry.ts";
+import { encodeTarHeader, TAR_END, tarEntry, tarPadding } from "../tar/writer.ts";
+import { OPAQUE_MARK, WHITEOUT_PREFIX } from "./entry-place.ts";
+import { ONE_COMPONENT } from "./layer-tree.ts";
+import { UnionView } from "./union-view.ts";
+
+/** What to make a layer of. */
+export interface DiffOptions {
+  /** The upper directory, not in use by a mount that still writes. */
+  readonly upper: string;
+  /** Directories below it, topmost first: tell whether an opaque directory hides anything. */
+  readonly lower: readonly string[];
+  /** Later times become this one: SOURCE_DATE_EPOCH, in nanoseconds. */
+  readonly latestNs?: bigint;
+}
+
+/** Tar bytes are handed over in pieces of about this size. */
+const CHUNK = 512 << 10;
+const READ_BYTES = 1 << 20;
+
+const TYPES: ReadonlyMap<number, TarType> = new Map([
+  [S_IFREG, "file"], [S_IFDIR, "directory"], [S_IFLNK, "symlink"], [S_IFCHR, "character"], [S_IFBLK, "block"], [S_IFIFO, "fifo"],
+]);
+
+/**
+ * The tar of a layer, in chunks that belong to the reader.
+ * @throws TeuError `unsupported` for redirect_dir and metacopy, `conflict` when a file changes while it is read.
+ */
+export async function* diffOverlay(scope: Scope, options: DiffOptions): AsyncIterable<Uint8Array> {
+  using view = UnionView.open(options.lower);
+  using upper = openDirectory(options.upper);
+  const walker = new DiffWalker(scope, options, view);
+  const out = new Chunker();
+  for (const bytes of walker.directory(upper.fd, "")) {
+    const full = out.add(bytes);
+    if (full === null) continue;
+    scope.check("make layer");
+    yield full;
+  }
+  out.add(TAR_END);
+  yield out.rest();
+}
+
+/** Gathers small pieces; large ones pass. */
+class Chunker {
+  #parts: Uint8Array[] = [];
+  #size = 0;
+
+  add(bytes: Uint8Array): Uint8Array | null {
+    this.#parts.push(bytes);
+    this.#size += bytes.length;
+    return this.#size >= CHUNK ? this.rest() : null;
+  }
+
+  rest(): Uint8Array {
+    const all = Buffer.concat(this.#parts, this.#size);
+    this.#parts = [];
+    this.#size = 0;
+    return all;
+  }
+}
+
+class DiffWalker {
+  readonly #scope: Scope;
+  readonly #latestNs: bigint | undefined;
+  readonly #lower: UnionView;
+  /** First name of each file with several. */
+  readonly #names = new Map<string, string>();
+
+  constructor(scope: Scope, options: DiffOptions, lower: UnionView) {
+    this.#scope = scope;
+    this.#latestNs = options.latestNs;
+    this.#lower = lower;
+  }
+
+  /** Everything below the directory `fd`, whose path is `path` ("" or "a/b/"). */
+  *directory(fd: number, path: string): Generator<Uint8Array> {
+    for (const { name } of readDir(fd).toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+      const stat = statAt(fd, name);
+      if (isWhiteout(stat)) {
+        yield encodeTarHeader(tarEntry({ type: "file", name: path + WHITEOUT_PREFIX + name }));
+        continue;
+      }
+      // Reading it back would delete something.
+      if (name.startsWith(WHITEOUT_PREFIX)) throw unsupported(path + name, 'file names with ".wh." cannot be in a layer');
+      if (isType(stat.mode, S_IFSOCK)) {
+        this.#scope.log.debug("socket left out of layer", { path: path + name });
+        continue;
+      }
+      yield* isType(stat.mode, S_IFDIR) ? this.#subdirectory(fd, name, path, stat) : this.#leaf(fd, name, path, stat);
+    }
+  }
+
+  *#subdirectory(parent: number, name: string, path: string, stat: Stat): Generator<Uint8Array> {
+    using fd = new OwnedFd(openChild(parent, name));
+    const full = `${path}${name}`;
+    const { xattrs, overlay } = this.#xattrs(fd.fd, "", full);
+    yield encodeTarHeader(this.#entry(full, stat, { xattrs }));
+    const opaque = overlay.get(OPAQUE_XATTR)?.[0];
+    // "x": whiteouts as attributes (Linux 6.7, nested overlays).
+    if (opaque !== undefined && opaque !== 0x79) throw unsupported(full, "whiteouts kept as attributes are not read");
+    // The kernel marks every new directory opaque; only one that hides something needs to say so.
+    if (opaque !== undefined && this.#hides(full)) {
+      yield encodeTarHeader(tarEntry({ type: "file", name: `${full}/${OPAQUE_MARK}` }));
+    }
+    yield* this.directory(fd.fd, `${full}/`);
+  }
+
+  #hides(path: string): boolean {
+    const below = this.#lower.lookup(path, { follow: false });
+    return below !== null && isType(below.stat.mode, S_IFDIR);
+  }
+
+  *#leaf(fd: number, name: string, path: string, stat: Stat): Generator<Uint8Array> {
+    const full = `${path}${name}`;
+    const first = stat.nlink > 1 ? this.#firstName(full, stat) : null;
+    if (first !== null) {
+      yield encodeTarHeader(this.#entry(full, stat, { type: "hardlink", linkName: first, size: 0 }));
+      return;
+    }
+    const { xattrs, overlay } = this.#xattrs(fd, name, full);
+    if (overlay.has("trusted.overlay.metacopy")) {
+      throw unsupported(full, "its content was left in a lower layer (metacopy)", "mount the overlay with metacopy=off");
+    }
+    if (isType(stat.mode, S_IFLNK)) {
+      yield encodeTarHeader(this.#entry(full, stat, { xattrs, linkName: readlinkAt(fd, name), size: 0 }));
+    } else if (isType(stat.mode, S_IFREG)) {
+      yield encodeTarHeader(this.#entry(full, stat, { xattrs }));
+      yield* content(fd, name, full, stat.size);
+    } else {
+      yield encodeTarHeader(this.#entry(full, stat, { xattrs, devMajor: stat.rdevMajor, devMinor: stat.rdevMinor }));
+    }
+  }
+
+  #firstName(full: string, stat: Stat): string | null {
+    const key = `${stat.devMajor}:${stat.devMinor}:${stat.ino}`;
+    const first = this.#names.get(key);
+    if (first === undefined) this.#names.set(key, full);
+    return first ?? null;
+  }
+
+  #entry(name: string, stat: Stat, more: Partial<TarEntry>): TarEntry {
+    const type = TYPES.get(stat.mode & S_IFMT);
+    if (type === undefined) throw unsupported(name, "it is of no known type");
+    const late = this.#latestNs !== undefined && stat.mtimeNs > this.#latestNs;
+    return tarEntry({
+      type, name,
+      size: type === "file" ? stat.size : 0,
+      mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid,
+      mtimeNs: late ? (this.#latestNs as bigint) : stat.mtimeNs,
+      ...more,
+    });
+  }
+
+  /** Attributes that belong to the file, and overlayfs' own. */
+  #xattrs(fd: number, name: string, full: string): { xattrs: ReadonlyMap<string, Uint8Array>; overlay: Map<string, Uint8Array> } {
+    const keys = listXattrs(fd, name);
+    if (keys.length === 0) return { xattrs: NO_XATTRS, overlay: new Map() };
+    const xattrs = new Map<string, Uint8Array>();
+    const overlay = new Map<string, Uint8Array>();
+    for (const key of keys) {
+      const value = getXattr(fd, name, key);
+      if (value !== null) (key.startsWith(OVERLAY_XATTRS) ? overlay : xattrs).set(key, value);
+    }
+    if (overlay.has("trusted.overlay.redirect")) {
+      throw unsupported(full, "it was renamed with overlayfs' redirect_dir", "mount the overlay with redirect_dir=off");
+    }
+    return { xattrs, overlay };
+  }
+}
+
+function* content(dirfd: number, name: string, full: string, size: number): Generator<Uint8Array> {
+  if (size === 0) return;
+  using file = new OwnedFd(openat2(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, ONE_COMPONENT));
+  for (let at = 0; at < size; ) {
+    const buffer = Buffer.allocUnsafeSlow(Math.min(READ_BYTES, size - at));
+    const length = readSync(file.fd, buffer, 0, buffer.length, at);
+    if (length === 0) {
+      const message = `it became shorter than ${size} bytes while it was read`;
+      throw new TeuError({ code: "conflict", op: "make layer", subject: full, message });
+    }
+    yield buffer.subarray(0, length);
+    at += length;
+  }
+  yield tarPadding(size);
+}
+
+function unsupported(subject: string, message: string, hint?: string): TeuError {
+  return new TeuError({ code: "unsupported", op: "make layer", subject, message, ...(hint === undefined ? {} : { hint }) });
+}
+
+export { packLayer } from "./pack.ts";
