@@ -50,7 +50,7 @@ export class Host implements Disposable {
       if (name !== "busybox") spawnSync("ln", ["-sfn", "busybox", join(this.base, "bin", name)]);
       if (name === "sh") break;
     }
-    for (const name of ["sh", "sleep", "cat", "echo", "true", "false", "ip", "nc", "wget", "ls", "yes", "head", "stty", "dd", "id", "kill", "httpd", "ping", "seq", "hostname", "setsid"]) {
+    for (const name of ["sh", "sleep", "cat", "echo", "true", "false", "ip", "nc", "wget", "ls", "yes", "head", "stty", "dd", "id", "kill", "httpd", "ping", "seq", "hostname", "setsid", "tail", "grep", "tty", "mkdir", "mount"]) {
       spawnSync("ln", ["-sfn", "busybox", join(this.base, "bin", name)]);
     }
   }
@@ -83,6 +83,11 @@ export class Host implements Disposable {
   /** The network namespace to start shims in. */
   get networkPath(): string | undefined {
     return this.#namespace === undefined ? undefined : `/proc/${this.#namespace.pid}/ns/net`;
+  }
+
+  /** Runs the shim's --cleanup. */
+  cleanUp(container: ShimContainer): { status: number | null; output: string } {
+    return this.inNetwork(SHIM, ["--config", container.configFile, "--cleanup"]);
   }
 
   /** Everything of ours that is still there: to be compared with nothing. */
@@ -215,6 +220,8 @@ export class ShimContainer implements Disposable {
     const found: string[] = [];
     for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
       try {
+        // A killed shim's container is left to the machine's init, which may take its time to reap.
+        if (/^State:\s*Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"))) continue;
         if (readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(this.id)) found.push(`process ${pid}`);
         if (readFileSync(`/proc/${pid}/cgroup`, "utf8").includes(this.id)) found.push(`process ${pid} in its cgroup`);
       } catch {
