@@ -63,10 +63,7 @@ export function enterContainer(kernel: Kernel, request: EnterRequest): { pid: nu
   };
   const twin = clone(kernel, prepared);
   try {
-    joinCgroup(kernel, record.cgroup, twin.pid, cgroupDirectory(record.cgroup, "") !== null);
     if (plan.oomScoreAdj !== null) kernel.fs.writeTextAt(AT_FDCWD, `/proc/${twin.pid}/oom_score_adj`, String(plan.oomScoreAdj));
-    if (twin.receive() === null) throw new TeuError({ code: "internal", op: "enter container", message: "the new process ended" });
-    twin.resume();
     if (twin.receive() === null) throw new TeuError({ code: "internal", op: "enter container", message: "the new process ended" });
     if (request.pidFile !== "") kernel.fs.replaceFileAt(AT_FDCWD, request.pidFile, String(twin.pid), 0o644, false);
     twin.resume();
@@ -109,8 +106,7 @@ function clone(kernel: Kernel, prepared: Prepared): Twin {
 function* enterChild(kernel: Kernel, prepared: Prepared, channel: ChildChannel): Generator<ChildMessage, void, void> {
   const { process, fs } = kernel;
   const { plan, seccomp, request } = prepared;
-  // In its cgroups before anything of the container can see it.
-  yield { step: "cgroup" };
+  joinCgroup(kernel, request.record.cgroup);
   process.setsid();
   const inside = prepared.flags & ~(CLONE_NEWPID | CLONE_NEWTIME);
   if (inside !== 0) kernel.namespace.setns(prepared.init, inside);

@@ -6,7 +6,7 @@ import { CLONE_NEWCGROUP } from "@teu/sys/constants/process";
 import type { Kernel } from "@teu/sys/kernel";
 import type { State } from "@teu/specs/runtime";
 import { become, execute } from "./become.ts";
-import type { CgroupHandle } from "./cgroup/manager.ts";
+import { type CgroupHandle, cgroupRecord, joinCgroup } from "./cgroup/manager.ts";
 import { adoptConsole, openConsole, sendConsole } from "./console.ts";
 import { bindOver } from "./devices.ts";
 import { runHooks } from "./hooks.ts";
@@ -75,9 +75,10 @@ export function needsHookPause(plan: StartPlan): boolean {
   return [prestart, createRuntime, createContainer].some((hooks) => (hooks ?? []).length > 0);
 }
 
-function* enterNamespaces(kernel: Kernel, { plan, joins, newKeyring }: ChildEnvironment): Generator<ChildMessage, void, void> {
+function* enterNamespaces(kernel: Kernel, { plan, joins, newKeyring, cgroup }: ChildEnvironment): Generator<ChildMessage, void, void> {
   const { process } = kernel;
   const { namespaces } = plan;
+  joinCgroup(kernel, cgroupRecord(cgroup.plan));
   if (namespaces.newUser) {
     // Root of the new namespace exists only once the parent has written the maps.
     yield { step: "maps" };
@@ -88,8 +89,7 @@ function* enterNamespaces(kernel: Kernel, { plan, joins, newKeyring }: ChildEnvi
   enterJoins(kernel, joins);
   if (namespaces.newNetwork) raiseLoopback(kernel);
   if (namespaces.newCgroup) {
-    // The cgroup it is in becomes the namespace's root, so it must have been moved first.
-    yield { step: "cgroup" };
+    // The cgroup that it is in by now becomes the namespace's root.
     kernel.namespace.unshare(CLONE_NEWCGROUP);
   }
   if (newKeyring) joinKeyring(kernel, plan.id);

@@ -1,4 +1,4 @@
-// The parent's half of a start: prepares on the host, clones, joins, maps, runs the host's hooks, records. Undoes all of it when
+// The parent's half of a start: prepares on the host, clones, maps, runs the host's hooks, records. Undoes all of it when
 // anything fails. What the child does is in start-child.ts.
 // portable: no host types here.
 
@@ -12,7 +12,7 @@ import type { Spec, State } from "@teu/specs/runtime";
 import { type ContainerRecord, StateDirectory } from "../container/record.ts";
 import { RESULT_FIFO, START_FIFO, processStat, specState } from "../container/status.ts";
 import { detectCgroups } from "./cgroup/layout.ts";
-import { type CgroupHandle, cgroupRecord, createCgroup, joinCgroup, removeCgroup } from "./cgroup/manager.ts";
+import { type CgroupHandle, cgroupRecord, createCgroup, removeCgroup } from "./cgroup/manager.ts";
 import { connectConsoleSocket } from "./console.ts";
 import { runHooks } from "./hooks.ts";
 import { openBindSource } from "./mount-apply.ts";
@@ -69,7 +69,7 @@ export function startContainer(kernel: Kernel, request: StartRequest): Started {
     const environment = prepareChild(kernel, plan, request, directory, record, seccomp, cgroup);
     const twin = clone(kernel, plan, environment);
     undo.push(() => endChild(kernel, twin));
-    const finished = accompany(kernel, plan, request, directory, record, environment, twin);
+    const finished = accompany(kernel, plan, request, directory, record, twin);
     return { pid: twin.pid, pidfd: twin.pidfd, directory, record: finished };
   } catch (error) {
     undo.run();
@@ -156,10 +156,8 @@ function inheritedFds(environment: ChildEnvironment): number[] {
 
 /** Meets the child at each of its steps until it is ready; then records it and lets it go. */
 function accompany(
-  kernel: Kernel, plan: StartPlan, request: StartRequest, directory: StateDirectory, record: ContainerRecord,
-  environment: ChildEnvironment, twin: Twin,
+  kernel: Kernel, plan: StartPlan, request: StartRequest, directory: StateDirectory, record: ContainerRecord, twin: Twin,
 ): ContainerRecord {
-  joinCgroup(kernel, record.cgroup, twin.pid, environment.cgroup.unifiedFd >= 0);
   if (plan.process.oomScoreAdj !== null) setOomScore(kernel, twin.pid, plan.process.oomScoreAdj);
   const known: ContainerRecord = { ...record, pid: twin.pid, startTime: processStat(kernel, twin.pid)?.startTime ?? 0 };
   for (;;) {

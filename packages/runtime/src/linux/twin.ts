@@ -10,7 +10,7 @@ import type { Kernel } from "@teu/sys/kernel";
 
 /** Where the child is; it goes on after the parent's `resume`. */
 export interface ChildMessage {
-  readonly step: "maps" | "cgroup" | "hooks" | "ready";
+  readonly step: "maps" | "hooks" | "ready";
 }
 
 /** The child's ear and mouth. */

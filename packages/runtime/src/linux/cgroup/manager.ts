@@ -43,12 +43,15 @@ export function createCgroup(kernel: Kernel, plan: CgroupPlan): CgroupHandle {
   }
 }
 
-/** Moves a process into every v1 directory (and v2's, unless it was born there). */
-export function joinCgroup(kernel: Kernel, record: CgroupRecord, pid: number, bornInUnified: boolean): void {
+/**
+ * Moves this process, which has one thread, into every v1 directory; v2's it was born in. A thread that moves itself ("0" in
+ * "tasks") needs no global lock in the kernel, whereas "cgroup.procs" waits for an RCU grace period: several milliseconds.
+ */
+export function joinCgroup(kernel: Kernel, record: CgroupRecord): void {
   for (const { controllers, path } of record.directories) {
-    if (controllers === "" && bornInUnified) continue;
+    if (controllers === "") continue;
     try {
-      kernel.fs.writeTextAt(AT_FDCWD, `${path}/cgroup.procs`, String(pid));
+      kernel.fs.writeTextAt(AT_FDCWD, `${path}/tasks`, "0");
     } catch (error) {
       throw new TeuError({ code: "internal", op: "join cgroup", subject: path, message: "refused", cause: error });
     }
