@@ -1,8 +1,11 @@
 // Plants one violation of each rule of the documentation checker.
 
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
-import { checkReadme, checkSources } from "./check-docs.ts";
+import { checkLinks, checkReadme, checkSources } from "./check-docs.ts";
 import { parseSource } from "./check/sources.ts";
 
 // Spelled so that this file is not itself a violation.
@@ -83,4 +86,18 @@ test("checkReadme: missing page, snippet and dependency lines are seen", () => {
     }),
     [],
   );
+});
+
+test("checkLinks: a link to a page that is not there is seen", () => {
+  const directory = mkdtempSync(join(tmpdir(), "teu-links-"));
+  try {
+    writeFileSync(
+      join(directory, "A.md"),
+      "[b](B.md) [gone](docs/C.md#part) [web](https://example.org/) [here](#part)",
+    );
+    writeFileSync(join(directory, "B.md"), "[a](A.md#x)");
+    assert.deepEqual(checkLinks(directory), ["A.md: there is no docs/C.md"]);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 });

@@ -37,8 +37,8 @@ const KEYWORDS = [
   "const",
 ];
 
-/** Output file to exported validator to schema. */
-export const OUTPUTS: Readonly<Record<string, Readonly<Record<string, object>>>> = {
+// Output file to exported validator to schema.
+const OUTPUTS: Readonly<Record<string, Readonly<Record<string, object>>>> = {
   image: {
     descriptor: image.Descriptor,
     manifest: image.ImageManifest,
@@ -158,8 +158,8 @@ function capital(word: string): string {
   return word.slice(0, 1).toUpperCase() + word.slice(1);
 }
 
-/** The text of `src/gen/<name>.ts`. */
-export function generate(name: string): string {
+// The text of `src/gen/<name>.ts`.
+function generate(name: string): string {
   // Through JSON: the schema library adds symbols that are not part of a schema.
   return new Generator().module(JSON.parse(JSON.stringify(OUTPUTS[name])) as Readonly<Record<string, Schema>>);
 }

@@ -21,8 +21,8 @@ export interface Import {
   readonly offset: number;
 }
 
-/** Where sources are. Generated files are sources like others, but see `isGenerated`. */
-export const SOURCE_GLOBS: readonly string[] = [
+// Generated files are sources like others, but see `isGenerated`.
+const SOURCE_GLOBS = [
   "packages/*/src/**/*.ts",
   "tools/**/*.ts",
   "tests/**/*.ts",

@@ -52,8 +52,8 @@ export interface TagList {
   readonly tags: readonly string[];
 }
 
-/** Longest repository name; clients put a host in front and cap both together at 255. */
-export const MAX_NAME_LENGTH = 255;
+// Clients put a host in front and cap both together at 255.
+const MAX_NAME_LENGTH = 255;
 
 // Written so that no input makes it backtrack: each separator run is followed by at least one letter or digit.
 const NAME = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;

@@ -7,8 +7,8 @@ import * as gen from "./gen/runtime.ts";
 import { parseJson } from "./json.ts";
 import { validated } from "./validation.ts";
 
-/** Largest document, in characters. Real ones with a long system call filter have about 60,000. */
-export const RUNTIME_DOCUMENT_LIMIT: number = 4 << 20;
+// Characters. Real documents with a long system call filter have about 60,000.
+const LIMIT = 4 << 20;
 
 /**
  * Reads config.json; any ociVersion 1.x is taken, unknown members stay.
@@ -34,5 +34,5 @@ export function parseState(text: string): State {
 }
 
 function read<T>(text: string, document: string, validate: Parameters<typeof validated>[2]): T {
-  return validated<T>(parseJson(text, { document, maxLength: RUNTIME_DOCUMENT_LIMIT }), document, validate);
+  return validated<T>(parseJson(text, { document, maxLength: LIMIT }), document, validate);
 }

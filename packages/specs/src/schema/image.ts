@@ -24,8 +24,7 @@ const platformFields = {
   variant: Type.Optional(Type.String()),
 };
 
-/** Entry of an index or of a config. */
-export const Platform = Type.Object(platformFields);
+const Platform = Type.Object(platformFields);
 
 /** Reference to content. */
 export const Descriptor = Type.Object({
