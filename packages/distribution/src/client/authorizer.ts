@@ -1,0 +1,113 @@
+// Knows for one registry how to authorise requests: nothing, Basic, or Bearer tokens, learnt from its challenges.
+// Tokens are kept per realm, service and scope until shortly before they expire; the same token is fetched once by many tasks.
+
+import type { Scope } from "@teu/base/scope";
+
+import { type Challenge, parseChallenges } from "../wire/challenge.ts";
+import { formatTokenScope, parseTokenScope, type TokenScope } from "../wire/token-scope.ts";
+import type { Credential, CredentialSource } from "./credentials.ts";
+import type { HttpResponse, HttpTransport } from "./http-transport.ts";
+import { type BearerToken, basicAuthorization, fetchToken } from "./token-client.ts";
+
+/** Renewed this long before it ends. */
+const MARGIN = 10_000;
+
+/** Authorises requests to one registry. */
+export class Authorizer {
+  readonly #domain: string;
+  readonly #registry: URL;
+  readonly #transport: HttpTransport;
+  readonly #credentials: CredentialSource;
+  readonly #tokens: Map<string, Promise<BearerToken>> = new Map();
+  readonly #found: Map<string, Promise<Credential | null>> = new Map();
+  #challenge: Challenge | undefined;
+
+  /** `domain` is what credentials are filed under, `registry` where requests go. */
+  constructor(domain: string, registry: URL, transport: HttpTransport, credentials: CredentialSource) {
+    this.#domain = domain;
+    this.#registry = registry;
+    this.#transport = transport;
+    this.#credentials = credentials;
+  }
+
+  /** The Authorization header for a request, from what was learnt so far; undefined for none. */
+  async authorization(scope: Scope, wanted: readonly TokenScope[]): Promise<string | undefined> {
+    const challenge = this.#challenge;
+    if (challenge === undefined) return undefined;
+    const credential = await this.#credential(scope, wanted);
+    if (challenge.scheme === "basic") return credential !== null && "username" in credential ? basicAuthorization(credential) : undefined;
+    const { token } = await this.#token(scope, challenge, wanted, credential);
+    return `Bearer ${token}`;
+  }
+
+  /**
+   * Learns from a 401 answer; true when the request is worth another try. `used`: the header it was refused with.
+   */
+  async learn(scope: Scope, response: HttpResponse, wanted: readonly TokenScope[], used: string | undefined): Promise<boolean> {
+    const challenges = parseChallenges(response.headerValues("www-authenticate"));
+    const bearer = challenges.find(({ scheme, parameters }) => scheme === "bearer" && parameters.has("realm"));
+    const challenge = bearer ?? challenges.find(({ scheme }) => scheme === "basic");
+    if (challenge === undefined) return false;
+    this.#challenge = challenge;
+    if (challenge.scheme === "basic") {
+      const credential = await this.#credential(scope, wanted);
+      return credential !== null && "username" in credential && used !== basicAuthorization(credential);
+    }
+    // A token that was refused is of no more use: it was revoked, or ended while the request was on its way.
+    const key = tokenKey(challenge, wanted);
+    const held = await this.#tokens.get(key)?.catch(() => undefined);
+    if (held !== undefined && used === `Bearer ${held.token}`) this.#tokens.delete(key);
+    return true;
+  }
+
+  async #token(scope: Scope, challenge: Challenge, wanted: readonly TokenScope[], credential: Credential | null): Promise<BearerToken> {
+    const key = tokenKey(challenge, wanted);
+    const held = this.#tokens.get(key);
+    if (held !== undefined) {
+      const token = await held.catch(() => null);
+      if (token !== null && token.expiresAt - MARGIN > scope.now()) return token;
+      if (this.#tokens.get(key) === held) this.#tokens.delete(key);
+    }
+    const pending = this.#tokens.get(key) ?? fetchToken(scope, this.#transport, {
+      registry: this.#registry,
+      realm: challenge.parameters.get("realm") ?? "",
+      service: challenge.parameters.get("service"),
+      scopes: scopesOf(challenge, wanted),
+      credential,
+    });
+    this.#tokens.set(key, pending);
+    try {
+      return await pending;
+    } catch (error) {
+      if (this.#tokens.get(key) === pending) this.#tokens.delete(key);
+      throw error;
+    }
+  }
+
+  #credential(scope: Scope, wanted: readonly TokenScope[]): Promise<Credential | null> {
+    const repository = wanted.find(({ type }) => type === "repository")?.name ?? "";
+    const held = this.#found.get(repository);
+    if (held !== undefined) return held;
+    const found = this.#credentials.find(scope, this.#domain, repository);
+    this.#found.set(repository, found);
+    // A failure is not remembered: it may have been one task's cancellation.
+    found.catch(() => this.#found.delete(repository));
+    return found;
+  }
+}
+
+// What we want, and what the registry says it wants on top: names may differ behind a proxy.
+function scopesOf(challenge: Challenge, wanted: readonly TokenScope[]): string[] {
+  const asked = (challenge.parameters.get("scope") ?? "").split(" ").map(parseTokenScope).filter((scope) => scope !== null);
+  const merged = new Map<string, TokenScope>();
+  for (const scope of [...wanted, ...asked]) {
+    const key = `${scope.type}:${scope.name}`;
+    merged.set(key, { ...scope, actions: [...(merged.get(key)?.actions ?? []), ...scope.actions] });
+  }
+  return [...merged.values()].map(formatTokenScope).sort();
+}
+
+function tokenKey(challenge: Challenge, wanted: readonly TokenScope[]): string {
+  const { parameters } = challenge;
+  return [parameters.get("realm"), parameters.get("service"), ...wanted.map(formatTokenScope).sort()].join(" ");
+}

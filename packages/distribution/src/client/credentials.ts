@@ -1,0 +1,224 @@
+// Credentials from the files that Docker and Podman share: config.json and auth.json, with `auths`, `credHelpers` and `credsStore`.
+// Reads and writes keep whatever else is in a file. Where the files are is decided by `credentialFiles`; this module reads no environment.
+
+import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import path from "node:path";
+import { randomUUID } from "node:crypto";
+import { isTeuError, TeuError } from "@teu/base/errors";
+import type { Scope } from "@teu/base/scope";
+import { parseJson } from "@teu/specs/json";
+
+import { eraseWithHelper, getFromHelper, storeWithHelper } from "./credential-helper.ts";
+
+/** What proves who we are. */
+export type Credential =
+  | { readonly username: string; readonly password: string }
+  /** A refresh token of the registry's token server. */
+  | { readonly identityToken: string };
+
+/** Where credentials come from. */
+export interface CredentialSource {
+  /** For a registry host as in references, and a repository on it; null for none. */
+  find(scope: Scope, host: string, repository?: string): Promise<Credential | null>;
+}
+
+/** Nobody in particular. */
+export const noCredentials: CredentialSource = { find: async () => null };
+
+/** Docker Hub's key in credential files. */
+const HUB_KEY = "https://index.docker.io/v1/";
+const SIZE_LIMIT = 1 << 20;
+
+interface ConfigFile {
+  auths?: Record<string, { auth?: string; username?: string; password?: string; identitytoken?: string }>;
+  credHelpers?: Record<string, string>;
+  credsStore?: string;
+  [other: string]: unknown;
+}
+
+/**
+ * Files of an environment in the order in which they are read; the first is the one that `store` writes.
+ * REGISTRY_AUTH_FILE, DOCKER_CONFIG, XDG_RUNTIME_DIR and HOME are looked at.
+ */
+export function credentialFiles(env: Readonly<Record<string, string | undefined>>): string[] {
+  const { REGISTRY_AUTH_FILE: explicit, DOCKER_CONFIG: docker, XDG_RUNTIME_DIR: runtime, HOME: home } = env;
+  const files = [
+    explicit,
+    docker !== undefined && docker !== "" ? path.join(docker, "config.json") : home === undefined ? undefined : path.join(home, ".docker", "config.json"),
+    runtime === undefined || runtime === "" ? undefined : path.join(runtime, "containers", "auth.json"),
+    home === undefined ? undefined : path.join(home, ".config", "containers", "auth.json"),
+  ];
+  return files.filter((file): file is string => file !== undefined && file !== "");
+}
+
+/** Credentials in files and in the helpers that they name. */
+export class CredentialStore implements CredentialSource {
+  readonly #files: readonly string[];
+
+  /** `files` as from `credentialFiles`; they need not exist. */
+  constructor(files: readonly string[]) {
+    this.#files = files;
+  }
+
+  /** The first file (or its helper) that knows the host. @throws TeuError `invalid` for a file that cannot be understood. */
+  async find(scope: Scope, host: string, repository: string = ""): Promise<Credential | null> {
+    for (const file of this.#files) {
+      const config = await readConfig(scope, file);
+      const found = config === null ? null : await findIn(scope, config, host, repository);
+      if (found !== null) return found;
+    }
+    return null;
+  }
+
+  /** Remembers a credential: in the helper that the first file names for the host, else in that file. Returns where. */
+  async store(scope: Scope, host: string, credential: Credential): Promise<string> {
+    const file = this.#writable();
+    const config = (await readConfig(scope, file)) ?? {};
+    const helper = helperFor(config, host);
+    if (helper !== undefined) {
+      await storeWithHelper(scope, helper, keyOf(host), credential);
+      return `credential helper ${helper}`;
+    }
+    const entry = "identityToken" in credential
+      ? { auth: encodeAuth("<token>", ""), identitytoken: credential.identityToken }
+      : { auth: encodeAuth(credential.username, credential.password) };
+    await writeConfig(scope, file, { ...config, auths: { ...config.auths, [keyOf(host)]: entry } });
+    return file;
+  }
+
+  /** Forgets the credential of a host in every file and helper; false when there was none. */
+  async erase(scope: Scope, host: string): Promise<boolean> {
+    let erased = false;
+    for (const file of this.#files) {
+      const config = await readConfig(scope, file);
+      if (config === null) continue;
+      const helper = helperFor(config, host);
+      if (helper !== undefined && (await getFromHelper(scope, helper, keyOf(host))) !== null) {
+        await eraseWithHelper(scope, helper, keyOf(host));
+        erased = true;
+      }
+      const left = Object.fromEntries(Object.entries(config.auths ?? {}).filter(([key]) => normalKey(key) !== normalKey(host)));
+      if (Object.keys(left).length === Object.keys(config.auths ?? {}).length) continue;
+      await writeConfig(scope, file, { ...config, auths: left });
+      erased = true;
+    }
+    return erased;
+  }
+
+  #writable(): string {
+    const [file] = this.#files;
+    if (file !== undefined) return file;
+    throw new TeuError({ code: "invalid", op: "store credentials", message: "no file to keep them in", hint: "set HOME or DOCKER_CONFIG" });
+  }
+}
+
+async function findIn(scope: Scope, config: ConfigFile, host: string, repository: string): Promise<Credential | null> {
+  const helper = helperFor(config, host);
+  if (helper !== undefined) {
+    const found = await getFromHelper(scope, helper, keyOf(host));
+    if (found !== null) return found;
+  }
+  for (const key of lookupKeys(host, repository)) {
+    for (const [name, entry] of Object.entries(config.auths ?? {})) {
+      const credential = normalKey(name) === key ? decodeEntry(entry) : null;
+      if (credential !== null) return credential;
+    }
+  }
+  return null;
+}
+
+// containers-auth.json: a key may be narrower than a host; the most specific one counts.
+function lookupKeys(host: string, repository: string): string[] {
+  const base = normalKey(host);
+  const parts = repository === "" ? [] : repository.split("/");
+  const narrow = parts.map((_, i) => `${base}/${parts.slice(0, parts.length - i).join("/")}`);
+  return [...narrow, base];
+}
+
+/** "https://index.docker.io/v1/" and "docker.io" are one; so are "https://host/v2/" and "host". */
+function normalKey(key: string): string {
+  const bare = key.replace(/^https?:\/\//, "").replace(/\/v[12]\/?$/, "").replace(/\/+$/, "");
+  return ["index.docker.io", "registry-1.docker.io", "docker.io"].includes(bare) ? "docker.io" : bare;
+}
+
+function keyOf(host: string): string {
+  return normalKey(host) === "docker.io" ? HUB_KEY : host;
+}
+
+function helperFor(config: ConfigFile, host: string): string | undefined {
+  const named = Object.entries(config.credHelpers ?? {}).find(([key]) => normalKey(key) === normalKey(host))?.[1];
+  return named ?? (config.credsStore === "" ? undefined : config.credsStore);
+}
+
+function decodeEntry(entry: NonNullable<ConfigFile["auths"]>[string]): Credential | null {
+  if (entry.identitytoken !== undefined && entry.identitytoken !== "") return { identityToken: entry.identitytoken };
+  if (entry.auth !== undefined && entry.auth !== "") {
+    const text = Buffer.from(entry.auth, "base64").toString("utf8");
+    const colon = text.indexOf(":");
+    // Docker ends passwords at the first NUL.
+    return colon < 0 ? null : { username: text.slice(0, colon), password: text.slice(colon + 1).replace(/\0+$/, "") };
+  }
+  if (entry.username === undefined || entry.username === "") return null;
+  return { username: entry.username, password: entry.password ?? "" };
+}
+
+function encodeAuth(username: string, password: string): string {
+  return Buffer.from(`${username}:${password}`, "utf8").toString("base64");
+}
+
+async function readConfig(scope: Scope, file: string): Promise<ConfigFile | null> {
+  scope.check("read credentials");
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (error) {
+    const errno = (error as NodeJS.ErrnoException).code;
+    if (errno === "ENOENT" || errno === "ENOTDIR") return null;
+    throw new TeuError({ code: errno === "EACCES" ? "denied" : "unavailable", op: "read credentials", subject: file, message: "file cannot be read", cause: error });
+  }
+  if (text.trim() === "") return {};
+  try {
+    return checkedConfig(parseJson(text, { document: "credentials", maxLength: SIZE_LIMIT }));
+  } catch (cause) {
+    if (!isTeuError(cause, "invalid")) throw cause;
+    throw new TeuError({ code: "invalid", op: "read credentials", subject: file, message: "it is not a Docker config.json", cause });
+  }
+}
+
+function checkedConfig(value: unknown): ConfigFile {
+  const config = record(value, "");
+  for (const [key, entry] of Object.entries(record(config["auths"] ?? {}, "auths"))) record(entry, `auths/${key}`);
+  for (const name of Object.values(record(config["credHelpers"] ?? {}, "credHelpers"))) text(name, "credHelpers");
+  text(config["credsStore"] ?? "", "credsStore");
+  return config as ConfigFile;
+}
+
+function record(value: unknown, at: string): Record<string, unknown> {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new TeuError({ code: "invalid", op: "read credentials", message: `/${at} must be an object` });
+}
+
+function text(value: unknown, at: string): void {
+  if (typeof value !== "string") throw new TeuError({ code: "invalid", op: "read credentials", message: `/${at} must be text` });
+}
+
+// Written beside and renamed: another program reads the old file or the new one, never half of it.
+async function writeConfig(scope: Scope, file: string, config: ConfigFile): Promise<void> {
+  scope.check("store credentials");
+  const directory = path.dirname(file);
+  const temporary = path.join(directory, `.${path.basename(file)}.${randomUUID()}`);
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const handle = await open(temporary, "wx", 0o600);
+    try {
+      await handle.writeFile(`${JSON.stringify(config, null, "\t")}\n`);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, file);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw new TeuError({ code: "denied", op: "store credentials", subject: file, message: "file cannot be written", cause: error });
+  }
+}

@@ -1,0 +1,193 @@
+// One HTTP exchange over node:http or node:https with kept-alive connections: no redirects, no authentication, no retries.
+// (undici would cost every command 56 ms to load.) Failures become TeuErrors that say what to do.
+
+import type { Agent, ClientRequest, IncomingHttpHeaders, IncomingMessage, RequestOptions } from "node:http";
+import http from "node:http";
+import { TeuError } from "@teu/base/errors";
+import { endedError, type Scope } from "@teu/base/scope";
+
+import { isLoopback } from "./loopback.ts";
+import { networkError } from "./network-error.ts";
+
+/** A body that can be sent again after a failure. */
+export interface RequestBody {
+  /** Bytes. */
+  readonly size: number;
+  open(): AsyncIterable<Uint8Array>;
+}
+
+/** A request. */
+export interface HttpRequest {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: RequestBody;
+}
+
+/** An answer. Dispose it or read its body to the end: only then the connection serves others. */
+export interface HttpResponse extends AsyncDisposable {
+  readonly status: number;
+  readonly url: URL;
+  readonly headers: IncomingHttpHeaders;
+  /** All values of a header that may be repeated. */
+  headerValues(name: string): readonly string[];
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+/** How a transport connects. */
+export interface TransportOptions {
+  /** Certificates to trust beside the system's, PEM. */
+  readonly ca?: readonly string[];
+  /** Hosts (with port) whose certificates are not checked. */
+  readonly insecure?: (host: string) => boolean;
+  /** Proxy variables (HTTPS_PROXY, NO_PROXY ...); absent: no proxy. */
+  readonly proxyEnv?: Readonly<Record<string, string | undefined>>;
+  /** Nothing happens on a connection for this long: it is given up. Milliseconds, default a minute. */
+  readonly idleTimeout?: number;
+  readonly userAgent?: string;
+}
+
+const MAX_SOCKETS = 16;
+
+/** Connections to any number of hosts. Disposing closes them. */
+export class HttpTransport implements AsyncDisposable {
+  readonly #options: TransportOptions;
+  readonly #agents: Map<string, Promise<Agent>> = new Map();
+
+  constructor(options: TransportOptions = {}) {
+    this.#options = options;
+  }
+
+  /** Sends a request and waits for the head of the answer. @throws TeuError `unavailable`, `denied` (certificate), `timeout`, `cancelled`. */
+  async send(scope: Scope, request: HttpRequest): Promise<HttpResponse> {
+    scope.check(`${request.method} ${request.url.host}`);
+    const secure = request.url.protocol === "https:";
+    // TLS takes 10 ms to load: not for a registry on this machine.
+    const connect = secure ? (await import("node:https")).request : http.request;
+    const options: RequestOptions = {
+      method: request.method,
+      agent: await this.#agent(request.url),
+      signal: scope.signal,
+      timeout: this.#options.idleTimeout ?? 60_000,
+      maxHeaderSize: 65_536,
+      headers: this.#headers(request),
+    };
+    const outgoing = connect(request.url, options);
+    try {
+      const incoming = await exchange(outgoing, request.body);
+      return responseOf(scope, request.url, incoming);
+    } catch (error) {
+      outgoing.destroy();
+      if (scope.signal.aborted) throw endedError(`${request.method} ${request.url.host}`, scope.signal.reason);
+      throw networkError(request.url, error);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const agent of this.#agents.values()) (await agent).destroy();
+    this.#agents.clear();
+  }
+
+  #headers({ headers, body, method }: HttpRequest): Record<string, string> {
+    return {
+      "user-agent": this.#options.userAgent ?? "teu",
+      // Compressed in transit, content would have another length than its descriptor says.
+      "accept-encoding": "identity",
+      ...(body !== undefined ? { "content-length": String(body.size) } : method === "GET" || method === "HEAD" ? {} : { "content-length": "0" }),
+      ...headers,
+    };
+  }
+
+  #agent(url: URL): Promise<Agent> {
+    const insecure = this.#options.insecure?.(url.host) === true;
+    const local = isLoopback(url.hostname);
+    const key = `${url.protocol} ${insecure} ${local}`;
+    let agent = this.#agents.get(key);
+    if (agent === undefined) this.#agents.set(key, (agent = this.#makeAgent(url.protocol === "https:", insecure, local)));
+    return agent;
+  }
+
+  async #makeAgent(secure: boolean, insecure: boolean, local: boolean): Promise<Agent> {
+    const { ca, proxyEnv } = this.#options;
+    const options = {
+      keepAlive: true,
+      maxSockets: MAX_SOCKETS,
+      scheduling: "lifo" as const,
+      ...(proxyEnv === undefined || local ? {} : { proxyEnv: { ...proxyEnv } }),
+    };
+    if (!secure) return new http.Agent(options);
+    const [{ Agent: SecureAgent }, tls] = await Promise.all([import("node:https"), import("node:tls")]);
+    const trusted = ca === undefined ? {} : { ca: [...tls.rootCertificates, ...ca] };
+    return new SecureAgent({ ...options, ...trusted, rejectUnauthorized: !insecure });
+  }
+}
+
+// Resolves with the answer's head. The answer may come before the body is sent: then the rest of the body is not.
+async function exchange(outgoing: ClientRequest, body: RequestBody | undefined): Promise<IncomingMessage> {
+  const answer = new Promise<IncomingMessage>((resolve, reject) => {
+    outgoing.once("response", resolve);
+    outgoing.once("error", reject);
+    outgoing.once("timeout", () => outgoing.destroy(Object.assign(new Error("nothing was received in time"), { code: "ETIMEDOUT" })));
+    // Informational answers and upgrades are not for us.
+    outgoing.once("upgrade", (_message, socket) => {
+      socket.destroy();
+      reject(new Error("unexpected protocol switch"));
+    });
+  });
+  // Later errors (of a socket whose answer is being read) are reported by the answer's stream.
+  answer.then(() => outgoing.on("error", () => {}), () => outgoing.on("error", () => {}));
+  if (body === undefined) {
+    outgoing.end();
+    return answer;
+  }
+  const sending = sendBody(outgoing, body, answer);
+  sending.catch(() => {});
+  return Promise.race([answer, sending.then(() => answer)]);
+}
+
+async function sendBody(outgoing: ClientRequest, body: RequestBody, answer: Promise<IncomingMessage>): Promise<void> {
+  let answered = false;
+  const stop = answer.then(() => void (answered = true), () => void (answered = true));
+  let sent = 0;
+  for await (const chunk of body.open()) {
+    if (answered) return;
+    sent += chunk.length;
+    if (sent > body.size) break;
+    if (!outgoing.write(chunk)) await Promise.race([drained(outgoing), stop]);
+  }
+  if (answered) return;
+  if (sent !== body.size) {
+    throw new TeuError({ code: "corrupt", op: "send content", message: `source has ${sent} bytes instead of ${body.size}` });
+  }
+  outgoing.end();
+}
+
+function drained(outgoing: ClientRequest): Promise<void> {
+  return new Promise((resolve) => outgoing.once("drain", resolve));
+}
+
+function responseOf(scope: Scope, url: URL, incoming: IncomingMessage): HttpResponse {
+  return {
+    status: incoming.statusCode ?? 0,
+    url,
+    headers: incoming.headers,
+    headerValues: (name) => incoming.headersDistinct[name] ?? [],
+    body: bodyOf(scope, url, incoming),
+    [Symbol.asyncDispose]: async () => {
+      if (incoming.complete && incoming.readableEnded) return;
+      // A short rest is read so that the connection can be used again; a long one is not worth it.
+      const left = Number(incoming.headers["content-length"] ?? Number.POSITIVE_INFINITY);
+      if (left <= 65_536 && !incoming.readableDidRead) incoming.resume();
+      else incoming.destroy();
+    },
+  };
+}
+
+async function* bodyOf(scope: Scope, url: URL, incoming: IncomingMessage): AsyncIterable<Uint8Array> {
+  try {
+    for await (const chunk of incoming as AsyncIterable<Uint8Array>) yield chunk;
+  } catch (error) {
+    if (scope.signal.aborted) throw endedError(`read from ${url.host}`, scope.signal.reason);
+    throw networkError(url, error);
+  }
+}

@@ -1,0 +1,89 @@
+// Referrers of a manifest: the API where the registry has it, else the tag that stands in for it
+// (distribution-spec, "Unavailable Referrers API"). Reading merges nothing: a registry that answers the API is believed.
+
+import { isTeuError } from "@teu/base/errors";
+import type { Scope } from "@teu/base/scope";
+import { type Digest, digestAlgorithm, digestEncoded } from "@teu/image/digest";
+import { type Descriptor, type ImageIndex, MEDIA_TYPES, parseIndex } from "@teu/specs/image";
+
+import { OCI_FILTERS_APPLIED } from "../wire/headers.ts";
+import { parseNextLink } from "../wire/link-header.ts";
+import { manifestPath, referrersPath } from "../wire/routes.ts";
+import type { HttpResponse } from "./http-transport.ts";
+import type { RegistryRequest, RegistrySession } from "./registry-session.ts";
+import { accessTo, nameText, type RepositoryName } from "./repository.ts";
+import { readLimited } from "./response-error.ts";
+
+const LIMIT = 4 << 20;
+const MOST_PAGES = 1000;
+
+/** The tag under which clients keep the referrers of a digest where the registry does not. */
+export function referrersTag(digest: Digest): string {
+  const algorithm = digestAlgorithm(digest).slice(0, 32);
+  return `${algorithm}-${digestEncoded(digest).slice(0, 64)}`.replace(/[^A-Za-z0-9._-]/g, "-");
+}
+
+/** All referrers, of one artifact type when asked. */
+export async function listReferrers(
+  scope: Scope, session: RegistrySession, name: RepositoryName, digest: Digest, artifactType?: string,
+): Promise<Descriptor[]> {
+  const found = (await byApi(scope, session, name, digest, artifactType)) ?? (await fallbackIndex(scope, session, name, digest))?.index.manifests ?? [];
+  return artifactType === undefined ? [...found] : found.filter((entry) => entry.artifactType === artifactType);
+}
+
+async function byApi(
+  scope: Scope, session: RegistrySession, name: RepositoryName, digest: Digest, artifactType: string | undefined,
+): Promise<Descriptor[] | null> {
+  const query = artifactType === undefined ? "" : `?${new URLSearchParams({ artifactType }).toString()}`;
+  const found: Descriptor[] = [];
+  let target: string | URL = referrersPath(name.repository, digest) + query;
+  for (let page = 0; page < MOST_PAGES; page++) {
+    const response: HttpResponse = await session.request(scope, { ...common(name, digest), method: "GET", target, expect: [200, 404, 405, 400] });
+    const isIndex = response.status === 200 && (response.headers["content-type"] ?? "").startsWith(MEDIA_TYPES.index);
+    if (!isIndex) {
+      await response[Symbol.asyncDispose]();
+      return page === 0 ? null : found;
+    }
+    if (response.headers[OCI_FILTERS_APPLIED] !== undefined) scope.log.debug("referrers filtered by the registry");
+    found.push(...parseIndex(await readLimited("list referrers", response, LIMIT)).manifests);
+    const next = parseNextLink(response.headerValues("link").join(", "));
+    if (next === null || !URL.canParse(next, response.url.href)) return found;
+    target = new URL(next, response.url);
+    if (target.origin !== session.base.origin) return found;
+  }
+  return found;
+}
+
+/** The index under the fallback tag, with its ETag; null when there is none. */
+export async function fallbackIndex(
+  scope: Scope, session: RegistrySession, name: RepositoryName, digest: Digest,
+): Promise<{ readonly index: ImageIndex; readonly etag: string | undefined } | null> {
+  const response = await session.request(scope, {
+    ...common(name, digest), method: "GET", target: manifestPath(name.repository, referrersTag(digest)), expect: [200, 404],
+    headers: { accept: MEDIA_TYPES.index },
+  });
+  if (response.status === 404) {
+    await response[Symbol.asyncDispose]();
+    return null;
+  }
+  const etag = response.headers.etag;
+  try {
+    return { index: parseIndex(await readLimited("list referrers", response, LIMIT)), etag };
+  } catch (error) {
+    // Somebody else's tag that happens to have this name.
+    if (isTeuError(error, "invalid")) return null;
+    throw error;
+  }
+}
+
+/** The content of a fallback index with one more entry; null when the entry is there already. */
+export function withReferrer(index: ImageIndex | undefined, entry: Descriptor): Uint8Array | null {
+  const manifests = index?.manifests ?? [];
+  if (manifests.some(({ digest }) => digest === entry.digest)) return null;
+  const grown = { ...index, schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests: [...manifests, entry] };
+  return Buffer.from(JSON.stringify(grown));
+}
+
+function common(name: RepositoryName, digest: Digest): Pick<RegistryRequest, "access" | "op" | "subject"> {
+  return { access: accessTo(name, "pull"), op: "list referrers", subject: `${nameText(name)}@${digest}` };
+}

@@ -1,0 +1,128 @@
+// One registry host: where it is (and whether by TLS), requests with authorisation, redirects, retries and warnings.
+// A client has one session per host, shared by all its operations.
+
+import { isTeuError } from "@teu/base/errors";
+import type { Scope } from "@teu/base/scope";
+
+import { API_ROOT } from "../wire/routes.ts";
+import type { TokenScope } from "../wire/token-scope.ts";
+import { parseWarnings } from "../wire/warning-header.ts";
+import { Authorizer } from "./authorizer.ts";
+import type { CredentialSource } from "./credentials.ts";
+import type { HttpResponse, HttpTransport, RequestBody } from "./http-transport.ts";
+import { isLoopback } from "./loopback.ts";
+import { sendFollowing } from "./redirects.ts";
+import { responseError } from "./response-error.ts";
+import { type RetryPolicy, withRetry } from "./retry.ts";
+
+/** A request to a registry. */
+export interface RegistryRequest {
+  readonly method: string;
+  /** A path below the host, or a URL that the host gave us (checked by `resolveTarget`). */
+  readonly target: string | URL;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: RequestBody;
+  /** Rights that the request needs. */
+  readonly access: readonly TokenScope[];
+  /** Statuses that are answers; everything else becomes an error. */
+  readonly expect: readonly number[];
+  /** For errors: what is tried, and on what. */
+  readonly op: string;
+  readonly subject: string;
+  /** Whether to try again on passing failures. Default true. */
+  readonly retry?: boolean;
+}
+
+/** What sessions of one client share. */
+export interface SessionOptions {
+  readonly transport: HttpTransport;
+  readonly credentials: CredentialSource;
+  readonly retry: RetryPolicy;
+  /** Whether a host may be spoken to without TLS. */
+  readonly plainHttp: (host: string) => boolean;
+  /** Shown once each. */
+  readonly warned: Set<string>;
+}
+
+const HUB = "docker.io";
+const HUB_HOST = "registry-1.docker.io";
+
+/** See the head of this file. */
+export class RegistrySession {
+  readonly domain: string;
+  /** "https://registry-1.docker.io". */
+  readonly base: URL;
+  readonly #options: SessionOptions;
+  readonly #authorizer: Authorizer;
+
+  private constructor(domain: string, base: URL, options: SessionOptions) {
+    this.domain = domain;
+    this.base = base;
+    this.#options = options;
+    this.#authorizer = new Authorizer(domain, base, options.transport, options.credentials);
+  }
+
+  /** Finds out how to speak to the registry of a domain. Registries on this machine are asked, others speak TLS unless told otherwise. */
+  static async open(scope: Scope, domain: string, options: SessionOptions): Promise<RegistrySession> {
+    const host = domain === HUB ? HUB_HOST : domain;
+    const secure = new URL(`https://${host}`);
+    const plain = new URL(`http://${host}`);
+    if (!options.plainHttp(host) && !isLoopback(secure.hostname)) return new RegistrySession(domain, secure, options);
+    // Plain first: it costs nothing secret to ask, and what speaks TLS cannot answer.
+    return new RegistrySession(domain, (await speaksPlain(scope, options.transport, plain)) ? plain : secure, options);
+  }
+
+  /**
+   * Sends a request: authorised, following redirects, again when it failed in passing.
+   * @throws TeuError by the answer's status, as `responseError` says.
+   */
+  async request(scope: Scope, request: RegistryRequest): Promise<HttpResponse> {
+    const { retry } = this.#options;
+    return withRetry(scope, request.retry === false ? { ...retry, attempts: 1 } : retry, () => this.#authorised(scope, request));
+  }
+
+  async #authorised(scope: Scope, request: RegistryRequest): Promise<HttpResponse> {
+    const used = await this.#authorizer.authorization(scope, request.access);
+    let response = await this.#send(scope, request, used);
+    if (response.status === 401 && (await this.#authorizer.learn(scope, response, request.access, used))) {
+      await response[Symbol.asyncDispose]();
+      response = await this.#send(scope, request, await this.#authorizer.authorization(scope, request.access));
+    }
+    this.#warn(scope, response);
+    if (request.expect.includes(response.status)) return response;
+    throw await responseError(request.op, request.subject, response);
+  }
+
+  #send(scope: Scope, request: RegistryRequest, authorization: string | undefined): Promise<HttpResponse> {
+    const url = new URL(request.target, this.base);
+    // A location on another host was checked when it was taken over; our credentials are not for it.
+    const own: Record<string, string> = url.origin === this.base.origin && authorization !== undefined ? { authorization } : {};
+    return sendFollowing(scope, this.#options.transport, {
+      method: request.method,
+      url,
+      headers: { ...request.headers, ...own },
+      ...(request.body === undefined ? {} : { body: request.body }),
+    });
+  }
+
+  #warn(scope: Scope, response: HttpResponse): void {
+    if (new URL(response.url).origin !== this.base.origin) return;
+    for (const text of parseWarnings(response.headerValues("warning"))) {
+      if (this.#options.warned.has(text) || this.#options.warned.size >= 100) continue;
+      this.#options.warned.add(text);
+      scope.log.warn(`${this.domain}: ${text}`);
+    }
+  }
+}
+
+async function speaksPlain(scope: Scope, transport: HttpTransport, url: URL): Promise<boolean> {
+  try {
+    await using response = await transport.send(scope, { method: "GET", url: new URL(API_ROOT, url), headers: {} });
+    // Servers that want TLS answer 400 to plain requests, or send them there.
+    return response.status !== 400 && !(response.status >= 300 && response.status < 400);
+  } catch (error) {
+    const refused = isTeuError(error) && error.detail["errno"] === "ECONNREFUSED";
+    if (refused || scope.signal.aborted) throw error;
+    return false;
+  }
+}

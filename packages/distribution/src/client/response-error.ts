@@ -1,0 +1,105 @@
+// Refusals of a registry as TeuErrors, and bounded reading of answers. The one file where HTTP status becomes an error code.
+
+import { type ErrorCode, isTeuError, TeuError } from "@teu/base/errors";
+import { collectBytes } from "@teu/image/verified-stream";
+import { parseErrorBody, type RegistryError } from "@teu/specs/distribution";
+
+import type { HttpResponse } from "./http-transport.ts";
+import { retryAfterSeconds } from "./retry-after.ts";
+
+/** More of an error's body is not read. */
+const ERROR_LIMIT = 64 << 10;
+
+const STATUS: Readonly<Record<number, readonly [ErrorCode, string]>> = {
+  400: ["invalid", "the registry does not understand the request"],
+  401: ["denied", "unauthorized"],
+  403: ["denied", "access denied"],
+  404: ["not-found", "not found"],
+  405: ["unsupported", "the registry does not do this"],
+  408: ["timeout", "the registry waited too long"],
+  409: ["conflict", "the registry sees a conflict"],
+  412: ["conflict", "changed by somebody else meanwhile"],
+  413: ["exhausted", "too large for the registry"],
+  415: ["unsupported", "the registry does not store this type"],
+  416: ["invalid", "the registry does not have that range"],
+  429: ["unavailable", "too many requests"],
+  507: ["exhausted", "the registry has no space left"],
+};
+
+/** What of the codes of distribution-spec says more than the status does. */
+const CODES: Readonly<Record<string, string>> = {
+  MANIFEST_UNKNOWN: "manifest unknown",
+  NAME_UNKNOWN: "repository unknown",
+  BLOB_UNKNOWN: "blob unknown",
+  BLOB_UPLOAD_UNKNOWN: "upload unknown",
+  MANIFEST_BLOB_UNKNOWN: "manifest refers to content that the registry does not have",
+  MANIFEST_INVALID: "manifest is not valid to the registry",
+  DIGEST_INVALID: "digest is not the one of the content",
+  NAME_INVALID: "repository name is not valid",
+  DENIED: "access denied",
+  TOOMANYREQUESTS: "too many requests",
+};
+
+/**
+ * The TeuError for an answer that is a refusal; reads its body. `detail` has `status`, `codes`, and `transient` for statuses
+ * that may pass.
+ */
+export async function responseError(op: string, subject: string, response: HttpResponse): Promise<TeuError> {
+  const { status } = response;
+  const entries = await readEntries(response);
+  const [code, fallback] = STATUS[status] ?? [status >= 500 ? "unavailable" : "internal", `the registry answered ${status}`];
+  const known = entries.map((entry) => CODES[entry.code]).find((text) => text !== undefined);
+  const said = entries[0]?.message;
+  const message = known ?? (status === 404 && said === undefined ? absent(op) : undefined) ?? (said === undefined || said === "" ? fallback : `${fallback}: ${printable(said)}`);
+  const hint = hintFor(status, response);
+  return new TeuError({
+    code, op, subject, message,
+    detail: {
+      status,
+      codes: entries.map((entry) => entry.code),
+      transient: [408, 429, 500, 502, 503, 504].includes(status),
+      ...(retryAfterSeconds(response) === null ? {} : { retryAfter: retryAfterSeconds(response) }),
+    },
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
+
+/** The whole body of an answer. @throws TeuError `exhausted` beyond `limit` bytes. */
+export async function readLimited(op: string, response: HttpResponse, limit: number): Promise<Uint8Array> {
+  const declared = Number(response.headers["content-length"] ?? "0");
+  if (declared > limit) {
+    await response[Symbol.asyncDispose]();
+    throw new TeuError({ code: "exhausted", op, subject: response.url.host, message: `the answer has ${declared} bytes, limit is ${limit}` });
+  }
+  return collectBytes(response.body, limit, op);
+}
+
+async function readEntries(response: HttpResponse): Promise<readonly RegistryError[]> {
+  try {
+    return parseErrorBody(await readLimited("read registry error", response, ERROR_LIMIT)).errors;
+  } catch (error) {
+    // Proxies answer with pages, HEAD with nothing: then the status has to do.
+    if (isTeuError(error)) return [];
+    throw error;
+  } finally {
+    await response[Symbol.asyncDispose]();
+  }
+}
+
+function hintFor(status: number, response: HttpResponse): string | undefined {
+  if (status === 401) return `log in with \`teu login ${response.url.host}\`, and check that the repository exists`;
+  if (status === 403) return "your account may not do this; log in as another one";
+  if (status === 413) return "something between here and the registry limits the size of requests";
+  const wait = status === 429 ? retryAfterSeconds(response) : null;
+  return wait === null ? undefined : `try again in ${wait} s`;
+}
+
+// HEAD has no body that could say it.
+function absent(op: string): string {
+  if (op.includes("manifest")) return "manifest unknown";
+  return op.includes("blob") ? "blob unknown" : "not found";
+}
+
+function printable(text: string): string {
+  return text.slice(0, 500).replace(/[\x00-\x1f\x7f-\x9f]+/g, " ");
+}

@@ -1,0 +1,110 @@
+// Gets bearer tokens from a registry's token server: OAuth2 by POST where there is something to log in with, else (or when the
+// server does not know POST) the older GET form. Which token is needed when is the authoriser's business.
+
+import { isTeuError, TeuError } from "@teu/base/errors";
+import type { Scope } from "@teu/base/scope";
+import { decodeUtf8 } from "@teu/base/utf8";
+import { parseJson } from "@teu/specs/json";
+
+import type { Credential } from "./credentials.ts";
+import type { HttpRequest, HttpResponse, HttpTransport } from "./http-transport.ts";
+import { resolveTarget } from "./redirects.ts";
+import { readLimited, responseError } from "./response-error.ts";
+
+/** What a token is asked for. */
+export interface TokenRequest {
+  /** The registry that sent the challenge. */
+  readonly registry: URL;
+  readonly realm: string;
+  readonly service: string | undefined;
+  /** Texts of the scopes. */
+  readonly scopes: readonly string[];
+  readonly credential: Credential | null;
+}
+
+/** A token and how long it lasts. */
+export interface BearerToken {
+  readonly token: string;
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
+}
+
+const CLIENT_ID = "teu";
+const ANSWER_LIMIT = 1 << 20;
+/** What the spec of tokens says when the server says nothing; also the least. */
+const LEAST_SECONDS = 60;
+
+/** @throws TeuError `denied` when credentials are wrong or the realm is not to be trusted, `invalid` for a senseless answer. */
+export async function fetchToken(scope: Scope, transport: HttpTransport, request: TokenRequest): Promise<BearerToken> {
+  // The same rules as for redirects: credentials never leave TLS, and nobody outside sends us to this machine.
+  const realm = resolveTarget(request.registry, request.realm);
+  const { credential } = request;
+  if (credential !== null) {
+    const response = await transport.send(scope, postForm(realm, request, credential));
+    if (response.status === 200) return readToken(scope, realm, response);
+    const unknownForm = [400, 404, 405, 401].includes(response.status) && !("identityToken" in credential);
+    if (!unknownForm) throw await responseError("log in", realm.host, response);
+    await response[Symbol.asyncDispose]();
+  }
+  const response = await transport.send(scope, getForm(realm, request, credential));
+  if (response.status !== 200) throw await responseError("get token", realm.host, response);
+  return readToken(scope, realm, response);
+}
+
+function postForm(realm: URL, { service, scopes }: TokenRequest, credential: Credential): HttpRequest {
+  const form = new URLSearchParams({ client_id: CLIENT_ID, access_type: "offline", scope: scopes.join(" ") });
+  if (service !== undefined) form.set("service", service);
+  if ("identityToken" in credential) {
+    form.set("grant_type", "refresh_token");
+    form.set("refresh_token", credential.identityToken);
+  } else {
+    form.set("grant_type", "password");
+    form.set("username", credential.username);
+    form.set("password", credential.password);
+  }
+  const content = Buffer.from(form.toString());
+  return {
+    method: "POST", url: realm,
+    headers: { "content-type": "application/x-www-form-urlencoded", accept: "application/json" },
+    body: { size: content.length, async *open() { yield content; } },
+  };
+}
+
+function getForm(realm: URL, { service, scopes }: TokenRequest, credential: Credential | null): HttpRequest {
+  const url = new URL(realm);
+  if (service !== undefined) url.searchParams.set("service", service);
+  for (const scope of scopes) url.searchParams.append("scope", scope);
+  url.searchParams.set("client_id", CLIENT_ID);
+  const basic: Record<string, string> = credential !== null && "username" in credential ? { authorization: basicAuthorization(credential) } : {};
+  if (credential !== null && "username" in credential) url.searchParams.set("account", credential.username);
+  return { method: "GET", url, headers: { accept: "application/json", ...basic } };
+}
+
+/** The Authorization text of a user name and password. */
+export function basicAuthorization(credential: { readonly username: string; readonly password: string }): string {
+  return `Basic ${Buffer.from(`${credential.username}:${credential.password}`, "utf8").toString("base64")}`;
+}
+
+async function readToken(scope: Scope, realm: URL, response: HttpResponse): Promise<BearerToken> {
+  const bytes = await readLimited("get token", response, ANSWER_LIMIT);
+  const answer = parsedAnswer(realm, bytes);
+  const token = [answer["token"], answer["access_token"]].find((value) => typeof value === "string" && value !== "");
+  // Anything else would end the header that it goes into.
+  if (typeof token !== "string" || !/^[\x21-\x7e]+$/.test(token)) throw senseless(realm);
+  const seconds = typeof answer["expires_in"] === "number" ? answer["expires_in"] : LEAST_SECONDS;
+  return { token, expiresAt: scope.now() + Math.max(seconds, LEAST_SECONDS) * 1000 };
+}
+
+function parsedAnswer(realm: URL, bytes: Uint8Array): Record<string, unknown> {
+  try {
+    const value = parseJson(decodeUtf8(bytes), { document: "token", maxLength: ANSWER_LIMIT });
+    if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
+  } catch (error) {
+    if (!isTeuError(error, "invalid")) throw error;
+  }
+  throw senseless(realm);
+}
+
+function senseless(realm: URL): TeuError {
+  return new TeuError({ code: "invalid", op: "get token", subject: realm.host, message: "the token server's answer holds no token" });
+}

@@ -1,0 +1,200 @@
+// Uploads a blob: not if the registry has it, by mounting where another repository has it, else as one streamed PUT, and when
+// that fails in chunks, going on from wherever the registry says it is.
+
+import { isTeuError, TeuError } from "@teu/base/errors";
+import type { Scope } from "@teu/base/scope";
+
+import { formatChunkRange, parseProgress } from "../wire/byte-range.ts";
+import { OCI_CHUNK_MIN_LENGTH } from "../wire/headers.ts";
+import { blobPath, uploadsPath } from "../wire/routes.ts";
+import type { HttpResponse, RequestBody } from "./http-transport.ts";
+import { isTransient } from "./network-error.ts";
+import { resolveTarget } from "./redirects.ts";
+import type { RegistryRequest, RegistrySession } from "./registry-session.ts";
+import { accessTo, type BlobDescriptor, nameText, type RepositoryName } from "./repository.ts";
+import { type RetryPolicy, withRetry } from "./retry.ts";
+
+/** Opens the content at an offset; may be called several times. */
+export type BlobSource = (offset: number) => AsyncIterable<Uint8Array>;
+
+/** How a blob got to the registry. */
+export type UploadOutcome = "present" | "mounted" | "uploaded";
+
+/** Beyond the defaults. */
+export interface UploadOptions {
+  /** Repositories of the same registry that may have the blob. */
+  readonly mountFrom?: readonly string[];
+  /** Called with the bytes sent so far; goes back when something is sent again. */
+  readonly progress?: (offset: number) => void;
+  /** Size of chunks when one request for all does not work. Default 16 MiB. */
+  readonly chunkSize?: number;
+}
+
+const CHUNK = 16 << 20;
+
+/** Sees to it that a repository has a blob. @throws TeuError `denied`, `exhausted`, `corrupt` when the source is not what it is called. */
+export async function uploadBlob(
+  scope: Scope, session: RegistrySession, name: RepositoryName, blob: BlobDescriptor, source: BlobSource, retry: RetryPolicy,
+  options: UploadOptions = {},
+): Promise<UploadOutcome> {
+  const task = new Upload(session, name, blob, source, options);
+  if (await task.isPresent(scope)) return "present";
+  let location: URL | undefined;
+  for (const from of options.mountFrom ?? []) {
+    if (from === name.repository) continue;
+    if (location !== undefined) await task.cancel(scope, location);
+    const begun = await task.mount(scope, from);
+    if (begun === null) return "mounted";
+    location = begun;
+  }
+  try {
+    await task.putWhole(scope, location ?? (await task.begin(scope)));
+    return "uploaded";
+  } catch (error) {
+    const tooLarge = isTeuError(error) && error.detail["status"] === 413;
+    if (!tooLarge && !isTransient(error)) throw error;
+    scope.log.debug("upload goes on in chunks", { digest: blob.digest, error: String(error) });
+  }
+  await withRetry(scope, retry, () => task.putChunks(scope));
+  return "uploaded";
+}
+
+class Upload {
+  readonly #session: RegistrySession;
+  readonly #name: RepositoryName;
+  readonly #blob: BlobDescriptor;
+  readonly #source: BlobSource;
+  readonly #options: UploadOptions;
+  readonly #common: Pick<RegistryRequest, "access" | "op" | "subject">;
+  #leastChunk = 0;
+
+  constructor(session: RegistrySession, name: RepositoryName, blob: BlobDescriptor, source: BlobSource, options: UploadOptions) {
+    this.#session = session;
+    this.#name = name;
+    this.#blob = blob;
+    this.#source = source;
+    this.#options = options;
+    this.#common = { access: accessTo(name, "pull", "push"), op: "push blob", subject: `${nameText(name)}@${blob.digest}` };
+  }
+
+  async isPresent(scope: Scope): Promise<boolean> {
+    await using response = await this.#session.request(scope, {
+      ...this.#common, method: "HEAD", target: blobPath(this.#name.repository, this.#blob.digest), expect: [200, 404],
+    });
+    return response.status === 200;
+  }
+
+  /** Begins an upload. */
+  async begin(scope: Scope): Promise<URL> {
+    await using response = await this.#session.request(scope, {
+      ...this.#common, method: "POST", target: uploadsPath(this.#name.repository), expect: [202],
+    });
+    return this.#locationOf(response);
+  }
+
+  /** Mounts the blob from another repository: null when that worked, else the upload that the registry began instead. */
+  async mount(scope: Scope, from: string): Promise<URL | null> {
+    const query = new URLSearchParams({ mount: this.#blob.digest, from }).toString();
+    await using response = await this.#session.request(scope, {
+      ...this.#common, method: "POST", target: `${uploadsPath(this.#name.repository)}?${query}`, expect: [201, 202],
+      access: [...this.#common.access, ...accessTo({ ...this.#name, repository: from }, "pull")],
+    });
+    return response.status === 201 ? null : this.#locationOf(response);
+  }
+
+  /** Ends an upload that is not needed; a registry that cannot do this lets it expire. */
+  async cancel(scope: Scope, location: URL): Promise<void> {
+    try {
+      await using _ = await this.#session.request(scope, { ...this.#common, method: "DELETE", target: location, expect: [204], retry: false });
+    } catch (error) {
+      if (!isTeuError(error) || scope.signal.aborted) throw error;
+    }
+  }
+
+  /** The whole blob in one request. Not tried again as it is: the session's state is unknown after a failure. */
+  async putWhole(scope: Scope, location: URL): Promise<void> {
+    await using _ = await this.#session.request(scope, {
+      ...this.#common, method: "PUT", target: this.#closing(location), expect: [201], retry: false,
+      headers: { "content-type": "application/octet-stream" },
+      body: this.#body(0, this.#blob.size),
+    });
+  }
+
+  /** A new session, filled chunk by chunk. */
+  async putChunks(scope: Scope): Promise<void> {
+    let location = await this.begin(scope);
+    let offset = 0;
+    let failures = 0;
+    while (offset < this.#blob.size) {
+      const size = Math.max(this.#options.chunkSize ?? CHUNK, this.#leastChunk);
+      const end = Math.min(offset + size, this.#blob.size);
+      try {
+        location = await this.#patch(scope, location, offset, end);
+        offset = end;
+        failures = 0;
+      } catch (error) {
+        const status = isTeuError(error) ? error.detail["status"] : undefined;
+        if (++failures > 3 || (status !== 416 && !isTransient(error))) throw error;
+        ({ location, offset } = await this.#whereabouts(scope, location, offset));
+      }
+    }
+    await using _ = await this.#session.request(scope, { ...this.#common, method: "PUT", target: this.#closing(location), expect: [201] });
+  }
+
+  async #patch(scope: Scope, location: URL, start: number, end: number): Promise<URL> {
+    await using response = await this.#session.request(scope, {
+      ...this.#common, method: "PATCH", target: location, expect: [202], retry: false,
+      headers: { "content-type": "application/octet-stream", "content-range": formatChunkRange({ start, end }) },
+      body: this.#body(start, end),
+    });
+    return this.#locationOf(response);
+  }
+
+  // "0-0" may mean one byte or none. Chunks are larger than one byte, so it means none.
+  async #whereabouts(scope: Scope, location: URL, assumed: number): Promise<{ location: URL; offset: number }> {
+    await using response = await this.#session.request(scope, { ...this.#common, method: "GET", target: location, expect: [204] });
+    const reported = parseProgress(response.headers["range"]) ?? assumed;
+    const offset = reported === 1 ? 0 : reported;
+    if (offset > this.#blob.size) {
+      throw new TeuError({ code: "corrupt", op: "push blob", subject: this.#common.subject, message: `the registry has ${offset} bytes of ${this.#blob.size}` });
+    }
+    return { location: response.headers.location === undefined ? location : this.#locationOf(response), offset };
+  }
+
+  #locationOf(response: HttpResponse): URL {
+    const least = Number(response.headers[OCI_CHUNK_MIN_LENGTH] ?? "0");
+    if (Number.isSafeInteger(least) && least > 0 && least <= 1 << 30) this.#leastChunk = least;
+    const { location } = response.headers;
+    if (location === undefined) {
+      throw new TeuError({ code: "invalid", op: "push blob", subject: this.#common.subject, message: "the registry does not say where to upload" });
+    }
+    return resolveTarget(response.url, location);
+  }
+
+  // The location is opaque, its query may be signed: nothing of it is rewritten.
+  #closing(location: URL): URL {
+    const url = new URL(location);
+    url.search = `${url.search}${url.search === "" ? "?" : "&"}digest=${encodeURIComponent(this.#blob.digest)}`;
+    return url;
+  }
+
+  #body(start: number, end: number): RequestBody {
+    const { progress } = this.#options;
+    const source = this.#source;
+    const toTheEnd = end === this.#blob.size;
+    return {
+      size: end - start,
+      async *open() {
+        let at = start;
+        for await (const chunk of source(start)) {
+          // The last part is read until the source ends: only then has the source verified it.
+          const part = toTheEnd ? chunk : chunk.subarray(0, end - at);
+          if (part.length > 0) yield part;
+          at += part.length;
+          progress?.(at);
+          if (!toTheEnd && at === end) return;
+        }
+      },
+    };
+  }
+}
