@@ -34,6 +34,7 @@ const CHECKS: readonly Check[] = [
   { name: "size", argv: tool("check-size.ts", "--report") },
   { name: "generated validators", argv: tool("gen-specs.ts", "--check") },
   { name: "disk layout", argv: tool("gen-disk-layout.ts", "--check") },
+  { name: "environment page", argv: tool("gen-environment.ts", "--check") },
 ];
 
 interface Outcome {
