@@ -1,5 +1,5 @@
 // Makes a layer's tar from an overlay upper directory: no scan of the lower tree, the upper directory is the difference.
-// Names sorted by code point, directories before their content, whiteouts and opaque marks as image-spec writes them.
+// Names sorted, directories before their content, whiteouts and opaque marks as image-spec writes them.
 // Same tree, same bytes. Sockets have no place in a tar and are left out. Needs root.
 
 import { readSync } from "node:fs";
@@ -203,5 +203,3 @@ function* content(dirfd: number, name: string, full: string, size: number): Gene
 function unsupported(subject: string, message: string, hint?: string): TeuError {
   return new TeuError({ code: "unsupported", op: "make layer", subject, message, ...(hint === undefined ? {} : { hint }) });
 }
-
-export { packLayer } from "./pack.ts";
