@@ -6,7 +6,7 @@ import { diffOverlay } from "@teu/image/layer/diff";
 import { deleteWorkspace, getWorkspace, type LayerRow } from "../store/layer-rows.ts";
 import { addLayer } from "./add-layer.ts";
 import { chainIdOf } from "./chain-id.ts";
-import { directoryUsage, removeMoved } from "./directory.ts";
+import { removeMoved } from "./directory.ts";
 import { noWorkspace, type SnapshotContext, workspaceOf } from "./overlay-snapshots.ts";
 import type { CommitOptions } from "./snapshots.ts";
 
@@ -17,13 +17,12 @@ export async function commitWorkspace(scope: Scope, context: SnapshotContext, ke
   const workspace = workspaceOf(context, key, found.parent);
   const { packLayer } = await import("@teu/image/layer/pack");
   const packed = await packLayer(scope, {
-    source: diffOverlay(scope, { upper: workspace.upper, lower: workspace.lower }),
+    source: diffOverlay(scope, { upper: workspace.upper, lower: workspace.lower, ...(options.latestNs === undefined ? {} : { latestNs: options.latestNs }) }),
     store: context.content, compression: options.compression ?? "gzip",
   });
-  const { bytes } = directoryUsage(workspace.upper);
   const chainId = chainIdOf(workspace.parent, packed.diffId);
   const row = await addLayer(scope, context, workspace.upper, {
-    chainId, parent: workspace.parent, diffId: packed.diffId, blob: options.keepBlob === false ? null : packed.descriptor, size: bytes,
+    chainId, parent: workspace.parent, diffId: packed.diffId, blob: packed.descriptor, size: packed.uncompressedSize,
   });
   deleteWorkspace(context.db, key);
   await removeMoved(scope, context.paths.workspace(key));

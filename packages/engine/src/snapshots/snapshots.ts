@@ -48,8 +48,8 @@ export interface UnpackOptions {
 export interface CommitOptions {
   /** Default "gzip". */
   readonly compression?: "none" | "gzip" | "zstd";
-  /** Put the blob into the content store (needed to push or save it). Default true. */
-  readonly keepBlob?: boolean;
+  /** Later times in the blob become this one: SOURCE_DATE_EPOCH, in nanoseconds. */
+  readonly latestNs?: bigint;
 }
 
 /** Disk use of one workspace. */
