@@ -74,6 +74,8 @@ const RESTRICTED: Readonly<Record<string, readonly RegExp[]>> = {
     /^packages\/engine\/src\/(containers|networks|doctor)\//,
     /^packages\/cli\//,
     /^packages\/builder\/src\/copy\//,
+    // Credential helpers are programs.
+    /^packages\/distribution\/src\/client\/credential-helper\.ts$/,
   ],
   "node:net": [/^packages\/engine\/src\/(containers|networks)\//, /^packages\/(distribution|registry|cli)\//],
   "node:http": [/^packages\/(distribution|registry)\//],

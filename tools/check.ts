@@ -25,7 +25,7 @@ const CHECKS: readonly Check[] = [
   { name: "types of portable code", argv: [bin("tsc"), "-p", "tsconfig.portable.json"] },
   { name: "types of schemas", argv: [bin("tsc"), "-p", "tsconfig.schema.json"] },
   { name: "lint", argv: [bin("oxlint"), "--type-aware", "--deny-warnings"] },
-  { name: "unused code and dependencies", argv: [bin("knip")] },
+  { name: "unused code and dependencies", argv: [bin("knip"), "--no-config-hints"] },
   { name: "format", argv: [bin("oxfmt"), "--check"] },
   { name: "imports", argv: tool("check-deps.ts") },
   { name: "documentation", argv: tool("check-docs.ts") },
