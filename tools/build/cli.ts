@@ -4,7 +4,6 @@
 
 import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { build, transform } from "esbuild";
 import { ROOT, type Step } from "./step.ts";
 
 const ENTRY = "packages/cli/src/main.ts";
@@ -41,6 +40,8 @@ async function buildCli(): Promise<void> {
  * others: every module exists once. In two rounds, because esbuild splits only modules: first split, then turn each into CommonJS.
  */
 export async function bundleAll(entry: string, directory: string): Promise<void> {
+  // Loaded only here: a set-up that has nothing to do shall end at once.
+  const { build, transform } = await import("esbuild");
   const { outputFiles } = await build({
     entryPoints: { main: entry },
     outdir: directory,

@@ -5,7 +5,6 @@ import { spawnSync } from "node:child_process";
 import { copyFileSync, linkSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
-import { build } from "esbuild";
 import { ROOT, type Step } from "./step.ts";
 
 const TRIPLE = `${process.arch === "arm64" ? "aarch64" : "x86_64"}-unknown-linux-gnu`;
@@ -86,6 +85,7 @@ async function buildPrograms(): Promise<void> {
 
 // Only syntax is minified: bytecode carries no source text, and names make stack traces readable.
 async function bundleProgram({ name, entry }: KernelProgram): Promise<void> {
+  const { build } = await import("esbuild");
   await build({
     entryPoints: [entry],
     outfile: `dist/kernel/${name}.js`,
