@@ -3,7 +3,7 @@
 import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 import type { Digest } from "@teu/image/digest";
-import { familiarText, parseReference } from "@teu/image/reference";
+import { familiarText, parseReference, referenceName } from "@teu/image/reference";
 
 import { collectGarbage } from "../prune/collect.ts";
 import { containersOfImage } from "../store/container-rows.ts";
@@ -28,8 +28,12 @@ function unname(context: ImageContext, { row, name }: FoundImage, ref: string, f
   const tags = names.filter((one) => !one.includes("@"));
   const others = name === null ? [] : tags.filter((one) => one !== name.name);
   if (name !== null && others.length > 0) {
-    deleteImageName(context.db, name.name);
-    return { untagged: [familiar(name.name)], gone: null };
+    const repository = repositoryOf(name.name);
+    // With a repository's last tag its names by digest go, too: nobody would find them.
+    const last = !others.some((one) => repositoryOf(one) === repository);
+    const gone = [name.name, ...(last ? names.filter((one) => one.startsWith(`${repository}@`)) : [])];
+    for (const one of gone) deleteImageName(context.db, one);
+    return { untagged: gone.map(familiar), gone: null };
   }
   if (name === null && tags.length > 1 && !force) {
     throw new TeuError({ code: "conflict", op: "remove image", subject: ref, message: `it has ${tags.length} names`, hint: "remove the names, or use force", detail: { names: tags.map(familiar) } });
@@ -49,6 +53,10 @@ function refuseUsed(context: ImageContext, row: ImageRow, ref: string, force: bo
     code: "conflict", op: "remove image", subject: ref, message: `${running === undefined ? "stopped" : "running"} container ${user.name} uses it`,
     hint: running === undefined ? "remove the container, or use force" : "stop and remove the container", detail: { container: user.id },
   });
+}
+
+function repositoryOf(name: string): string {
+  return referenceName(parseReference(name));
 }
 
 /** As people write it. */

@@ -1,0 +1,35 @@
+// login and logout: credentials are tried before they are stored where Docker and Podman look for them.
+
+import { TeuError } from "@teu/base/errors";
+import type { Scope } from "@teu/base/scope";
+
+import type { ImageContext } from "./context.ts";
+import { credentialStore, registryClient } from "./registry-client.ts";
+
+/** What Docker Hub is called in references. */
+const HUB = "docker.io";
+
+/** See `Images.login`. */
+export async function login(
+  scope: Scope, context: ImageContext, registry: string, credentials: { readonly username: string; readonly password: string }, insecure: boolean,
+): Promise<{ readonly stored: string }> {
+  const host = hostOf(registry);
+  await using client = registryClient(context, { insecure, credentials }, host);
+  await client.ping(scope, host);
+  return { stored: await credentialStore(context).store(scope, host, credentials) };
+}
+
+/** See `Images.logout`. @throws TeuError `not-found` when nothing was stored. */
+export async function logout(scope: Scope, context: ImageContext, registry: string): Promise<void> {
+  const host = hostOf(registry);
+  if (await credentialStore(context).erase(scope, host)) return;
+  throw new TeuError({ code: "not-found", op: "log out", subject: host, message: "no credentials are stored for this registry" });
+}
+
+/** "https://registry.example/v2/" as people paste it, or a bare host. */
+function hostOf(text: string): string {
+  const host = text.replace(/^https?:\/\//, "").replace(/\/.*$/, "");
+  if (host === "" || host === "index.docker.io" || host === "registry-1.docker.io") return HUB;
+  if (/^[A-Za-z0-9.[\]:-]+$/.test(host)) return host;
+  throw new TeuError({ code: "invalid", op: "read registry", subject: text, message: "want a host with an optional port" });
+}

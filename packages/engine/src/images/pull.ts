@@ -1,0 +1,42 @@
+// pull: download for one platform, unpack, name. The name appears last: an image that has one is whole.
+
+import { TeuError } from "@teu/base/errors";
+import type { Scope } from "@teu/base/scope";
+import { pullImage } from "@teu/distribution/client/pull";
+import { parseReference, type Reference, referenceName, referenceText } from "@teu/image/reference";
+import type { Platform } from "@teu/specs/image";
+
+import type { ImageRow } from "../store/image-rows.ts";
+import type { ImageContext } from "./context.ts";
+import type { PullOptions } from "./images.ts";
+import { registerImage } from "./register.ts";
+import { registryClient, transferProgress } from "./registry-client.ts";
+
+/** See `Images.pull`. */
+export async function pull(scope: Scope, context: ImageContext, text: string, options: PullOptions): Promise<ImageRow> {
+  const reference = parseReference(text);
+  const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
+  await using client = registryClient(context, options, reference.domain);
+  await using lease = context.hold(scope);
+  const progress = transferProgress("download", options.progress);
+  const { descriptor, manifestDescriptor } = await pullImage(scope, {
+    client, reference, store: lease.content, ...(platform === undefined ? {} : { platform }), ...(progress === undefined ? {} : { progress }),
+  });
+  return await registerImage(scope, context, lease, {
+    manifest: manifestDescriptor, target: descriptor, names: namesOf(reference, descriptor.digest), ...(options.progress === undefined ? {} : { progress: options.progress }),
+  });
+}
+
+/** What a pulled or pushed reference leaves: its tag unless a digest was asked for, and the name by digest. */
+export function namesOf(reference: Reference, digest: string): string[] {
+  const byDigest = `${referenceName(reference)}@${digest}`;
+  return reference.digest === undefined ? [referenceText(reference), byDigest] : [byDigest];
+}
+
+/** "linux/arm/v7". @throws TeuError `invalid`. */
+export function parsePlatform(text: string): Platform {
+  const match = /^([a-z0-9]+)\/([a-z0-9_]+)(?:\/([a-z0-9.]+))?$/.exec(text);
+  const [, os, architecture, variant] = match ?? [];
+  if (os === undefined || architecture === undefined) throw new TeuError({ code: "invalid", op: "read platform", subject: text, message: 'want os/architecture[/variant], as in "linux/arm64"' });
+  return { os, architecture, ...(variant === undefined ? {} : { variant }) };
+}

@@ -1,0 +1,44 @@
+// push: what the name stands for, whole; of an index that is here only in part, this platform's manifest.
+
+import type { Scope } from "@teu/base/scope";
+import { pushImage } from "@teu/distribution/client/push";
+import { parseDigest } from "@teu/image/digest";
+import { parseReference, referenceName, referenceText } from "@teu/image/reference";
+import { type Descriptor, DOCUMENT_LIMITS, MEDIA_TYPES, parseIndex } from "@teu/specs/image";
+
+import type { HeldLease } from "../store/hold-lease.ts";
+import { getImageName, putImageName } from "../store/image-rows.ts";
+import type { ImageContext } from "./context.ts";
+import { findImage } from "./find.ts";
+import type { RegistryAccess } from "./images.ts";
+import { registryClient, transferProgress } from "./registry-client.ts";
+
+/** See `Images.push`. */
+export async function push(scope: Scope, context: ImageContext, text: string, options: RegistryAccess): Promise<Descriptor> {
+  const reference = parseReference(text);
+  const { row, name } = findImage(context.db, referenceText(reference));
+  await using client = registryClient(context, options, reference.domain);
+  await using lease = context.hold(scope);
+  const target = name?.target ?? row.manifest;
+  const descriptor = (await isWhole(scope, lease, target)) ? target : row.manifest;
+  const progress = transferProgress("upload", options.progress);
+  await pushImage(scope, { client, reference, store: lease.content, descriptor, ...(progress === undefined ? {} : { progress }) });
+  const byDigest = `${referenceName(reference)}@${descriptor.digest}`;
+  context.db.transaction(() => {
+    // Only while the image still has the name: an image that was removed meanwhile does not come back.
+    if (getImageName(context.db, referenceText(reference))?.imageId === row.id) putImageName(context.db, byDigest, row.id, descriptor, scope.now());
+  });
+  options.progress?.({ kind: "done", id: descriptor.digest, total: descriptor.size });
+  return descriptor;
+}
+
+const INDEXES: readonly string[] = [MEDIA_TYPES.index, MEDIA_TYPES.dockerManifestList];
+
+async function isWhole(scope: Scope, lease: HeldLease, target: Descriptor): Promise<boolean> {
+  if (!INDEXES.includes(target.mediaType)) return true;
+  const index = parseIndex(await lease.content.readAll(scope, parseDigest(target.digest), DOCUMENT_LIMITS.index));
+  for (const manifest of index.manifests) {
+    if ((await lease.content.info(scope, parseDigest(manifest.digest))) === null) return false;
+  }
+  return true;
+}

@@ -1,0 +1,38 @@
+// A registry client with this engine's credentials and rules; and what it tells while it works, in our words.
+
+import { credentialFiles, type CredentialSource, CredentialStore } from "@teu/distribution/client/credentials";
+import type { TransferEvent, TransferProgress } from "@teu/distribution/client/progress";
+import { RegistryClient } from "@teu/distribution/client/registry-client";
+
+import type { ImageContext } from "./context.ts";
+import type { ImageProgress, RegistryAccess } from "./images.ts";
+
+/** Where credentials are read and written. */
+export function credentialStore(context: ImageContext): CredentialStore {
+  const named = context.options.credentialsFile;
+  return new CredentialStore(named === undefined ? credentialFiles(process.env) : [named]);
+}
+
+/** A client. The caller disposes it. `domain`: the only registry that `access` speaks of. */
+export function registryClient(context: ImageContext, access: RegistryAccess, domain: string): RegistryClient {
+  const insecure = (host: string) => access.insecure === true && host === domain;
+  return new RegistryClient({
+    credentials: access.credentials === undefined ? credentialStore(context) : only(domain, access.credentials),
+    plainHttp: insecure, insecure, proxyEnv: process.env,
+  });
+}
+
+function only(domain: string, credentials: { readonly username: string; readonly password: string }): CredentialSource {
+  return { find: async (_scope, host) => (host === domain ? credentials : null) };
+}
+
+/** Passes a transfer's events on. */
+export function transferProgress(direction: "download" | "upload", report: ((event: ImageProgress) => void) | undefined): TransferProgress | undefined {
+  if (report === undefined) return undefined;
+  return (event: TransferEvent) => {
+    if (event.kind === "resolved") return report({ kind: "resolve", id: event.digest });
+    if (event.kind === "present" || event.kind === "mounted") return report({ kind: "exists", id: event.digest, total: event.size });
+    const current = "offset" in event ? event.offset : event.size;
+    report({ kind: direction, id: event.digest, current, total: event.size });
+  };
+}
