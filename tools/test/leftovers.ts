@@ -2,7 +2,7 @@
 // Only what bears our name is compared, so that other work on the same machine does not disturb.
 
 import { spawnSync } from "node:child_process";
-import { globSync, readFileSync, readlinkSync, readdirSync } from "node:fs";
+import { readFileSync, readlinkSync, readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 
 const OURS = /teu/;
@@ -18,7 +18,7 @@ export function machineState(): MachineState {
         .filter((line) => OURS.test(line))
         .map((line) => line.split(" ")[4] ?? ""),
     ),
-    cgroup: new Set(globSync("/sys/fs/cgroup/{*,*/*,*/*/*,*/*/*/*}teu*", { exclude: (name) => /^\d+$/.test(name) })),
+    cgroup: new Set(output("find", ["/sys/fs/cgroup", "-maxdepth", "6", "-type", "d", "-path", "*teu*"])),
     "network namespace": new Set([...named("/run/netns"), ...processNamespaces()]),
     interface: new Set(
       lines("/proc/net/dev")
