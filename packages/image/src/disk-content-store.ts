@@ -52,6 +52,11 @@ export class DiskContentStore implements ContentStore {
     return store;
   }
 
+  /** A store over blobs that exist, an OCI layout for one: nothing is made, nothing is swept, and it is only to be read. */
+  static readOnly(directory: string): ContentStore {
+    return new DiskContentStore(directory);
+  }
+
   path(digest: Digest): string {
     return join(this.directory, "blobs", digestAlgorithm(digest), digestEncoded(digest));
   }
