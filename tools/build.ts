@@ -28,6 +28,8 @@ try {
   if (steps.length === 0) throw new Error(`no step is called ${names.join(" or ")}`);
   for (const step of steps) await runStep(step);
 } catch (error) {
-  console.error(`set-up failed: ${error instanceof Error ? error.message : String(error)}`);
+  // A failed bundle has said so already; its message repeats all of it.
+  const bundling = error instanceof Error && "errors" in error && "warnings" in error;
+  console.error(`set-up failed: ${bundling ? "bundling" : error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;
 }
