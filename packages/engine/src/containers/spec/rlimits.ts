@@ -9,8 +9,8 @@ import type { HostFacts } from "./host-facts.ts";
 /** What current service managers give: enough files for servers, a soft limit that does not slow down programs that close them all. */
 const DEFAULT_NOFILE = { soft: 1024, hard: 524_288 } as const;
 
-/** 2^64-1 is how the kernel and the spec say unlimited; JSON numbers reach it as a double. */
-const UNLIMITED = 2 ** 64;
+/** The kernel's 2^64-1 is no double, and the next one is too large for runc; from 2^63 on our runtime takes it as unlimited. */
+const UNLIMITED = 2 ** 63;
 
 /**
  * The `rlimits` of a process.
@@ -37,5 +37,5 @@ export function rlimits(wishes: readonly UlimitOption[], facts: HostFacts): Rlim
 }
 
 function number(value: number): number {
-  return value === -1 ? UNLIMITED - 1 : value;
+  return value === -1 ? UNLIMITED : value;
 }
