@@ -1,0 +1,39 @@
+// load: images from an archive, from a file or stdin.
+
+import { createReadStream } from "node:fs";
+import { access } from "node:fs/promises";
+import { TeuError } from "@teu/base/errors";
+import { familiarText, parseReference } from "@teu/image/reference";
+import type { Command } from "../command.ts";
+import { usageError } from "../grammar/usage-error.ts";
+import { transferProgress } from "../output/transfer-progress.ts";
+
+/** `teu load`. */
+export const command: Command = {
+  usage: "load [OPTIONS]",
+  summary: "Load images from an archive",
+  options: [
+    { long: "input", short: "i", value: "file", help: "Read a file instead of stdin" },
+    { long: "quiet", short: "q", help: "Show no progress" },
+  ],
+  unsupported: ["platform"],
+  args: [0, 0],
+  examples: ["teu load -i hello.tar", "teu load < hello.tar.gz"],
+  run: async (context, input) => {
+    const file = input.text("input");
+    if (file === undefined && context.io.stdin.isTTY) throw usageError("an archive cannot be read from a terminal", { fallback: "use -i FILE, or redirect the input" });
+    if (file !== undefined) await access(file).catch((cause: unknown) => {
+      throw new TeuError({ code: "not-found", op: "read archive", subject: file, message: "it cannot be read", cause });
+    });
+    const source = (file === undefined ? context.io.stdin : createReadStream(file, { highWaterMark: 1 << 20 })) as AsyncIterable<Uint8Array>;
+    await using engine = await context.engine();
+    using progress = transferProgress(context.io.stderr, { quiet: input.flag("quiet") || !context.io.stderr.isTTY, dumb: context.environment.term === "dumb" });
+    const images = await engine.images.load(context.scope, source, { progress: (event) => progress.event(event) });
+    progress[Symbol.dispose]();
+    for (const image of images) {
+      if (image.names.length === 0) context.print(`Loaded image ID: ${image.id}`);
+      for (const name of image.names) context.print(`Loaded image: ${familiarText(parseReference(name))}`);
+    }
+    return 0;
+  },
+};

@@ -1,0 +1,19 @@
+// logout: forget a registry's credentials.
+
+import type { Command } from "../command.ts";
+
+/** `teu logout`. */
+export const command: Command = {
+  usage: "logout [SERVER]",
+  summary: "Log out from a registry",
+  options: [],
+  args: [0, 1],
+  examples: ["teu logout registry.example.org"],
+  run: async (context, input) => {
+    const registry = input.args[0] ?? "docker.io";
+    await using engine = await context.engine();
+    await engine.images.logout(context.scope, registry);
+    context.print(`Removing login credentials for ${registry}`);
+    return 0;
+  },
+};

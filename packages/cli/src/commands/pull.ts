@@ -1,0 +1,34 @@
+// pull: download an image.
+
+import { familiarText, parseReference } from "@teu/image/reference";
+import type { Command } from "../command.ts";
+import { transferProgress } from "../output/transfer-progress.ts";
+
+/** `teu pull`. */
+export const command: Command = {
+  usage: "pull [OPTIONS] NAME[:TAG|@DIGEST]",
+  summary: "Download an image from a registry",
+  options: [
+    { long: "insecure", help: "Plain HTTP, or TLS without verification" },
+    { long: "platform", value: "string", help: 'Platform of the image ("linux/arm64")' },
+    { long: "quiet", short: "q", help: "Show only its name" },
+  ],
+  unsupported: ["all-tags", "disable-content-trust"],
+  args: [1, 1],
+  examples: ["teu pull localhost:5000/hello", "teu pull --platform linux/arm64 debian:12"],
+  run: async (context, input) => {
+    const reference = parseReference(input.args[0] ?? "");
+    const platform = input.text("platform");
+    const quiet = input.flag("quiet");
+    await using engine = await context.engine();
+    const image = await (async () => {
+      using progress = transferProgress(context.io.stdout, { quiet, dumb: context.environment.term === "dumb" });
+      return await engine.images.pull(context.scope, input.args[0] ?? "", {
+        progress: (event) => progress.event(event), insecure: input.flag("insecure"), ...(platform === undefined ? {} : { platform }),
+      });
+    })();
+    if (!quiet) context.print(`Digest: ${image.target.digest}`);
+    context.print(familiarText(reference));
+    return 0;
+  },
+};

@@ -1,0 +1,29 @@
+// push: upload an image to where its name says.
+
+import { familiarText, parseReference } from "@teu/image/reference";
+import type { Command } from "../command.ts";
+import { transferProgress } from "../output/transfer-progress.ts";
+
+/** `teu push`. */
+export const command: Command = {
+  usage: "push [OPTIONS] NAME[:TAG]",
+  summary: "Upload an image to a registry",
+  options: [
+    { long: "insecure", help: "Plain HTTP, or TLS without verification" },
+    { long: "quiet", short: "q", help: "Show only its name" },
+  ],
+  unsupported: ["all-tags", "disable-content-trust", "platform"],
+  args: [1, 1],
+  examples: ["teu tag hello localhost:5000/hello", "teu push localhost:5000/hello"],
+  run: async (context, input) => {
+    const reference = parseReference(input.args[0] ?? "");
+    const quiet = input.flag("quiet");
+    await using engine = await context.engine();
+    const descriptor = await (async () => {
+      using progress = transferProgress(context.io.stdout, { quiet, dumb: context.environment.term === "dumb" });
+      return await engine.images.push(context.scope, input.args[0] ?? "", { progress: (event) => progress.event(event), insecure: input.flag("insecure") });
+    })();
+    context.print(quiet ? familiarText(reference) : `${reference.tag ?? ""}: digest: ${descriptor.digest} size: ${descriptor.size}`);
+    return 0;
+  },
+};

@@ -1,0 +1,44 @@
+// save: images as an archive, to a file or to stdout.
+
+import { createWriteStream } from "node:fs";
+import { rename, rm } from "node:fs/promises";
+import { pipeline } from "node:stream/promises";
+import { TeuError } from "@teu/base/errors";
+import type { Command } from "../command.ts";
+import { usageError } from "../grammar/usage-error.ts";
+
+/** `teu save`. */
+export const command: Command = {
+  usage: "save [OPTIONS] IMAGE [IMAGE...]",
+  summary: "Save images to an archive",
+  options: [
+    { long: "format", value: "string", help: '"docker-archive" (default) or "oci-archive"' },
+    { long: "output", short: "o", value: "file", help: "Write to a file instead of stdout" },
+  ],
+  unsupported: ["platform"],
+  args: [1, Number.POSITIVE_INFINITY],
+  examples: ["teu save -o hello.tar hello", "teu save hello | gzip > hello.tar.gz"],
+  run: async (context, input) => {
+    const format = input.text("format") ?? "docker-archive";
+    if (format !== "docker-archive" && format !== "oci-archive") throw usageError(`the format ${JSON.stringify(format)} is not known`, { word: format, known: ["docker-archive", "oci-archive"], fallback: "use docker-archive or oci-archive" });
+    const output = input.text("output");
+    if (output === undefined && context.io.stdout.isTTY) throw usageError("an archive cannot be written to a terminal", { fallback: "use -o FILE, or redirect the output" });
+    await using engine = await context.engine();
+    const bytes = engine.images.save(context.scope, input.args, { format });
+    if (output === undefined) {
+      await pipeline(bytes, context.io.stdout, { end: false, signal: context.scope.signal });
+      return 0;
+    }
+    // Beside the target, so that a failed save does not leave half an archive under the wanted name.
+    const partial = `${output}.${process.pid}.partial`;
+    try {
+      await pipeline(bytes, createWriteStream(partial), { signal: context.scope.signal });
+      await rename(partial, output);
+    } catch (cause) {
+      await rm(partial, { force: true });
+      context.scope.check("save images");
+      throw cause instanceof TeuError ? cause : new TeuError({ code: "unavailable", op: "write archive", subject: output, message: "it cannot be written", cause });
+    }
+    return 0;
+  },
+};

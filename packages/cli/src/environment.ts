@@ -1,0 +1,50 @@
+// Every environment variable that `teu` reads: name, default, meaning. docs/reference/environment.md follows this list.
+
+/** One variable. */
+export interface EnvironmentVariable {
+  readonly name: string;
+  /** As shown in documentation; "" when there is none. */
+  readonly fallback: string;
+  readonly doc: string;
+}
+
+/** The list. */
+export const ENVIRONMENT: readonly EnvironmentVariable[] = [
+  { name: "TEU_ROOT", fallback: "/var/lib/teu", doc: "Durable state: images, layers, containers. The flag --root wins." },
+  { name: "TEU_RUNROOT", fallback: "/run/teu", doc: "State that a reboot may take. The flag --runroot wins." },
+  { name: "TEU_RUNTIME", fallback: "teu-runtime", doc: "Runtime of new containers: teu-runtime, runc, crun, or an absolute path. The flag --runtime wins." },
+  { name: "TEU_SHIM", fallback: "beside the program, then PATH", doc: "Path of teu-shim." },
+  { name: "TEU_DEBUG", fallback: "", doc: "Anything but empty, 0 or false: show causes of errors and debug messages, as --debug does." },
+  { name: "DOCKER_CONFIG", fallback: "$HOME/.docker", doc: "Directory of config.json, where login keeps credentials." },
+  { name: "HOME", fallback: "", doc: "Used when DOCKER_CONFIG is not set." },
+  { name: "NO_COLOR", fallback: "", doc: "Not empty: no colours." },
+  { name: "COLUMNS", fallback: "width of the terminal", doc: "Width of progress output." },
+  { name: "TERM", fallback: "", doc: "Given to containers with a terminal (run -t); dumb: plain progress output." },
+];
+
+/** What the variables say. */
+export interface Environment {
+  readonly root: string;
+  readonly runroot: string;
+  readonly runtime: string | undefined;
+  readonly shim: string | undefined;
+  readonly debug: boolean;
+  readonly term: string;
+  readonly columns: number | undefined;
+}
+
+/** Reads them once. */
+export function readEnvironment(env: Readonly<Record<string, string | undefined>>): Environment {
+  const text = (name: string): string | undefined => (env[name] === undefined || env[name] === "" ? undefined : env[name]);
+  const debug = text("TEU_DEBUG");
+  const columns = Number(text("COLUMNS"));
+  return {
+    root: text("TEU_ROOT") ?? "/var/lib/teu",
+    runroot: text("TEU_RUNROOT") ?? "/run/teu",
+    runtime: text("TEU_RUNTIME"),
+    shim: text("TEU_SHIM"),
+    debug: debug !== undefined && debug !== "0" && debug !== "false",
+    term: text("TERM") ?? "",
+    columns: Number.isInteger(columns) && columns > 0 ? columns : undefined,
+  };
+}

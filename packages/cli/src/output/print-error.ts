@@ -1,0 +1,44 @@
+// Errors for people: one line, a hint, and the exit code. The one place that maps codes to exit codes.
+
+import { errorText, isTeuError, type TeuError } from "@teu/base/errors";
+
+/** Docker's codes: 125 the tool itself failed, 126 the command cannot be run, 127 it is not there. */
+export const EXIT_USAGE = 125;
+
+/** Exit code of a failure; `fallback` is the command's own. */
+export function exitCodeOf(error: unknown, fallback: number): number {
+  if (!isTeuError(error)) return fallback;
+  if (error.detail["usage"] === true) return EXIT_USAGE;
+  const code = error.detail["exitCode"];
+  if (fallback === EXIT_USAGE && (code === 126 || code === 127)) return code;
+  return fallback;
+}
+
+/** Prints "teu: cannot ...", the last output of a failed step, and the hint; with `debug` the chain of causes. */
+export function printError(stream: { write(text: string): unknown }, error: unknown, debug: boolean): void {
+  if (!isTeuError(error)) {
+    stream.write(`teu: internal error: ${debug && error instanceof Error ? error.stack ?? error.message : errorText(error)}\n`);
+    return;
+  }
+  stream.write(`teu: ${oneLine(error.detail["usage"] === true ? error.what : error.message)}\n`);
+  const tail = error.detail["tail"];
+  if (Array.isArray(tail) && tail.length > 0) stream.write(tail.map((line) => `  | ${String(line)}\n`).join(""));
+  if (error.hint !== undefined) stream.write(`hint: ${error.hint}\n`);
+  if (debug) stream.write(causes(error));
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s*\n\s*/g, " ");
+}
+
+function causes(error: TeuError): string {
+  const lines: string[] = [];
+  for (let cause: unknown = error, depth = 0; cause !== undefined && depth < 10; depth++) {
+    const head = isTeuError(cause) ? `${cause.code}: ${cause.op}${cause.subject === undefined ? "" : ` ${JSON.stringify(cause.subject)}`}: ${cause.what}` : String(cause);
+    lines.push(`${depth === 0 ? "error" : "caused by"}: ${head}`);
+    if (isTeuError(cause) && Object.keys(cause.detail).length > 0) lines.push(`  detail: ${JSON.stringify(cause.detail)}`);
+    if (cause instanceof Error && cause.stack !== undefined) lines.push(...cause.stack.split("\n").filter((line) => /^\s+at /.test(line)).slice(0, 6));
+    cause = cause instanceof Error ? cause.cause : undefined;
+  }
+  return `${lines.join("\n")}\n`;
+}
