@@ -215,6 +215,16 @@ export class ShimContainer implements Disposable {
     }
   }
 
+  /** Waits a moment for the last steps of a shim that has reported; throws when anything is left. */
+  async settled(): Promise<void> {
+    let left = this.leftovers();
+    for (let i = 0; i < 200 && left.length > 0; i++) {
+      await sleep(10);
+      left = this.leftovers();
+    }
+    if (left.length > 0) throw new Error(`left over: ${left.join(", ")}`);
+  }
+
   /** Processes, cgroups, runtime state and sockets of this container. */
   leftovers(): string[] {
     const found: string[] = [];

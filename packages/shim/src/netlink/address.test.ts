@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { addressText, networkText, parseCidr } from "./address.ts";
+import { addressText, macOf, networkText, parseCidr } from "./address.ts";
 import { macBytes } from "./link.ts";
 
 test("parseCidr: number and prefix", () => {
@@ -20,4 +20,8 @@ for (const [cidr, want] of [["10.88.3.4/16", "10.88.0.0/16"], ["192.168.1.77/30"
 
 test("macBytes: six bytes", () => {
   assert.deepEqual([...macBytes("02:42:0a:58:00:fe")], [2, 0x42, 10, 0x58, 0, 254]);
+});
+
+test("macOf: follows the address", () => {
+  assert.equal(macOf(0x0a5800fe), "02:42:0a:58:00:fe");
 });

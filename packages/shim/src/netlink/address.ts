@@ -40,6 +40,12 @@ export function addressText(address: number): string {
   return [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join(".");
 }
 
+/** A locally administered hardware address that follows from an IPv4 address, as Docker makes them: "02:42:0a:58:00:01". */
+export function macOf(address: number): string {
+  const parts = [0x02, 0x42, address >>> 24, (address >>> 16) & 255, (address >>> 8) & 255, address & 255];
+  return parts.map((part) => part.toString(16).padStart(2, "0")).join(":");
+}
+
 /** "10.88.0.0/16" */
 export function networkText(cidr: Cidr): string {
   const mask = cidr.prefix === 0 ? 0 : (~0 << (32 - cidr.prefix)) >>> 0;

@@ -10,18 +10,23 @@ import type { RouteSocket } from "./route-socket.ts";
 const RTM_NEWLINK = 16;
 const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
+const RTM_SETLINK = 19;
 const NLM_F_EXCL = 0x200;
 const NLM_F_CREATE = 0x400;
 const IFF_UP = 1;
 const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
 const IFLA_MASTER = 10;
+const IFLA_PROTINFO = 12;
 const IFLA_LINKINFO = 18;
 const IFLA_IFALIAS = 20;
 const IFLA_NET_NS_FD = 28;
 const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
 const VETH_INFO_PEER = 1;
+const IFLA_BRPORT_MODE = 4;
+const AF_BRIDGE = 7;
+const NLA_F_NESTED = 0x8000;
 const IFINFO_LENGTH = 16;
 
 /** An interface as the kernel shows it. */
@@ -54,10 +59,14 @@ export function listLinks(route: RouteSocket): Link[] {
   return route.ask({ type: RTM_GETLINK, payload: ifinfo(0, false), op: "list links", subject: "" }, true).map(decodeLink);
 }
 
-/** Makes a bridge, down. @throws TeuError `already-exists`. */
-export function makeBridge(route: RouteSocket, name: string, alias: string): void {
+/**
+ * Makes a bridge, down. Its hardware address is given: a bridge without one takes that of some port, and changes it with its
+ * ports under everybody's ARP tables.
+ * @throws TeuError `already-exists`.
+ */
+export function makeBridge(route: RouteSocket, name: string, mac: string, alias: string): void {
   const payload = concatBytes([
-    ifinfo(0, false), textAttribute(IFLA_IFNAME, name),
+    ifinfo(0, false), textAttribute(IFLA_IFNAME, name), attribute(IFLA_ADDRESS, macBytes(mac)),
     nested(IFLA_LINKINFO, textAttribute(IFLA_INFO_KIND, "bridge")),
   ]);
   route.change({ type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL, payload, op: "make bridge", subject: name });
@@ -87,6 +96,17 @@ export function makeVeth(route: RouteSocket, pair: VethPair): void {
     nested(IFLA_LINKINFO, textAttribute(IFLA_INFO_KIND, "veth"), nested(IFLA_INFO_DATA, attribute(VETH_INFO_PEER, peer))),
   ]);
   route.change({ type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL, payload, op: "make veth pair", subject: pair.name });
+}
+
+/**
+ * Lets a bridge send a packet back out of the port it came from: where bridged packets pass the IP hooks (br_netfilter), a
+ * container's connection to its own published port is turned around inside the bridge.
+ */
+export function setHairpin(route: RouteSocket, link: Link): void {
+  const header = ifinfo(link.index, undefined);
+  header[0] = AF_BRIDGE;
+  const payload = concatBytes([header, nested(IFLA_PROTINFO | NLA_F_NESTED, attribute(IFLA_BRPORT_MODE, Uint8Array.of(1)))]);
+  route.change({ type: RTM_SETLINK, payload, op: "set hairpin mode", subject: link.name });
 }
 
 /** Brings an interface up. */

@@ -5,8 +5,8 @@
 import { TeuError, isTeuError } from "@teu/base/errors";
 import type { Task } from "../loop/task.ts";
 import type { UndoStack } from "../loop/undo-stack.ts";
-import { addAddress, addDefaultRoute, parseCidr } from "../netlink/address.ts";
-import { deleteLink, findLink, listLinks, makeBridge, makeVeth, setUp } from "../netlink/link.ts";
+import { addAddress, addDefaultRoute, macOf, parseCidr } from "../netlink/address.ts";
+import { deleteLink, findLink, listLinks, makeBridge, makeVeth, setHairpin, setUp } from "../netlink/link.ts";
 import type { Link } from "../netlink/link.ts";
 import { RouteSocket } from "../netlink/route-socket.ts";
 import type { ProgramHost } from "../process/run-program.ts";
@@ -42,6 +42,8 @@ export function* addBridgeNetwork(context: BridgeContext, network: BridgeConfig,
     yield* runNft(context, publishBatch(network));
     const { mac: peerMac, interfaceName: peerName } = network;
     makeVeth(route, { name: vethName(context.id), master: bridge.index, peerName, peerMac, peerNamespace: namespace });
+    const port = findLink(route, vethName(context.id));
+    if (port !== null && network.ports.length > 0) setHairpin(route, port);
   }
   configureInside(context, network, namespace);
 }
@@ -72,7 +74,7 @@ function bridgeFor(context: BridgeContext, route: RouteSocket, network: BridgeCo
   if (found !== null && found.kind !== "bridge") {
     throw new TeuError({ code: "conflict", op: "set up bridge", subject: network.bridge, message: `there is an interface of that name that is no bridge` });
   }
-  if (found === null) makeBridge(route, network.bridge, BRIDGE_ALIAS);
+  if (found === null) makeBridge(route, network.bridge, macOf(parseCidr(network.gateway).address), BRIDGE_ALIAS);
   const bridge = found ?? findLink(route, network.bridge);
   if (bridge === null) throw new TeuError({ code: "conflict", op: "set up bridge", subject: network.bridge, message: "removed by somebody meanwhile" });
   // Also for one that is there: a flushed address or a bridge that was put down is put right by the next container.
