@@ -13,6 +13,8 @@ export interface Simulation {
   enter(pid: number): number;
   /** Was this thrown because the acting process exited or became another program? */
   isEnd(error: unknown): boolean;
+  /** Process `pid` waits; `resume` plays it on when what it waits for comes. null: it waits no more. */
+  park(pid: number, resume: (() => void) | null): void;
 }
 
 /** Every `sys:*` module under its name. Passed as first argument to whatever touches the kernel. */

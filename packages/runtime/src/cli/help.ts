@@ -19,19 +19,17 @@ COMMANDS:
 ${verbs}
 
 GLOBAL OPTIONS:
-${flagLines(flags)}
-`;
+${flagLines(flags)}`;
 }
 
 /** `teu-runtime COMMAND --help` */
 export function commandHelp(command: Command): string {
-  const options = command.flags.length === 0 ? "" : `\nOPTIONS:\n${flagLines(command.flags)}\n`;
+  const options = command.flags.length === 0 ? "" : `\n\nOPTIONS:\n${flagLines(command.flags)}`;
   return `NAME:
    teu-runtime ${command.name} - ${command.doc}
 
 USAGE:
-   teu-runtime ${command.name} [command options] ${command.operands}
-${options}`;
+   teu-runtime ${command.name} [command options] ${command.operands}${options}`;
 }
 
 function flagLines(flags: readonly Flag[]): string {

@@ -34,7 +34,7 @@ export function openLog(kernel: Kernel, options: LogOptions): Log {
     const line = options.format === "json"
       ? JSON.stringify({ level, msg: message, time })
       : `time=${JSON.stringify(time)} level=${level} msg=${JSON.stringify(message)}`;
-    if (options.file === "") host.printError(`${line}\n`);
+    if (options.file === "") host.printError(line);
     else append(kernel, options.file, `${line}\n`);
   };
   return {
@@ -44,7 +44,7 @@ export function openLog(kernel: Kernel, options: LogOptions): Log {
     warn: (message) => write("warning", message),
     error: (message) => {
       write("error", message);
-      if (options.file !== "") host.printError(`${message}\n`);
+      if (options.file !== "") host.printError(message);
     },
   };
 }

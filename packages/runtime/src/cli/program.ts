@@ -34,6 +34,8 @@ export const COMMANDS: readonly Command[] = [
   create, deleteCommand, exec, features, kill, list, pause, ps, resume, run, spec, start, state, update,
 ];
 
+const HELP_FLAG: Flag = { name: "help", aliases: ["h"], kind: "boolean", doc: "show help" };
+
 /** Global flags. */
 export const GLOBAL_FLAGS: readonly Flag[] = [
   { name: "debug", kind: "boolean", doc: "enable debug logging" },
@@ -44,7 +46,7 @@ export const GLOBAL_FLAGS: readonly Flag[] = [
   { name: "rootless", kind: "string", doc: "ignore cgroup permission errors ('true', 'false', or 'auto')" },
   { name: "explain", kind: "boolean", doc: "print the kernel steps of create, run or exec instead of taking them" },
   { name: "version", aliases: ["v"], kind: "boolean", doc: "print the version" },
-  { name: "help", aliases: ["h"], kind: "boolean", doc: "show help" },
+  HELP_FLAG,
 ];
 
 const EXIT_FAILURE = 1;
@@ -58,7 +60,7 @@ export function runProgram(kernel: Kernel, argv: readonly string[]): number {
   try {
     ({ values, operands } = parseFlags(GLOBAL_FLAGS, argv));
   } catch (error) {
-    kernel.host.printError(`${commandErrorText(error)}\n`);
+    kernel.host.printError(commandErrorText(error));
     return EXIT_FAILURE;
   }
   const [name, ...rest] = operands;
@@ -66,7 +68,7 @@ export function runProgram(kernel: Kernel, argv: readonly string[]): number {
   if (name === undefined || name === "help" || values.boolean("help")) return say(kernel, programHelp(COMMANDS, GLOBAL_FLAGS));
   const command = COMMANDS.find((one) => one.name === name);
   if (command === undefined) {
-    kernel.host.printError(`No help topic for '${name}'\n`);
+    kernel.host.printError(`No help topic for '${name}'`);
     return 3;
   }
   return runCommand(kernel, values, command, rest);
@@ -74,7 +76,7 @@ export function runProgram(kernel: Kernel, argv: readonly string[]): number {
 
 /** runc's form: callers parse the first line as "runc version X", then "commit:" and "spec:". */
 export function versionText(): string {
-  return `runc version ${RUNTIME_SPEC_VERSION}-teu.${VERSION}\ncommit: teu-runtime ${VERSION}\nspec: ${RUNTIME_SPEC_VERSION}\n`;
+  return `runc version ${RUNTIME_SPEC_VERSION}-teu.${VERSION}\ncommit: teu-runtime ${VERSION}\nspec: ${RUNTIME_SPEC_VERSION}`;
 }
 
 function say(kernel: Kernel, text: string): number {
@@ -86,8 +88,9 @@ function runCommand(kernel: Kernel, global: FlagValues, command: Command, argv: 
   let log = openLog(kernel, { file: "", format: "", debug: false });
   try {
     log = openLog(kernel, { file: global.string("log"), format: global.string("log-format"), debug: global.boolean("debug") });
-    if (argv.some((word) => word === "--help" || word === "-h")) return say(kernel, commandHelp(command));
-    const { values, operands } = parseFlags(command.flags, argv);
+    if (global.boolean("explain")) explain(kernel);
+    const { values, operands } = parseFlags([...command.flags, HELP_FLAG], argv);
+    if (values.boolean("help")) return say(kernel, commandHelp(command));
     if (operands.length < command.minOperands || operands.length > command.maxOperands) {
       throw verbatim("invalid", `"${command.name}" ${operandsWanted(command)}, but has ${operands.length}`);
     }
@@ -95,7 +98,7 @@ function runCommand(kernel: Kernel, global: FlagValues, command: Command, argv: 
       throw verbatim("unsupported", "systemd cgroup flag passed, but systemd support for managing cgroups is not available");
     }
     const context = { kernel, root: rootDirectory(kernel, global), log, debug: global.boolean("debug"), systemdCgroup: false };
-    return global.boolean("explain") ? explain(context, command, values, operands) : command.run(context, values, operands);
+    return command.run(context, values, operands);
   } catch (error) {
     if (kernel.simulation?.isEnd(error) === true) throw error;
     log.error(prefixed(command, commandErrorText(error)));

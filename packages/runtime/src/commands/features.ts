@@ -45,7 +45,7 @@ export const features: Command = {
       },
       annotations: { "io.github.seccomp.libseccomp.version": kernel.seccomp.libraryVersion() },
     };
-    kernel.host.print(`${JSON.stringify(report, null, 2)}\n`);
+    kernel.host.print(JSON.stringify(report, null, 2));
     return 0;
   },
 };

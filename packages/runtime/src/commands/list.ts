@@ -20,11 +20,12 @@ export const list: Command = {
     const format = flags.string("format");
     if (format !== "" && format !== "table" && format !== "json") throw verbatim("invalid", "invalid format option");
     if (flags.boolean("quiet")) {
-      kernel.host.print(containerIds(kernel, root).map((id) => `${id}\n`).join(""));
+      const ids = containerIds(kernel, root);
+      if (ids.length > 0) kernel.host.print(ids.join("\n"));
       return 0;
     }
     const reports = containerIds(kernel, root).flatMap((id) => readReport(kernel, root, id));
-    if (format === "json") kernel.host.print(`${JSON.stringify(reports.length === 0 ? null : reports)}\n`);
+    if (format === "json") kernel.host.print(JSON.stringify(reports.length === 0 ? null : reports));
     else kernel.host.print(table(reports));
     return 0;
   },
@@ -68,5 +69,5 @@ function table(reports: readonly StateReport[]): string {
     ...reports.map((one) => [one.id, String(one.pid), one.status, one.bundle, one.created, one.owner]),
   ];
   const widths = (rows[0] ?? []).map((_, column) => Math.max(12, ...rows.map((row) => (row[column] ?? "").length + 1)));
-  return rows.map((row) => `${row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join("")}\n`).join("");
+  return rows.map((row) => row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join("")).join("\n");
 }

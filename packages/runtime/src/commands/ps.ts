@@ -19,7 +19,7 @@ export const ps: Command = {
   run: ({ kernel, root }, flags, [id = "", ...options]) => {
     const pids = cgroupPids(kernel, StateDirectory.open(kernel, root, id).read().cgroup);
     const format = flags.string("format");
-    if (format === "json") kernel.host.print(`${JSON.stringify(pids)}\n`);
+    if (format === "json") kernel.host.print(JSON.stringify(pids));
     else if (format === "" || format === "table") kernel.host.print(table(kernel, pids, options.length === 0 ? ["-ef"] : options));
     else throw verbatim("invalid", "invalid format option");
     return 0;
@@ -32,7 +32,7 @@ function table(kernel: Kernel, pids: readonly number[], options: readonly string
   if (column < 0) throw verbatim("invalid", "couldn't find PID field in ps output");
   const wanted = new Set(pids.map(String));
   const rows = lines.slice(1).filter((line) => wanted.has(line.trim().split(/\s+/)[column] ?? ""));
-  return [lines[0] ?? "", ...rows].map((line) => `${line}\n`).join("");
+  return [lines[0] ?? "", ...rows].join("\n");
 }
 
 function runPs(kernel: Kernel, options: readonly string[]): string {

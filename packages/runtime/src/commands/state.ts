@@ -46,7 +46,7 @@ export const state: Command = {
   run: ({ kernel, root }, _flags, [id = ""]) => {
     const directory = StateDirectory.open(kernel, root, id);
     const report = reportState(kernel, directory, directory.read());
-    kernel.host.print(`${JSON.stringify(report, null, 2)}\n`);
+    kernel.host.print(JSON.stringify(report, null, 2));
     return 0;
   },
 };

@@ -17,7 +17,6 @@ const CHUNK = 32 << 10;
 /** Waits for `pid`. `consoleSocket`: where the terminal's master arrives, or -1. Returns its exit status, or 128 + signal. */
 export function attend(kernel: Kernel, pid: number, pidfd: number, consoleSocket: number): number {
   const { fs, poll } = kernel;
-  if (consoleSocket < 0 && kernel.simulation !== undefined) return exitCode(kernel, pid, 0) ?? 0;
   const signals = poll.signalfd(FORWARDED);
   const epoll = poll.create();
   const relay = consoleSocket < 0 ? null : startRelay(kernel, epoll, consoleSocket);

@@ -60,10 +60,28 @@ export class RootfsPath {
     } catch (error) {
       if (!isSysError(error, "ENOENT") && !isSysError(error, "ELOOP")) throw error;
     }
+    const simple = kind === "directory" ? this.#makeInParent(path) : null;
+    if (simple !== null) return { fd: simple, followedLink: false };
     const existing = this.find(path);
     if (existing !== null) return { fd: existing, followedLink: true };
     const fd = kind === "directory" ? this.makeDirectory(path) : this.#makeFile(path);
     return { fd, followedLink: true };
+  }
+
+  /** The usual case, in three calls: only the last name is missing, and there is no link on the way. */
+  #makeInParent(path: string): number | null {
+    const { fs } = this.#kernel;
+    const cut = path.lastIndexOf("/");
+    let parent = -1;
+    try {
+      parent = this.openStrict(path.slice(0, cut), O_PATH | O_DIRECTORY);
+      return this.#makeStep(parent, path.slice(cut + 1));
+    } catch (error) {
+      if (isSysError(error, "ENOENT") || isSysError(error, "ELOOP") || isSysError(error, "ENOTDIR")) return null;
+      throw error;
+    } finally {
+      if (parent >= 0) fs.close(parent);
+    }
   }
 
   /** mkdir -p inside the root, step by step under a held fd; mode 0755. Returns an O_PATH fd of the last one. */

@@ -36,9 +36,9 @@ export class Twin {
   readonly #kernel: Kernel;
   readonly #socket: number;
   /** Simulated kernels only. */
-  readonly #child: Generator<ChildMessage, void, void> | null;
+  readonly #child: SimulatedChild | null;
 
-  private constructor(kernel: Kernel, pid: number, pidfd: number, socket: number, child: Generator<ChildMessage, void, void> | null) {
+  private constructor(kernel: Kernel, pid: number, pidfd: number, socket: number, child: SimulatedChild | null) {
     this.#kernel = kernel;
     this.pid = pid;
     this.pidfd = pidfd;
@@ -59,13 +59,14 @@ export class Twin {
       process.setTitle("teu-init");
       runChild(kernel, theirs, program);
     }
-    if (simulation === undefined) fs.close(theirs);
-    return new Twin(kernel, pid, pidfd, mine, simulation === undefined ? null : program({ errorFd: theirs, hostPid: pid }));
+    if (simulation !== undefined) return new Twin(kernel, pid, pidfd, mine, simulateChild(kernel, pid, [0, 1, 2, theirs, ...keep], theirs, program));
+    fs.close(theirs);
+    return new Twin(kernel, pid, pidfd, mine, null);
   }
 
   /** Waits for the child's next message; null when it became its program. Throws the child's error, or `internal` when it died. */
   receive(): ChildMessage | null {
-    if (this.#child !== null) return this.#simulate(this.#child);
+    if (this.#child !== null) return this.#child.next();
     const data = this.#kernel.fs.read(this.#socket, MESSAGE_LIMIT);
     if (data.length === 0) return null;
     const message = JSON.parse(this.#kernel.host.utf8Decode(data)) as ChildMessage | { readonly error: TeuErrorJson };
@@ -76,6 +77,7 @@ export class Twin {
   /** Lets the child go on. */
   resume(): void {
     if (this.#child === null) this.#kernel.fs.write(this.#socket, String(this.pid));
+    else this.#child.park();
   }
 
   /** Ends the channel: a child that still waits exits. */
@@ -83,21 +85,54 @@ export class Twin {
     this.#kernel.fs.close(this.#socket);
     this.#kernel.fs.close(this.pidfd);
   }
+}
 
-  #simulate(child: Generator<ChildMessage, void, void>): ChildMessage | null {
-    const { simulation } = this.#kernel;
-    if (simulation === undefined) return null;
-    const parent = simulation.enter(this.pid);
+interface SimulatedChild {
+  /** Plays the child to its next message; null at its end. Its errors are thrown here. */
+  next(): ChildMessage | null;
+  /** The child goes on when what it waits for comes; its errors then go where it tells them. */
+  park(): void;
+}
+
+function simulateChild(kernel: Kernel, pid: number, keep: readonly number[], socket: number, program: ChildProgram): SimulatedChild {
+  const { simulation, fs } = kernel;
+  const channel = { errorFd: socket, hostPid: pid };
+  const child = program(channel);
+  const play = <T>(act: () => T): T | null => {
+    const parent = simulation?.enter(pid) ?? 0;
     try {
-      const { value, done } = child.next();
-      return done === true ? null : value;
+      return act();
     } catch (error) {
-      if (simulation.isEnd(error)) return null;
+      if (simulation?.isEnd(error) === true) return null;
       throw error;
     } finally {
-      simulation.enter(parent);
+      simulation?.enter(parent);
     }
-  }
+  };
+  play(() => closeAllBut(kernel, keep));
+  fs.close(socket);
+  const advance = (): ChildMessage | null => {
+    const { value, done } = child.next();
+    return done === true ? null : value;
+  };
+  return {
+    next: () => {
+      simulation?.park(pid, null);
+      return play(advance);
+    },
+    park: () =>
+      simulation?.park(pid, () => {
+        play(() => {
+          try {
+            advance();
+          } catch (error) {
+            if (simulation.isEnd(error)) throw error;
+            reportError(kernel, channel.errorFd, error);
+            kernel.process.exit(1);
+          }
+        });
+      }),
+  };
 }
 
 /** Closes the gaps between the fds to keep. */

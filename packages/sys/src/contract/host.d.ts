@@ -15,7 +15,9 @@ declare module "sys:host" {
   export function utf8Encode(text: string): Uint8Array;
   /** Invalid bytes become U+FFFD. */
   export function utf8Decode(data: Uint8Array): string;
+  /** Writes the text and a newline to standard output. */
   export function print(text: string): void;
+  /** The same to standard error. */
   export function printError(text: string): void;
   /** Version of the host and of QuickJS inside it. */
   export function version(): { host: string; quickjs: string };
