@@ -1,11 +1,14 @@
 // Makes and ends leases.
 
+import { rmSync } from "node:fs";
+
 import type { Scope } from "@teu/base/scope";
 import type { ContentStore } from "@teu/image/content-store";
 
 import { OverlaySnapshots } from "../snapshots/overlay-snapshots.ts";
 import type { Database } from "./database.ts";
-import { addLease, deleteLease, EVERY_NEW_BLOB, touchLease } from "./lease-rows.ts";
+import { blobNeeded } from "./garbage.ts";
+import { addLease, deleteLease, dropFromLease, EVERY_NEW_BLOB, touchLease } from "./lease-rows.ts";
 import { LeasedContent } from "./leased-content.ts";
 import type { Lease } from "./leases.ts";
 import type { EnginePaths } from "./paths.ts";
@@ -26,7 +29,17 @@ export function holdLease(scope: Scope, db: Database, paths: EnginePaths, store:
     touchLease(db, id, kind, [digest], scope.now());
     named.add(kind + digest);
   };
-  const content = new LeasedContent(store, (digest) => keep("blob", digest ?? EVERY_NEW_BLOB));
+  const content = new LeasedContent(store, {
+    keep: (digest) => keep("blob", digest ?? EVERY_NEW_BLOB),
+    giveUp: (digest) => db.transaction(() => {
+      named.delete(`blob${digest}`);
+      dropFromLease(db, id, "blob", digest);
+      const path = store.path?.(digest);
+      if (path === undefined || blobNeeded(db, digest)) return false;
+      rmSync(path, { force: true });
+      return true;
+    }),
+  });
   return {
     id, content,
     snapshots: new OverlaySnapshots({ db, paths, content, keep: (chainId) => keep("layer", chainId) }),

@@ -35,6 +35,11 @@ export function touchLease(db: Database, lease: string, kind: LeaseKind, digests
   });
 }
 
+/** Takes one thing out of a lease. */
+export function dropFromLease(db: Database, lease: string, kind: LeaseKind, digest: string): void {
+  db.run("DELETE FROM lease_item WHERE lease_id = ? AND kind = ? AND digest = ?", lease, kind, digest);
+}
+
 /** Ends a lease; no error when it is gone. */
 export function deleteLease(db: Database, lease: string): void {
   db.run("DELETE FROM lease WHERE id = ?", lease);

@@ -5,28 +5,36 @@ import type { Scope } from "@teu/base/scope";
 import type { BlobInfo, BlobRange, ContentStore, ExpectedBlob, Ingest, IngestOptions } from "@teu/image/content-store";
 import type { Digest } from "@teu/image/digest";
 
-/** `keep` names a digest, or with null every blob that comes to be from now on. */
+/** What a lease does with digests. */
+export interface BlobKeeper {
+  /** Names a digest, or with null every blob that comes to be from now on. */
+  keep(digest: Digest | null): void;
+  /** Gives a digest up, and removes the blob when nobody else needs it. Whether it is gone. */
+  giveUp(digest: Digest): boolean;
+}
+
+/** See the head of this file. */
 export class LeasedContent implements ContentStore {
   readonly #store: ContentStore;
-  readonly #keep: (digest: Digest | null) => void;
+  readonly #keeper: BlobKeeper;
 
-  constructor(store: ContentStore, keep: (digest: Digest | null) => void) {
+  constructor(store: ContentStore, keeper: BlobKeeper) {
     this.#store = store;
-    this.#keep = keep;
+    this.#keeper = keeper;
   }
 
   info(scope: Scope, digest: Digest): Promise<BlobInfo | null> {
-    this.#keep(digest);
+    this.#keeper.keep(digest);
     return this.#store.info(scope, digest);
   }
 
   read(scope: Scope, digest: Digest, range?: BlobRange): AsyncIterable<Uint8Array> {
-    this.#keep(digest);
+    this.#keeper.keep(digest);
     return this.#store.read(scope, digest, range);
   }
 
   readAll(scope: Scope, digest: Digest, limit: number): Promise<Uint8Array> {
-    this.#keep(digest);
+    this.#keeper.keep(digest);
     return this.#store.readAll(scope, digest, limit);
   }
 
@@ -35,12 +43,13 @@ export class LeasedContent implements ContentStore {
   }
 
   async ingest(scope: Scope, key: string, options?: IngestOptions): Promise<Ingest> {
-    this.#keep(options?.digest ?? null);
-    return new LeasedIngest(scope, this.#store, await this.#store.ingest(scope, key, options), this.#keep);
+    this.#keeper.keep(options?.digest ?? null);
+    return new LeasedIngest(scope, this.#store, await this.#store.ingest(scope, key, options), this.#keeper);
   }
 
-  delete(scope: Scope, digest: Digest): Promise<boolean> {
-    return this.#store.delete(scope, digest);
+  async delete(scope: Scope, digest: Digest): Promise<boolean> {
+    scope.check("delete blob");
+    return this.#keeper.giveUp(digest);
   }
 
   list(scope: Scope): AsyncIterable<BlobInfo> {
@@ -52,13 +61,13 @@ class LeasedIngest implements Ingest {
   readonly #scope: Scope;
   readonly #store: ContentStore;
   readonly #ingest: Ingest;
-  readonly #keep: (digest: Digest | null) => void;
+  readonly #keeper: BlobKeeper;
 
-  constructor(scope: Scope, store: ContentStore, ingest: Ingest, keep: (digest: Digest | null) => void) {
+  constructor(scope: Scope, store: ContentStore, ingest: Ingest, keeper: BlobKeeper) {
     this.#scope = scope;
     this.#store = store;
     this.#ingest = ingest;
-    this.#keep = keep;
+    this.#keeper = keeper;
   }
 
   get key(): string {
@@ -74,9 +83,9 @@ class LeasedIngest implements Ingest {
   }
 
   async commit(expected?: ExpectedBlob): Promise<BlobInfo> {
-    if (expected?.digest !== undefined) this.#keep(expected.digest);
+    if (expected?.digest !== undefined) this.#keeper.keep(expected.digest);
     const info = await this.#ingest.commit(expected);
-    this.#keep(info.digest);
+    this.#keeper.keep(info.digest);
     // The same bytes may have been there before, unneeded, and collected between commit and lease.
     if ((await this.#store.info(this.#scope, info.digest)) !== null) return info;
     throw new TeuError({ code: "unavailable", op: "store blob", subject: info.digest, message: "it was collected as garbage at the same moment", hint: "try again" });
