@@ -104,8 +104,8 @@ export function writeIndex(
 
 /**
  * Every descriptor reachable from `root`, itself included, each digest once, children before parents: the order in which
- * a copy is never incomplete. Contents of unknown media types are leaves. Missing documents end their branch when
- * `sparse`, as in an index of which only one platform is here.
+ * a copy is never incomplete. Contents of unknown media types are leaves. With `sparse`, manifests of an index may be
+ * absent (one platform was pulled) and end their branch; layers with `urls` (non-distributable) may always be.
  * @throws TeuError `exhausted` for nesting or numbers that no honest image has; `not-found`, `corrupt`, `invalid`.
  */
 export async function walkDescriptors(
@@ -116,22 +116,28 @@ export async function walkDescriptors(
 ): Promise<Descriptor[]> {
   const seen = new Set<string>();
   const found: Descriptor[] = [];
-  const visit = async (descriptor: Descriptor, depth: number): Promise<void> => {
+  const visit = async (descriptor: Descriptor, depth: number, optional: boolean): Promise<void> => {
     // By digest: shared children are walked once, or nested indexes could make it exponential.
     if (seen.has(descriptor.digest)) return;
     seen.add(descriptor.digest);
-    if (depth > MAX_DEPTH || seen.size > MAX_DOCUMENTS) {
-      throw new TeuError({
-        code: "exhausted", op: "walk image", subject: root.digest,
-        message: depth > MAX_DEPTH ? `indexes nested deeper than ${MAX_DEPTH}` : `more than ${MAX_DOCUMENTS} descriptors`,
-      });
+    if (depth > MAX_DEPTH || seen.size > MAX_DOCUMENTS) throw tooMuch(root, depth);
+    if ((await store.info(scope, parseDigest(descriptor.digest))) === null) {
+      if (optional || (descriptor.urls ?? []).length > 0) return;
+      throw new TeuError({ code: "not-found", op: "walk image", subject: descriptor.digest, message: `no such blob, which ${root.digest} needs` });
     }
-    if (options.sparse === true && (await store.info(scope, parseDigest(descriptor.digest))) === null) return;
-    for (const child of await childrenOf(scope, store, descriptor)) await visit(child, depth + 1);
+    const mayMiss = options.sparse === true && isIndexType(descriptor.mediaType);
+    for (const child of await childrenOf(scope, store, descriptor)) await visit(child, depth + 1, mayMiss);
     found.push(descriptor);
   };
-  await visit(root, 0);
+  await visit(root, 0, false);
   return found;
+}
+
+function tooMuch(root: Descriptor, depth: number): TeuError {
+  return new TeuError({
+    code: "exhausted", op: "walk image", subject: root.digest,
+    message: depth > MAX_DEPTH ? `indexes nested deeper than ${MAX_DEPTH}` : `more than ${MAX_DOCUMENTS} descriptors`,
+  });
 }
 
 /** What a document refers to directly: manifests of an index, config and layers of a manifest. Not its subject. */

@@ -16,9 +16,9 @@ import { ArchiveMembers } from "./archive-members.ts";
 import { DOCKER_MANIFEST, DOCKER_MANIFEST_LIMIT, type DockerArchiveImage, parseDockerManifest } from "./manifest-json.ts";
 
 /**
- * Loads all images of an archive, compressed (gzip, zstd) or not, into a store. Where both forms are present, Docker's
- * names are joined to the layout's images.
- * @throws TeuError `invalid` when it is no image archive, `corrupt` for hostile or broken ones, `exhausted`.
+ * Loads all images of an archive, compressed (gzip, zstd) or not, into a store. Where both forms are present the layout
+ * counts: it has the digests under which the images were pushed.
+ * @throws TeuError `invalid` when it is no image archive, `corrupt` or `not-found` for broken ones, `exhausted`.
  */
 export async function loadArchive(scope: Scope, source: AsyncIterable<Uint8Array>, store: ContentStore): Promise<FoundImage[]> {
   const members = new ArchiveMembers();
@@ -43,7 +43,6 @@ async function imagesOf(scope: Scope, members: ArchiveMembers, store: ContentSto
   if (layout !== null && index !== null) {
     parseImageLayout(await store.readAll(scope, layout.digest, DOCUMENT_LIMITS.layout));
     const images = imagesOfIndex(parseIndex(await store.readAll(scope, index.digest, DOCUMENT_LIMITS.index)));
-    for (const { descriptor } of images) await requireRoot(scope, store, descriptor);
     if (images.length > 0) return images;
   }
   const list = members.find(DOCKER_MANIFEST);
@@ -55,16 +54,9 @@ async function imagesOf(scope: Scope, members: ArchiveMembers, store: ContentSto
   }
   const images: FoundImage[] = [];
   for (const image of parseDockerManifest(await store.readAll(scope, list.digest, DOCKER_MANIFEST_LIMIT))) {
-    images.push({ descriptor: await dockerImage(scope, members, store, image), names: namesOf(image) });
+    images.push({ descriptor: await dockerImage(scope, members, store, image), names: namesOf(image), labels: [] });
   }
   return images;
-}
-
-/** An entry of index.json whose document is not in the archive is an image that was not saved. */
-async function requireRoot(scope: Scope, store: ContentStore, descriptor: Descriptor): Promise<void> {
-  const present = await walkDescriptors(scope, store, descriptor, { sparse: true });
-  if (present.length > 0) return;
-  throw new TeuError({ code: "corrupt", op: "load images", subject: descriptor.digest, message: "index.json names it, the archive lacks it" });
 }
 
 async function dockerImage(

@@ -28,8 +28,12 @@ export interface NamedImage {
 
 /** An image found in a layout or archive. */
 export interface FoundImage {
+  /** Without the annotations that only named it. */
   readonly descriptor: Descriptor;
+  /** Full names. */
   readonly names: readonly Reference[];
+  /** Bare tags and other texts that name no repository: what `skopeo copy ... oci:DIR:TEXT` left. */
+  readonly labels: readonly string[];
 }
 
 /** Path of a blob inside a layout. The digest was parsed, hence holds no "/" and no "..". */
@@ -73,14 +77,24 @@ export function nameOfEntry(descriptor: Descriptor): Reference | null {
 
 /** Entries of one digest together, each with all its names, in the order of the index. */
 export function imagesOfIndex(index: ImageIndex): FoundImage[] {
-  const byDigest = new Map<string, { descriptor: Descriptor; names: Map<string, Reference> }>();
+  const byDigest = new Map<string, { descriptor: Descriptor; names: Map<string, Reference>; labels: Set<string> }>();
   for (const entry of index.manifests) {
-    const known = byDigest.get(entry.digest) ?? { descriptor: entry, names: new Map() };
+    const known = byDigest.get(entry.digest) ?? { descriptor: withoutName(entry), names: new Map(), labels: new Set() };
     byDigest.set(entry.digest, known);
     const name = nameOfEntry(entry);
+    const label = entry.annotations?.[REF_NAME];
     if (name !== null) known.names.set(referenceText(name), name);
+    else if (label !== undefined) known.labels.add(label);
   }
-  return [...byDigest.values()].map(({ descriptor, names }) => ({ descriptor, names: [...names.values()] }));
+  return [...byDigest.values()].map(({ descriptor, names, labels }) => ({
+    descriptor, names: [...names.values()], labels: [...labels],
+  }));
+}
+
+function withoutName(entry: Descriptor): Descriptor {
+  const { annotations, ...descriptor } = entry;
+  const kept = Object.entries(annotations ?? {}).filter(([key]) => key !== REF_NAME && key !== IMAGE_NAME);
+  return kept.length === 0 ? descriptor : { ...descriptor, annotations: Object.fromEntries(kept) };
 }
 
 function tryParse(text: string): Reference | null {
