@@ -11,13 +11,16 @@ fn main() {
     if let Some(directory) = std::env::var_os("TEU_BYTECODE_DIR") {
         let directory = std::fs::canonicalize(&directory).expect("TEU_BYTECODE_DIR is a directory");
         println!("cargo:rerun-if-changed={}", directory.display());
-        let mut files: Vec<PathBuf> =
-            std::fs::read_dir(&directory).expect("TEU_BYTECODE_DIR can be read").map(|entry| entry.expect("an entry").path()).collect();
+        let mut files: Vec<PathBuf> = std::fs::read_dir(&directory)
+            .expect("TEU_BYTECODE_DIR can be read")
+            .map(|entry| entry.expect("an entry").path())
+            .collect();
         files.sort();
         for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "qbc")) {
             let name = file.file_stem().and_then(|stem| stem.to_str()).expect("a name in UTF-8");
             println!("cargo:rerun-if-changed={}", file.display());
-            writeln!(table, "    ({name:?}, include_bytes!({:?})),", file.display().to_string()).expect("strings do not fail");
+            writeln!(table, "    ({name:?}, include_bytes!({:?})),", file.display().to_string())
+                .expect("strings do not fail");
         }
     }
     table.push_str("];\n");

@@ -8,7 +8,8 @@ fn main() {
     let machine = std::env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default();
     let given = std::env::var("LIBSECCOMP_LIB_PATH").ok();
     // Debian's multiarch directory, Fedora's, everybody else's.
-    let places = [format!("/usr/lib/{machine}-linux-gnu"), "/usr/lib64".into(), "/usr/lib".into(), "/usr/local/lib".into()];
+    let places =
+        [format!("/usr/lib/{machine}-linux-gnu"), "/usr/lib64".into(), "/usr/lib".into(), "/usr/local/lib".into()];
     match given.iter().chain(&places).find(|place| Path::new(place).join("libseccomp.a").exists()) {
         Some(place) => println!("cargo:rustc-link-search=native={place}"),
         None => panic!("libseccomp.a not found: install libseccomp-dev or set LIBSECCOMP_LIB_PATH"),

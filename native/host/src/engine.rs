@@ -1,10 +1,10 @@
 //! Running and compiling programs: one interpreter, one program, once.
 
+use crate::EXIT_UNCAUGHT;
 use crate::container::Container;
 use crate::export;
 use crate::report;
 use crate::stack;
-use crate::EXIT_UNCAUGHT;
 use rquickjs::context::intrinsic;
 use rquickjs::{CatchResultExt, Context, Ctx, Error, Module, Runtime, qjs};
 use std::ffi::CStr;
@@ -72,7 +72,8 @@ fn new_context<I: rquickjs::context::Intrinsic>() -> rquickjs::Result<Context> {
 }
 
 fn in_interpreter<I: rquickjs::context::Intrinsic>(
-    name: &str, load: impl for<'js> FnOnce(Ctx<'js>) -> rquickjs::Result<Module<'js>>,
+    name: &str,
+    load: impl for<'js> FnOnce(Ctx<'js>) -> rquickjs::Result<Module<'js>>,
 ) -> i32 {
     // Whoever reads from a program may go away; that is EPIPE for the program, not its death. Undone by spawn and execveat.
     if let Err(errno) = teu_sys::signal::ignore(libc::SIGPIPE) {
@@ -101,7 +102,8 @@ fn in_interpreter<I: rquickjs::context::Intrinsic>(
 
 /// Evaluates the module, then all that it has put off. An error that comes late counts as much as one that comes at once.
 fn run_module<'js>(
-    ctx: &Ctx<'js>, load: impl FnOnce(Ctx<'js>) -> rquickjs::Result<Module<'js>>,
+    ctx: &Ctx<'js>,
+    load: impl FnOnce(Ctx<'js>) -> rquickjs::Result<Module<'js>>,
 ) -> rquickjs::Result<()> {
     export::declare_all(ctx)?;
     let (_module, evaluated) = load(ctx.clone())?.eval()?;

@@ -66,7 +66,8 @@ impl<const INDEX: usize> ModuleDef for Numbered<INDEX> {
 }
 
 fn function<'js>(ctx: &Ctx<'js>, export: &Export, magic: usize) -> Value<'js> {
-    type Magic = unsafe extern "C" fn(*mut qjs::JSContext, qjs::JSValue, c_int, *mut qjs::JSValue, c_int) -> qjs::JSValue;
+    type Magic =
+        unsafe extern "C" fn(*mut qjs::JSContext, qjs::JSValue, c_int, *mut qjs::JSValue, c_int) -> qjs::JSValue;
     type Plain = unsafe extern "C" fn(*mut qjs::JSContext, qjs::JSValue, c_int, *mut qjs::JSValue) -> qjs::JSValue;
     // SAFETY: QuickJS has one parameter type for all kinds of C functions and calls this one with five arguments, since it is told
     // that it is of the kind "generic_magic". The value is new and ours.
@@ -74,14 +75,19 @@ fn function<'js>(ctx: &Ctx<'js>, export: &Export, magic: usize) -> Value<'js> {
         let run = core::mem::transmute::<Magic, Plain>(call_export);
         let kind = qjs::JSCFunctionEnum_JS_CFUNC_generic_magic;
         let context = ctx.as_raw().as_ptr();
-        let raw = qjs::JS_NewCFunction2(context, Some(run), export.name.as_ptr(), export.arity.into(), kind, magic as c_int);
+        let raw =
+            qjs::JS_NewCFunction2(context, Some(run), export.name.as_ptr(), export.arity.into(), kind, magic as c_int);
         Value::from_raw(ctx.clone(), raw)
     }
 }
 
 /// What QuickJS calls; `magic` says which function is meant.
 unsafe extern "C" fn call_export(
-    context: *mut qjs::JSContext, _this: qjs::JSValue, argc: c_int, argv: *mut qjs::JSValue, magic: c_int,
+    context: *mut qjs::JSContext,
+    _this: qjs::JSValue,
+    argc: c_int,
+    argv: *mut qjs::JSValue,
+    magic: c_int,
 ) -> qjs::JSValue {
     // SAFETY: QuickJS passes its live context and `argc` arguments that live as long as the call.
     let (ctx, arguments) = unsafe {

@@ -65,18 +65,24 @@ impl Failure {
         let thrown = match self {
             Failure::Thrown => return,
             Failure::Argument(message) => Exception::throw_type(ctx, &message),
-            Failure::System { errno, call, subject, written } => match system_error(ctx, errno, call, &subject, written) {
-                Ok(error) => ctx.throw(error),
-                // Out of memory while making the error: that has been thrown instead.
-                Err(error) => error,
-            },
+            Failure::System { errno, call, subject, written } => {
+                match system_error(ctx, errno, call, &subject, written) {
+                    Ok(error) => ctx.throw(error),
+                    // Out of memory while making the error: that has been thrown instead.
+                    Err(error) => error,
+                }
+            }
         };
         debug_assert!(matches!(thrown, rquickjs::Error::Exception));
     }
 }
 
 fn system_error<'js>(
-    ctx: &Ctx<'js>, errno: Errno, call: &'static str, subject: &[u8], written: Option<usize>,
+    ctx: &Ctx<'js>,
+    errno: Errno,
+    call: &'static str,
+    subject: &[u8],
+    written: Option<usize>,
 ) -> rquickjs::Result<Value<'js>> {
     let name = errno::name(errno);
     let message = match subject {

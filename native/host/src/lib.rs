@@ -20,8 +20,9 @@ pub const EXIT_UNCAUGHT: i32 = 70;
 pub const EXIT_NO_PROGRAM: i32 = 127;
 
 /// Runs this process from an image that nobody can write, if it does not already: see `teu_sys::image`.
-pub fn seal(given: &start::Given) -> Result<(), String> {
-    teu_sys::image::seal(&given.argv, &given.env, false).map_err(|errno| teu_sys::errno::name(errno).into_owned())
+/// `copy`: in the second-best way even where the best is allowed.
+pub fn seal(copy: bool, given: &start::Given) -> Result<(), String> {
+    teu_sys::image::seal(&given.argv, &given.env, copy).map_err(|errno| teu_sys::errno::name(errno).into_owned())
 }
 
 /// Opens /dev/null for each closed standard stream.

@@ -15,7 +15,9 @@ pub fn print(program: &str, message: &str) {
 /// Name, message, stack and causes of what was thrown.
 pub fn describe<'js>(ctx: &Ctx<'js>, error: CaughtError<'js>) -> String {
     match error {
-        CaughtError::Error(rquickjs::Error::WouldBlock) => "end: the program waits for something that never comes".to_owned(),
+        CaughtError::Error(rquickjs::Error::WouldBlock) => {
+            "end: the program waits for something that never comes".to_owned()
+        }
         CaughtError::Error(error) => error.to_string(),
         CaughtError::Exception(exception) => describe_value(ctx, exception.into_object().into_value(), 0),
         CaughtError::Value(value) => describe_value(ctx, value, 0),

@@ -118,6 +118,13 @@ mod tests {
     }
 
     #[test]
+    fn escape_json_keeps_what_needs_no_escape() {
+        let mut out = b"<".to_vec();
+        escape_json(b"\x08\x0c\r\t/\x7f\xc3\xa9\xe2\x82", Invalid::Replace, &mut out);
+        assert_eq!(str::from_utf8(&out).unwrap(), "<\\b\\f\\r\\t/\u{7f}é\u{fffd}");
+    }
+
+    #[test]
     fn quote_is_json() {
         assert_eq!(quote(b"a\"\\\n\x01\xff"), "\"a\\\"\\\\\\n\\u0001\\udcff\"");
     }

@@ -10,12 +10,17 @@ mod table {
 }
 
 /// Started by the C library: Rust's own start code would change signals and descriptors before anybody could see them.
+///
+/// # Safety
+/// Only the C library may call it, with the kernel's arguments.
 // SAFETY: the name is the C library's for this very function.
 #[unsafe(no_mangle)]
-pub extern "C" fn main(argc: i32, argv: *mut *mut c_char) -> i32 {
-    // SAFETY: these are main's arguments.
+pub unsafe extern "C" fn main(argc: i32, argv: *mut *mut c_char) -> i32 {
+    // SAFETY: these are main's arguments, as the C library gives them.
     let given = unsafe { start::take(argc, argv) };
-    let Some((name, program)) = table::PROGRAMS.iter().find(|(name, _)| name.as_bytes() == start::base_name(&given.argv)) else {
+    let Some((name, program)) =
+        table::PROGRAMS.iter().find(|(name, _)| name.as_bytes() == start::base_name(&given.argv))
+    else {
         return no_program(&given.argv);
     };
     match Container::read(program) {
@@ -35,7 +40,7 @@ fn run(name: &str, container: &Container<'_>, given: start::Given) -> i32 {
     }
     let mut words = given.argv.iter().skip(1).map(|word| word.to_bytes());
     if container.wants_seal(&mut words)
-        && let Err(errno) = seal(&given)
+        && let Err(errno) = seal(false, &given)
     {
         eprintln!("{name}: cannot protect the program against being overwritten: {errno}");
         return EXIT_UNCAUGHT;

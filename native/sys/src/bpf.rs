@@ -86,7 +86,9 @@ pub fn query_device(cgroup: BorrowedFd<'_>) -> Result<Vec<u32>> {
                 return Ok(ids);
             }
             // More than fit: the kernel has said how many.
-            Err(Errno::NOSPC) if ids.len() < 65536 => ids = vec![0; (first_of(attributes[3]) as usize).max(ids.len() * 2)],
+            Err(Errno::NOSPC) if ids.len() < 65536 => {
+                ids = vec![0; (first_of(attributes[3]) as usize).max(ids.len() * 2)]
+            }
             Err(errno) => return Err(errno),
         }
     }

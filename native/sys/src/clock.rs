@@ -1,7 +1,7 @@
 //! Clocks, sleep, randomness.
 
-use crate::raw::{check, check_unit, retry};
 use crate::Result;
+use crate::raw::{check, check_unit, retry};
 
 fn read(clock: libc::clockid_t) -> i64 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
@@ -24,8 +24,8 @@ pub fn realtime() -> i64 {
 pub fn sleep(nanoseconds: i64) -> Result<()> {
     let end = monotonic().saturating_add(nanoseconds);
     let until = libc::timespec { tv_sec: end / 1_000_000_000, tv_nsec: end % 1_000_000_000 };
-    // SAFETY: one struct is read; with an absolute time nothing is written back.
     retry(|| {
+        // SAFETY: one struct is read; with an absolute time nothing is written back.
         check_unit(unsafe {
             libc::syscall(
                 libc::SYS_clock_nanosleep,

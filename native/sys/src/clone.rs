@@ -30,8 +30,14 @@ pub enum Cloned {
 /// Refuses (EINVAL) flags under which a copy cannot go on running: a shared address space (CLONE_VM, CLONE_VFORK, CLONE_THREAD)
 /// and TLS or tid words of the caller's making.
 pub fn clone(options: &CloneOptions) -> Result<Cloned> {
-    let refused = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_THREAD | libc::CLONE_SIGHAND | libc::CLONE_SETTLS
-        | libc::CLONE_PARENT_SETTID | libc::CLONE_CHILD_SETTID | libc::CLONE_CHILD_CLEARTID;
+    let refused = libc::CLONE_VM
+        | libc::CLONE_VFORK
+        | libc::CLONE_THREAD
+        | libc::CLONE_SIGHAND
+        | libc::CLONE_SETTLS
+        | libc::CLONE_PARENT_SETTID
+        | libc::CLONE_CHILD_SETTID
+        | libc::CLONE_CHILD_CLEARTID;
     if options.flags & refused as u64 != 0 {
         return Err(crate::Errno::INVAL);
     }

@@ -50,7 +50,14 @@ fn copy_file_range(from: BorrowedFd<'_>, to: BorrowedFd<'_>, count: usize) -> Re
 fn splice(from: BorrowedFd<'_>, to: BorrowedFd<'_>, count: usize) -> Result<usize> {
     // SAFETY: both offsets are null; no memory is involved.
     let moved = unsafe {
-        libc::splice(from.as_raw_fd(), std::ptr::null_mut(), to.as_raw_fd(), std::ptr::null_mut(), count.min(1 << 20), 0)
+        libc::splice(
+            from.as_raw_fd(),
+            std::ptr::null_mut(),
+            to.as_raw_fd(),
+            std::ptr::null_mut(),
+            count.min(1 << 20),
+            0,
+        )
     };
     crate::raw::check(moved as i64).map(|moved| moved as usize)
 }

@@ -39,14 +39,14 @@ pub fn sealed() -> bool {
 /// Makes this process run from an image that nobody can write: returns at once when it does already, else starts the same program
 /// again with the same arguments from a sealed image and does not return. With an error nothing has changed.
 ///
-/// `avoid_mount` skips the read-only mount, so that the copy can be tested where mounting is allowed.
-pub fn seal(argv: &[CString], env: &[CString], avoid_mount: bool) -> Result<()> {
+/// `copy` skips the read-only mount, so that the copy can be tested where mounting is allowed.
+pub fn seal(argv: &[CString], env: &[CString], copy: bool) -> Result<()> {
     let image = open_self()?;
     if is_sealed(image.as_fd())? {
         return Ok(());
     }
     // The mount costs no memory and shares the page cache, but needs CAP_SYS_ADMIN and a mount that this namespace owns.
-    let mounted = if avoid_mount { Err(Errno::PERM) } else { read_only_mount(image.as_fd()) };
+    let mounted = if copy { Err(Errno::PERM) } else { read_only_mount(image.as_fd()) };
     let sealed = mounted.or_else(|_| sealed_copy(image.as_fd()))?;
     let (argv, env) = (StringArray::new(argv), StringArray::new(env));
     Err(execveat(sealed.as_fd(), c"", &argv, &env, libc::AT_EMPTY_PATH))

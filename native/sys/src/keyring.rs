@@ -7,7 +7,8 @@ use std::ffi::CStr;
 /// KEYCTL_JOIN_SESSION_KEYRING; the key's serial number.
 pub fn join_session(name: &CStr) -> Result<i32> {
     // SAFETY: the name is a C string that outlives the call.
-    let key = check(unsafe { libc::syscall(libc::SYS_keyctl, libc::KEYCTL_JOIN_SESSION_KEYRING, name.as_ptr(), 0, 0, 0) })?;
+    let key =
+        check(unsafe { libc::syscall(libc::SYS_keyctl, libc::KEYCTL_JOIN_SESSION_KEYRING, name.as_ptr(), 0, 0, 0) })?;
     Ok(key as i32)
 }
 

@@ -7,12 +7,16 @@ use std::ffi::CStr;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 /// mount(2); what is `None` is NULL.
-pub fn mount(source: Option<&CStr>, target: &CStr, fstype: Option<&CStr>, flags: u64, data: Option<&CStr>) -> Result<()> {
+pub fn mount(
+    source: Option<&CStr>,
+    target: &CStr,
+    fstype: Option<&CStr>,
+    flags: u64,
+    data: Option<&CStr>,
+) -> Result<()> {
     let pointer = |text: Option<&CStr>| text.map_or(std::ptr::null(), CStr::as_ptr);
     // SAFETY: all strings are C strings that outlive the call, or null where the call allows it.
-    check_unit(unsafe {
-        libc::mount(pointer(source), target.as_ptr(), pointer(fstype), flags, pointer(data).cast())
-    })
+    check_unit(unsafe { libc::mount(pointer(source), target.as_ptr(), pointer(fstype), flags, pointer(data).cast()) })
 }
 
 /// umount2(2).

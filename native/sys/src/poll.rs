@@ -100,7 +100,8 @@ pub fn timerfd() -> Result<OwnedFd> {
 
 /// timerfd_settime(2): first expiry and period in nanoseconds. `None` disarms, 0 is "at once".
 pub fn set_timer(fd: BorrowedFd<'_>, first: Option<i64>, interval: i64) -> Result<()> {
-    let spec = |nanoseconds: i64| libc::timespec { tv_sec: nanoseconds / 1_000_000_000, tv_nsec: nanoseconds % 1_000_000_000 };
+    let spec =
+        |nanoseconds: i64| libc::timespec { tv_sec: nanoseconds / 1_000_000_000, tv_nsec: nanoseconds % 1_000_000_000 };
     // Zero would disarm the timer: a timer of no time is one of one nanosecond.
     let first = first.map_or(0, |first| first.max(1));
     let value = libc::itimerspec { it_value: spec(first), it_interval: spec(interval) };

@@ -21,9 +21,11 @@ pub enum Change {
 /// waitpid(2); `None` when WNOHANG found nobody. Retries EINTR.
 pub fn wait(pid: i32, options: i32) -> Result<Option<(i32, Change)>> {
     let mut status = 0;
-    // SAFETY: the kernel writes one integer. wait4 directly, since libc's waitpid is a cancellation point.
     let pid = retry(|| {
-        check(unsafe { libc::syscall(libc::SYS_wait4, pid, &raw mut status, options, std::ptr::null::<libc::rusage>()) })
+        // SAFETY: the kernel writes one integer. wait4 directly, since libc's waitpid is a cancellation point.
+        check(unsafe {
+            libc::syscall(libc::SYS_wait4, pid, &raw mut status, options, std::ptr::null::<libc::rusage>())
+        })
     })?;
     if pid == 0 {
         return Ok(None);
@@ -116,17 +118,30 @@ pub fn current_directory() -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// prctl(2) with plain numbers. Options that take a pointer fail with EFAULT on whatever number is given.
+/// prctl(2) with plain numbers. Options that take a pointer are EFAULT.
 pub fn prctl(option: i32, arguments: [u64; 4]) -> Result<i64> {
     let [second, third, fourth, fifth] = arguments;
-    // SAFETY: the numbers come from TypeScript. The options that write through a pointer (PR_GET_*) are refused below, since
-    // a number that happens to be an address would let a script write into this process.
-    match option {
-        libc::PR_GET_PDEATHSIG | libc::PR_GET_NAME | libc::PR_GET_UNALIGN | libc::PR_GET_ENDIAN | libc::PR_GET_TSC
-        | libc::PR_GET_FPEMU | libc::PR_GET_FPEXC | libc::PR_SET_NAME | libc::PR_SET_MM | libc::PR_GET_CHILD_SUBREAPER
-        | libc::PR_GET_TID_ADDRESS | libc::PR_SET_SECCOMP => Err(Errno::FAULT),
-        _ => check(unsafe { libc::syscall(libc::SYS_prctl, option, second, third, fourth, fifth) }),
+    let takes_pointer = matches!(
+        option,
+        libc::PR_GET_PDEATHSIG
+            | libc::PR_GET_NAME
+            | libc::PR_GET_UNALIGN
+            | libc::PR_GET_ENDIAN
+            | libc::PR_GET_TSC
+            | libc::PR_GET_FPEMU
+            | libc::PR_GET_FPEXC
+            | libc::PR_GET_CHILD_SUBREAPER
+            | libc::PR_GET_TID_ADDRESS
+            | libc::PR_SET_NAME
+            | libc::PR_SET_MM
+            | libc::PR_SET_SECCOMP
+    );
+    if takes_pointer {
+        return Err(Errno::FAULT);
     }
+    // SAFETY: the numbers come from TypeScript; options that take a pointer, which a number could be made to look like, have just
+    // been refused.
+    check(unsafe { libc::syscall(libc::SYS_prctl, option, second, third, fourth, fifth) })
 }
 
 /// prctl(PR_SET_NAME): the first 15 bytes.

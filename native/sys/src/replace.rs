@@ -48,6 +48,7 @@ fn sync_parent(dirfd: BorrowedFd<'_>, path: &CStr) -> Result<()> {
         Some(0) => CString::from(c"/"),
         Some(end) => CString::new(&bytes[..end]).map_err(|_| Errno::INVAL)?,
     };
-    let parent = rustix::fs::openat(dirfd, &*parent, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let parent =
+        rustix::fs::openat(dirfd, &*parent, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     file::sync(parent.as_fd())
 }

@@ -39,7 +39,16 @@ pub struct Attributes {
 impl Attributes {
     /// SCHED_OTHER with nothing set.
     pub const fn new() -> Self {
-        Attributes { size: size_of::<Self>() as u32, policy: 0, flags: 0, nice: 0, priority: 0, runtime: 0, deadline: 0, period: 0 }
+        Attributes {
+            size: size_of::<Self>() as u32,
+            policy: 0,
+            flags: 0,
+            nice: 0,
+            priority: 0,
+            runtime: 0,
+            deadline: 0,
+            period: 0,
+        }
     }
 }
 

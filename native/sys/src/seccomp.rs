@@ -18,9 +18,8 @@ pub fn load(program: &[u8], flags: u32) -> Result<Option<OwnedFd>> {
     let words: Vec<u64> = program.as_chunks::<INSTRUCTION>().0.iter().map(|bytes| u64::from_ne_bytes(*bytes)).collect();
     let fprog = libc::sock_fprog { len: length, filter: words.as_ptr().cast_mut().cast() };
     // SAFETY: the kernel reads `len` instructions of 8 bytes.
-    let answer = check(unsafe {
-        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const fprog)
-    })?;
+    let answer =
+        check(unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const fprog) })?;
     if flags & libc::SECCOMP_FILTER_FLAG_NEW_LISTENER as u32 == 0 {
         return if answer == 0 { Ok(None) } else { Err(Errno::SRCH) };
     }
@@ -31,7 +30,8 @@ pub fn load(program: &[u8], flags: u32) -> Result<Option<OwnedFd>> {
 /// SECCOMP_GET_ACTION_AVAIL.
 pub fn action_available(action: u32) -> Result<bool> {
     // SAFETY: the kernel reads one number.
-    match check_unit(unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_GET_ACTION_AVAIL, 0, &raw const action) }) {
+    match check_unit(unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_GET_ACTION_AVAIL, 0, &raw const action) })
+    {
         Ok(()) => Ok(true),
         Err(Errno::OPNOTSUPP) => Ok(false),
         Err(errno) => Err(errno),

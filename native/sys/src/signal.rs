@@ -11,7 +11,9 @@ pub type Mask = u64;
 
 /// The mask of these signal numbers; `None` when one is out of range.
 pub fn mask_of(signals: impl IntoIterator<Item = i32>) -> Option<Mask> {
-    signals.into_iter().try_fold(0, |mask, signal| (1..=LAST_SIGNAL).contains(&signal).then(|| mask | 1 << (signal - 1)))
+    signals
+        .into_iter()
+        .try_fold(0, |mask, signal| (1..=LAST_SIGNAL).contains(&signal).then(|| mask | 1 << (signal - 1)))
 }
 
 /// rt_sigprocmask(2): `how` is SIG_BLOCK, SIG_UNBLOCK or SIG_SETMASK. The old mask.

@@ -119,9 +119,8 @@ pub fn listen(fd: BorrowedFd<'_>, backlog: i32) -> Result<()> {
 pub fn accept(fd: BorrowedFd<'_>) -> Result<Option<OwnedFd>> {
     let flags = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: the peer's address is not asked for.
-    let accepted = retry(|| {
-        check_fd(unsafe { libc::accept4(fd.as_raw_fd(), std::ptr::null_mut(), std::ptr::null_mut(), flags) })
-    });
+    let accepted =
+        retry(|| check_fd(unsafe { libc::accept4(fd.as_raw_fd(), std::ptr::null_mut(), std::ptr::null_mut(), flags) }));
     match accepted {
         Ok(fd) => Ok(Some(fd)),
         Err(Errno::AGAIN | Errno::CONNABORTED) => Ok(None),
@@ -131,9 +130,10 @@ pub fn accept(fd: BorrowedFd<'_>) -> Result<Option<OwnedFd>> {
 
 /// send(2). Never a SIGPIPE: EPIPE says it.
 pub fn send(fd: BorrowedFd<'_>, bytes: &[u8], flags: i32) -> Result<usize> {
-    // SAFETY: the kernel reads `len` bytes of the slice.
     retry(|| {
-        let sent = unsafe { libc::send(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags | libc::MSG_NOSIGNAL) };
+        // SAFETY: the kernel reads `len` bytes of the slice.
+        let sent =
+            unsafe { libc::send(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags | libc::MSG_NOSIGNAL) };
         check(sent as i64)
     })
     .map(|sent| sent as usize)
@@ -194,8 +194,7 @@ pub fn receive_message(fd: BorrowedFd<'_>, count: usize) -> Result<Message> {
         header.msg_iovlen = 1;
         header.msg_control = control.0.as_mut_ptr().cast();
         header.msg_controllen = libc::CMSG_SPACE((MOST_FDS * size_of::<RawFd>()) as u32) as usize;
-        let received =
-            retry(|| check(libc::recvmsg(fd.as_raw_fd(), &raw mut header, libc::MSG_CMSG_CLOEXEC) as i64))?;
+        let received = retry(|| check(libc::recvmsg(fd.as_raw_fd(), &raw mut header, libc::MSG_CMSG_CLOEXEC) as i64))?;
         // With MSG_TRUNC semantics some sockets tell the full length; what was written is what fits.
         bytes.set_len((received as usize).min(count));
         let mut fds = Vec::new();

@@ -59,7 +59,8 @@ pub fn spawn(spawn: &Spawn) -> core::result::Result<(i32, OwnedFd), Failure> {
         spawn,
     };
     // No signal handler of ours may run in the child while it uses our memory, so all are blocked around the clone.
-    let old = signal::change_mask(libc::SIG_SETMASK, Mask::MAX).map_err(|errno| Failure { call: "rt_sigprocmask", errno })?;
+    let old =
+        signal::change_mask(libc::SIG_SETMASK, Mask::MAX).map_err(|errno| Failure { call: "rt_sigprocmask", errno })?;
     let cloned = clone_vfork(&plan);
     let restored = signal::change_mask(libc::SIG_SETMASK, old);
     let (pid, pidfd) = cloned.map_err(|errno| Failure { call: "clone3", errno })?;
@@ -105,7 +106,8 @@ fn become_program(plan: &Plan) -> Failure {
         Err(failure) => failure,
         Ok(()) => {
             // SAFETY: path and arrays are terminated and live in the suspended parent.
-            let answer = check(unsafe { libc::execve(plan.spawn.path.as_ptr(), plan.argv.as_ptr(), plan.env.as_ptr()) });
+            let answer =
+                check(unsafe { libc::execve(plan.spawn.path.as_ptr(), plan.argv.as_ptr(), plan.env.as_ptr()) });
             Failure { call: "execve", errno: answer.err().unwrap_or(Errno::IO) }
         }
     }

@@ -136,7 +136,9 @@ fn write_text_at(call: &Call) -> Outcome<()> {
     // One write: these files take a command per write, not a stream of bytes.
     match file::write_some(fd.as_fd(), &text).on("write", path.as_bytes())? {
         count if count == text.len() => Ok(()),
-        count => Err(Failure::System { errno: Errno::IO, call: "write", subject: path.into_bytes(), written: Some(count) }),
+        count => {
+            Err(Failure::System { errno: Errno::IO, call: "write", subject: path.into_bytes(), written: Some(count) })
+        }
     }
 }
 
@@ -232,7 +234,8 @@ fn chmod_at(call: &Call) -> Outcome<()> {
 
 fn chown_at(call: &Call) -> Outcome<()> {
     let path = call.path(1)?;
-    entry::change_owner_at(call.dirfd(0)?, &path, call.u32(2)?, call.u32(3)?, call.u32(4)?).on("fchownat", path.as_bytes())
+    entry::change_owner_at(call.dirfd(0)?, &path, call.u32(2)?, call.u32(3)?, call.u32(4)?)
+        .on("fchownat", path.as_bytes())
 }
 
 fn fchown(call: &Call) -> Outcome<()> {

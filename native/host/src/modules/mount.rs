@@ -28,7 +28,8 @@ fn mount(call: &Call) -> Outcome<()> {
     let (source, target, fstype, data) = (call.path(0)?, call.path(1)?, call.path(2)?, call.path(4)?);
     let part = |text: CString| Some(text).filter(|text| !text.is_empty());
     let (source, fstype, data) = (part(source), part(fstype), part(data));
-    mount::mount(source.as_deref(), &target, fstype.as_deref(), call.u64(3)?, data.as_deref()).on("mount", target.as_bytes())
+    mount::mount(source.as_deref(), &target, fstype.as_deref(), call.u64(3)?, data.as_deref())
+        .on("mount", target.as_bytes())
 }
 
 fn umount2(call: &Call) -> Outcome<()> {

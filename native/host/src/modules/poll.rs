@@ -29,7 +29,8 @@ fn create(_call: &Call) -> Outcome<OwnedFd> {
 
 fn control(call: &Call, operation: i32) -> Outcome<()> {
     let fd = call.fd(1)?;
-    poll::control(call.fd(0)?, operation, fd, call.u32(2)?, call.u64(3)?).on("epoll_ctl", format!("fd {}", fd.as_raw_fd()))
+    poll::control(call.fd(0)?, operation, fd, call.u32(2)?, call.u64(3)?)
+        .on("epoll_ctl", format!("fd {}", fd.as_raw_fd()))
 }
 
 fn add(call: &Call) -> Outcome<()> {

@@ -11,7 +11,8 @@ use teu_sys::exec::StringArray;
 use teu_sys::process::Change;
 use teu_sys::spawn::Spawn;
 use teu_sys::{
-    Errno, clone as cloning, exec, identity, image, keyring, process, rlimit, schedule, signal, spawn as spawning, system,
+    Errno, clone as cloning, exec, identity, image, keyring, process, rlimit, schedule, signal, spawn as spawning,
+    system,
 };
 
 pub const EXPORTS: &[Export] = exports! {
