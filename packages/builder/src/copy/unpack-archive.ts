@@ -2,10 +2,9 @@
 // ".." is dropped and symlinks are followed inside it only, those of the archive included.
 
 import { spawn } from "node:child_process";
-import { createReadStream } from "node:fs";
-import { readSync } from "node:fs";
+import { readSync, writeSync } from "node:fs";
 import { createGunzip, createZstdDecompress } from "node:zlib";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import type { Scope } from "@teu/base/scope";
 import { TeuError } from "@teu/base/errors";
 import { fchmod, fchown, futimens } from "@teu/files/attributes";
@@ -14,7 +13,6 @@ import type { OwnedFd } from "@teu/files/open";
 import { setXattr } from "@teu/files/xattrs";
 import type { TarEntry } from "@teu/image/tar/entry";
 import { TarReader, type TarSink } from "@teu/image/tar/reader";
-import { writeSync } from "node:fs";
 import { cleanPath, joinPath, type TreeEntry } from "../context/file-tree.ts";
 import type { Owner } from "../context/user-names.ts";
 import type { LayerWriter } from "./layer-writer.ts";
@@ -23,6 +21,7 @@ import type { LayerWriter } from "./layer-writer.ts";
 export type ArchiveKind = "tar" | "gzip" | "zstd" | "bzip2" | "xz";
 
 const HEAD_BYTES = 512;
+const CHUNK = 1 << 20;
 const MAGICS: readonly (readonly [ArchiveKind, readonly number[]])[] = [
   ["gzip", [0x1f, 0x8b, 0x08]], ["zstd", [0x28, 0xb5, 0x2f, 0xfd]], ["bzip2", [0x42, 0x5a, 0x68]], ["xz", [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
 ];
@@ -170,7 +169,7 @@ function isTarHeader(block: Uint8Array): boolean {
 }
 
 function decompress(file: OwnedFd, kind: ArchiveKind, subject: string): Readable {
-  const source = createReadStream("", { fd: file.fd, autoClose: false, start: 0, highWaterMark: 1 << 20 });
+  const source = Readable.from(chunksOf(file), { objectMode: false, highWaterMark: CHUNK });
   if (kind === "tar") return source;
   if (kind === "gzip" || kind === "zstd") {
     const stream = kind === "gzip" ? createGunzip({ chunkSize: 256 << 10 }) : createZstdDecompress({ chunkSize: 256 << 10 });
@@ -179,6 +178,17 @@ function decompress(file: OwnedFd, kind: ArchiveKind, subject: string): Readable
     return source.pipe(stream);
   }
   return throughProgram(source, kind, subject);
+}
+
+/** Reads at positions of its own: the file is the caller's, to be closed by the caller alone. */
+function* chunksOf(file: OwnedFd): Generator<Buffer> {
+  for (let position = 0; ; ) {
+    const buffer = Buffer.allocUnsafe(CHUNK);
+    const length = readSync(file.fd, buffer, 0, CHUNK, position);
+    if (length === 0) return;
+    position += length;
+    yield buffer.subarray(0, length);
+  }
 }
 
 /** bzip2 and xz are not in Node; their programs are on most hosts. */
