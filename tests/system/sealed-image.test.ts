@@ -1,0 +1,71 @@
+// CVE-2019-5736: who holds a process of the runtime through /proc/PID/exe cannot write to the program on disk, not even when the process has
+// gone. The first case shows that the attack works without the defence. Needs root.
+
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { chmodSync, closeSync, constants, copyFileSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+
+const TRIPLE = `${process.arch === "arm64" ? "aarch64" : "x86_64"}-unknown-linux-gnu`;
+const HOST = join(import.meta.dirname, "../../native/target", TRIPLE, "release/teu-dev");
+const PROGRAM = 'import { imageSealed } from "sys:process"; import { print } from "sys:host"; import { read } from "sys:fs"; print(String(imageSealed())); read(0, 1);';
+
+const cases: readonly { name: string; command: readonly string[]; sealed: boolean }[] = [
+  { name: "without the defence the program is overwritten", command: ["run"], sealed: false },
+  { name: "a read-only mount keeps it", command: ["seal", "mount"], sealed: true },
+  { name: "a sealed copy in memory keeps it", command: ["seal", "copy"], sealed: true },
+];
+
+for (const { name, command, sealed } of cases) {
+  test(`sealed image: ${name}`, { skip: process.geteuid?.() !== 0 && "needs root" }, async (t) => {
+    const directory = mkdtempSync(join(tmpdir(), "teu-sealed-"));
+    t.after(() => { rmSync(directory, { recursive: true, force: true }); });
+    const [host, program] = [join(directory, "host"), join(directory, "program.js")];
+    copyFileSync(HOST, host);
+    chmodSync(host, 0o755);
+    writeFileSync(program, PROGRAM);
+    const before = digest(host);
+
+    const child = spawn(host, [...command, program], { stdio: ["pipe", "pipe", "inherit"] });
+    assert.equal(await firstLine(child), String(sealed));
+    const image = `/proc/${child.pid}/exe`;
+    assert.throws(() => openSync(image, constants.O_WRONLY), /ETXTBSY|EROFS|EPERM|EACCES/);
+    const held = openSync(image, constants.O_RDONLY);
+    child.stdin.end();
+    await once(child, "exit");
+    // Now nobody runs it any more: ETXTBSY does not protect it.
+    const written = tryToWrite(`/proc/self/fd/${held}`);
+    closeSync(held);
+    assert.equal(written, !sealed);
+    assert.equal(digest(host) === before, sealed);
+  });
+}
+
+function digest(file: string): string {
+  return createHash("sha256").update(readFileSync(file)).digest("hex");
+}
+
+async function firstLine(child: ChildProcess): Promise<string> {
+  let text = "";
+  for await (const chunk of child.stdout ?? []) {
+    text += String(chunk);
+    if (text.includes("\n")) break;
+  }
+  return text.trim();
+}
+
+function tryToWrite(path: string): boolean {
+  let fd = -1;
+  try {
+    fd = openSync(path, constants.O_WRONLY);
+    return writeSync(fd, "overwritten") > 0;
+  } catch {
+    return false;
+  } finally {
+    if (fd >= 0) closeSync(fd);
+  }
+}
