@@ -296,7 +296,11 @@ export class TarReader {
     const flag = String.fromCharCode(raw.flag);
     // V7 had no directories: an ordinary file whose name ends with a slash is one.
     const slashed = path.endsWith("/");
-    const type = slashed && (flag === "0" || flag === "\0") ? "directory" : (FLAGS[flag] as TarType);
+    const type = slashed && FLAGS[flag] === "file" ? "directory" : (FLAGS[flag] as TarType);
+    // Some readers would skip the content, others read it as headers.
+    if (slashed && FLAGS[flag] === "file" && (sparse !== null || (records.size ?? raw.size) > 0)) {
+      throw this.#corrupt("a file whose name ends with a slash has content");
+    }
     const device = type === "character" || type === "block";
     const link = type === "symlink" || type === "hardlink";
     return {
