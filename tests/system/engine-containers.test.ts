@@ -208,7 +208,7 @@ test("Containers: logs are followed until the end, also across a rotation", opts
   await host.busybox();
   const { containers } = host.engine;
   const { scope } = host;
-  const { id } = await containers.create(scope, { ...NONE, log: { maxSize: 2000, maxFiles: 5 }, command: ["sh", "-c", "i=0; while [ $i -lt 60 ]; do echo line $i; i=$((i+1)); done"] });
+  const { id } = await containers.create(scope, { ...NONE, log: { maxSize: 2000, maxFiles: 5 }, command: ["sh", "-c", "i=0; while [ $i -lt 60 ]; do echo line $i; i=$((i+1)); [ $((i % 15)) = 0 ] && sleep 0.1; done; true"] });
   await containers.start(scope, id);
   const lines: string[] = [];
   for await (const entry of containers.logs(scope, id, { follow: true })) lines.push(entry.text.trim());

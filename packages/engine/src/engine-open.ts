@@ -9,7 +9,7 @@ import { DiskContentStore } from "@teu/image/disk-content-store";
 import { StoredBuildCache } from "./builds/stored-build-cache.ts";
 import type { ContainerContext } from "./containers/context.ts";
 import { readLife } from "./containers/life.ts";
-import { isOver } from "./containers/settle.ts";
+import { isOver, reconcileAll } from "./containers/settle.ts";
 import { ShimContainers } from "./containers/shim-containers.ts";
 import type { Engine, EngineInfo, EngineOptions } from "./engine.ts";
 import type { ImageContext } from "./images/context.ts";
@@ -35,9 +35,9 @@ export async function openEngine(scope: Scope, options: EngineOptions): Promise<
   makePlaces(paths);
   const db = Database.open(paths.database);
   try {
-    await forgetEarlierBoot(scope, db, paths);
     const content = await DiskContentStore.open(paths.content);
     const snapshots = new OverlaySnapshots({ db, paths, content });
+    await forgetEarlierBoot(scope, db, paths, () => reconcileAll(scope, { options, db, paths, snapshots }));
     return new LocalEngine({ options, db, paths, content, snapshots, hold: (held) => holdLease(held, db, paths, content) });
   } catch (error) {
     db.close();

@@ -10,7 +10,7 @@ import type { ExitRecord } from "@teu/shim/protocol";
 
 import { requireProgram } from "../programs.ts";
 import { moveAway, removeMoved } from "../snapshots/directory.ts";
-import { deleteContainer, getContainer, hasContainer } from "../store/container-rows.ts";
+import { deleteContainer, getContainer, hasContainer, listContainers } from "../store/container-rows.ts";
 import { releaseNetwork } from "../store/network-rows.ts";
 import { deleteVolume } from "../store/volume-rows.ts";
 import type { ContainerContext } from "./context.ts";
@@ -95,11 +95,22 @@ export async function discardContainer(scope: Scope, context: ContainerContext, 
  * another process is busy with are left to it. A container that cannot be settled is logged and left.
  */
 export async function reconcile(scope: Scope, context: ContainerContext): Promise<void> {
-  for (const id of readdirSync(context.paths.runContainers)) {
+  await settleThese(scope, context, readdirSync(context.paths.runContainers));
+}
+
+/** As `reconcile`, but every container: after a boot there are no run directories to find those by that ran before. */
+export async function reconcileAll(scope: Scope, context: ContainerContext): Promise<void> {
+  await settleThese(scope, context, listContainers(context.db).map((row) => row.id));
+}
+
+async function settleThese(scope: Scope, context: ContainerContext, ids: readonly string[]): Promise<void> {
+  for (const id of ids) {
     const paths = context.paths.container(id);
     try {
-      if (!isOver(readLife(paths))) continue;
-      if (hasContainer(context.db, id)) await settleOne(scope, context, id);
+      const life = readLife(paths);
+      if (!isOver(life)) continue;
+      const begun = life.phase !== "created" || existsSync(paths.run);
+      if (hasContainer(context.db, id)) await settleOne(scope, context, id, begun);
       else rmSync(paths.run, { recursive: true, force: true });
     } catch (error) {
       scope.log.warn("cannot settle container", { id, error });
@@ -111,5 +122,5 @@ async function settleOne(scope: Scope, context: ContainerContext, id: string): P
   using lock = tryLockContainer(context, id);
   if (lock === null) return;
   const life = await settle(scope, context, id);
-  if (isOver(life) && getContainer(context.db, id)?.autoRemove === true) await discardContainer(scope, context, id, true);
+  if (begun && isOver(life) && getContainer(context.db, id)?.autoRemove === true) await discardContainer(scope, context, id, true);
 }

@@ -12,8 +12,8 @@ import { networkHolders, releaseNetwork } from "./network-rows.ts";
 import { bootId } from "./owner.ts";
 import type { EnginePaths } from "./paths.ts";
 
-/** Forgets run directories and allocations of an earlier boot. Cheap when there was none. */
-export async function forgetEarlierBoot(scope: Scope, db: Database, paths: EnginePaths): Promise<void> {
+/** Forgets run directories and allocations of an earlier boot. Cheap when there was none. Calls `settle` once after a boot. */
+export async function forgetEarlierBoot(scope: Scope, db: Database, paths: EnginePaths, settle: () => Promise<void>): Promise<void> {
   const now = bootId();
   if (readIfThere(paths.boot) === now) return;
   using lock = await FileLock.acquire(scope, `${paths.boot}.lock`);
@@ -23,5 +23,7 @@ export async function forgetEarlierBoot(scope: Scope, db: Database, paths: Engin
     for (const id of readdirSync(directory)) rmSync(join(directory, id), { recursive: true, force: true });
   }
   for (const id of networkHolders(db)) releaseNetwork(db, id);
+  await settle();
+  // Last: a command killed before this line leaves all of it to the next one.
   writeFileSync(paths.boot, now);
 }
