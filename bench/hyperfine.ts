@@ -46,7 +46,7 @@ function measure(contestant: Contestant, runs: number): HyperfineResult {
     const out = join(dir, "result.json");
     const prepare = contestant.prepare === undefined ? [] : ["--prepare", contestant.prepare];
     const flags = ["-N", "--style", "none", "--warmup", "2", "--runs", String(runs), "--export-json", out];
-    execFileSync("hyperfine", [...flags, ...prepare, contestant.command], { stdio: ["ignore", "ignore", "inherit"] });
+    execFileSync("hyperfine", [...flags, ...prepare, contestant.command], { stdio: ["ignore", "ignore", "pipe"] });
     const parsed = JSON.parse(readFileSync(out, "utf8")) as { results: HyperfineResult[] };
     const result = parsed.results[0];
     if (result === undefined) throw new Error(`hyperfine measured nothing for ${contestant.name}`);

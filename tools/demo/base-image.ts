@@ -13,7 +13,9 @@ export function writeBaseContext(context: string): number {
   const rootfs = join(context, "rootfs");
   for (const dir of ["bin", "etc", "tmp", "root", "home"]) mkdirSync(join(rootfs, dir), { recursive: true });
   copyFileSync(BUSYBOX, join(rootfs, "bin/busybox"));
-  const applets = execFileSync(BUSYBOX, ["--list"], { encoding: "utf8" }).split("\n").filter((name) => name !== "" && name !== "busybox");
+  const applets = execFileSync(BUSYBOX, ["--list"], { encoding: "utf8" })
+    .split("\n")
+    .filter((name) => name !== "" && name !== "busybox");
   for (const applet of applets) symlinkSync("busybox", join(rootfs, "bin", applet));
   writeFileSync(join(rootfs, "etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nguest:x:1000:1000:guest:/home:/bin/sh\n");
   writeFileSync(join(rootfs, "etc/group"), "root:x:0:\nguest:x:1000:\n");
