@@ -1,5 +1,5 @@
 // Makes a layer's tar from an overlay upper directory: no scan of the lower tree, the upper directory is the difference.
-// Names sorted, directories before their content, whiteouts and opaque marks as image-spec writes them.
+// Names sorted, directories before their content, whiteouts before their siblings as image-spec wishes.
 // Same tree, same bytes. Sockets have no place in a tar and are left out. Needs root.
 
 import { readSync } from "node:fs";
@@ -90,12 +90,14 @@ class DiffWalker {
 
   /** Everything below the directory `fd`, whose path is `path` ("" or "a/b/"). */
   *directory(fd: number, path: string): Generator<Uint8Array> {
-    for (const { name } of readDir(fd).toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
-      const stat = statAt(fd, name);
-      if (isWhiteout(stat)) {
-        yield encodeTarHeader(tarEntry({ type: "file", name: path + WHITEOUT_PREFIX + name }));
-        continue;
-      }
+    const entries = readDir(fd)
+      .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+      .map(({ name }) => ({ name, stat: statAt(fd, name) }));
+    for (const { name, stat } of entries) {
+      if (isWhiteout(stat)) yield encodeTarHeader(tarEntry({ type: "file", name: path + WHITEOUT_PREFIX + name }));
+    }
+    for (const { name, stat } of entries) {
+      if (isWhiteout(stat)) continue;
       // Reading it back would delete something.
       if (name.startsWith(WHITEOUT_PREFIX)) throw unsupported(path + name, 'file names with ".wh." cannot be in a layer');
       if (isType(stat.mode, S_IFSOCK)) {

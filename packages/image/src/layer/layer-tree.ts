@@ -242,19 +242,22 @@ export class LayerTree implements Disposable {
     const stat = lookupAt(fd, name);
     if (stat === null) return;
     removeTreeAt(fd, name);
-    if (isType(stat.mode, S_IFDIR) || isType(stat.mode, S_IFLNK) || isWhiteout(stat)) {
-      this.#forget(`${parent.path}/${name}`);
-    }
+    const path = `${parent.path}/${name}`;
+    if (isType(stat.mode, S_IFDIR)) this.#dropTimes(path);
+    if (isType(stat.mode, S_IFDIR) || isType(stat.mode, S_IFLNK) || isWhiteout(stat)) this.#forget(path);
   }
 
-  /** Forgets what was known of `path` and of paths that may have led through it. */
+  /** Forgets what was looked up at `path` and through it; what was made there stays. */
   #forget(path: string): void {
     this.#tree.forget(path);
     this.#parents.clear();
+  }
+
+  #dropTimes(path: string): void {
+    this.#times.delete(path);
     for (const known of this.#times.keys()) {
       if (known.startsWith(`${path}/`)) this.#times.delete(known);
     }
-    this.#times.delete(path);
   }
 }
 
