@@ -57,6 +57,9 @@ const PROC_PATHS: readonly string[] = [
   "acpi", "bus", "fs", "irq", "scsi", "kcore=", "keys=", "timer_list=", "sysrq-trigger=", "sys/net/ipv4/ip_forward=", "sys/net/ipv4/ping_group_range=",
   "sys/kernel/shmmax=", "sys/kernel/domainname=", "uptime=", "cpuinfo=",
 ];
+const HOST_DEVICES: readonly (readonly [string, number, number])[] = [
+  ["null", 1, 3], ["zero", 1, 5], ["full", 1, 7], ["random", 1, 8], ["urandom", 1, 9], ["tty", 5, 0],
+];
 const SYS_PATHS: readonly string[] = ["firmware", "fs/cgroup", "devices/virtual/powercap"];
 
 /** Makes one. The acting process is root's, pid 100, with all capabilities. */
@@ -133,8 +136,7 @@ function mountHost(rootMount: Mount, host: Inode, hierarchies: readonly string[]
   };
   rootMount.attach(place("proc"), new Mount(proc, "proc"));
   const dev = directory(TMPFS_MAGIC);
-  dev.add("null", device(TMPFS_MAGIC, S_IFCHR, 1, 3));
-  dev.add("tty", device(TMPFS_MAGIC, S_IFCHR, 5, 0));
+  for (const [name, major, minor] of HOST_DEVICES) dev.add(name, device(TMPFS_MAGIC, S_IFCHR, major, minor));
   dev.add("pts", directory(DEVPTS_SUPER_MAGIC));
   rootMount.attach(place("dev"), new Mount(dev, "devtmpfs"));
   const sys = new Mount(sysRoot(), "sysfs");

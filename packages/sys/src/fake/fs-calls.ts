@@ -8,7 +8,7 @@ import {
 import type { Kernel } from "../kernel.ts";
 import { sysError } from "../sys-error.ts";
 import { type Inode, decode, device, directory, encode, fifo, file, symlink } from "./inode.ts";
-import { find, walk } from "./lookup.ts";
+import { find, isMagic, walk } from "./lookup.ts";
 import { type Location, type OpenFile, type World, openFile } from "./world.ts";
 
 type Fs = Kernel["fs"];
@@ -93,7 +93,7 @@ function open(world: World, dirfd: number, path: string, flags: number, mode: nu
   } else if ((flags & (O_CREAT | O_EXCL)) === (O_CREAT | O_EXCL)) throw sysError("EEXIST", call, path);
   const { inode } = location;
   if ((flags & O_DIRECTORY) !== 0 && !inode.isDirectory) throw sysError("ENOTDIR", call, path);
-  if (inode.type === S_IFLNK) {
+  if (inode.type === S_IFLNK && !(isMagic(inode) && follow)) {
     if ((resolve & RESOLVE_NO_SYMLINKS) !== 0 && (flags & O_NOFOLLOW) === 0) throw sysError("ELOOP", call, path);
     if ((flags & O_PATH) === 0) throw sysError("ELOOP", call, path);
   }

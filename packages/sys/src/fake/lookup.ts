@@ -5,6 +5,7 @@ import {
   RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV, S_IFLNK,
 } from "../constants/fs.ts";
 import { sysError } from "../sys-error.ts";
+import type { Inode } from "./inode.ts";
 import type { Location, World } from "./world.ts";
 
 const AT_FDCWD = -100;
@@ -71,7 +72,7 @@ function step(state: WalkState, from: Location, names: readonly string[], follow
       throw sysError("ENOENT", state.call, state.path);
     }
     if (child.type === S_IFLNK && (!last || follow)) {
-      return throughLink(state, at, child.goal, names.slice(index + 1), follow);
+      return throughLink(state, at, child, names.slice(index + 1), follow);
     }
     const next = top({ mount: at.mount, inode: child });
     if (next.mount !== at.mount && (state.resolve & RESOLVE_NO_XDEV) !== 0) throw sysError("EXDEV", state.call, state.path);
@@ -82,15 +83,21 @@ function step(state: WalkState, from: Location, names: readonly string[], follow
   return { location: at, parent: at, name: "." };
 }
 
-function throughLink(state: WalkState, at: Location, goal: string, rest: readonly string[], follow: boolean): Found {
+function throughLink(state: WalkState, at: Location, link: Inode, rest: readonly string[], follow: boolean): Found {
   if ((state.resolve & RESOLVE_NO_SYMLINKS) !== 0 || state.links-- <= 0) throw sysError("ELOOP", state.call, state.path);
-  // procfs links to objects (ns/*, fd/*) are written "pid:[123]" here: magic.
-  if (/^\w+:\[/.test(goal)) {
+  const { goal } = link;
+  // procfs links to objects (ns/*) have goals like "pid:[123]": magic, the link stands for the object itself.
+  if (isMagic(link)) {
     if ((state.resolve & RESOLVE_NO_MAGICLINKS) !== 0) throw sysError("ELOOP", state.call, state.path);
-    return { location: at, parent: at, name: goal };
+    return { location: { mount: at.mount, inode: link }, parent: at, name: goal };
   }
   if (goal.startsWith("/") && (state.resolve & RESOLVE_BENEATH) !== 0) throw sysError("EXDEV", state.call, state.path);
   return step(state, goal.startsWith("/") ? top(state.root) : at, [...parts(goal), ...rest], follow);
+}
+
+/** Is this a link to a kernel object? */
+export function isMagic(inode: Inode): boolean {
+  return /^\w+:\[/.test(inode.goal);
 }
 
 function up(state: WalkState, at: Location): Location {
