@@ -47,7 +47,7 @@ export function shimLives(paths: ContainerPaths): boolean {
 
 /** The exit record; null when there is none. */
 export function readExit(paths: ContainerPaths): ExitRecord | null {
-  return readJson<ExitRecord>(paths.exitFile);
+  return readJson<ExitRecord>(paths.passingExitFile) ?? readJson<ExitRecord>(paths.exitFile);
 }
 
 /** The shim's last state; null when there is none. */

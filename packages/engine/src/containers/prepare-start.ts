@@ -86,7 +86,7 @@ function shimConfig(context: ContainerContext, row: ContainerRow, network: Netwo
     },
     terminal: settings.tty, stdin: settings.interactive, stdinOnce: settings.stdinOnce,
     log: settings.log.driver === "none" ? null : { path: paths.log, maxSize: settings.log.maxSize, maxFiles: settings.log.maxFiles },
-    exitFile: paths.exitFile, startTimeoutMs: START_TIMEOUT,
+    exitFile: row.autoRemove ? paths.passingExitFile : paths.exitFile, startTimeoutMs: START_TIMEOUT,
   };
 }
 

@@ -14,7 +14,7 @@ import { deleteContainer, getContainer, hasContainer, listContainers } from "../
 import { releaseNetwork } from "../store/network-rows.ts";
 import { deleteVolume } from "../store/volume-rows.ts";
 import type { ContainerContext } from "./context.ts";
-import { type Life, readLife } from "./life.ts";
+import { type Life, readExit, readLife } from "./life.ts";
 
 /** Lives that are over, or were never begun. */
 export function isOver(life: Life): boolean {
@@ -49,9 +49,11 @@ export async function settle(scope: Scope, context: ContainerContext, id: string
   const life = readLife(paths);
   if (!isOver(life)) return life;
   if (life.phase === "lost") await finishLost(scope, context, id);
+  // Read before the run directory goes: it holds the record of a container that vanishes.
+  const settled = readLife(paths);
   releaseNetwork(context.db, id);
   if (existsSync(paths.run)) rmSync(paths.run, { recursive: true, force: true });
-  return readLife(paths);
+  return settled;
 }
 
 async function finishLost(scope: Scope, context: ContainerContext, id: string): Promise<void> {
@@ -59,7 +61,7 @@ async function finishLost(scope: Scope, context: ContainerContext, id: string): 
   if (existsSync(paths.shimConfig) && existsSync(paths.shimLock)) {
     const { cleanUpAfterShim } = await import("./shim/spawn.ts");
     await cleanUpAfterShim(cleanupScope(scope, 30_000), requireProgram(context.options.shim ?? "teu-shim", "clean up after shim"), paths.shimConfig);
-    if (existsSync(paths.exitFile)) return;
+    if (readExit(paths) !== null) return;
   }
   // No shim ever held the lock: the engine was killed before it ran, and nothing has lived. After a reboot there is no run directory at all.
   if (existsSync(paths.shimConfig)) return rmSync(paths.bundle, { recursive: true, force: true });
@@ -118,7 +120,7 @@ async function settleThese(scope: Scope, context: ContainerContext, ids: readonl
   }
 }
 
-async function settleOne(scope: Scope, context: ContainerContext, id: string): Promise<void> {
+async function settleOne(scope: Scope, context: ContainerContext, id: string, begun: boolean): Promise<void> {
   using lock = tryLockContainer(context, id);
   if (lock === null) return;
   const life = await settle(scope, context, id);

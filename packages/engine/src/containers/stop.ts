@@ -19,8 +19,8 @@ const NEVER_RAN: ExitRecord = { code: 0, signal: 0, oomKilled: false, startedAt:
 export async function waitForContainer(scope: Scope, context: ContainerContext, ref: string): Promise<ExitRecord> {
   const row = findContainer(context.db, ref);
   const exit = await untilOver(scope, context, row.id);
-  await afterEnd(scope, context, row);
-  return exit ?? readExit(context.paths.container(row.id)) ?? NEVER_RAN;
+  const settled = await afterEnd(scope, context, row);
+  return exit ?? settled ?? NEVER_RAN;
 }
 
 /** Waits for the end of a container, without settling anything; null when that could not be seen. */
@@ -37,11 +37,12 @@ export async function untilOver(scope: Scope, context: ContainerContext, id: str
 }
 
 /** Settles a container that is over and removes it when it was to vanish. Others may be doing the same. */
-async function afterEnd(scope: Scope, context: ContainerContext, row: ContainerRow): Promise<void> {
+async function afterEnd(scope: Scope, context: ContainerContext, row: ContainerRow): Promise<ExitRecord | null> {
   using lock = await lockContainer(scope, context, row.id);
-  if (lock === null) return;
+  if (lock === null) return null;
   const life = await settle(scope, context, row.id);
   if (isOver(life) && life.phase !== "created" && row.autoRemove) await discardContainer(scope, context, row.id, true);
+  return life.exit;
 }
 
 /** See `Containers.stop`. */

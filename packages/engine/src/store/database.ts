@@ -14,11 +14,14 @@ const BUSY_TIMEOUT = 10_000;
 /** An open database. Owned and closed by the engine. */
 export class Database implements Disposable {
   readonly #db: DatabaseSync;
+  /** Closed after `#db`: the last writer to close would copy the log into the database and sync both, in every short command. */
+  readonly #guard: DatabaseSync | null;
   readonly #statements: Map<string, StatementSync> = new Map();
   #depth = 0;
 
-  private constructor(db: DatabaseSync) {
+  private constructor(db: DatabaseSync, guard: DatabaseSync | null) {
     this.#db = db;
+    this.#guard = guard;
   }
 
   /**
@@ -36,7 +39,7 @@ export class Database implements Disposable {
         db.close();
         throw error;
       }
-      return new Database(db);
+      return new Database(db, path === ":memory:" ? null : readerOf(path));
     });
   }
 
@@ -82,6 +85,7 @@ export class Database implements Disposable {
   close(): void {
     this.#statements.clear();
     if (this.#db.isOpen) this.#db.close();
+    if (this.#guard?.isOpen === true) this.#guard.close();
   }
 
   [Symbol.dispose](): void {
@@ -96,6 +100,13 @@ export class Database implements Disposable {
     }
     return statement;
   }
+}
+
+/** A connection that cannot write, and so leaves the log as it is. It has joined the log only once it has read. */
+function readerOf(path: string): DatabaseSync {
+  const reader = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT });
+  reader.prepare("SELECT 1 FROM lease LIMIT 1").get();
+  return reader;
 }
 
 function migrate(db: DatabaseSync, path: string): void {

@@ -15,7 +15,7 @@
 //     volumes/<name>/                   named and anonymous volumes
 //   RUNROOT                             gone after a reboot
 //     boot                              boot id of the state below
-//     containers/<id>/                  see @teu/shim/protocol
+//     containers/<id>/                  see @teu/shim/protocol; exit.json of containers that vanish at their end
 //     locks/<id>                        flock held while a process starts, settles or removes the container
 //     runtime/<name>/                   --root of each low-level runtime
 //     network.lock                      the shims' lock for bridge and nft changes
@@ -58,6 +58,8 @@ export interface ContainerPaths {
   readonly resolvConf: string;
   readonly log: string;
   readonly exitFile: string;
+  /** The record of a container that vanishes at its end: it need not survive a reboot, and so costs no sync of a disk. */
+  readonly passingExitFile: string;
   /** RUNROOT/containers/ID */
   readonly run: string;
   readonly shimConfig: string;
@@ -103,6 +105,7 @@ function containerPaths(directory: string, run: string, lock: string): Container
     resolvConf: join(directory, "resolv.conf"),
     log: join(directory, "container.log"),
     exitFile: join(directory, "exit.json"),
+    passingExitFile: join(run, "exit.json"),
     shimConfig: join(run, "shim.json"),
     shimLock: join(run, "shim.lock"),
     shimSocket: join(run, "shim.sock"),
