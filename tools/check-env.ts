@@ -8,6 +8,10 @@ import { isTest, loadSources, packageOf, place, report, type Source } from "./ch
 const READERS: Readonly<Record<string, string>> = {
   "packages/cli/src/environment.ts": "the list and reader of `teu`",
   "packages/cli/src/start.ts": "hands process.env to that reader",
+  "packages/cli/src/commands/build.ts": "`--build-arg NAME` takes the caller's value",
+  "packages/cli/src/commands/exec.ts": "`--env NAME` takes the caller's value",
+  "packages/cli/src/commands/run-container.ts": "`--env NAME` takes the caller's value",
+  "packages/engine/src/images/registry-client.ts": "credential files and proxies, as every registry client finds them",
   "packages/engine/src/programs.ts": "PATH, to find a runtime",
   "packages/files/src/addon.ts": "TEU_FILES_ADDON: the addon must be found by tests and tools as well",
 };

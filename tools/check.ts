@@ -35,6 +35,7 @@ const CHECKS: readonly Check[] = [
   { name: "generated validators", argv: tool("gen-specs.ts", "--check") },
   { name: "disk layout", argv: tool("gen-disk-layout.ts", "--check") },
   { name: "environment page", argv: tool("gen-environment.ts", "--check") },
+  { name: "command line page", argv: tool("gen-cli-docs.ts", "--check") },
 ];
 
 interface Outcome {
