@@ -32,9 +32,13 @@ export function readLife(paths: ContainerPaths): Life {
   // Read after the lock was found free: a shim writes the record before it lets go.
   const exit = readExit(paths);
   if (exit !== null) return { phase: "exited", pid: 0, startedAt: exit.startedAt, exit };
+  const ended = { pid: 0, startedAt: state?.startedAt ?? null, exit: null };
+  // A shim that has its lock but said nothing yet is starting.
+  if (state === null && shimLives(paths)) return { phase: "prepared", ...ended };
+  // Files for a shim that never took its lock: a start that is being prepared, or was cut off there. Nothing has lived.
+  if (existsSync(paths.shimConfig)) return { phase: existsSync(paths.shimLock) ? "lost" : "created", ...ended };
   // A bundle is written at start, and removed with a start that failed: it tells of a life also after a reboot.
-  const hasLived = existsSync(paths.spec) || existsSync(paths.shimConfig);
-  return { phase: hasLived ? "lost" : "created", pid: 0, startedAt: state?.startedAt ?? null, exit: null };
+  return { phase: existsSync(paths.spec) ? "lost" : "created", ...ended };
 }
 
 /** Whether a shim holds its lock. */

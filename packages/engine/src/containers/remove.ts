@@ -6,8 +6,7 @@ import type { Scope } from "@teu/base/scope";
 import type { ContainerContext } from "./context.ts";
 import { findContainer } from "./find.ts";
 import { readLife } from "./life.ts";
-import { discardContainer, isOver, lockContainer, settle } from "./settle.ts";
-import { killAndWait } from "./shim/connection.ts";
+import { discardContainer, endContainer, isOver, lockContainer, settle } from "./settle.ts";
 
 /** See `Containers.remove`. */
 export async function removeContainer(scope: Scope, context: ContainerContext, ref: string, options: { readonly force?: boolean; readonly volumes?: boolean } = {}): Promise<void> {
@@ -17,7 +16,7 @@ export async function removeContainer(scope: Scope, context: ContainerContext, r
     if (options.force !== true) {
       throw new TeuError({ code: "conflict", op: "remove container", subject: ref, message: "container is running", hint: "stop it first, or use force" });
     }
-    await killAndWait(scope, paths.shimSocket);
+    await endContainer(scope, context, row.id);
   }
   using lock = await lockContainer(scope, context, row.id);
   if (lock === null) return;

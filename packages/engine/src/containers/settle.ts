@@ -15,6 +15,12 @@ import { releaseNetwork } from "../store/network-rows.ts";
 import { deleteVolume } from "../store/volume-rows.ts";
 import type { ContainerContext } from "./context.ts";
 import { type Life, readExit, readLife } from "./life.ts";
+import { killAndWait } from "./shim/connection.ts";
+
+/** Longest that a killed container may take to be torn down, milliseconds. */
+const END_PATIENCE = 60_000;
+/** A starting shim has no socket yet, and nothing that could be waited for; milliseconds. */
+const START_POLL = 20;
 
 /** Lives that are over, or were never begun. */
 export function isOver(life: Life): boolean {
@@ -49,6 +55,8 @@ export async function settle(scope: Scope, context: ContainerContext, id: string
   const life = readLife(paths);
   if (!isOver(life)) return life;
   if (life.phase === "lost") await finishLost(scope, context, id);
+  // A start that was cut off before its shim: what it wrote tells of no life.
+  if (life.phase === "created") rmSync(paths.bundle, { recursive: true, force: true });
   // Read before the run directory goes: it holds the record of a container that vanishes.
   const settled = readLife(paths);
   releaseNetwork(context.db, id);
@@ -58,18 +66,28 @@ export async function settle(scope: Scope, context: ContainerContext, id: string
 
 async function finishLost(scope: Scope, context: ContainerContext, id: string): Promise<void> {
   const paths = context.paths.container(id);
-  if (existsSync(paths.shimConfig) && existsSync(paths.shimLock)) {
+  // After a reboot there is no run directory at all.
+  if (existsSync(paths.shimConfig)) {
     const { cleanUpAfterShim } = await import("./shim/spawn.ts");
     await cleanUpAfterShim(cleanupScope(scope, 30_000), requireProgram(context.options.shim ?? "teu-shim", "clean up after shim"), paths.shimConfig);
     if (readExit(paths) !== null) return;
   }
-  // No shim ever held the lock: the engine was killed before it ran, and nothing has lived. After a reboot there is no run directory at all.
-  if (existsSync(paths.shimConfig)) return rmSync(paths.bundle, { recursive: true, force: true });
   const record: ExitRecord = {
     code: 255, signal: 0, oomKilled: false, startedAt: null, finishedAt: new Date(scope.now()).toISOString(),
     error: "the container's end was not seen: the host was restarted",
   };
   await replaceFile(paths.exitFile, JSON.stringify(record));
+}
+
+/** Kills a container and waits until its shim is done, also one that is only just starting. @throws TeuError `timeout`, `unavailable`. */
+export async function endContainer(scope: Scope, context: ContainerContext, id: string): Promise<void> {
+  const paths = context.paths.container(id);
+  const patience = scope.withTimeout(END_PATIENCE);
+  while (!isOver(readLife(paths))) {
+    patience.check("end container");
+    await killAndWait(patience, paths.shimSocket);
+    if (!isOver(readLife(paths))) await new Promise((resolve) => setTimeout(resolve, START_POLL));
+  }
 }
 
 /** Removes row, workspace and directories of a container that is over; call with its lock held. */

@@ -14,10 +14,9 @@ import { releaseNetwork } from "../store/network-rows.ts";
 import type { AttachOptions, StreamSession } from "./containers.ts";
 import type { ContainerContext } from "./context.ts";
 import { findContainer } from "./find.ts";
-import { readLife } from "./life.ts";
 import { prepareStart } from "./prepare-start.ts";
-import { isOver, lockContainer, settle } from "./settle.ts";
-import { askShim, killAndWait } from "./shim/connection.ts";
+import { endContainer, isOver, lockContainer, settle } from "./settle.ts";
+import { askShim } from "./shim/connection.ts";
 import { openSession } from "./shim/session.ts";
 import { spawnShim } from "./shim/spawn.ts";
 
@@ -71,8 +70,7 @@ async function spawnWithNetwork(scope: Scope, context: ContainerContext, row: Co
 /** After a start that failed nothing has lived: no bundle, no run directory, no address. Also when the start was cancelled. */
 async function undoStart(scope: Scope, context: ContainerContext, row: ContainerRow): Promise<void> {
   const paths = context.paths.container(row.id);
-  await killAndWait(cleanupScope(scope, 20_000), paths.shimSocket);
-  if (!isOver(readLife(paths))) return;
+  await endContainer(cleanupScope(scope, 20_000), context, row.id);
   releaseNetwork(context.db, row.id);
-  for (const path of [paths.run, paths.bundle, paths.exitFile]) rmSync(path, { recursive: true, force: true });
+  for (const path of [paths.run, paths.bundle]) rmSync(path, { recursive: true, force: true });
 }
