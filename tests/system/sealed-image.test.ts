@@ -5,14 +5,26 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { chmodSync, closeSync, constants, copyFileSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  copyFileSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 
 const TRIPLE = `${process.arch === "arm64" ? "aarch64" : "x86_64"}-unknown-linux-gnu`;
 const HOST = join(import.meta.dirname, "../../native/target", TRIPLE, "release/teu-dev");
-const PROGRAM = 'import { imageSealed } from "sys:process"; import { print } from "sys:host"; import { read } from "sys:fs"; print(String(imageSealed())); read(0, 1);';
+const PROGRAM =
+  'import { imageSealed } from "sys:process"; import { print } from "sys:host"; import { read } from "sys:fs"; print(String(imageSealed())); read(0, 1);';
 
 const cases: readonly { name: string; command: readonly string[]; sealed: boolean }[] = [
   { name: "without the defence the program is overwritten", command: ["run"], sealed: false },
@@ -23,7 +35,9 @@ const cases: readonly { name: string; command: readonly string[]; sealed: boolea
 for (const { name, command, sealed } of cases) {
   test(`sealed image: ${name}`, { skip: process.geteuid?.() !== 0 && "needs root" }, async (t) => {
     const directory = mkdtempSync(join(tmpdir(), "teu-sealed-"));
-    t.after(() => { rmSync(directory, { recursive: true, force: true }); });
+    t.after(() => {
+      rmSync(directory, { recursive: true, force: true });
+    });
     const [host, program] = [join(directory, "host"), join(directory, "program.js")];
     copyFileSync(HOST, host);
     chmodSync(host, 0o755);

@@ -26,7 +26,9 @@ function exported(text: string): string[] {
   return [...text.matchAll(/^ {4}"(\w+)" (\d+) => \w+,$/gm)].map(([, name, arity]) => `${name} ${arity}`).sort();
 }
 
-const modules = readdirSync(CONTRACT).map((file) => file.replace(/\.d\.ts$/, "")).filter((name) => name !== "index");
+const modules = readdirSync(CONTRACT)
+  .map((file) => file.replace(/\.d\.ts$/, ""))
+  .filter((name) => name !== "index");
 
 test("contract: as many modules as the host has", () => {
   const files = readdirSync(MODULES).map((file) => file.replace(/\.rs$/, ""));

@@ -106,5 +106,11 @@ declare module "sys:fs" {
    */
   export function copy(from: number, to: number, count: number): number;
   /** umask-independent, durable replace: temp file beside it, write, fsync (when `sync`), rename. Nothing half-written is ever visible. */
-  export function replaceFileAt(dirfd: number, path: string, data: Uint8Array | string, mode: number, sync: boolean): void;
+  export function replaceFileAt(
+    dirfd: number,
+    path: string,
+    data: Uint8Array | string,
+    mode: number,
+    sync: boolean,
+  ): void;
 }

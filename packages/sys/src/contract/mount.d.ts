@@ -11,7 +11,9 @@ declare module "sys:mount" {
   export function moveMount(fromFd: number, fromPath: string, toFd: number, toPath: string, flags: number): void;
   /** mount_setattr(2). `flags`: AT_EMPTY_PATH, AT_RECURSIVE ... `usernsFd` only with MOUNT_ATTR_IDMAP, else -1. */
   export function mountSetattr(
-    dirfd: number, path: string, flags: number,
+    dirfd: number,
+    path: string,
+    flags: number,
     attr: { set: number; clear: number; propagation: number; usernsFd: number },
   ): void;
   export function fsopen(fstype: string, flags: number): number;

@@ -49,7 +49,13 @@ declare module "sys:process" {
    * execveat(2); plain execve(2) for dirfd -100 and no flags. Returns only by throwing. `flags`: AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW.
    * SIGPIPE, which the host ignores, goes back to its default; other dispositions and the mask stay as they are.
    */
-  export function execveat(dirfd: number, path: string, argv: readonly string[], env: readonly string[], flags: number): never;
+  export function execveat(
+    dirfd: number,
+    path: string,
+    argv: readonly string[],
+    env: readonly string[],
+    flags: number,
+  ): never;
   /** _exit(2): no handlers, no flush. */
   export function exit(code: number): never;
   /** waitpid(2); null when WNOHANG (1) found nobody. `pid` -1: any child. Retries EINTR. */
@@ -96,7 +102,18 @@ declare module "sys:process" {
   /** ioprio_set(2). */
   export function ioprioSet(which: number, who: number, ioprio: number): void;
   /** sched_setattr(2); times in nanoseconds. */
-  export function schedSetattr(pid: number, attr: { policy: number; flags: number; nice: number; priority: number; runtime: number; deadline: number; period: number }): void;
+  export function schedSetattr(
+    pid: number,
+    attr: {
+      policy: number;
+      flags: number;
+      nice: number;
+      priority: number;
+      runtime: number;
+      deadline: number;
+      period: number;
+    },
+  ): void;
   /** sched_setaffinity(2): CPU numbers. */
   export function schedSetaffinity(pid: number, cpus: readonly number[]): void;
   /** set_mempolicy(2): mode with flags or-ed in, NUMA node numbers. */

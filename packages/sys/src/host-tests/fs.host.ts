@@ -2,8 +2,28 @@
 // portable: runs in the host.
 
 import {
-  AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, DT_DIR, DT_LNK, DT_REG, LOCK_EX, LOCK_NB, O_CREAT, O_DIRECTORY, O_EXCL, O_NONBLOCK, O_PATH,
-  O_RDONLY, O_RDWR, O_WRONLY, PROC_SUPER_MAGIC, RESOLVE_IN_ROOT, RESOLVE_NO_SYMLINKS, S_IFIFO, S_IFMT, W_OK,
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_REMOVEDIR,
+  DT_DIR,
+  DT_LNK,
+  DT_REG,
+  LOCK_EX,
+  LOCK_NB,
+  O_CREAT,
+  O_DIRECTORY,
+  O_EXCL,
+  O_NONBLOCK,
+  O_PATH,
+  O_RDONLY,
+  O_RDWR,
+  O_WRONLY,
+  PROC_SUPER_MAGIC,
+  RESOLVE_IN_ROOT,
+  RESOLVE_NO_SYMLINKS,
+  S_IFIFO,
+  S_IFMT,
+  W_OK,
 } from "../constants/fs.ts";
 import { realKernel } from "../real.ts";
 import { assert } from "../test-host/assert.ts";
@@ -29,7 +49,11 @@ test("openat, write, read, stat: a file holds what was written", (t) => {
 
 test("every descriptor is close-on-exec", (t) => {
   const { fd: dir } = scratchDirectory(t);
-  const made = [fs.openat(dir, "a", O_RDWR | O_CREAT, 0o600), fs.openat2(dir, "a", O_RDONLY, 0, RESOLVE_IN_ROOT), fs.memfdCreate("m", 0)];
+  const made = [
+    fs.openat(dir, "a", O_RDWR | O_CREAT, 0o600),
+    fs.openat2(dir, "a", O_RDONLY, 0, RESOLVE_IN_ROOT),
+    fs.memfdCreate("m", 0),
+  ];
   made.push(...fs.pipe2(O_NONBLOCK), fs.dup(dir, 100), realKernel.poll.create(), realKernel.socket.socket(1, 1, 0));
   for (const fd of made) {
     const flags = fs.readTextAt(AT_FDCWD, `/proc/self/fdinfo/${fd}`, 4096);
@@ -43,7 +67,13 @@ test("names that are not UTF-8 survive", (t) => {
   const name = "caf\udce9-\udcff-€";
   fs.close(fs.openat(dir, name, O_WRONLY | O_CREAT, 0o600));
   fs.symlinkAt(name, dir, "link");
-  assert.deepEqual(fs.readDir(dir).map((entry) => entry.name).sort(), [name, "link"].sort());
+  assert.deepEqual(
+    fs
+      .readDir(dir)
+      .map((entry) => entry.name)
+      .sort(),
+    [name, "link"].sort(),
+  );
   assert.equal(fs.readlinkAt(dir, "link"), name);
   assert.ok(fs.accessAt(dir, name, W_OK));
   const error = sysErrorOf(() => fs.openat(dir, `${name}x`, O_RDONLY, 0));
@@ -53,7 +83,10 @@ test("names that are not UTF-8 survive", (t) => {
 
 test("a failed call says errno, call and subject, and where it was called", () => {
   const error = sysErrorOf(() => fs.openat2(AT_FDCWD, '/no "such"\nplace', O_RDONLY, 0, 0));
-  assert.deepEqual([error.name, error.errno, error.call, error.subject], ["SysError", "ENOENT", "openat2", '/no "such"\nplace']);
+  assert.deepEqual(
+    [error.name, error.errno, error.call, error.subject],
+    ["SysError", "ENOENT", "openat2", '/no "such"\nplace'],
+  );
   assert.equal(error.message, 'openat2 "/no \\"such\\"\\nplace": ENOENT');
   assert.equal(String(error), `SysError: ${error.message}`);
   assert.ok(error instanceof Error);
@@ -71,7 +104,11 @@ test("bad arguments throw", () => {
     ["fd not a number", () => fs.read(bad("1"), 1), { name: "TypeError", message: /argument 1/ }],
     ["fd not whole", () => fs.close(1.5), { name: "TypeError" }],
     ["no argument", () => fs.close(bad(undefined)), { name: "TypeError" }],
-    ["path not a string", () => fs.openat(AT_FDCWD, bad(7), 0, 0), { name: "TypeError", message: /openat: argument 2 must be a string/ }],
+    [
+      "path not a string",
+      () => fs.openat(AT_FDCWD, bad(7), 0, 0),
+      { name: "TypeError", message: /openat: argument 2 must be a string/ },
+    ],
     ["count too large", () => fs.read(0, 2 ** 40), { name: "TypeError" }],
     ["not a Uint8Array", () => fs.writeSome(1, bad([1, 2])), { name: "TypeError" }],
     ["another typed array", () => fs.writeSome(1, bad(new Uint16Array(2))), { name: "TypeError" }],
@@ -133,7 +170,10 @@ test("removeTree: everything below, no link followed, missing is fine", (t) => {
   for (let i = 0; i < 300; i++) fs.close(fs.openat(dir, `tree/z/file-${i}`, O_WRONLY | O_CREAT, 0o600));
   fs.removeTree(dir, "tree");
   fs.removeTree(dir, "tree");
-  assert.deepEqual(fs.readDir(dir).map(({ name }) => name), ["keep"]);
+  assert.deepEqual(
+    fs.readDir(dir).map(({ name }) => name),
+    ["keep"],
+  );
   assert.ok(fs.accessAt(dir, "keep/file", 0));
   fs.symlinkAt("keep", dir, "only-link");
   fs.removeTree(dir, "only-link");
@@ -164,7 +204,13 @@ test("replaceFileAt: exactly the mode, nothing left beside, the old file on fail
   assert.equal(fs.readTextAt(dir, "state.json", 100), "2");
   fs.mkdirAt(dir, "directory", 0o755);
   assert.equal(sysErrorOf(() => fs.replaceFileAt(dir, "directory", "x", 0o644, false)).errno, "EISDIR");
-  assert.deepEqual(fs.readDir(dir).map(({ name }) => name).sort(), ["directory", "state.json"]);
+  assert.deepEqual(
+    fs
+      .readDir(dir)
+      .map(({ name }) => name)
+      .sort(),
+    ["directory", "state.json"],
+  );
 });
 
 test("readTextAt: limit, procfs, escapes; writeTextAt does not create", (t) => {
@@ -182,7 +228,10 @@ test("readTextAt: limit, procfs, escapes; writeTextAt does not create", (t) => {
 
 test("write: EAGAIN says how much was written", () => {
   const [read, write] = fs.pipe2(O_NONBLOCK);
-  const error = sysErrorOf(() => fs.write(write, new Uint8Array(1 << 20))) as Error & { written?: number; errno: string };
+  const error = sysErrorOf(() => fs.write(write, new Uint8Array(1 << 20))) as Error & {
+    written?: number;
+    errno: string;
+  };
   assert.equal(error.errno, "EAGAIN");
   assert.equal(error.written, 65536);
   fs.close(read);
@@ -262,7 +311,11 @@ test("fstatfs knows procfs; statAt with AT_EMPTY_PATH is the descriptor itself",
 test("a failed call leaves no descriptor open", (t) => {
   const { fd: dir } = scratchDirectory(t);
   const before = openDescriptors();
-  for (const body of [() => fs.readTextAt(dir, ".", 10), () => fs.replaceFileAt(dir, "no/such", "", 0o600, true), () => fs.removeTree(dir, "\0")]) {
+  for (const body of [
+    () => fs.readTextAt(dir, ".", 10),
+    () => fs.replaceFileAt(dir, "no/such", "", 0o600, true),
+    () => fs.removeTree(dir, "\0"),
+  ]) {
     assert.throws(body, { name: "SysError" });
   }
   assert.deepEqual(openDescriptors(), before);
@@ -270,7 +323,13 @@ test("a failed call leaves no descriptor open", (t) => {
 
 test("inChild: a copy has files of its own to close", () => {
   const [read, write] = fs.pipe2(0);
-  assert.deepEqual(inChild(() => { fs.write(write, "from the copy"); fs.closeRange(3, 4294967295, 0); }), { kind: "exited", code: 0 });
+  assert.deepEqual(
+    inChild(() => {
+      fs.write(write, "from the copy");
+      fs.closeRange(3, 4294967295, 0);
+    }),
+    { kind: "exited", code: 0 },
+  );
   assert.equal(host.utf8Decode(fs.read(read, 100)), "from the copy");
   fs.close(read);
   fs.close(write);

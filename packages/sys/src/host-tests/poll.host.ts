@@ -96,7 +96,10 @@ test("host: clocks, randomness, digests, start times, log lines", () => {
   assert.equal(host.processStartTime(2 ** 22 + 1), null);
   assert.equal(host.utf8Decode(new Uint8Array([0x61, 0xff, 0xf0, 0x9f, 0x98, 0x80])), "a\u{fffd}😀");
   assert.deepEqual(host.utf8Encode("ä\udcff\ud800"), new Uint8Array([0xc3, 0xa4, 0xff, 0xef, 0xbf, 0xbd]));
-  assert.equal(host.utf8Decode(host.jsonLines(new Uint8Array([0x61, 0x0a, 0x22, 0xff]), "<", ">")), '<a\\n><\\"\u{fffd}>');
+  assert.equal(
+    host.utf8Decode(host.jsonLines(new Uint8Array([0x61, 0x0a, 0x22, 0xff]), "<", ">")),
+    '<a\\n><\\"\u{fffd}>',
+  );
   const { peakKiB, currentKiB } = host.memory();
   assert.ok(currentKiB > 500 && peakKiB > 500);
   assert.match(host.version().quickjs, /^\d+\.\d+\.\d+$/);

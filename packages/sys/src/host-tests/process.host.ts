@@ -12,10 +12,16 @@ const WNOHANG = 1;
 const [SIGUSR1, SIGPIPE, SIGTERM, SIGCHLD] = [10, 13, 15, 17];
 
 /** Runs a program to its end; its output and how it ended. */
-function output(argv: readonly string[], options: { env?: string[]; cwd?: string; fds?: (write: number) => number[] } = {}): { text: string; code: number } {
+function output(
+  argv: readonly string[],
+  options: { env?: string[]; cwd?: string; fds?: (write: number) => number[] } = {},
+): { text: string; code: number } {
   const [read, write] = fs.pipe2(0);
   const started = process.spawn({
-    path: argv[0] ?? "", argv, env: options.env ?? [], fds: options.fds?.(write) ?? [-1, write, 2],
+    path: argv[0] ?? "",
+    argv,
+    env: options.env ?? [],
+    fds: options.fds?.(write) ?? [-1, write, 2],
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
   fs.close(write);
@@ -54,10 +60,15 @@ test("clone3: pidfd is readable when the child has ended; refuses shared memory"
 });
 
 test("clone3: copies of copies", () => {
-  assert.deepEqual(inChild(() => {
-    const inner = inChild(() => { process.exit(5); });
-    process.exit(inner.code + 1);
-  }), { kind: "exited", code: 6 });
+  assert.deepEqual(
+    inChild(() => {
+      const inner = inChild(() => {
+        process.exit(5);
+      });
+      process.exit(inner.code + 1);
+    }),
+    { kind: "exited", code: 6 },
+  );
 });
 
 test("spawn: arguments, environment, directory, and nothing else", (t) => {
@@ -119,7 +130,14 @@ test("spawn: default dispositions and an empty mask, whatever ours are", () => {
 test("spawn: setsid and deathSignal", () => {
   const { text } = output(["/bin/sh", "-c", "cut -d' ' -f1,6 /proc/$$/stat"], {});
   assert.equal(text.split(" ").length, 2);
-  const started = process.spawn({ path: "/bin/sleep", argv: ["sleep", "60"], env: [], fds: [], setsid: true, deathSignal: SIGTERM });
+  const started = process.spawn({
+    path: "/bin/sleep",
+    argv: ["sleep", "60"],
+    env: [],
+    fds: [],
+    setsid: true,
+    deathSignal: SIGTERM,
+  });
   const fields = fs.readTextAt(AT_FDCWD, `/proc/${started.pid}/stat`, 4096).split(" ");
   assert.equal(Number(fields[5]), started.pid);
   process.pidfdSendSignal(started.pidfd, SIGTERM);
@@ -129,7 +147,9 @@ test("spawn: setsid and deathSignal", () => {
 
 test("deathSignal: the child does not outlive us", () => {
   const [read, write] = fs.pipe2(0);
-  inChild(() => { process.spawn({ path: "/bin/sleep", argv: ["sleep", "60"], env: [], fds: [-1, write], deathSignal: SIGTERM }); });
+  inChild(() => {
+    process.spawn({ path: "/bin/sleep", argv: ["sleep", "60"], env: [], fds: [-1, write], deathSignal: SIGTERM });
+  });
   fs.close(write);
   assert.ok(poll.pollOne(read, 1, 10_000));
   assert.equal(fs.read(read, 1).length, 0);
@@ -137,10 +157,19 @@ test("deathSignal: the child does not outlive us", () => {
 });
 
 test("execveat: by path, by descriptor, and why not", () => {
-  const run = (body: () => unknown): number => inChild(() => { body(); }).code;
-  assert.equal(run(() => process.execveat(AT_FDCWD, "/bin/sh", ["sh", "-c", "exit 11"], [], 0)), 11);
+  const run = (body: () => unknown): number =>
+    inChild(() => {
+      body();
+    }).code;
+  assert.equal(
+    run(() => process.execveat(AT_FDCWD, "/bin/sh", ["sh", "-c", "exit 11"], [], 0)),
+    11,
+  );
   const fd = fs.openat(AT_FDCWD, "/bin/sh", O_PATH, 0);
-  assert.equal(run(() => process.execveat(fd, "", ["sh", "-c", "exit 12"], [], 0x1000)), 12);
+  assert.equal(
+    run(() => process.execveat(fd, "", ["sh", "-c", "exit 12"], [], 0x1000)),
+    12,
+  );
   fs.close(fd);
   const error = sysErrorOf(() => process.execveat(AT_FDCWD, "/none", ["x"], [], 0));
   assert.deepEqual([error.errno, error.call], ["ENOENT", "execveat"]);
@@ -149,7 +178,10 @@ test("execveat: by path, by descriptor, and why not", () => {
   // What is started has it at its default: the pipe's end kills it.
   const [read, write] = fs.pipe2(0);
   fs.close(read);
-  const status = inChild(() => { fs.dup3(write, 1, false); process.execveat(AT_FDCWD, "/bin/sh", ["sh", "-c", "kill -PIPE $$"], [], 0); });
+  const status = inChild(() => {
+    fs.dup3(write, 1, false);
+    process.execveat(AT_FDCWD, "/bin/sh", ["sh", "-c", "kill -PIPE $$"], [], 0);
+  });
   assert.deepEqual(status, { kind: "signaled", code: SIGPIPE });
   fs.close(write);
 });
@@ -184,11 +216,17 @@ test("limits: -1 is infinity; a small stack limit later does not matter", () => 
 
 test("recursion throws in every kind of call", () => {
   const json = "[".repeat(100_000);
-  assert.throws(() => JSON.parse(json), (error) => error instanceof Error);
+  assert.throws(
+    () => JSON.parse(json),
+    (error) => error instanceof Error,
+  );
   const nested: unknown[] = [];
   let inner = nested;
-  for (let i = 0; i < 100_000; i++) inner.push(inner = []);
-  assert.throws(() => JSON.stringify(nested), (error) => error instanceof Error);
+  for (let i = 0; i < 100_000; i++) inner.push((inner = []));
+  assert.throws(
+    () => JSON.stringify(nested),
+    (error) => error instanceof Error,
+  );
   assert.equal(/^(?:a|b)*c/.test("ab".repeat(100_000)), false);
   const sorter = (): number => [2, 1].sort(sorter)[0] ?? 0;
   assert.throws(sorter, { name: "RangeError" });

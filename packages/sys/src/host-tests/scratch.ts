@@ -35,7 +35,10 @@ export function sysErrorOf(body: () => unknown): SysError {
 export function openDescriptors(): number[] {
   const { fs } = realKernel;
   const fd = fs.openat(AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY, 0);
-  const numbers = fs.readDir(fd).map(({ name }) => Number(name)).filter((number) => number !== fd);
+  const numbers = fs
+    .readDir(fd)
+    .map(({ name }) => Number(name))
+    .filter((number) => number !== fd);
   fs.close(fd);
   return numbers.sort((a, b) => a - b);
 }

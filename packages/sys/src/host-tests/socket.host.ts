@@ -22,14 +22,24 @@ test("unix sockets: connect, accept, talk, end", (t) => {
   const client = socket.socket(AF_UNIX, SOCK_STREAM, 0);
   socket.connectUnix(client, `${path}/s`);
   const server = socket.accept(listener);
-  assert.deepEqual(socket.peerCredentials(server), { pid: process.getpid(), uid: process.getuid(), gid: process.getgid() });
+  assert.deepEqual(socket.peerCredentials(server), {
+    pid: process.getpid(),
+    uid: process.getuid(),
+    gid: process.getgid(),
+  });
   assert.equal(socket.send(client, bytes("hello"), 0), 5);
   assert.deepEqual(socket.receiveMessage(server, 100), { data: bytes("hello"), fds: [], truncated: false });
   assert.equal(sysErrorOf(() => socket.receiveMessage(server, 100)).errno, "EAGAIN");
   socket.shutdown(client, 1);
   assert.equal(socket.receiveMessage(server, 100).data.length, 0);
   fs.close(client);
-  assert.equal(sysErrorOf(() => { socket.send(server, bytes("x"), 0); socket.send(server, bytes("x"), 0); }).errno, "EPIPE");
+  assert.equal(
+    sysErrorOf(() => {
+      socket.send(server, bytes("x"), 0);
+      socket.send(server, bytes("x"), 0);
+    }).errno,
+    "EPIPE",
+  );
   for (const fd of [listener, server]) fs.close(fd);
   assert.deepEqual(openDescriptors(), before);
 });
@@ -37,7 +47,11 @@ test("unix sockets: connect, accept, talk, end", (t) => {
 test("unix sockets: how connecting fails", (t) => {
   const { path } = scratchDirectory(t);
   const fd = socket.socket(AF_UNIX, SOCK_STREAM, 0);
-  const cases: readonly [string, string][] = [[`${path}/none`, "ENOENT"], [`${path}/${"x".repeat(120)}`, "ENAMETOOLONG"], ["", "EINVAL"]];
+  const cases: readonly [string, string][] = [
+    [`${path}/none`, "ENOENT"],
+    [`${path}/${"x".repeat(120)}`, "ENAMETOOLONG"],
+    ["", "EINVAL"],
+  ];
   for (const [address, errno] of cases) {
     const error = sysErrorOf(() => socket.connectUnix(fd, address));
     assert.deepEqual([error.errno, error.call, error.subject], [errno, "connect", address]);
@@ -63,7 +77,16 @@ test("descriptors travel, and are closed when the message was cut", () => {
   assert.equal(host.utf8Decode(fs.read(read, 10)), "through");
   socket.send(left, bytes("long message"), 0);
   assert.deepEqual(socket.receiveMessage(right, 4), { data: bytes("long"), fds: [], truncated: true });
-  assert.equal(sysErrorOf(() => socket.sendMessage(left, bytes("x"), Array.from({ length: 17 }, () => read))).errno, "EINVAL");
+  assert.equal(
+    sysErrorOf(() =>
+      socket.sendMessage(
+        left,
+        bytes("x"),
+        Array.from({ length: 17 }, () => read),
+      ),
+    ).errno,
+    "EINVAL",
+  );
   assert.equal(sysErrorOf(() => socket.sendMessage(left, bytes("x"), [999])).errno, "EBADF");
   assert.throws(() => socket.sendMessage(left, bytes("x"), [1.5]), { name: "TypeError" });
   for (const fd of [left, right, read, write, read2, write2]) fs.close(fd);
@@ -93,13 +116,19 @@ test("ports: a taken one is EADDRINUSE; what is not an address is EINVAL", () =>
     try {
       socket.bindInet(first, "127.0.0.1", port);
       break;
-    } catch { /* somebody has it: the next one */ }
+    } catch {
+      /* somebody has it: the next one */
+    }
   }
   socket.listen(first, 1);
   const second = socket.socket(AF_INET, SOCK_STREAM, 0);
   const error = sysErrorOf(() => socket.bindInet(second, "127.0.0.1", port));
   assert.deepEqual([error.errno, error.subject], ["EADDRINUSE", `127.0.0.1:${port}`]);
-  for (const [address, number] of [["localhost", 80], ["127.0.0.1", 65536], ["1.2.3", 1]] as const) {
+  for (const [address, number] of [
+    ["localhost", 80],
+    ["127.0.0.1", 65536],
+    ["1.2.3", 1],
+  ] as const) {
     assert.equal(sysErrorOf(() => socket.bindInet(second, address, number)).errno, "EINVAL");
   }
   socket.setOption(second, 1, 2, 1);

@@ -2,11 +2,15 @@
 // portable: no host types here.
 
 /** Thrown when an assertion does not hold. */
-export class AssertionError extends Error {
+class AssertionError extends Error {
   override readonly name = "AssertionError";
 }
 
-type Expected = RegExp | ((error: unknown) => unknown) | (new (...args: never[]) => Error) | Readonly<Record<string, unknown>>;
+type Expected =
+  | RegExp
+  | ((error: unknown) => unknown)
+  | (new (...args: never[]) => Error)
+  | Readonly<Record<string, unknown>>;
 
 function fail(message: string | undefined, otherwise: string): never {
   throw new AssertionError(message ?? otherwise);
@@ -21,7 +25,7 @@ function show(value: unknown): string {
 }
 
 /** Strict deep equality as node:assert has it: same prototype, same own enumerable properties; -0 is not 0, NaN is NaN. */
-export function isDeepEqual(a: unknown, b: unknown): boolean {
+function isDeepEqual(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
   if (Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false;
@@ -41,7 +45,8 @@ function isSameList(a: readonly unknown[], b: readonly unknown[]): boolean {
 
 function isSameRecord(a: Readonly<Record<string, unknown>>, b: Readonly<Record<string, unknown>>): boolean {
   const [left, right] = [Object.keys(a), Object.keys(b)];
-  if (left.length !== right.length || (Array.isArray(a) && a.length !== (b as { length?: unknown }).length)) return false;
+  if (left.length !== right.length || (Array.isArray(a) && a.length !== (b as { length?: unknown }).length))
+    return false;
   return left.every((key) => Object.hasOwn(b, key) && isDeepEqual(a[key], b[key]));
 }
 
@@ -75,7 +80,11 @@ export interface Assert {
   fail(message?: string): never;
   throws(body: () => unknown, expected?: Expected | string, message?: string): void;
   doesNotThrow(body: () => unknown): void;
-  rejects(body: Promise<unknown> | (() => Promise<unknown>), expected?: Expected | string, message?: string): Promise<void>;
+  rejects(
+    body: Promise<unknown> | (() => Promise<unknown>),
+    expected?: Expected | string,
+    message?: string,
+  ): Promise<void>;
 }
 
 function ok(value: unknown, message?: string): void {
@@ -114,8 +123,14 @@ export const assert: Assert = Object.assign(ok, {
     }
     fail(message, "nothing was thrown");
   },
-  doesNotThrow: (body: () => unknown): void => { body(); },
-  rejects: async (body: Promise<unknown> | (() => Promise<unknown>), expected?: Expected | string, message?: string): Promise<void> => {
+  doesNotThrow: (body: () => unknown): void => {
+    body();
+  },
+  rejects: async (
+    body: Promise<unknown> | (() => Promise<unknown>),
+    expected?: Expected | string,
+    message?: string,
+  ): Promise<void> => {
     const want = typeof expected === "string" ? undefined : expected;
     try {
       await (typeof body === "function" ? body() : body);
@@ -125,4 +140,4 @@ export const assert: Assert = Object.assign(ok, {
     }
     fail(message, "was not rejected");
   },
-}) as Assert;
+});

@@ -15,4 +15,8 @@ class TextDecoder {
   }
 }
 
-Object.assign(globalThis, { TextEncoder, TextDecoder, performance: { now: (): number => Number(monotonicNs()) / 1e6 } });
+Object.assign(globalThis, {
+  TextEncoder,
+  TextDecoder,
+  performance: { now: (): number => Number(monotonicNs()) / 1e6 },
+});

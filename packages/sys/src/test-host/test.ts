@@ -1,9 +1,9 @@
 // What tests need of node:test, for running inside the host: tests are collected, then run one after the other, and reported as
-// TAP. tools/host-test.ts puts this in the place of node:test. No timeouts, no mocks, no parallel runs.
+// TAP. tools/host-test.ts puts this in the place of node:test. No groups, timeouts, mocks or parallel runs.
 // portable: runs in QuickJS only.
 
-import { exit } from "sys:process";
 import { print } from "sys:host";
+import { exit } from "sys:process";
 
 /** What a test function is given: subtests, skipping, and what is to be done at its end. */
 export interface TestContext {
@@ -22,74 +22,33 @@ export interface TestOptions {
   readonly skip?: boolean | string;
 }
 
-type Hook = () => unknown;
-interface Suite {
-  readonly prefix: string;
-  readonly before: Hook[];
-  readonly after: Hook[];
-  readonly beforeEach: Hook[];
-  readonly afterEach: Hook[];
-}
-type Job = () => Promise<void>;
-
-const newSuite = (prefix: string): Suite => ({ prefix, before: [], after: [], beforeEach: [], afterEach: [] });
 const counts = { passed: 0, failed: 0, skipped: 0 };
-const jobs: Job[] = [];
-let suite = newSuite("");
-let queue = jobs;
-
-function add(name: string, options: TestOptions | TestBody | undefined, body: TestBody | undefined): void {
-  const skip = typeof options === "object" ? options.skip : undefined;
-  const run = typeof options === "function" ? options : body;
-  const owner = suite;
-  queue.push(() => runOne(owner, owner.prefix + name, skip, run ?? (() => {})));
-}
+const jobs: (() => Promise<void>)[] = [];
 
 /** Registers a test. */
 export function test(name: string, options?: TestOptions | TestBody, body?: TestBody): void {
-  add(name, options, body);
+  const skip = typeof options === "object" ? options.skip : undefined;
+  const run = typeof options === "function" ? options : body;
+  jobs.push(() => runOne(name, skip, run ?? (() => {})));
 }
 
-/** The same as `test`. */
-export const it: typeof test = test;
-
-/** Registers a group of tests; its name goes before theirs. */
-export function describe(name: string, body: () => void): void {
-  const [outer, outerQueue] = [suite, queue];
-  const inner = newSuite(`${outer.prefix}${name}: `);
-  const own: Job[] = [];
-  inner.beforeEach.push(...outer.beforeEach);
-  inner.afterEach.push(...outer.afterEach);
-  [suite, queue] = [inner, own];
-  body();
-  [suite, queue] = [outer, outerQueue];
-  queue.push(async () => {
-    for (const hook of inner.before) await hook();
-    for (const job of own) await job();
-    for (const hook of inner.after) await hook();
-  });
-}
-
-/** Before the first test of the group. */
-export function before(hook: Hook): void { suite.before.push(hook); }
-/** After the last test of the group. */
-export function after(hook: Hook): void { suite.after.push(hook); }
-/** Before each test of the group. */
-export function beforeEach(hook: Hook): void { suite.beforeEach.push(hook); }
-/** After each test of the group. */
-export function afterEach(hook: Hook): void { suite.afterEach.push(hook); }
-
-async function runOne(owner: Suite, name: string, skip: boolean | string | undefined, body: TestBody): Promise<void> {
+async function runOne(name: string, skip: boolean | string | undefined, body: TestBody): Promise<void> {
   let skipped = skip === true ? "" : skip === false ? undefined : skip;
-  const endings: Hook[] = [];
+  const endings: (() => unknown)[] = [];
+  const failures: unknown[] = [];
   const context: TestContext = {
     name,
-    test: (inner, innerBody) => runOne(owner, `${name}: ${inner}`, undefined, innerBody),
-    skip: (reason) => { skipped = reason ?? ""; },
-    diagnostic: (text) => { print(`# ${text}`); },
-    after: (action) => { endings.push(action); },
+    test: (inner, innerBody) => runOne(`${name}: ${inner}`, undefined, innerBody),
+    skip: (reason) => {
+      skipped = reason ?? "";
+    },
+    diagnostic: (text) => {
+      print(`# ${text}`);
+    },
+    after: (action) => {
+      endings.push(action);
+    },
   };
-  const failures: unknown[] = [];
   const attempt = async (step: () => unknown): Promise<void> => {
     try {
       await step();
@@ -98,10 +57,8 @@ async function runOne(owner: Suite, name: string, skip: boolean | string | undef
     }
   };
   if (skipped === undefined) {
-    for (const hook of owner.beforeEach) await attempt(hook);
-    if (failures.length === 0) await attempt(() => body(context));
-    for (const ending of endings.reverse()) await attempt(ending);
-    for (const hook of owner.afterEach) await attempt(hook);
+    await attempt(() => body(context));
+    for (const ending of endings.toReversed()) await attempt(ending);
   }
   report(name, failures, skipped);
 }
@@ -125,12 +82,14 @@ function describeError(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}\n${error.stack ?? ""}`.trimEnd() : String(error);
 }
 
-/** Runs what was registered, prints the counts as the last line, and ends the process: 1 when something failed or nothing ran. */
+/**
+ * Runs what was registered, prints the counts as the last line, and ends the process: 1 when something failed or nothing ran.
+ *
+ * @public called by the entry that tools/host-test.ts writes around each test file
+ */
 export async function finish(): Promise<never> {
   print("TAP version 13");
-  for (const hook of suite.before) await hook();
   for (const job of jobs) await job();
-  for (const hook of suite.after) await hook();
   print(`1..${counts.passed + counts.failed + counts.skipped}`);
   print(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
   return exit(counts.failed > 0 || counts.passed + counts.skipped === 0 ? 1 : 0);
