@@ -72,5 +72,5 @@ async function undoStart(scope: Scope, context: ContainerContext, row: Container
   const paths = context.paths.container(row.id);
   await endContainer(cleanupScope(scope, 20_000), context, row.id);
   releaseNetwork(context.db, row.id);
-  for (const path of [paths.run, paths.bundle]) rmSync(path, { recursive: true, force: true });
+  for (const path of [paths.run, paths.bundle, paths.exitFile]) rmSync(path, { recursive: true, force: true });
 }
