@@ -33,8 +33,8 @@ export interface HostFacts {
   readonly lsm: string;
   /** Names in /sys/module. */
   readonly modules: readonly string[];
-  /** /lib/modules/RELEASE/modules.builtin: modules that are part of the kernel. */
-  readonly builtin: string;
+  /** The kernel's configuration, where it can be read. */
+  readonly kernelConfig: string;
   /** Programs found: name to path. */
   readonly programs: Readonly<Record<string, string>>;
   readonly shim: string | null;

@@ -3,6 +3,7 @@
 import { readdir, readFile, statfs } from "node:fs/promises";
 import { release } from "node:os";
 import { dirname, join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { findProgram } from "@teu/engine/programs";
 import type { Environment } from "../environment.ts";
 import type { HostFacts } from "./check.ts";
@@ -25,7 +26,7 @@ export async function gatherFacts(environment: Environment, root: string): Promi
     seccompActions: await text("/proc/sys/kernel/seccomp/actions_avail"),
     lsm: await text("/sys/kernel/security/lsm"),
     modules: await namesIn("/sys/module"),
-    builtin: await text(`/lib/modules/${kernel}/modules.builtin`),
+    kernelConfig: (await configOf("/proc/config.gz")) + (await text(`/boot/config-${kernel}`)),
     shim: environment.shim ?? findProgram("teu-shim"),
     disk: await space(root),
   };
@@ -38,6 +39,11 @@ async function text(path: string): Promise<string> {
 
 async function namesIn(path: string): Promise<string[]> {
   return await readdir(path).catch(() => []);
+}
+
+async function configOf(path: string): Promise<string> {
+  const packed = await readFile(path).catch(() => null);
+  return packed === null ? "" : gunzipSync(packed).toString("latin1");
 }
 
 async function space(path: string): Promise<HostFacts["disk"]> {

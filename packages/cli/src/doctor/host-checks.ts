@@ -94,11 +94,14 @@ function capabilities({ status }: HostFacts): Finding {
 function network(facts: HostFacts): Finding {
   const missing = ["bridge", "veth", "nf_tables"].filter((name) => !hasModule(facts, name));
   if (missing.length === 0) return ok("network", "bridge veth nf_tables");
-  return warn("network", `not loaded: ${missing.join(" ")}`, "the kernel loads them on demand where it can; else use --network none or host");
+  return warn("network", `not seen: ${missing.join(" ")}`, "the bridge network may not work: use --network none or host then");
 }
 
-function hasModule({ modules, builtin }: HostFacts, name: string): boolean {
-  return modules.includes(name) || builtin.includes(`/${name}.ko`);
+const CONFIG_NAMES: Readonly<Record<string, string>> = { bridge: "BRIDGE", veth: "VETH", nf_tables: "NF_TABLES", overlay: "OVERLAY_FS" };
+
+/** Loaded, part of the kernel, or a module that it loads on demand. */
+function hasModule({ modules, kernelConfig }: HostFacts, name: string): boolean {
+  return modules.includes(name) || new RegExp(`^CONFIG_${CONFIG_NAMES[name] ?? ""}=[ym]$`, "m").test(kernelConfig);
 }
 
 function runtime({ programs }: HostFacts): Finding {
