@@ -278,8 +278,12 @@ export class Session {
     // The path may be longer than sockaddr_un takes; one through the directory's descriptor never is.
     const directory = openSync(dirname(path), "r");
     this.socket = connect({ path: `/proc/self/fd/${directory}/${basename(path)}`, allowHalfOpen: true });
-    const close = (): void => closeSync(directory);
-    this.socket.once("connect", close).once("error", close);
+    let open = true;
+    const close = (): void => {
+      if (open) closeSync(directory);
+      open = false;
+    };
+    this.socket.once("connect", close).once("error", close).once("close", close);
     this.socket.on("data", (data) => {
       this.#chunks.push(data);
       this.#wake();

@@ -37,7 +37,7 @@ export function* startExec(container: Container, request: Extract<ShimRequest, {
   let pid: number;
   try {
     writeJsonFile(kernel, processFile, request.process, false);
-    const call = container.runtime.exec(processFile, `${config.runDir}/${name}.pid`, io.stdio, io.consolePath);
+    const call = container.runtime.exec(processFile, `${config.runDir}/${name}.pid`, io);
     pid = yield* container.counted(call);
   } catch (error) {
     io.close();

@@ -15,6 +15,7 @@ import type { ExitRecord, ShimConfig, ShimState } from "../protocol.ts";
 import { RuntimeClient } from "../runtime/runtime-client.ts";
 import type { ContainerOptions } from "./container.ts";
 import { removeFile, writeJsonFile } from "./durable-file.ts";
+import { removeLeftoverCgroups } from "./leftover-cgroups.ts";
 
 /** Does it, under the caller's shim.lock; returns what could not be done. To be called as often as one likes. */
 export function* cleanUp(options: ContainerOptions): Task<string[]> {
@@ -25,6 +26,7 @@ export function* cleanUp(options: ContainerOptions): Task<string[]> {
   const undo = new UndoStack();
   undo.pushNow("write the exit record", () => recordDeath(kernel, config, startedAt));
   undo.pushNow("remove the run files", () => removeRunFiles(kernel, config));
+  undo.push("remove cgroups", () => removeLeftoverCgroups(kernel, options.loop, config.bundle, config.id));
   undo.push("delete the container", () => runtime.delete(true));
   const { network } = config;
   if (network.mode === "bridge") {

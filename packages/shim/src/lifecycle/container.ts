@@ -27,6 +27,7 @@ import { ProcessIo } from "../stdio/process-io.ts";
 import { exitRecord } from "./container-end.ts";
 import type { EndCause } from "./container-end.ts";
 import { removeFile, writeJsonFile } from "./durable-file.ts";
+import { removeLeftoverCgroups } from "./leftover-cgroups.ts";
 import { findOomFile, wasOomKilled } from "./oom-counter.ts";
 
 type Phase = "creating" | "created" | "running" | "paused" | "stopped";
@@ -205,7 +206,7 @@ export class Container {
     this.#undo.pushNow("close streams", () => io.close());
     this.#undo.push("delete the container", () => this.#delete());
     using _hold = this.reaper.hold();
-    this.#pid = yield* this.runtime.create(io.stdio, io.consolePath);
+    this.#pid = yield* this.runtime.create(io);
     this.reaper.watch(this.#pid, (ending) => this.#initEnded({ kind: "ended", ending }));
     this.#ownPids = isNamespaceInit(readProc(kernel, this.#pid, "status"));
     this.#oomFile = findOomFile(kernel, this.#pid);
@@ -252,6 +253,7 @@ export class Container {
       }
     }
     yield* this.runtime.delete(true);
+    yield* removeLeftoverCgroups(this.kernel, this.loop, this.config.bundle, this.config.id);
   }
 
   #initEnded(cause: EndCause): void {

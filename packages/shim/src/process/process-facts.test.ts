@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { cgroupPoints } from "../lifecycle/leftover-cgroups.ts";
 import { oomKills } from "../lifecycle/oom-counter.ts";
 import { cgroupMount, cgroupPath, isNamespaceInit } from "./process-facts.ts";
 import { timestamp } from "./timestamp.ts";
@@ -31,6 +32,10 @@ test("cgroupMount: mount point and root by controller", () => {
   assert.deepEqual(cgroupMount(mountinfo, "memory"), { point: "/sys/fs/cgroup/memory", root: "/docker/1" });
   assert.deepEqual(cgroupMount(mountinfo, ""), { point: "/sys/fs/cgroup/unified", root: "/" });
   assert.equal(cgroupMount(mountinfo, "blkio"), undefined);
+});
+
+test("cgroupPoints: every hierarchy", () => {
+  assert.deepEqual(cgroupPoints(mountinfo), ["/sys/fs/cgroup/unified", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/cpu"]);
 });
 
 test("oomKills: the counter of either version", () => {

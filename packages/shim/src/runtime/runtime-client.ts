@@ -19,6 +19,16 @@ export interface RuntimeClientOptions extends ProgramHost {
   readonly config: ShimConfig;
 }
 
+/** The streams of a process to be, as far as the runtime is concerned. */
+export interface ProcessEnds {
+  /** Undefined with a terminal. */
+  readonly stdio: Stdio | undefined;
+  /** Undefined without one. */
+  readonly consolePath: string | undefined;
+  /** What lies in the streams: the words of a runtime that failed before the process was there. */
+  unread(): string;
+}
+
 // The start of a container may pull in devices, hooks and swap; a signal may not.
 const SLOW_MS = 120_000;
 const QUICK_MS = 30_000;
@@ -36,12 +46,12 @@ export class RuntimeClient {
     this.#env = options.kernel.process.environ().filter((entry) => !/^(NOTIFY_SOCKET|LISTEN_PID|LISTEN_FDS|LISTEN_FDNAMES)=/.test(entry));
   }
 
-  /** Creates the container with `stdio`; returns init's pid. */
-  *create(stdio: Stdio | undefined, consoleSocket: string | undefined): Task<number> {
+  /** Creates the container with the streams of `io`; returns init's pid. */
+  *create(io: ProcessEnds): Task<number> {
     const { id, bundle, runDir } = this.#options.config;
     const pidFile = `${runDir}/init.pid`;
     removeFile(this.#options.kernel, pidFile);
-    yield* this.#call(createArguments({ id, bundle, pidFile, consoleSocket }), { stdio, milliseconds: SLOW_MS });
+    yield* this.#call(createArguments({ id, bundle, pidFile, consoleSocket: io.consolePath }), { io, milliseconds: SLOW_MS });
     return this.#readPid(pidFile, "create");
   }
 
@@ -71,9 +81,9 @@ export class RuntimeClient {
   }
 
   /** Starts the process described in `processFile`; returns its pid. `pidFile` is removed again. */
-  *exec(processFile: string, pidFile: string, stdio: Stdio | undefined, consoleSocket: string | undefined): Task<number> {
+  *exec(processFile: string, pidFile: string, io: ProcessEnds): Task<number> {
     const { id } = this.#options.config;
-    yield* this.#call(execArguments({ id, processFile, pidFile, consoleSocket }), { stdio, milliseconds: SLOW_MS });
+    yield* this.#call(execArguments({ id, processFile, pidFile, consoleSocket: io.consolePath }), { io, milliseconds: SLOW_MS });
     try {
       return this.#readPid(pidFile, "exec");
     } finally {
@@ -88,16 +98,16 @@ export class RuntimeClient {
     throw new TeuError({ code: "internal", op: `${verb} container`, message: `the runtime's pid file says ${JSON.stringify(text)}` });
   }
 
-  *#call(args: readonly string[], how: { stdio?: Stdio | undefined; milliseconds: number }): Task<void> {
+  *#call(args: readonly string[], how: { io?: ProcessEnds; milliseconds: number }): Task<void> {
     const { kernel, config } = this.#options;
     const log = `${config.runDir}/runtime-${this.#calls++}.json`;
     const argv = [config.runtime.path, ...globalArguments({ root: config.runtime.root, args: config.runtime.args, log }), ...args];
     const verb = args[0] ?? "";
     try {
-      const program = { op: `${verb} container`, path: config.runtime.path, argv, env: this.#env, ...how };
+      const program = { op: `${verb} container`, path: config.runtime.path, argv, env: this.#env, milliseconds: how.milliseconds, stdio: how.io?.stdio };
       const { ending, output } = yield* runProgram(this.#options, program);
       if (ending.code === 0) return;
-      const result: RuntimeResult = { code: ending.code, output, log: readOptional(kernel, log) };
+      const result: RuntimeResult = { code: ending.code, output: how.io?.stdio === undefined ? output : how.io.unread(), log: readOptional(kernel, log) };
       throw runtimeError(verb, config.id, result);
     } finally {
       removeFile(kernel, log);

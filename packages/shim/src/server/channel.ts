@@ -1,12 +1,14 @@
 // A connected client as a buffered, nonblocking byte channel: output queued and counted, input that can be held back.
 // portable: no host types here.
 
-import { EPOLLHUP, EPOLLIN, EPOLLOUT, MSG_NOSIGNAL } from "@teu/sys/constants/socket";
+import { EPOLLHUP, EPOLLIN, EPOLLOUT, MSG_NOSIGNAL, SHUT_WR } from "@teu/sys/constants/socket";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import type { EventLoop, Timer, Watch } from "../loop/event-loop.ts";
 
 const READ = 65_536;
+// How long a client that still sends is listened to after its last answer.
+const LINGER_MS = 1_000;
 
 /** Who hears of a channel. */
 export interface ChannelEvents {
@@ -32,6 +34,7 @@ export class Channel {
   #inputEnded = false;
   #open = true;
   #lastTimer: Timer | undefined;
+  #lingering = false;
 
   constructor(kernel: Kernel, loop: EventLoop, fd: number, events: ChannelEvents) {
     this.#kernel = kernel;
@@ -72,11 +75,11 @@ export class Channel {
     this.#update();
   }
 
-  /** Closes once all is sent, or after `milliseconds`. */
+  /** Closes once all is sent, or after `milliseconds`. What the client still sends is dropped. */
   finish(milliseconds: number): void {
     if (!this.#open || this.#lastTimer !== undefined) return;
     this.#lastTimer = this.#loop.after(milliseconds, () => this.destroy());
-    if (this.#queue.length === 0) this.destroy();
+    if (this.#queue.length === 0) this.#linger();
   }
 
   destroy(): void {
@@ -110,12 +113,37 @@ export class Channel {
       return;
     }
     if (data.length > 0) {
-      this.#events.data(data);
+      if (!this.#lingering) this.#events.data(data);
       return;
     }
     this.#inputEnded = true;
+    if (this.#lingering) {
+      this.destroy();
+      return;
+    }
     this.#update();
     this.#events.ended();
+  }
+
+  // A close with unread input makes the client's next write fail, and many clients then throw away what they have not read yet:
+  // our last answer. So only our side is closed, and the rest of theirs is read.
+  #linger(): void {
+    this.#lingering = true;
+    if (this.#inputEnded) {
+      this.destroy();
+      return;
+    }
+    try {
+      this.#kernel.socket.shutdown(this.#fd, SHUT_WR);
+    } catch (error) {
+      if (!isSysError(error)) throw error;
+      this.destroy(); // ENOTCONN: gone
+      return;
+    }
+    this.#lastTimer?.cancel();
+    this.#lastTimer = this.#loop.after(LINGER_MS, () => this.destroy());
+    this.#reading = true;
+    this.#update();
   }
 
   #flush(): void {
@@ -135,7 +163,7 @@ export class Channel {
       else this.#queue[0] = first.subarray(count);
     }
     if (this.#lastTimer !== undefined) {
-      this.destroy();
+      this.#linger();
       return;
     }
     this.#update();

@@ -3,6 +3,7 @@
 
 import { O_CLOEXEC, O_NONBLOCK } from "@teu/sys/constants/fs";
 import type { Kernel } from "@teu/sys/kernel";
+import { isSysError } from "@teu/sys/sys-error";
 import type { EventLoop } from "../loop/event-loop.ts";
 import { suspend } from "../loop/task.ts";
 import type { Task } from "../loop/task.ts";
@@ -30,6 +31,7 @@ export interface ProcessIoOptions {
   readonly consoleName: string;
 }
 
+const UNREAD_LIMIT = 16_384;
 // How long output may go on after the process ended, when somebody else holds the stream.
 const DRAIN_MS = 2_000;
 
@@ -69,6 +71,20 @@ export class ProcessIo {
 
   get input(): InputWriter {
     return this.#input;
+  }
+
+  /** What was written to the streams and read by nobody, before `connect`: what a runtime that failed had to say. */
+  unread(): string {
+    const { kernel } = this.#options;
+    let text = "";
+    for (const [, fd] of this.#ourFds.outputs) {
+      try {
+        text += kernel.host.utf8Decode(kernel.fs.read(fd, UNREAD_LIMIT));
+      } catch (error) {
+        if (!isSysError(error, "EAGAIN")) throw error;
+      }
+    }
+    return text;
   }
 
   /** After the runtime returned: lets go of the process's ends and begins to read. */
