@@ -38,11 +38,11 @@ export function endless(status: number, headers: OutgoingHttpHeaders, sent: { by
   return async (response) => {
     response.writeHead(status, headers);
     const chunk = Buffer.alloc(65_536, 0x20);
-    let open = true;
-    response.once("close", () => (open = false));
-    while (open) {
+    const closed = once(response, "close");
+    while (!response.destroyed) {
       sent.bytes += chunk.length;
-      if (!response.write(chunk)) await Promise.race([once(response, "drain"), once(response, "close")]);
+      if (response.write(chunk)) continue;
+      await Promise.race([new Promise((resolve) => response.once("drain", resolve)), closed]);
     }
   };
 }

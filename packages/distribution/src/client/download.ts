@@ -12,6 +12,9 @@ import type { RegistrySession } from "./registry-session.ts";
 import { accessTo, type BlobDescriptor, nameText, type RepositoryName } from "./repository.ts";
 import { pause, type RetryPolicy, waitBefore } from "./retry.ts";
 
+/** A connection that brought this much before it broke was worth it. */
+const GOOD_PIECE = 64 << 10;
+
 /** Bytes `offset` to the end of a blob. @throws TeuError `not-found`, `corrupt` when the registry sends more or less than `size`, `unavailable`. */
 export async function* downloadBlob(
   scope: Scope, session: RegistrySession, name: RepositoryName, blob: BlobDescriptor, retry: RetryPolicy, offset: number = 0,
@@ -35,8 +38,8 @@ export async function* downloadBlob(
       if (at === blob.size) return;
       throw cutShort(name, blob, at);
     } catch (error) {
-      // What came counts as a good sign: only failures in a row end it.
-      failures = at > before ? 1 : failures + 1;
+      // What came counts as a good sign: only failures in a row end it. A few bytes per connection are no good sign.
+      failures = at - before >= GOOD_PIECE ? 1 : failures + 1;
       const wait = isTransient(error) && failures < retry.attempts ? waitBefore(retry, failures - 1, error) : null;
       if (wait === null) throw at < blob.size && isCut(error) ? wrongSize(name, blob, `the registry sends ${at} bytes only`) : error;
       scope.log.debug("download goes on after a failure", { digest: blob.digest, offset: at, error: String(error) });

@@ -1,0 +1,145 @@
+// Token and Basic flows against scripted registries and token servers.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isTeuError } from "@teu/base/errors";
+import { createScope } from "@teu/base/scope";
+import { parseReference, type Reference } from "@teu/image/reference";
+import { refuse, reply } from "@teu/testkit/hostile-answers";
+import { type Answer, HostileRegistry } from "@teu/testkit/hostile-registry";
+
+import type { Credential } from "./credentials.ts";
+import { RegistryClient } from "./registry-client.ts";
+
+const LIST = reply(200, {}, JSON.stringify({ name: "a/b", tags: ["t"] }));
+
+interface Setup {
+  readonly registry: HostileRegistry;
+  readonly tokens: HostileRegistry;
+  readonly client: RegistryClient;
+  readonly reference: Reference;
+  readonly clock: { now: number };
+}
+
+function check(title: string, credential: Credential | null, body: (setup: Setup, list: () => Promise<unknown>) => Promise<void>): void {
+  test(`RegistryClient: ${title}`, async () => {
+    const clock = { now: 1_000_000 };
+    const scope = createScope({ now: () => clock.now });
+    await using registry = await HostileRegistry.listen();
+    await using tokens = await HostileRegistry.listen();
+    await using client = new RegistryClient({ retry: { delay: 1 }, credentials: { find: async () => credential } });
+    const reference = parseReference(`${registry.address}/a/b:t`);
+    registry.on("GET", "/v2/a/b/tags/list", bearer("good", tokens.url));
+    await body({ registry, tokens, client, reference, clock }, () => Array.fromAsync(client.tags(scope, reference)));
+  });
+}
+
+// Lets a token in, and challenges everybody else.
+function bearer(token: string, realm: string, extra = ""): Answer {
+  return (response, request, raw) => {
+    const challenge = { "www-authenticate": `Bearer realm="${realm}/token",service="reg",scope="repository:a/b:pull"${extra}` };
+    const answer = request.headers.authorization === `Bearer ${token}` ? LIST : refuse(401, "UNAUTHORIZED", "no", challenge);
+    return answer(response, request, raw);
+  };
+}
+
+const token = (text: string, extra: object = {}): Answer => reply(200, {}, JSON.stringify({ token: text, ...extra }));
+
+check("an anonymous token is fetched once and used again", null, async ({ registry, tokens }, list) => {
+  tokens.on("GET", /^\/token\?/, token("good"));
+  await list();
+  await list();
+  assert.equal(tokens.requests.length, 1);
+  const url = new URL(tokens.requests[0]?.path ?? "", tokens.url);
+  assert.equal(url.searchParams.get("service"), "reg");
+  assert.deepEqual(url.searchParams.getAll("scope"), ["repository:a/b:pull"]);
+  assert.equal(tokens.requests[0]?.headers.authorization, undefined);
+  assert.equal(registry.seen("GET", /tags/).length, 3);
+});
+
+check("many tasks fetch one token", null, async ({ tokens }, list) => {
+  tokens.on("GET", /^\/token\?/, token("good"));
+  await list();
+  tokens.requests.length = 0;
+  await Promise.all([list(), list(), list(), list()]);
+  assert.equal(tokens.requests.length, 0);
+});
+
+check("a token is renewed before it ends, and lasts a minute at least", null, async ({ tokens, clock }, list) => {
+  tokens.on("GET", /^\/token\?/, reply(200, {}, JSON.stringify({ access_token: "good", expires_in: 1 })));
+  await list();
+  clock.now += 45_000;
+  await list();
+  assert.equal(tokens.requests.length, 1);
+  clock.now += 10_000;
+  await list();
+  assert.equal(tokens.requests.length, 2);
+});
+
+check("a token that is refused is fetched anew, once", null, async ({ registry, tokens }, list) => {
+  tokens.on("GET", /^\/token\?/, token("good"));
+  await list();
+  registry.on("GET", "/v2/a/b/tags/list", bearer("newer", tokens.url));
+  tokens.on("GET", /^\/token\?/, token("newer"));
+  await list();
+  registry.on("GET", "/v2/a/b/tags/list", bearer("unreachable", tokens.url, ',error="insufficient_scope"'));
+  await assert.rejects(list(), (error) => isTeuError(error, "denied"));
+  assert.ok(tokens.requests.length <= 3);
+});
+
+check("credentials go to the token server by POST", { username: "me", password: "p&w" }, async ({ registry, tokens }, list) => {
+  tokens.on("POST", "/token", token("good"));
+  await list();
+  const form = new URLSearchParams(String(tokens.seen("POST")[0]?.body));
+  assert.deepEqual([form.get("grant_type"), form.get("username"), form.get("password"), form.get("scope")], ["password", "me", "p&w", "repository:a/b:pull"]);
+  // The registry itself never sees them.
+  assert.ok(registry.requests.every(({ headers }) => !/^Basic/.test(headers.authorization ?? "")));
+});
+
+check("an older token server is asked by GET", { username: "me", password: "pw" }, async ({ tokens }, list) => {
+  tokens.on("POST", "/token", reply(404)).on("GET", /^\/token\?/, token("good"));
+  await list();
+  const [request] = tokens.seen("GET");
+  assert.equal(request?.headers.authorization, `Basic ${Buffer.from("me:pw").toString("base64")}`);
+  assert.match(request?.path ?? "", /account=me/);
+});
+
+check("an identity token is a refresh token", { identityToken: "refresh" }, async ({ tokens }, list) => {
+  tokens.on("POST", "/token", token("good"));
+  await list();
+  const form = new URLSearchParams(String(tokens.seen("POST")[0]?.body));
+  assert.deepEqual([form.get("grant_type"), form.get("refresh_token")], ["refresh_token", "refresh"]);
+});
+
+check("wrong credentials are an error that says so", { username: "me", password: "wrong" }, async ({ tokens }, list) => {
+  tokens.on("POST", "/token", reply(401)).on("GET", /^\/token\?/, refuse(401, "UNAUTHORIZED", "incorrect username or password"));
+  await assert.rejects(list(), (error) => isTeuError(error, "denied") && /incorrect username/.test(error.message) && !error.message.includes("wrong"));
+});
+
+check("a token that would end its header is refused", null, async ({ tokens }, list) => {
+  for (const answer of [token("good\r\nevil: 1"), reply(200, {}, "{}"), reply(200, {}, "["), reply(200, {}, '{"token":5}')]) {
+    tokens.on("GET", /^\/token\?/, answer);
+    await assert.rejects(list(), (error) => isTeuError(error, "invalid"));
+  }
+});
+
+check("a realm that is no place for credentials is refused (scenario 23)", { username: "me", password: "pw" }, async ({ registry }, list) => {
+  for (const realm of ["file:///etc", "http://169.254.169.254", "", "ftp://127.0.0.1"]) {
+    registry.on("GET", "/v2/a/b/tags/list", bearer("good", realm));
+    await assert.rejects(list(), (error) => isTeuError(error, "denied") || isTeuError(error, "not-found"), realm);
+  }
+});
+
+check("Basic is used where the registry wants it, and tried once", { username: "me", password: "pw" }, async ({ registry, tokens }, list) => {
+  const basic = `Basic ${Buffer.from("me:pw").toString("base64")}`;
+  registry.on("GET", "/v2/a/b/tags/list", (response, request, raw) =>
+    (request.headers.authorization === basic ? LIST : refuse(401, "UNAUTHORIZED", "no", { "www-authenticate": 'Basic realm="x"' }))(response, request, raw));
+  await list();
+  await list();
+  assert.equal(registry.seen("GET", /tags/).length, 3);
+  assert.equal(tokens.requests.length, 0);
+  registry.requests.length = 0;
+  registry.on("GET", "/v2/a/b/tags/list", refuse(401, "UNAUTHORIZED", "no", { "www-authenticate": 'Basic realm="x"' }));
+  await assert.rejects(list(), (error) => isTeuError(error, "denied"));
+  assert.equal(registry.requests.length, 1);
+});

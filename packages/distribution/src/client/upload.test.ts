@@ -1,0 +1,128 @@
+// Uploads against registries that refuse, break and lie, and against an honest one.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isTeuError } from "@teu/base/errors";
+import { createScope } from "@teu/base/scope";
+import { digestOf } from "@teu/image/digest";
+import { parseReference, type Reference } from "@teu/image/reference";
+import { Registry } from "@teu/registry/registry";
+import { hangUpAfter, refuse, reply } from "@teu/testkit/hostile-answers";
+import { HostileRegistry } from "@teu/testkit/hostile-registry";
+
+import { RegistryClient } from "./registry-client.ts";
+import type { BlobSource } from "./upload.ts";
+
+const scope = createScope();
+const CONTENT = Buffer.alloc(100_000, "0123456789");
+const BLOB = { digest: digestOf(CONTENT), size: CONTENT.length };
+const UPLOADS = "/v2/a/b/blobs/uploads/";
+const CREATED = `/v2/a/b/blobs/uploads/1?state=${encodeURIComponent("a+b/c=")}`;
+
+const source: BlobSource = async function* (offset) {
+  for (let at = offset; at < CONTENT.length; at += 30_000) yield CONTENT.subarray(at, Math.min(at + 30_000, CONTENT.length));
+};
+
+function check(title: string, body: (registry: HostileRegistry, client: RegistryClient, reference: Reference) => Promise<void>): void {
+  test(`pushBlob: ${title}`, async () => {
+    await using registry = await HostileRegistry.listen();
+    await using client = new RegistryClient({ retry: { delay: 1, longest: 100 } });
+    registry.on("POST", UPLOADS, reply(202, { location: CREATED }));
+    await body(registry, client, parseReference(`${registry.address}/a/b:t`));
+  });
+}
+
+test("pushBlob: present, mounted and uploaded against an honest registry", async () => {
+  await using registry = await Registry.listen();
+  await using client = new RegistryClient();
+  const [one, two] = ["one", "two"].map((name) => parseReference(`${registry.address}/${name}`)) as [Reference, Reference];
+  assert.equal(await client.pushBlob(scope, one, BLOB, source), "uploaded");
+  assert.equal(await client.pushBlob(scope, one, BLOB, source), "present");
+  assert.equal(await client.pushBlob(scope, two, BLOB, source, { mountFrom: ["nowhere", "two", "one"] }), "mounted");
+  assert.equal(await client.blobSize(scope, two, BLOB.digest), BLOB.size);
+  assert.equal(await client.pushBlob(scope, parseReference(`${registry.address}/three`), BLOB, source, { mountFrom: ["nowhere"] }), "uploaded");
+  const empty = { digest: digestOf(""), size: 0 };
+  assert.equal(await client.pushBlob(scope, one, empty, async function* () {}), "uploaded");
+});
+
+check("the location is used as it came", async (registry, client, reference) => {
+  registry.on("PUT", /uploads\/1/, reply(201));
+  assert.equal(await client.pushBlob(scope, reference, BLOB, source), "uploaded");
+  const [put] = registry.seen("PUT");
+  assert.equal(put?.path, `${CREATED}&digest=${encodeURIComponent(BLOB.digest)}`);
+  assert.ok(put.body.equals(CONTENT));
+  assert.equal(put.headers["content-length"], String(CONTENT.length));
+});
+
+check("chunks follow when one request is too large", async (registry, client, reference) => {
+  registry.on("PUT", /uploads\/1/, refuse(413, "SIZE_INVALID"), 1).on("PATCH", /uploads\/1/, reply(202, { location: CREATED }));
+  registry.on("PUT", /uploads\/1/, reply(201)).on("PUT", /uploads\/1/, refuse(413, "SIZE_INVALID"), 1);
+  assert.equal(await client.pushBlob(scope, reference, BLOB, source, { chunkSize: 40_000 }), "uploaded");
+  assert.deepEqual(registry.seen("PATCH").map(({ headers }) => headers["content-range"]), ["0-39999", "40000-79999", "80000-99999"]);
+  assert.ok(Buffer.concat(registry.seen("PATCH").map(({ body }) => body)).equals(CONTENT));
+  assert.equal(registry.seen("PUT").at(-1)?.headers["content-length"], "0");
+});
+
+check("chunks are as large as the registry wants them at least", async (registry, client, reference) => {
+  registry.on("POST", UPLOADS, reply(202, { location: CREATED, "oci-chunk-min-length": "60000" }));
+  registry.on("PATCH", /uploads\/1/, reply(202, { location: CREATED }));
+  registry.on("PUT", /uploads\/1/, reply(201)).on("PUT", /uploads\/1/, refuse(413, "SIZE_INVALID"), 1);
+  await client.pushBlob(scope, reference, BLOB, source, { chunkSize: 1000 });
+  assert.deepEqual(registry.seen("PATCH").map(({ headers }) => headers["content-range"]), ["0-59999", "60000-99999"]);
+});
+
+check("a chunk that breaks goes on from where the registry is", async (registry, client, reference) => {
+  registry.on("PUT", /uploads\/1/, reply(201)).on("PUT", /uploads\/1/, hangUpAfter(10_000), 1);
+  registry.on("PATCH", /uploads\/1/, reply(202, { location: CREATED })).on("PATCH", /uploads\/1/, hangUpAfter(20_000), 1);
+  registry.on("GET", /uploads\/1/, reply(204, { location: CREATED, range: "0-19999" }));
+  assert.equal(await client.pushBlob(scope, reference, BLOB, source, { chunkSize: 50_000 }), "uploaded");
+  assert.deepEqual(registry.seen("PATCH").map(({ headers }) => headers["content-range"]), ["0-49999", "20000-69999", "70000-99999"]);
+});
+
+check("a registry that claims to have more than there is is not believed", async (registry, client, reference) => {
+  registry.on("PUT", /uploads\/1/, refuse(413, "SIZE_INVALID"));
+  registry.on("PATCH", /uploads\/1/, refuse(416, "RANGE_INVALID")).on("GET", /uploads\/1/, reply(204, { range: "0-999999" }));
+  await assert.rejects(client.pushBlob(scope, reference, BLOB, source), (error) => isTeuError(error, "corrupt"));
+});
+
+check("a registry that never lets a chunk in is given up", async (registry, client, reference) => {
+  registry.on("PUT", /uploads\/1/, refuse(413, "SIZE_INVALID"));
+  registry.on("PATCH", /uploads\/1/, refuse(416, "RANGE_INVALID")).on("GET", /uploads\/1/, reply(204, { range: "0-0" }));
+  await assert.rejects(client.pushBlob(scope, reference, BLOB, source), (error) => isTeuError(error, "invalid"));
+  assert.ok(registry.seen("PATCH").length < 50);
+});
+
+check("credentials do not follow an upload to another host (scenario 23)", async (registry, client, reference) => {
+  await using storage = await HostileRegistry.listen();
+  storage.on("PUT", /bucket/, reply(201));
+  registry.on("POST", UPLOADS, reply(202, { location: `${storage.url}/bucket?sig=1` }));
+  assert.equal(await client.pushBlob(scope, reference, BLOB, source), "uploaded");
+  assert.equal(storage.seen("PUT")[0]?.headers.authorization, undefined);
+  for (const location of ["file:///x", "http://169.254.169.254/x"]) {
+    registry.on("POST", UPLOADS, reply(202, { location }));
+    await assert.rejects(client.pushBlob(scope, reference, BLOB, source), (error) => isTeuError(error, "denied"));
+  }
+});
+
+check("no location is an error", async (registry, client, reference) => {
+  registry.on("POST", UPLOADS, reply(202));
+  await assert.rejects(client.pushBlob(scope, reference, BLOB, source), (error) => isTeuError(error, "invalid"));
+});
+
+check("a source of another size is an error, and is not finished", async (registry, client, reference) => {
+  registry.on("PUT", /uploads\/1/, reply(201));
+  for (const size of [BLOB.size - 1, BLOB.size + 1]) {
+    await assert.rejects(client.pushBlob(scope, reference, { ...BLOB, size }, source), (error) => isTeuError(error, "corrupt"));
+  }
+});
+
+check("a refusal in the middle of the body is heard", async (registry, client, reference) => {
+  const large: BlobSource = async function* () {
+    for (let i = 0; i < 200; i++) yield CONTENT;
+  };
+  registry.on("PUT", /uploads\/1/, (response) => {
+    response.writeHead(403, { "content-length": 0 });
+    response.end();
+  });
+  await assert.rejects(client.pushBlob(scope, reference, { digest: BLOB.digest, size: CONTENT.length * 200 }, large), (error) => isTeuError(error, "denied"));
+});
