@@ -208,7 +208,7 @@ impl Place<'_> {
             qjs::JS_FreeCString(context, pointer);
             bytes
         };
-        bytes.ok_or_else(|| Failure::system(Errno::ILSEQ, self.function, b"(unpaired surrogate)"))
+        bytes.ok_or_else(|| Failure::system(Errno::ILSEQ, self.function, "(unpaired surrogate)"))
     }
 
     fn c_string(&self, value: &Value<'_>) -> Outcome<CString> {

@@ -2,6 +2,7 @@
 
 use crate::text;
 use rquickjs::{Ctx, Exception, Object, Value};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use teu_sys::{Errno, errno};
 
 /// Why a function did not do what it was asked.
@@ -36,28 +37,79 @@ impl From<rquickjs::Error> for Failure {
     }
 }
 
+/// What a call was about. Only turned into text when it failed.
+pub trait Subject {
+    /// As SysError shows it.
+    fn text(self) -> Vec<u8>;
+}
+
+impl Subject for &[u8] {
+    fn text(self) -> Vec<u8> {
+        self.to_vec()
+    }
+}
+
+impl Subject for &str {
+    fn text(self) -> Vec<u8> {
+        self.into()
+    }
+}
+
+impl Subject for String {
+    fn text(self) -> Vec<u8> {
+        self.into_bytes()
+    }
+}
+
+impl Subject for Vec<u8> {
+    fn text(self) -> Vec<u8> {
+        self
+    }
+}
+
+/// A pid, a uid, a signal, an option.
+impl Subject for i32 {
+    fn text(self) -> Vec<u8> {
+        self.to_string().into_bytes()
+    }
+}
+
+/// The same without sign.
+impl Subject for u32 {
+    fn text(self) -> Vec<u8> {
+        self.to_string().into_bytes()
+    }
+}
+
+/// An open file: all that is known of it is its number.
+impl Subject for BorrowedFd<'_> {
+    fn text(self) -> Vec<u8> {
+        format!("fd {}", self.as_raw_fd()).into_bytes()
+    }
+}
+
 /// Says which call failed, and about what.
 pub trait On<T> {
     /// With a subject: a path, a name, a number.
-    fn on(self, call: &'static str, subject: impl AsRef<[u8]>) -> Outcome<T>;
+    fn on(self, call: &'static str, subject: impl Subject) -> Outcome<T>;
     /// Without one.
     fn on_call(self, call: &'static str) -> Outcome<T>;
 }
 
 impl<T> On<T> for teu_sys::Result<T> {
-    fn on(self, call: &'static str, subject: impl AsRef<[u8]>) -> Outcome<T> {
-        self.map_err(|errno| Failure::System { errno, call, subject: subject.as_ref().to_vec(), written: None })
+    fn on(self, call: &'static str, subject: impl Subject) -> Outcome<T> {
+        self.map_err(|errno| Failure::system(errno, call, subject))
     }
 
     fn on_call(self, call: &'static str) -> Outcome<T> {
-        self.on(call, b"")
+        self.on(call, "")
     }
 }
 
 impl Failure {
     /// A failure that the host found itself, before asking the kernel.
-    pub fn system(errno: Errno, call: &'static str, subject: impl AsRef<[u8]>) -> Self {
-        Failure::System { errno, call, subject: subject.as_ref().to_vec(), written: None }
+    pub fn system(errno: Errno, call: &'static str, subject: impl Subject) -> Self {
+        Failure::System { errno, call, subject: subject.text(), written: None }
     }
 
     /// Leaves the exception with QuickJS.

@@ -6,7 +6,7 @@ export interface SysError extends Error {
   readonly name: "SysError";
   /** "ENOENT", "EPERM" ... */
   readonly errno: string;
-  /** The system call: "openat2". */
+  /** The system call: "openat2"; for a function that is several calls, its own name: "removeTree". */
   readonly call: string;
   /** Path, pid or name that the call was about; may be empty. */
   readonly subject: string;

@@ -30,7 +30,7 @@ fn set_of(numbers: Vec<u8>) -> Outcome<u64> {
 
 fn capget(call: &Call) -> Outcome<Record<3>> {
     let pid = call.i32(0)?;
-    let sets = capability::get(pid).on("capget", pid.to_string())?;
+    let sets = capability::get(pid).on("capget", pid)?;
     Ok(Record([
         ("effective", numbers(sets.effective)),
         ("permitted", numbers(sets.permitted)),
@@ -47,17 +47,17 @@ fn capset(call: &Call) -> Outcome<()> {
 
 fn bounding_drop(call: &Call) -> Outcome<()> {
     let number = call.u32(0)?;
-    capability::bounding_drop(number).on("prctl(PR_CAPBSET_DROP)", number.to_string())
+    capability::bounding_drop(number).on("prctl(PR_CAPBSET_DROP)", number)
 }
 
 fn bounding_has(call: &Call) -> Outcome<bool> {
     let number = call.u32(0)?;
-    capability::bounding_has(number).on("prctl(PR_CAPBSET_READ)", number.to_string())
+    capability::bounding_has(number).on("prctl(PR_CAPBSET_READ)", number)
 }
 
 fn ambient_raise(call: &Call) -> Outcome<()> {
     let number = call.u32(0)?;
-    capability::ambient_raise(number).on("prctl(PR_CAP_AMBIENT_RAISE)", number.to_string())
+    capability::ambient_raise(number).on("prctl(PR_CAP_AMBIENT_RAISE)", number)
 }
 
 fn ambient_clear(_call: &Call) -> Outcome<()> {
@@ -66,13 +66,13 @@ fn ambient_clear(_call: &Call) -> Outcome<()> {
 
 fn ambient_has(call: &Call) -> Outcome<bool> {
     let number = call.u32(0)?;
-    capability::ambient_has(number).on("prctl(PR_CAP_AMBIENT_IS_SET)", number.to_string())
+    capability::ambient_has(number).on("prctl(PR_CAP_AMBIENT_IS_SET)", number)
 }
 
 fn bounding_keep_only(call: &Call) -> Outcome<()> {
     let keep = set_of(call.numbers(0)?)?;
     for number in (0..=call.u32(1)?.min(63)).filter(|number| keep >> number & 1 == 0) {
-        capability::bounding_drop(number).on("prctl(PR_CAPBSET_DROP)", number.to_string())?;
+        capability::bounding_drop(number).on("prctl(PR_CAPBSET_DROP)", number)?;
     }
     Ok(())
 }

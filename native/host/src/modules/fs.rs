@@ -3,8 +3,8 @@
 use crate::answer::{Bytes, Field, Record, Text};
 use crate::call::Call;
 use crate::export::{Export, exports};
-use crate::failure::{Failure, On, Outcome};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use crate::failure::{Failure, On, Outcome, Subject};
+use std::os::fd::{AsFd, OwnedFd};
 use teu_sys::{Errno, copy, directory, entry, file, replace, stat, xattr};
 
 pub const EXPORTS: &[Export] = exports! {
@@ -66,10 +66,6 @@ pub fn open_flags(flags: u32) -> u32 {
     PAIRS.iter().filter(|(x86, _)| flags & x86 != 0).fold(kept, |flags, (_, arm)| flags | arm)
 }
 
-fn fd_subject(call: &Call) -> Outcome<String> {
-    Ok(format!("fd {}", call.fd(0)?.as_raw_fd()))
-}
-
 fn openat2(call: &Call) -> Outcome<OwnedFd> {
     let path = call.path(1)?;
     let flags = open_flags(call.u32(2)?);
@@ -82,7 +78,7 @@ fn openat(call: &Call) -> Outcome<OwnedFd> {
 }
 
 fn close(call: &Call) -> Outcome<()> {
-    file::close(call.raw_fd(0)?).on("close", fd_subject(call)?)
+    file::close(call.raw_fd(0)?).on("close", call.fd(0)?)
 }
 
 fn close_range(call: &Call) -> Outcome<()> {
@@ -90,11 +86,11 @@ fn close_range(call: &Call) -> Outcome<()> {
 }
 
 fn read(call: &Call) -> Outcome<Bytes> {
-    file::read(call.fd(0)?, call.count(1)?).map(Bytes).on("read", fd_subject(call)?)
+    file::read(call.fd(0)?, call.count(1)?).map(Bytes).on("read", call.fd(0)?)
 }
 
 fn pread(call: &Call) -> Outcome<Bytes> {
-    file::pread(call.fd(0)?, call.count(1)?, call.u64(2)?).map(Bytes).on("pread64", fd_subject(call)?)
+    file::pread(call.fd(0)?, call.count(1)?, call.u64(2)?).map(Bytes).on("pread64", call.fd(0)?)
 }
 
 fn write(call: &Call) -> Outcome<f64> {
@@ -102,24 +98,24 @@ fn write(call: &Call) -> Outcome<f64> {
     match file::write_all(call.fd(0)?, &data) {
         Ok(()) => Ok(data.len() as f64),
         Err((errno, written)) => {
-            let subject = fd_subject(call)?.into_bytes();
+            let subject = call.fd(0)?.text();
             Err(Failure::System { errno, call: "write", subject, written: Some(written) })
         }
     }
 }
 
 fn write_some(call: &Call) -> Outcome<f64> {
-    file::write_some(call.fd(0)?, call.bytes(1)?).map(|count| count as f64).on("write", fd_subject(call)?)
+    file::write_some(call.fd(0)?, call.bytes(1)?).map(|count| count as f64).on("write", call.fd(0)?)
 }
 
 fn pwrite(call: &Call) -> Outcome<f64> {
     let written = file::pwrite(call.fd(0)?, call.bytes(1)?, call.u64(2)?);
-    written.map(|count| count as f64).on("pwrite64", fd_subject(call)?)
+    written.map(|count| count as f64).on("pwrite64", call.fd(0)?)
 }
 
 fn lseek(call: &Call) -> Outcome<f64> {
     let position = file::lseek(call.fd(0)?, call.i64(1)?, call.i32(2)?);
-    position.map(|position| position as f64).on("lseek", fd_subject(call)?)
+    position.map(|position| position as f64).on("lseek", call.fd(0)?)
 }
 
 fn read_text_at(call: &Call) -> Outcome<Text> {
@@ -164,7 +160,7 @@ fn stat_record(found: &stat::Statx) -> Record<14> {
 }
 
 fn fstat(call: &Call) -> Outcome<Record<14>> {
-    stat::of(call.fd(0)?).map(|found| stat_record(&found)).on("statx", fd_subject(call)?)
+    stat::of(call.fd(0)?).map(|found| stat_record(&found)).on("statx", call.fd(0)?)
 }
 
 fn stat_at(call: &Call) -> Outcome<Record<14>> {
@@ -173,7 +169,7 @@ fn stat_at(call: &Call) -> Outcome<Record<14>> {
 }
 
 fn fstatfs(call: &Call) -> Outcome<Record<5>> {
-    let found = stat::file_system(call.fd(0)?).on("fstatfs", fd_subject(call)?)?;
+    let found = stat::file_system(call.fd(0)?).on("fstatfs", call.fd(0)?)?;
     Ok(Record([
         ("type", Field::Number(found.magic as f64)),
         ("flags", Field::Number(found.flags as f64)),
@@ -224,7 +220,7 @@ fn readlink_at(call: &Call) -> Outcome<Text> {
 }
 
 fn fchmod(call: &Call) -> Outcome<()> {
-    entry::change_mode(call.fd(0)?, call.u32(1)?).on("fchmod", fd_subject(call)?)
+    entry::change_mode(call.fd(0)?, call.u32(1)?).on("fchmod", call.fd(0)?)
 }
 
 fn chmod_at(call: &Call) -> Outcome<()> {
@@ -239,23 +235,23 @@ fn chown_at(call: &Call) -> Outcome<()> {
 }
 
 fn fchown(call: &Call) -> Outcome<()> {
-    entry::change_owner(call.fd(0)?, call.u32(1)?, call.u32(2)?).on("fchown", fd_subject(call)?)
+    entry::change_owner(call.fd(0)?, call.u32(1)?, call.u32(2)?).on("fchown", call.fd(0)?)
 }
 
 fn ftruncate(call: &Call) -> Outcome<()> {
-    file::truncate(call.fd(0)?, call.u64(1)?).on("ftruncate", fd_subject(call)?)
+    file::truncate(call.fd(0)?, call.u64(1)?).on("ftruncate", call.fd(0)?)
 }
 
 fn fsync(call: &Call) -> Outcome<()> {
-    file::sync(call.fd(0)?).on("fsync", fd_subject(call)?)
+    file::sync(call.fd(0)?).on("fsync", call.fd(0)?)
 }
 
 fn flock(call: &Call) -> Outcome<()> {
-    file::lock(call.fd(0)?, call.i32(1)?).on("flock", fd_subject(call)?)
+    file::lock(call.fd(0)?, call.i32(1)?).on("flock", call.fd(0)?)
 }
 
 fn read_dir(call: &Call) -> Outcome<Vec<Record<2>>> {
-    let entries = directory::read(call.fd(0)?).on("getdents64", fd_subject(call)?)?;
+    let entries = directory::read(call.fd(0)?).on("getdents64", call.fd(0)?)?;
     let record = |entry: directory::Entry| {
         Record([("name", Field::Text(entry.name.into_bytes())), ("type", Field::Number(entry.kind.into()))])
     };
@@ -278,7 +274,7 @@ fn setxattr(call: &Call) -> Outcome<()> {
 }
 
 fn fsetxattr(call: &Call) -> Outcome<()> {
-    xattr::set_of(call.fd(0)?, &call.path(1)?, call.bytes(2)?, call.u32(3)?).on("fsetxattr", fd_subject(call)?)
+    xattr::set_of(call.fd(0)?, &call.path(1)?, call.bytes(2)?, call.u32(3)?).on("fsetxattr", call.fd(0)?)
 }
 
 fn memfd_create(call: &Call) -> Outcome<OwnedFd> {
@@ -287,7 +283,7 @@ fn memfd_create(call: &Call) -> Outcome<OwnedFd> {
 }
 
 fn add_seals(call: &Call) -> Outcome<()> {
-    file::add_seals(call.fd(0)?, call.u32(1)?).on("fcntl(F_ADD_SEALS)", fd_subject(call)?)
+    file::add_seals(call.fd(0)?, call.u32(1)?).on("fcntl(F_ADD_SEALS)", call.fd(0)?)
 }
 
 fn pipe2(call: &Call) -> Outcome<(OwnedFd, OwnedFd)> {
@@ -295,19 +291,19 @@ fn pipe2(call: &Call) -> Outcome<(OwnedFd, OwnedFd)> {
 }
 
 fn dup(call: &Call) -> Outcome<OwnedFd> {
-    file::duplicate(call.fd(0)?, call.raw_fd(1)?).on("fcntl(F_DUPFD_CLOEXEC)", fd_subject(call)?)
+    file::duplicate(call.fd(0)?, call.raw_fd(1)?).on("fcntl(F_DUPFD_CLOEXEC)", call.fd(0)?)
 }
 
 fn dup3(call: &Call) -> Outcome<()> {
-    file::duplicate_to(call.fd(0)?, call.raw_fd(1)?, call.bool(2)?).on("dup3", fd_subject(call)?)
+    file::duplicate_to(call.fd(0)?, call.raw_fd(1)?, call.bool(2)?).on("dup3", call.fd(0)?)
 }
 
 fn set_cloexec(call: &Call) -> Outcome<()> {
-    file::set_cloexec(call.fd(0)?, call.bool(1)?).on("fcntl(F_SETFD)", fd_subject(call)?)
+    file::set_cloexec(call.fd(0)?, call.bool(1)?).on("fcntl(F_SETFD)", call.fd(0)?)
 }
 
 fn set_nonblock(call: &Call) -> Outcome<()> {
-    file::set_nonblock(call.fd(0)?, call.bool(1)?).on("fcntl(F_SETFL)", fd_subject(call)?)
+    file::set_nonblock(call.fd(0)?, call.bool(1)?).on("fcntl(F_SETFL)", call.fd(0)?)
 }
 
 fn mkfifo_at(call: &Call) -> Outcome<()> {
@@ -318,7 +314,7 @@ fn mkfifo_at(call: &Call) -> Outcome<()> {
 
 fn copy_bytes(call: &Call) -> Outcome<f64> {
     let moved = copy::copy(call.fd(0)?, call.fd(1)?, call.u64(2)?);
-    moved.map(|count| count as f64).on("copy", fd_subject(call)?)
+    moved.map(|count| count as f64).on("copy", call.fd(0)?)
 }
 
 fn replace_file_at(call: &Call) -> Outcome<()> {

@@ -4,7 +4,7 @@ use crate::answer::{Field, Nullable, Record};
 use crate::call::Call;
 use crate::export::{Export, exports};
 use crate::failure::{Failure, On, Outcome};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use teu_sys::{Errno, poll, signal};
 
 pub const EXPORTS: &[Export] = exports! {
@@ -29,8 +29,7 @@ fn create(_call: &Call) -> Outcome<OwnedFd> {
 
 fn control(call: &Call, operation: i32) -> Outcome<()> {
     let fd = call.fd(1)?;
-    poll::control(call.fd(0)?, operation, fd, call.u32(2)?, call.u64(3)?)
-        .on("epoll_ctl", format!("fd {}", fd.as_raw_fd()))
+    poll::control(call.fd(0)?, operation, fd, call.u32(2)?, call.u64(3)?).on("epoll_ctl", fd)
 }
 
 fn add(call: &Call) -> Outcome<()> {
@@ -43,7 +42,7 @@ fn modify(call: &Call) -> Outcome<()> {
 
 fn remove(call: &Call) -> Outcome<()> {
     let fd = call.fd(1)?;
-    poll::remove(call.fd(0)?, fd).on("epoll_ctl", format!("fd {}", fd.as_raw_fd()))
+    poll::remove(call.fd(0)?, fd).on("epoll_ctl", fd)
 }
 
 fn wait(call: &Call) -> Outcome<Vec<Record<2>>> {
@@ -104,5 +103,5 @@ fn inotify_add(call: &Call) -> Outcome<i32> {
 
 fn poll_one(call: &Call) -> Outcome<bool> {
     let fd = call.fd(0)?;
-    poll::one(fd, call.u32(1)? as i16, call.i64(2)?).on("poll", format!("fd {}", fd.as_raw_fd()))
+    poll::one(fd, call.u32(1)? as i16, call.i64(2)?).on("poll", fd)
 }

@@ -5,7 +5,7 @@ use crate::call::Call;
 use crate::export::{Export, exports};
 use crate::failure::{Failure, On, Outcome};
 use crate::start;
-use std::os::fd::{AsRawFd, IntoRawFd};
+use std::os::fd::IntoRawFd;
 use teu_sys::clone::{CloneOptions, Cloned};
 use teu_sys::exec::StringArray;
 use teu_sys::process::Change;
@@ -123,7 +123,7 @@ fn exit(call: &Call) -> Outcome<()> {
 
 fn waitpid(call: &Call) -> Outcome<Nullable<Record<3>>> {
     let pid = call.i32(0)?;
-    let changed = process::wait(pid, call.i32(1)?).on("wait4", pid.to_string())?;
+    let changed = process::wait(pid, call.i32(1)?).on("wait4", pid)?;
     Ok(Nullable(changed.map(|(pid, change)| {
         let (kind, code) = match change {
             Change::Exited(code) => ("exited", code),
@@ -141,17 +141,17 @@ fn waitpid(call: &Call) -> Outcome<Nullable<Record<3>>> {
 
 fn kill(call: &Call) -> Outcome<()> {
     let pid = call.i32(0)?;
-    process::kill(pid, call.i32(1)?).on("kill", pid.to_string())
+    process::kill(pid, call.i32(1)?).on("kill", pid)
 }
 
 fn pidfd_open(call: &Call) -> Outcome<std::os::fd::OwnedFd> {
     let pid = call.i32(0)?;
-    process::pidfd_open(pid, call.u32(1)?).on("pidfd_open", pid.to_string())
+    process::pidfd_open(pid, call.u32(1)?).on("pidfd_open", pid)
 }
 
 fn pidfd_send_signal(call: &Call) -> Outcome<()> {
     let fd = call.fd(0)?;
-    process::pidfd_send_signal(fd, call.i32(1)?).on("pidfd_send_signal", format!("fd {}", fd.as_raw_fd()))
+    process::pidfd_send_signal(fd, call.i32(1)?).on("pidfd_send_signal", fd)
 }
 
 fn getpid(_call: &Call) -> Outcome<i32> {
@@ -184,17 +184,17 @@ fn setsid(_call: &Call) -> Outcome<i32> {
 
 fn setpgid(call: &Call) -> Outcome<()> {
     let pid = call.i32(0)?;
-    process::set_group(pid, call.i32(1)?).on("setpgid", pid.to_string())
+    process::set_group(pid, call.i32(1)?).on("setpgid", pid)
 }
 
 fn setresuid(call: &Call) -> Outcome<()> {
     let real = call.u32(0)?;
-    identity::set_users(real, call.u32(1)?, call.u32(2)?).on("setresuid", real.to_string())
+    identity::set_users(real, call.u32(1)?, call.u32(2)?).on("setresuid", real)
 }
 
 fn setresgid(call: &Call) -> Outcome<()> {
     let real = call.u32(0)?;
-    identity::set_groups_of_process(real, call.u32(1)?, call.u32(2)?).on("setresgid", real.to_string())
+    identity::set_groups_of_process(real, call.u32(1)?, call.u32(2)?).on("setresgid", real)
 }
 
 fn setgroups(call: &Call) -> Outcome<()> {
@@ -216,7 +216,7 @@ fn chdir(call: &Call) -> Outcome<()> {
 
 fn fchdir(call: &Call) -> Outcome<()> {
     let fd = call.fd(0)?;
-    process::change_directory_to(fd).on("fchdir", format!("fd {}", fd.as_raw_fd()))
+    process::change_directory_to(fd).on("fchdir", fd)
 }
 
 fn chroot(call: &Call) -> Outcome<()> {
@@ -234,7 +234,7 @@ fn prctl(call: &Call) -> Outcome<f64> {
     for (index, argument) in arguments.iter_mut().enumerate() {
         *argument = call.i64(index + 1)? as u64;
     }
-    process::prctl(option, arguments).map(|answer| answer as f64).on("prctl", option.to_string())
+    process::prctl(option, arguments).map(|answer| answer as f64).on("prctl", option)
 }
 
 fn set_title(call: &Call) -> Outcome<()> {
@@ -250,12 +250,12 @@ fn limit_value(number: i64) -> u64 {
 fn setrlimit(call: &Call) -> Outcome<()> {
     let (pid, resource) = (call.i32(0)?, call.u32(1)?);
     let limit = rlimit::Limit { soft: limit_value(call.i64(2)?), hard: limit_value(call.i64(3)?) };
-    rlimit::exchange(pid, resource, Some(limit)).map(|_| ()).on("prlimit64", resource.to_string())
+    rlimit::exchange(pid, resource, Some(limit)).map(|_| ()).on("prlimit64", resource)
 }
 
 fn getrlimit(call: &Call) -> Outcome<Record<2>> {
     let (pid, resource) = (call.i32(0)?, call.u32(1)?);
-    let limit = rlimit::exchange(pid, resource, None).on("prlimit64", resource.to_string())?;
+    let limit = rlimit::exchange(pid, resource, None).on("prlimit64", resource)?;
     let field = |value: u64| Field::Number(if value == u64::MAX { -1.0 } else { value as f64 });
     Ok(Record([("soft", field(limit.soft)), ("hard", field(limit.hard))]))
 }
@@ -272,7 +272,7 @@ fn reset_signals(_call: &Call) -> Outcome<()> {
 
 fn ignore_signal(call: &Call) -> Outcome<()> {
     let number = call.i32(0)?;
-    signal::ignore(number).on("rt_sigaction", number.to_string())
+    signal::ignore(number).on("rt_sigaction", number)
 }
 
 fn personality(call: &Call) -> Outcome<f64> {
@@ -292,12 +292,12 @@ fn setdomainname(call: &Call) -> Outcome<()> {
 
 fn setpriority(call: &Call) -> Outcome<()> {
     let who = call.u32(1)?;
-    schedule::set_priority(call.u32(0)?, who, call.i32(2)?).on("setpriority", who.to_string())
+    schedule::set_priority(call.u32(0)?, who, call.i32(2)?).on("setpriority", who)
 }
 
 fn ioprio_set(call: &Call) -> Outcome<()> {
     let who = call.i32(1)?;
-    schedule::set_io_priority(call.i32(0)?, who, call.i32(2)?).on("ioprio_set", who.to_string())
+    schedule::set_io_priority(call.i32(0)?, who, call.i32(2)?).on("ioprio_set", who)
 }
 
 fn sched_setattr(call: &Call) -> Outcome<()> {
@@ -311,17 +311,17 @@ fn sched_setattr(call: &Call) -> Outcome<()> {
     attributes.runtime = fields.number("runtime")?;
     attributes.deadline = fields.number("deadline")?;
     attributes.period = fields.number("period")?;
-    schedule::set_attributes(pid, &attributes).on("sched_setattr", pid.to_string())
+    schedule::set_attributes(pid, &attributes).on("sched_setattr", pid)
 }
 
 fn sched_setaffinity(call: &Call) -> Outcome<()> {
     let pid = call.i32(0)?;
-    schedule::set_affinity(pid, &call.numbers(1)?).on("sched_setaffinity", pid.to_string())
+    schedule::set_affinity(pid, &call.numbers(1)?).on("sched_setaffinity", pid)
 }
 
 fn set_mempolicy(call: &Call) -> Outcome<()> {
     let mode = call.i32(0)?;
-    schedule::set_memory_policy(mode, &call.numbers(1)?).on("set_mempolicy", mode.to_string())
+    schedule::set_memory_policy(mode, &call.numbers(1)?).on("set_mempolicy", mode)
 }
 
 fn join_session_keyring(call: &Call) -> Outcome<i32> {
@@ -331,7 +331,7 @@ fn join_session_keyring(call: &Call) -> Outcome<i32> {
 
 fn set_key_permissions(call: &Call) -> Outcome<()> {
     let key = call.i32(0)?;
-    keyring::set_permissions(key, call.u32(1)?).on("keyctl(KEYCTL_SETPERM)", key.to_string())
+    keyring::set_permissions(key, call.u32(1)?).on("keyctl(KEYCTL_SETPERM)", key)
 }
 
 fn image_sealed(_call: &Call) -> Outcome<bool> {

@@ -4,7 +4,7 @@ use crate::answer::{Field, Record};
 use crate::call::Call;
 use crate::export::{Export, exports};
 use crate::failure::{Failure, On, Outcome};
-use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
 use teu_sys::Errno;
 use teu_sys::socket::{self, Address};
 
@@ -24,10 +24,6 @@ pub const EXPORTS: &[Export] = exports! {
     "peerCredentials" 1 => peer_credentials,
     "setOption" 4 => set_option,
 };
-
-fn fd_subject(call: &Call) -> Outcome<String> {
-    Ok(format!("fd {}", call.fd(0)?.as_raw_fd()))
-}
 
 fn new_socket(call: &Call) -> Outcome<OwnedFd> {
     socket::new(call.i32(0)?, call.i32(1)?, call.i32(2)?).on_call("socket")
@@ -56,34 +52,34 @@ fn bind_netlink(call: &Call) -> Outcome<()> {
 fn bind_inet(call: &Call) -> Outcome<()> {
     let (text, port) = (call.path(1)?, call.u32(2)?);
     let subject = [text.as_bytes(), b":", port.to_string().as_bytes()].concat();
-    let invalid = || Failure::system(Errno::INVAL, "bind", &subject);
+    let invalid = || Failure::system(Errno::INVAL, "bind", subject.clone());
     let address = socket::parse_ip(&text).ok_or_else(invalid)?;
     let port = u16::try_from(port).map_err(|_| invalid())?;
-    socket::bind(call.fd(0)?, &Address::inet(address, port)).on("bind", &subject)
+    socket::bind(call.fd(0)?, &Address::inet(address, port)).on("bind", subject)
 }
 
 fn listen(call: &Call) -> Outcome<()> {
-    socket::listen(call.fd(0)?, call.i32(1)?).on("listen", fd_subject(call)?)
+    socket::listen(call.fd(0)?, call.i32(1)?).on("listen", call.fd(0)?)
 }
 
 fn accept(call: &Call) -> Outcome<i32> {
-    let accepted = socket::accept(call.fd(0)?).on("accept4", fd_subject(call)?)?;
+    let accepted = socket::accept(call.fd(0)?).on("accept4", call.fd(0)?)?;
     Ok(accepted.map_or(-1, IntoRawFd::into_raw_fd))
 }
 
 fn send(call: &Call) -> Outcome<f64> {
     let sent = socket::send(call.fd(0)?, call.bytes(1)?, call.i32(2)?);
-    sent.map(|count| count as f64).on("sendto", fd_subject(call)?)
+    sent.map(|count| count as f64).on("sendto", call.fd(0)?)
 }
 
 fn send_message(call: &Call) -> Outcome<f64> {
     let fds: Vec<RawFd> = call.numbers(2)?;
     let sent = socket::send_message(call.fd(0)?, call.bytes(1)?, &fds);
-    sent.map(|count| count as f64).on("sendmsg", fd_subject(call)?)
+    sent.map(|count| count as f64).on("sendmsg", call.fd(0)?)
 }
 
 fn receive_message(call: &Call) -> Outcome<Record<3>> {
-    let message = socket::receive_message(call.fd(0)?, call.count(1)?).on("recvmsg", fd_subject(call)?)?;
+    let message = socket::receive_message(call.fd(0)?, call.count(1)?).on("recvmsg", call.fd(0)?)?;
     let fds = message.fds.into_iter().map(|fd| f64::from(fd.into_raw_fd())).collect();
     Ok(Record([
         ("data", Field::Bytes(message.bytes)),
@@ -93,11 +89,11 @@ fn receive_message(call: &Call) -> Outcome<Record<3>> {
 }
 
 fn shutdown(call: &Call) -> Outcome<()> {
-    socket::shutdown(call.fd(0)?, call.i32(1)?).on("shutdown", fd_subject(call)?)
+    socket::shutdown(call.fd(0)?, call.i32(1)?).on("shutdown", call.fd(0)?)
 }
 
 fn peer_credentials(call: &Call) -> Outcome<Record<3>> {
-    let (pid, uid, gid) = socket::peer_credentials(call.fd(0)?).on("getsockopt(SO_PEERCRED)", fd_subject(call)?)?;
+    let (pid, uid, gid) = socket::peer_credentials(call.fd(0)?).on("getsockopt(SO_PEERCRED)", call.fd(0)?)?;
     Ok(Record([
         ("pid", Field::Number(pid.into())),
         ("uid", Field::Number(uid.into())),
@@ -107,5 +103,5 @@ fn peer_credentials(call: &Call) -> Outcome<Record<3>> {
 
 fn set_option(call: &Call) -> Outcome<()> {
     let set = socket::set_option(call.fd(0)?, call.i32(1)?, call.i32(2)?, call.i32(3)?);
-    set.on("setsockopt", fd_subject(call)?)
+    set.on("setsockopt", call.fd(0)?)
 }
