@@ -59,7 +59,8 @@ export function resolveSettings(input: SettingsInput): ResolvedSettings {
     workdir: workdir(options.workdir ?? defaults.WorkingDir ?? ""),
     user: options.user ?? defaults.User ?? "",
     groupAdd: options.groupAdd ?? [],
-    hostname: options.hostname === undefined ? id.slice(0, 12) : checkHostname(options.hostname),
+    // As in Docker: whoever has the host's network answers to the host's name.
+    hostname: options.hostname !== undefined ? checkHostname(options.hostname) : network === "host" ? facts.hostname : id.slice(0, 12),
     domainname: options.domainname === undefined ? "" : checkHostname(options.domainname),
     tty: options.tty ?? false,
     interactive: options.interactive ?? false,

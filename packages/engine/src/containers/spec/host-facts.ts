@@ -1,7 +1,7 @@
 // What spec generation must know of the host, as a value: probed once per process, held still in tests.
 
 import { readFileSync, statSync } from "node:fs";
-import { arch, release } from "node:os";
+import { arch, hostname, release } from "node:os";
 
 import { CAPABILITIES, capabilitiesOfMask } from "./capabilities.ts";
 
@@ -19,6 +19,7 @@ export interface HostFacts {
   /** Whether memory plus swap can be limited. */
   readonly swapLimit: boolean;
   readonly seccomp: boolean;
+  readonly hostname: string;
   /** Online CPUs. */
   readonly cpus: number;
 }
@@ -43,6 +44,7 @@ function probe(): HostFacts {
     hardLimits: parseLimits(readFileSync("/proc/self/limits", "latin1")),
     oomScoreAdj: Number(readFileSync("/proc/self/oom_score_adj", "latin1")),
     cgroup,
+    hostname: hostname(),
     swapLimit: cgroup === 2 || exists("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes"),
     seccomp: field("Seccomp") !== undefined,
     cpus: countCpus(readFileSync("/sys/devices/system/cpu/online", "latin1")),

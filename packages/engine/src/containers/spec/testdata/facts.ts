@@ -6,5 +6,5 @@ import type { HostFacts } from "../host-facts.ts";
 /** The facts. */
 export const FACTS: HostFacts = {
   architecture: "x64", kernel: [6, 12], capabilities: CAPABILITIES.filter((name) => name !== "CAP_SYS_RESOURCE"),
-  hardLimits: { RLIMIT_NOFILE: 20_000, RLIMIT_NPROC: 1000 }, oomScoreAdj: 0, cgroup: 1, swapLimit: true, seccomp: true, cpus: 4,
+  hardLimits: { RLIMIT_NOFILE: 20_000, RLIMIT_NPROC: 1000 }, oomScoreAdj: 0, cgroup: 1, hostname: "box", swapLimit: true, seccomp: true, cpus: 4,
 };
