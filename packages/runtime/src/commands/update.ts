@@ -1,6 +1,7 @@
 // update: changes the limits of a container's cgroup.
 // portable: no host types here.
 
+import { concatBytes } from "@teu/base/bytes";
 import { AT_FDCWD } from "@teu/sys/constants/fs";
 import type { Kernel } from "@teu/sys/kernel";
 import type { LinuxResources } from "@teu/specs/runtime";
@@ -53,7 +54,18 @@ export const update: Command = {
 };
 
 function readResources(kernel: Kernel, path: string): LinuxResources {
-  return parseResources(kernel.fs.readTextAt(AT_FDCWD, path === "-" ? "/proc/self/fd/0" : path, LIMIT));
+  return parseResources(path === "-" ? readInput(kernel) : kernel.fs.readTextAt(AT_FDCWD, path, LIMIT));
+}
+
+function readInput(kernel: Kernel): string {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for (let part = kernel.fs.read(0, LIMIT); part.length > 0; part = kernel.fs.read(0, LIMIT)) {
+    parts.push(part);
+    size += part.length;
+    if (size > LIMIT) throw verbatim("invalid", "resources on standard input are too long");
+  }
+  return kernel.host.utf8Decode(concatBytes(parts));
 }
 
 function fromFlags(flags: FlagValues): LinuxResources {

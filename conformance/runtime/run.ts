@@ -1,0 +1,92 @@
+// Runs the black-box cases against one runtime: node conformance/runtime/run.ts --runtime PATH [--only TEXT]. Prints TAP; exit 1 on failure.
+// Works in a mount namespace of its own, and gives crun, which wants every controller on v1 in a hybrid layout, a hugetlb mount there.
+
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, realpathSync, rmdirSync } from "node:fs";
+import { basename } from "node:path";
+import { Bench, type RuntimeCase, Skip } from "./case.ts";
+import { cases as cgroups } from "./cgroups/limits.ts";
+import { cases as filesystem } from "./filesystem/mounts.ts";
+import { cases as hooks } from "./hooks/order.ts";
+import { cases as lifecycle } from "./lifecycle/states.ts";
+import { cases as namespaces } from "./namespaces/isolation.ts";
+import { cases as process_ } from "./process/identity.ts";
+import { cases as breakout } from "./security/breakout.ts";
+import { cases as paths } from "./security/paths.ts";
+import { cases as privileges } from "./security/privileges.ts";
+
+/** Every case, by property. */
+export const ALL: readonly RuntimeCase[] = [
+  ...lifecycle, ...process_, ...filesystem, ...namespaces, ...cgroups, ...hooks, ...breakout, ...paths, ...privileges,
+];
+
+/** One case's result. */
+export interface Result {
+  readonly name: string;
+  readonly status: "passed" | "failed" | "skipped";
+  readonly reason: string;
+}
+
+/** Runs one case in a bench of its own. */
+export function runCase(one: RuntimeCase, runtime: string): Result {
+  const name = one.cve === undefined ? one.name : `${one.name} (${one.cve})`;
+  const bench = new Bench(runtime);
+  try {
+    one.run(bench);
+    return { name, status: "passed", reason: "" };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return { name, status: error instanceof Skip ? "skipped" : "failed", reason };
+  } finally {
+    bench.dispose();
+  }
+}
+
+const HUGETLB = "/sys/fs/cgroup/hugetlb";
+
+function prepareFor(runtime: string): () => void {
+  const needed = basename(realpathSync(runtime)).startsWith("crun") && existsSync("/sys/fs/cgroup/memory") && !existsSync(`${HUGETLB}/tasks`);
+  if (!needed) return () => {};
+  mkdirSync(HUGETLB, { recursive: true });
+  spawnSync("mount", ["-t", "cgroup", "-o", "hugetlb", "cgroup", HUGETLB]);
+  return () => {
+    spawnSync("umount", [HUGETLB]);
+    rmdirSync(HUGETLB);
+  };
+}
+
+function main(argv: readonly string[]): number {
+  const option = (name: string): string | undefined => (argv.includes(name) ? argv[argv.indexOf(name) + 1] : undefined);
+  const runtime = option("--runtime") ?? process.env["RUNTIME"];
+  if (runtime === undefined || !existsSync(runtime)) {
+    console.error("usage: run.ts --runtime PATH [--only TEXT]");
+    return 2;
+  }
+  const undo = prepareFor(runtime);
+  let failed = 0;
+  try {
+    const chosen = ALL.filter(({ name }) => name.includes(option("--only") ?? ""));
+    console.log(`TAP version 13\n1..${chosen.length}`);
+    for (const [index, one] of chosen.entries()) {
+      const { name, status, reason } = runCase(one, runtime);
+      if (status === "failed") failed++;
+      const tail = status === "skipped" ? ` # SKIP ${reason}` : "";
+      console.log(`${status === "failed" ? "not ok" : "ok"} ${index + 1} - ${name}${tail}`);
+      if (status === "failed") console.log(`  ---\n  reason: ${JSON.stringify(reason)}\n  ...`);
+    }
+  } finally {
+    undo();
+  }
+  return failed === 0 ? 0 : 1;
+}
+
+if (import.meta.main) {
+  const private_ = readFileSync("/proc/self/environ", "utf8").includes("TEU_CONFORMANCE_NAMESPACE=1");
+  if (private_) process.exitCode = main(process.argv.slice(2));
+  else {
+    const again = spawnSync("unshare", ["--mount", "--propagation", "private", process.execPath, ...process.argv.slice(1)], {
+      stdio: "inherit", env: { ...process.env, TEU_CONFORMANCE_NAMESPACE: "1" },
+    });
+    process.exitCode = again.status ?? 1;
+  }
+}
