@@ -28,9 +28,9 @@ after(() => {
 
 // What a shim could leave on the machine: mounts, cgroups, links, rules, open ports.
 function machine(): string {
-  const cgroups = spawnSync("sh", ["-c", "ls -d /sys/fs/cgroup/*/teu-test/* 2>/dev/null | sort"], { encoding: "utf8" }).stdout;
+  const cgroups = spawnSync("sh", ["-c", `ls -d /sys/fs/cgroup/*/${the().cgroup}/*/ 2>/dev/null | sort`], { encoding: "utf8" }).stdout;
   const inside = the().inNetwork("sh", ["-c", "ip -o link | sed 's/^[0-9]*: //'; nft list ruleset; ss -Hltnu"]).output;
-  const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n").filter((line) => line.includes("teu")).length;
+  const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n").filter((line) => line.includes(the().dir)).length;
   return JSON.stringify({ cgroups, inside, mounts });
 }
 

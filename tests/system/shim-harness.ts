@@ -37,6 +37,8 @@ export class Host implements Disposable {
   readonly base: string = join(this.dir, "base");
   readonly runRoot: string = join(this.dir, "run");
   readonly runtimeRoot: string = join(this.dir, "run/runtime");
+  /** Parent cgroup of this host's containers: other test runs have theirs. */
+  readonly cgroup: string = basename(this.dir);
   readonly #containers: ShimContainer[] = [];
   #namespace: ChildProcess | undefined;
   #count = 0;
@@ -103,6 +105,7 @@ export class Host implements Disposable {
   [Symbol.dispose](): void {
     for (const container of this.#containers) container[Symbol.dispose]();
     this.#namespace?.kill("SIGKILL");
+    for (const controller of readdirSync("/sys/fs/cgroup")) spawnSync("rmdir", [join("/sys/fs/cgroup", controller, this.cgroup)]);
     rmSync(this.dir, { recursive: true, force: true });
   }
 }
@@ -239,7 +242,7 @@ export class ShimContainer implements Disposable {
       }
     }
     for (const controller of readdirSync("/sys/fs/cgroup")) {
-      if (existsSync(join("/sys/fs/cgroup", controller, "teu-test", this.id))) found.push(`cgroup ${controller}`);
+      if (existsSync(join("/sys/fs/cgroup", controller, this.host.cgroup, this.id))) found.push(`cgroup ${controller}`);
     }
     if (existsSync(join(this.host.runtimeRoot, this.id))) found.push("runtime state");
     for (const name of readdirSync(this.config.runDir)) if (!/^shim\.(json|lock|log)$|^state\.json$/.test(name)) found.push(name);
@@ -258,7 +261,7 @@ export class ShimContainer implements Disposable {
     spec.process.args = [...(options.args ?? ["true"])];
     delete spec.process["rlimits"];
     spec.root = { path: "rootfs", readonly: false };
-    spec.linux.cgroupsPath = `/teu-test/${this.id}`;
+    spec.linux.cgroupsPath = `/${this.host.cgroup}/${this.id}`;
     if (this.config.network.mode === "host") spec.linux.namespaces = spec.linux.namespaces.filter((namespace) => namespace.type !== "network");
     options.spec?.(spec);
     return spec;

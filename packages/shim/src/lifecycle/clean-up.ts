@@ -60,7 +60,8 @@ function removeRunFiles(kernel: Kernel, config: ShimConfig): void {
   const directory = kernel.fs.openat(AT_FDCWD, config.runDir, O_DIRECTORY | O_CLOEXEC, 0);
   try {
     for (const { name } of kernel.fs.readDir(directory)) {
-      if (/^(shim\.sock|console\.sock|init\.pid|(exec|runtime)-\d+\.(json|pid|sock))$/.test(name)) removeFile(kernel, `${config.runDir}/${name}`);
+      // Runtimes and the host write beside and rename: a name with a dot before it is one that was not renamed any more.
+      if (/^(\.?init\.pid|\.?(exec|runtime)-\d+\.\w+|\.state\.json.*|(shim|console)\.sock)$/.test(name)) removeFile(kernel, `${config.runDir}/${name}`);
     }
   } finally {
     kernel.fs.close(directory);
