@@ -3,7 +3,7 @@
 
 import { spawn } from "node:child_process";
 import { isTeuError, TeuError } from "@teu/base/errors";
-import type { Scope } from "@teu/base/scope";
+import { endedError, type Scope } from "@teu/base/scope";
 import { parseJson } from "@teu/specs/json";
 
 import type { Credential } from "./credentials.ts";
@@ -73,7 +73,9 @@ async function run(scope: Scope, helper: string, verb: string, input: string): P
   child.stdin.end(input);
   const code = await new Promise<number>((resolve, reject) => {
     child.once("error", (cause) => {
-      bounded.signal.aborted ? reject(late(helper, scope)) : reject(notRun(helper, cause));
+      // What the helper started may still hold the pipe.
+      child.stdout.destroy();
+      reject(bounded.signal.aborted ? late(helper, scope) : notRun(helper, cause));
     });
     child.once("close", (status) => resolve(status ?? 1));
   });
@@ -82,7 +84,7 @@ async function run(scope: Scope, helper: string, verb: string, input: string): P
 
 function late(helper: string, scope: Scope): TeuError {
   return scope.signal.aborted
-    ? new TeuError({ code: "cancelled", op: "run credential helper", subject: helper, message: "cancelled" })
+    ? endedError("run credential helper", scope.signal.reason)
     : new TeuError({ code: "timeout", op: "run credential helper", subject: helper, message: `no answer within ${TIME_LIMIT / 1000} s` });
 }
 

@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { chmod, mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { test } from "node:test";
+import { isTeuError } from "@teu/base/errors";
+import { createScope } from "@teu/base/scope";
+import { tempRoot } from "@teu/testkit/temp-root";
+
+import { type Credential, credentialFiles, CredentialStore } from "./credentials.ts";
+
+const scope = createScope();
+const auth = (text: string): string => Buffer.from(text).toString("base64");
+
+async function withConfig(config: unknown, body: (store: CredentialStore, file: string, join: (...parts: string[]) => string) => Promise<void>): Promise<void> {
+  await using root = await tempRoot();
+  const file = root.join("docker", "config.json");
+  await mkdir(root.join("docker"));
+  await writeFile(file, typeof config === "string" ? config : JSON.stringify(config));
+  await body(new CredentialStore([file]), file, (...parts) => root.join(...parts));
+}
+
+test("credentialFiles: knows Docker's and Podman's places", () => {
+  assert.deepEqual(credentialFiles({ HOME: "/h" }), ["/h/.docker/config.json", "/h/.config/containers/auth.json"]);
+  assert.deepEqual(credentialFiles({ HOME: "/h", DOCKER_CONFIG: "/d", XDG_RUNTIME_DIR: "/r", REGISTRY_AUTH_FILE: "/a" }), [
+    "/a", "/d/config.json", "/r/containers/auth.json", "/h/.config/containers/auth.json",
+  ]);
+  assert.deepEqual(credentialFiles({}), []);
+});
+
+test("CredentialStore.find: reads every form of key and entry", async () => {
+  const auths = {
+    "https://index.docker.io/v1/": { auth: auth("hub:pw") },
+    "https://old.example/v2/": { auth: auth("old:with:colons\0\0") },
+    "host:5000": { username: "plain", password: "text" },
+    "token.example": { identitytoken: "refresh" },
+    "narrow.example": { auth: auth("wide:1") },
+    "narrow.example/team": { auth: auth("team:2") },
+    "empty.example": {},
+    "broken.example": { auth: "bm9jb2xvbg==" },
+  };
+  await withConfig({ auths }, async (store) => {
+    const cases: readonly [string, string, Credential | null][] = [
+      ["docker.io", "library/busybox", { username: "hub", password: "pw" }],
+      ["old.example", "", { username: "old", password: "with:colons" }],
+      ["host:5000", "", { username: "plain", password: "text" }],
+      ["host:5001", "", null],
+      ["token.example", "", { identityToken: "refresh" }],
+      ["narrow.example", "team/app", { username: "team", password: "2" }],
+      ["narrow.example", "teams/app", { username: "wide", password: "1" }],
+      ["empty.example", "", null],
+      ["broken.example", "", null],
+    ];
+    for (const [host, repository, want] of cases) assert.deepEqual(await store.find(scope, host, repository), want, host);
+  });
+});
+
+test("CredentialStore.store, erase: keep what else is in the file, for the owner's eyes only", async () => {
+  await withConfig({ auths: { "a.example": { auth: auth("a:1"), other: 5 } }, proxies: { x: 1 } }, async (store, file) => {
+    await store.store(scope, "docker.io", { username: "me", password: "pw" });
+    await store.store(scope, "b.example", { identityToken: "t" });
+    const written = JSON.parse(await readFile(file, "utf8")) as Record<string, unknown>;
+    assert.deepEqual(written["proxies"], { x: 1 });
+    assert.deepEqual(Object.keys(written["auths"] as object), ["a.example", "https://index.docker.io/v1/", "b.example"]);
+    assert.equal((await stat(file)).mode & 0o777, 0o600);
+    assert.deepEqual(await store.find(scope, "docker.io"), { username: "me", password: "pw" });
+    assert.deepEqual(await store.find(scope, "b.example"), { identityToken: "t" });
+    assert.equal(await store.erase(scope, "docker.io"), true);
+    assert.equal(await store.erase(scope, "docker.io"), false);
+    assert.deepEqual(await store.find(scope, "a.example"), { username: "a", password: "1" });
+  });
+});
+
+test("CredentialStore: files that cannot be understood are named; missing ones are none", async () => {
+  for (const config of ["{", "[]", '{"auths":[]}', '{"auths":{"x":1}}', '{"credsStore":5}', '{"auths":{},"auths":{}}']) {
+    await withConfig(config, (store, file) => assert.rejects(store.find(scope, "x"), (error) => isTeuError(error, "invalid") && error.subject === file, config));
+  }
+  await withConfig("", async (store) => assert.equal(await store.find(scope, "x"), null));
+  assert.equal(await new CredentialStore(["/nowhere/config.json"]).find(scope, "x"), null);
+  await assert.rejects(new CredentialStore([]).store(scope, "x", { identityToken: "t" }), (error) => isTeuError(error, "invalid"));
+});
+
+const HELPER = `#!/bin/sh
+read input
+case "$1 $input" in
+"get good.example") echo '{"ServerURL":"good.example","Username":"me","Secret":"pw"}' ;;
+"get token.example") echo '{"Username":"<token>","Secret":"refresh"}' ;;
+"get odd.example") echo 'me pw' ;;
+"get angry.example") echo 'vault is locked'; exit 2 ;;
+"get huge.example") yes | head -c 1000000 ;;
+"get slow.example") sleep 20 ;;
+"get "*) echo 'credentials not found in native keychain'; exit 1 ;;
+"store "*) echo "$input" > "$TEST_STORED" ;;
+esac
+`;
+
+test("CredentialStore: asks helpers, with bounds", async () => {
+  await withConfig({ credsStore: "test", credHelpers: { "missing.example": "not-there", "evil.example": "../../bin/sh" }, auths: { "file.example": { auth: auth("f:1") } } }, async (store, _file, join) => {
+    await mkdir(join("bin"));
+    await writeFile(join("bin", "docker-credential-test"), HELPER);
+    await chmod(join("bin", "docker-credential-test"), 0o755);
+    const { PATH } = process.env;
+    process.env["PATH"] = `${join("bin")}:${PATH}`;
+    process.env["TEST_STORED"] = join("stored");
+    try {
+      assert.deepEqual(await store.find(scope, "good.example"), { username: "me", password: "pw" });
+      assert.deepEqual(await store.find(scope, "token.example"), { identityToken: "refresh" });
+      assert.equal(await store.find(scope, "none.example"), null);
+      assert.deepEqual(await store.find(scope, "file.example"), { username: "f", password: "1" });
+      await assert.rejects(store.find(scope, "odd.example"), (error) => isTeuError(error, "invalid") && !error.message.includes("pw"));
+      await assert.rejects(store.find(scope, "angry.example"), (error) => isTeuError(error, "unavailable") && /vault is locked/.test(error.message));
+      await assert.rejects(store.find(scope, "huge.example"), (error) => isTeuError(error));
+      await assert.rejects(store.find(scope, "missing.example"), (error) => isTeuError(error, "unavailable") && error.hint !== undefined);
+      await assert.rejects(store.find(scope, "evil.example"), (error) => isTeuError(error, "invalid"));
+      await assert.rejects(store.find(scope.withTimeout(100), "slow.example"), (error) => isTeuError(error, "timeout"));
+      assert.equal(await store.store(scope, "new.example", { username: "me", password: "pw" }), "credential helper test");
+      assert.deepEqual(JSON.parse(await readFile(join("stored"), "utf8")), { ServerURL: "new.example", Username: "me", Secret: "pw" });
+    } finally {
+      process.env["PATH"] = PATH;
+      delete process.env["TEST_STORED"];
+    }
+  });
+});
