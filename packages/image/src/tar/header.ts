@@ -101,7 +101,7 @@ export function textField(block: Buffer, [offset, length]: readonly [number, num
 
 function verifyChecksum(block: Buffer): void {
   const [at, length] = FIELD.checksum;
-  const wanted = octal(block, at, length);
+  const wanted = checksumField(block, at, length);
   let unsigned = 8 * SPACE;
   let signed = unsigned;
   for (let i = 0; i < BLOCK; i++) {
@@ -112,6 +112,15 @@ function verifyChecksum(block: Buffer): void {
   }
   // Some old writers summed signed characters.
   if (wanted !== unsigned && wanted !== signed) throw new HeaderFault("header checksum is wrong");
+}
+
+function checksumField(block: Buffer, at: number, length: number): number {
+  try {
+    return octal(block, at, length);
+  } catch (error) {
+    // Not even a number: most likely this is no tar at all.
+    throw error instanceof HeaderFault ? new HeaderFault("header checksum is wrong") : error;
+  }
 }
 
 function unsignedField(block: Buffer, name: "size" | "mode" | "uid" | "gid" | "devMajor" | "devMinor"): number {

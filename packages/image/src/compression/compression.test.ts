@@ -1,0 +1,148 @@
+// Compression: detection, several members and frames, what follows the end, limits, reproducible output.
+
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import { gzipSync, zstdCompressSync } from "node:zlib";
+
+import { isTeuError } from "@teu/base/errors";
+import { createScope } from "@teu/base/scope";
+import { MEDIA_TYPES } from "@teu/specs/image";
+
+import { collectBytes } from "../verified-stream.ts";
+import { compress } from "./compress.ts";
+import { decompress, type DecompressLimits, DEFAULT_DECOMPRESS_LIMITS } from "./decompress.ts";
+import { detectCompression, layerCompression, layerMediaType } from "./detect.ts";
+
+const scope = createScope();
+const HELLO = Buffer.from("hello ".repeat(5000));
+const GZIP = gzipSync(HELLO);
+const ZSTD = zstdCompressSync(HELLO);
+const SKIPPABLE = Buffer.from([0x5a, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4]);
+
+async function* cut(bytes: Uint8Array, size: number): AsyncIterable<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+}
+
+async function inflate(bytes: Uint8Array, size: number, limits?: Partial<DecompressLimits>): Promise<Buffer> {
+  return Buffer.from(await collectBytes(decompress(scope, cut(bytes, size), { ...DEFAULT_DECOMPRESS_LIMITS, ...limits }), 1 << 30));
+}
+
+const TWICE = Buffer.concat([HELLO, HELLO]);
+const GOOD: readonly [string, Uint8Array, Buffer][] = [
+  ["plain", HELLO, HELLO],
+  ["nothing", new Uint8Array(0), Buffer.alloc(0)],
+  ["gzip", GZIP, HELLO],
+  ["two gzip members", Buffer.concat([GZIP, GZIP]), TWICE],
+  ["zstd", ZSTD, HELLO],
+  ["two zstd frames", Buffer.concat([ZSTD, ZSTD]), TWICE],
+  ["skippable frames around", Buffer.concat([SKIPPABLE, ZSTD, SKIPPABLE, SKIPPABLE, ZSTD, SKIPPABLE]), TWICE],
+  ["a hundred zstd frames", Buffer.concat(Array.from({ length: 100 }, () => zstdCompressSync("x"))), Buffer.alloc(100, "x")],
+];
+
+for (const [name, bytes, want] of GOOD) {
+  it(`decompress: ${name}, however the bytes are cut`, async () => {
+    for (const size of [1 << 20, 1000, 7, 1]) assert.ok(want.equals(await inflate(bytes, size)), `${size}`);
+  });
+}
+
+const BAD: readonly [string, Uint8Array][] = [
+  ["gzip and garbage", Buffer.concat([GZIP, Buffer.from("garbage")])],
+  ["gzip and zeros", Buffer.concat([GZIP, Buffer.alloc(20)])],
+  ["gzip and half a header", Buffer.concat([GZIP, Buffer.from([0x1f, 0x8b])])],
+  ["gzip cut", GZIP.subarray(0, -5)],
+  ["gzip with a wrong sum", Buffer.concat([GZIP.subarray(0, -8), Buffer.alloc(8, 1)])],
+  ["zstd and garbage", Buffer.concat([ZSTD, Buffer.from("garbage")])],
+  ["zstd and zeros", Buffer.concat([ZSTD, Buffer.alloc(20)])],
+  ["zstd cut", ZSTD.subarray(0, -1)],
+  ["a gzip header alone", GZIP.subarray(0, 10)],
+];
+
+for (const [name, bytes] of BAD) {
+  it(`decompress: corrupt for ${name}`, async () => {
+    for (const size of [1 << 20, 3, 1]) await assert.rejects(inflate(bytes, size), (error) => isTeuError(error, "corrupt"), `${size}`);
+  });
+}
+
+it("decompress: exhausted beyond the size or the ratio", async () => {
+  const zeros = Buffer.alloc(20 << 20);
+  for (const bomb of [gzipSync(zeros), zstdCompressSync(zeros)]) {
+    await assert.rejects(inflate(bomb, 1 << 20, { bytes: (20 << 20) - 1 }), (error) => isTeuError(error, "exhausted"));
+    await assert.rejects(inflate(bomb, 1 << 20, { ratio: 100, ratioFloor: 1 << 20 }), (error) => isTeuError(error, "exhausted"));
+    assert.equal((await inflate(bomb, 1 << 20, { bytes: 20 << 20, ratio: 100, ratioFloor: 20 << 20 })).length, 20 << 20);
+  }
+});
+
+it("decompress: corrupt for a zstd window beyond 128 MiB", async () => {
+  // Frame header: no single segment, window descriptor of 2^(10+20) bytes, one empty last block.
+  const frame = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 20 << 3, 0x01, 0x00, 0x00]);
+  await assert.rejects(inflate(frame, 100), (error) => isTeuError(error, "corrupt"));
+});
+
+it("decompress: passes on what the source throws, and cancellation", async () => {
+  const failure = new Error("lost");
+  async function* broken(): AsyncIterable<Uint8Array> {
+    yield GZIP.subarray(0, 20);
+    throw failure;
+  }
+  await assert.rejects(collectBytes(decompress(scope, broken()), 1 << 20), (error) => error === failure);
+  const controller = new AbortController();
+  async function* stuck(): AsyncIterable<Uint8Array> {
+    yield GZIP.subarray(0, 20);
+    controller.abort();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    yield GZIP.subarray(20);
+  }
+  await assert.rejects(collectBytes(decompress(scope.withSignal(controller.signal), stuck()), 1 << 20), (error) => isTeuError(error, "cancelled"));
+});
+
+it("decompress: a reader that stops early ends the source", async () => {
+  let returned = false;
+  async function* source(): AsyncIterable<Uint8Array> {
+    try {
+      for (let i = 0; i < 1000; i++) yield gzipSync(Buffer.alloc(1 << 20, i));
+    } finally {
+      returned = true;
+    }
+  }
+  for await (const _ of decompress(scope, source())) break;
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.ok(returned);
+});
+
+it("compress: what decompress reads, the same bytes each time", async () => {
+  for (const compression of ["none", "gzip", "zstd"] as const) {
+    const pack = (): Promise<Uint8Array> => collectBytes(compress(scope, cut(TWICE, 1000), { compression }), 1 << 20);
+    const packed = await pack();
+    assert.equal(detectCompression(packed), compression);
+    assert.ok(Buffer.from(packed).equals(await pack()));
+    assert.ok(TWICE.equals(await inflate(packed, 100)));
+  }
+  const best = await collectBytes(compress(scope, cut(TWICE, 1000), { compression: "gzip", level: 9 }), 1 << 20);
+  assert.ok(TWICE.equals(await inflate(best, 100)));
+});
+
+it("compress: passes on what the source throws", async () => {
+  async function* broken(): AsyncIterable<Uint8Array> {
+    yield HELLO;
+    throw new Error("lost");
+  }
+  for (const compression of ["none", "gzip", "zstd"] as const) {
+    await assert.rejects(collectBytes(compress(scope, broken(), { compression }), 1 << 20), /lost/);
+  }
+});
+
+it("detectCompression: by magic; unsupported for what layers never have", () => {
+  assert.equal(detectCompression(GZIP), "gzip");
+  assert.equal(detectCompression(SKIPPABLE), "zstd");
+  assert.equal(detectCompression(new Uint8Array(0)), "none");
+  for (const magic of [[0xfd, 0x37, 0x7a, 0x58, 0x5a, 0], [0x42, 0x5a, 0x68], [0x04, 0x22, 0x4d, 0x18]]) {
+    assert.throws(() => detectCompression(Uint8Array.from(magic)), (error) => isTeuError(error, "unsupported"));
+  }
+});
+
+it("layerCompression, layerMediaType: what media types say", () => {
+  assert.equal(layerCompression(MEDIA_TYPES.layerNondistributableZstd), "zstd");
+  assert.equal(layerCompression(MEDIA_TYPES.dockerForeignLayerGzip), "gzip");
+  assert.equal(layerCompression(MEDIA_TYPES.config), null);
+  assert.equal(layerMediaType("gzip"), MEDIA_TYPES.layerGzip);
+});
