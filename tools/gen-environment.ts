@@ -11,6 +11,11 @@ const PAGE = join(import.meta.dirname, "../docs/reference/environment.md");
 const LIBRARIES: readonly EnvironmentVariable[] = [
   { name: "PATH", fallback: "", doc: "Where a runtime given by name is looked for. Relative entries are skipped." },
   {
+    name: "HTTPS_PROXY",
+    fallback: "",
+    doc: "Proxy for registries, with HTTP_PROXY, ALL_PROXY and NO_PROXY in capitals or small letters, as Node reads them.",
+  },
+  {
     name: "TEU_FILES_ADDON",
     fallback: "dist/native/teu-files.node of the checkout",
     doc: "File name of the addon with the file system calls that Node lacks.",

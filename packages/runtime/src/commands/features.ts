@@ -3,6 +3,7 @@
 
 import { CAPABILITIES } from "@teu/sys/constants/capabilities";
 import { RUNTIME_SPEC_VERSION } from "@teu/specs/runtime";
+import type { Features } from "@teu/specs/runtime-features";
 import type { Command } from "../cli/command.ts";
 import { MOUNT_OPTION_NAMES } from "../linux/mount-options.ts";
 import { NAMESPACE_FLAGS } from "../linux/namespaces.ts";
@@ -19,7 +20,7 @@ const ARCHITECTURES: readonly string[] = [
 export const features: Command = {
   name: "features", operands: "", doc: "show the enabled features", flags: [], minOperands: 0, maxOperands: 0,
   run: ({ kernel }) => {
-    const report = {
+    const report: Features = {
       ociVersionMin: "1.0.0",
       ociVersionMax: RUNTIME_SPEC_VERSION,
       hooks: ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"],
