@@ -29,7 +29,7 @@ export function hostPlatform(): Platform {
  */
 export function parsePlatform(text: string): Platform {
   const parts = text.toLowerCase().split("/");
-  if (parts.length > 3 || parts.some((part) => !/^[a-z0-9_.-]+$/.test(part))) {
+  if (parts.length > 3 || parts.some((part) => !/^[a-z0-9][a-z0-9_.-]*$/.test(part))) {
     throw new TeuError({
       code: "invalid", op: "read platform", subject: text, message: 'want "os/architecture" or "os/architecture/variant"',
     });

@@ -9,7 +9,7 @@ import { type Descriptor, DOCUMENT_LIMITS, MEDIA_TYPES, parseImageConfig, parseI
 import { decompress } from "../compression/decompress.ts";
 import { detectCompression, layerMediaType, MAGIC_BYTES } from "../compression/detect.ts";
 import type { BlobInfo, ContentStore } from "../content-store.ts";
-import { walkDescriptors, writeManifest } from "../documents.ts";
+import { type ManifestParts, walkDescriptors, writeManifest } from "../documents.ts";
 import { type FoundImage, imagesOfIndex, INDEX_FILE, LAYOUT_FILE } from "../layout/layout-files.ts";
 import { parseReference, type Reference } from "../reference.ts";
 import { ArchiveMembers } from "./archive-members.ts";
@@ -52,10 +52,13 @@ async function imagesOf(scope: Scope, members: ArchiveMembers, store: ContentSto
       hint: "want what `docker save`, `podman save` or `skopeo copy ... oci-archive:` writes",
     });
   }
-  const images: FoundImage[] = [];
+  const found: { parts: ManifestParts; names: Reference[] }[] = [];
   for (const image of parseDockerManifest(await store.readAll(scope, list.digest, DOCKER_MANIFEST_LIMIT))) {
-    images.push({ descriptor: await dockerImage(scope, members, store, image), names: namesOf(image), labels: [] });
+    found.push({ parts: await dockerImage(scope, members, store, image), names: namesOf(image) });
   }
+  // Written only when every image is known to be good.
+  const images: FoundImage[] = [];
+  for (const { parts, names } of found) images.push({ descriptor: await writeManifest(scope, store, parts), names, labels: [] });
   return images;
 }
 
@@ -64,7 +67,7 @@ async function dockerImage(
   members: ArchiveMembers,
   store: ContentStore,
   image: DockerArchiveImage,
-): Promise<Descriptor> {
+): Promise<ManifestParts> {
   const config = memberOf(members, image.Config);
   const parsed = parseImageConfig(await store.readAll(scope, config.digest, DOCUMENT_LIMITS.config));
   const diffIds = parsed.rootfs.diff_ids;
@@ -78,10 +81,7 @@ async function dockerImage(
   for (const [index, name] of image.Layers.entries()) {
     layers.push(await dockerLayer(scope, store, memberOf(members, name), diffIds[index] ?? "", name));
   }
-  return writeManifest(scope, store, {
-    config: { mediaType: MEDIA_TYPES.config, digest: config.digest, size: config.size },
-    layers,
-  });
+  return { config: { mediaType: MEDIA_TYPES.config, digest: config.digest, size: config.size }, layers };
 }
 
 async function dockerLayer(scope: Scope, store: ContentStore, blob: BlobInfo, diffId: string, name: string): Promise<Descriptor> {

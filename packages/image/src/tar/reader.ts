@@ -40,8 +40,10 @@ export class TarReader {
   readonly #entryLimit: number;
   readonly #headerLimit: number;
   #state: State = "header";
-  /** Bytes read so far: where errors are. */
+  /** Bytes read so far. */
   #offset = 0;
+  /** Where the present block began: where errors are. */
+  #blockOffset = 0;
   #entries = 0;
   #zeroBlocks = 0;
   /** A block or an extension header that chunks have cut. */
@@ -98,6 +100,7 @@ export class TarReader {
     const between = this.#state === "header" && this.#carried === 0 && this.#raw === null;
     // An archive without its end marker is whole when it ends between entries: old writers did that.
     if (this.#state === "end" || (between && !this.#hasPendingRecords())) return;
+    this.#blockOffset = this.#offset;
     throw this.#corrupt("archive ends in the middle of an entry");
   }
 
@@ -120,6 +123,7 @@ export class TarReader {
   }
 
   #takeBlock(buffer: Buffer, at: number): number {
+    if (this.#carried === 0) this.#blockOffset = this.#offset;
     if (this.#carried === 0 && buffer.length - at >= BLOCK) {
       this.#block(buffer.subarray(at, at + BLOCK));
       return BLOCK;
@@ -154,7 +158,7 @@ export class TarReader {
     if (FLAGS[flag] === undefined) {
       throw new TeuError({
         code: "unsupported", op: "read tar", subject: raw.name,
-        message: `entry of unknown type ${JSON.stringify(flag)} at byte ${this.#offset}`,
+        message: `entry of unknown type ${JSON.stringify(flag)} at byte ${this.#blockOffset}`,
       });
     }
     this.#raw = raw;
@@ -370,14 +374,14 @@ export class TarReader {
 
   #corrupt(message: string): TeuError {
     return new TeuError({
-      code: "corrupt", op: "read tar", message: `${message}, at byte ${this.#offset}`, detail: { offset: this.#offset },
+      code: "corrupt", op: "read tar", message: `${message}, at byte ${this.#blockOffset}`, detail: { offset: this.#blockOffset },
     });
   }
 
   #exhausted(what: string, limit: number, unit: string = "bytes"): TeuError {
     return new TeuError({
-      code: "exhausted", op: "read tar", message: `${what} is beyond the limit of ${limit} ${unit}, at byte ${this.#offset}`,
-      detail: { offset: this.#offset, limit },
+      code: "exhausted", op: "read tar", message: `${what} is beyond the limit of ${limit} ${unit}, at byte ${this.#blockOffset}`,
+      detail: { offset: this.#blockOffset, limit },
     });
   }
 }
