@@ -83,7 +83,7 @@ export class Bench {
   /** The same with more environment, input or inherited files from fd 3 up. */
   callWith(options: { readonly env?: Readonly<Record<string, string>>; readonly input?: string; readonly fds?: readonly number[] }, ...args: string[]): Outcome {
     // Output to files: a created container keeps the descriptors, and a pipe would then never end.
-    const result = spawnSync("/bin/sh", ["-c", 'out=$1 err=$2; shift 2; exec "$@" >"$out" 2>"$err"', "sh", this.#file("out"), this.#file("err"), this.runtime, "--root", join(this.directory, "root"), ...args], {
+    const result = spawnSync("/bin/sh", ["-c", 'out=$1 err=$2; shift 2; [ -z "$LISTEN_FDS" ] || export LISTEN_PID=$$; exec "$@" >"$out" 2>"$err"', "sh", this.#file("out"), this.#file("err"), this.runtime, "--root", join(this.directory, "root"), ...args], {
       input: options.input ?? "", stdio: ["pipe", "ignore", "ignore", ...(options.fds ?? [])], timeout: TIMEOUT_MS,
       env: { PATH: process.env["PATH"] ?? "", ...options.env },
     });

@@ -27,7 +27,7 @@ export const cases: readonly RuntimeCase[] = [
   ...[false, true].map((cgroup): RuntimeCase => ({
     name: `cgroup file system: read-only ${cgroup ? "with" : "without"} a cgroup namespace`, cve: "CVE-2023-25809",
     run: (bench) => {
-      const { out } = expectOk(bench.run(bench.script("grep cgroup /proc/self/mounts", (spec) =>
+      const { out } = expectOk(bench.run(bench.script("grep -E ' cgroup2? ' /proc/self/mounts", (spec) =>
         cgroup ? withLinux(spec, { namespaces: [...(spec.linux?.namespaces ?? []), { type: "cgroup" }] }) : spec)));
       for (const line of out.split("\n")) expectMatch(line, /\sro[,\s]/);
     },

@@ -55,8 +55,9 @@ export function startRequest(context: Context, flags: FlagValues, id: string, wa
   };
 }
 
-/** Socket activation: how many fds from 3 up were passed to us for the container. */
+/** Socket activation: how many fds from 3 up were passed to us (and not to some ancestor) for the container. */
 function listenFds(kernel: Kernel): number {
+  if (environmentValue(kernel, "LISTEN_PID") !== String(kernel.process.getpid())) return 0;
   const text = environmentValue(kernel, "LISTEN_FDS");
   return /^\d{1,4}$/.test(text) ? Number(text) : 0;
 }
