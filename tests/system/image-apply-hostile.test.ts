@@ -34,39 +34,146 @@ function assertVictim(stack: LayerStack, what: string): void {
 
 const REFUSED: readonly { name: string; code: ErrorCode; text: RegExp; lower?: LayerItem[]; items: LayerItem[] }[] = [
   { name: "a name with ..", code: "corrupt", text: /"\.\."/, items: [{ name: "../outside/new", content: "x" }] },
-  { name: "a name with .. in the middle", code: "corrupt", text: /"\.\."/, items: [{ name: "a/../../outside/victim", content: "x" }] },
-  { name: "an absolute name with ..", code: "corrupt", text: /"\.\."/, items: [{ name: "/../outside/victim", content: "x" }] },
+  {
+    name: "a name with .. in the middle",
+    code: "corrupt",
+    text: /"\.\."/,
+    items: [{ name: "a/../../outside/victim", content: "x" }],
+  },
+  {
+    name: "an absolute name with ..",
+    code: "corrupt",
+    text: /"\.\."/,
+    items: [{ name: "/../outside/victim", content: "x" }],
+  },
   { name: "a name that is ..", code: "corrupt", text: /"\.\."/, items: [{ name: "..", type: "directory" }] },
   { name: "a whiteout of ..", code: "corrupt", text: /whiteout of nothing/, items: [{ name: "a/.wh..." }] },
   { name: "a whiteout of .", code: "corrupt", text: /whiteout of nothing/, items: [{ name: "a/.wh.." }] },
   { name: "a bare whiteout", code: "corrupt", text: /whiteout of nothing/, items: [{ name: ".wh." }] },
-  { name: "a whiteout as a directory", code: "corrupt", text: /no directory/, items: [{ name: ".wh.x/y", content: "" }] },
-  { name: "an opaque mark as a directory", code: "corrupt", text: /no directory/, items: [{ name: "d/.wh..wh..opq/y", content: "" }] },
-  { name: "a root that is a symlink", code: "corrupt", text: /root is a symlink/, items: [{ name: "./", type: "symlink", linkName: "/" }] },
-  { name: "a root that is a file", code: "corrupt", text: /root is a file/, items: [{ name: ".", type: "file", content: "x" }] },
-  { name: "a file whose name ends with a slash", code: "corrupt", text: /ends with a slash/, items: [{ name: "/", type: "file", content: "x" }] },
-  { name: "a hard link to the outside", code: "corrupt", text: /"\.\."/, items: [{ name: "h", type: "hardlink", linkName: "../outside/victim" }] },
-  { name: "a hard link to an absolute path", code: "corrupt", text: /not in the image/, items: [{ name: "h", type: "hardlink", linkName: "/etc/passwd" }] },
   {
-    name: "a hard link through a symlink to the outside", code: "corrupt", text: /not in the image/,
-    items: [{ name: "l", type: "symlink", linkName: "../../outside" }, { name: "h", type: "hardlink", linkName: "l/victim" }],
-  },
-  { name: "a hard link to a directory", code: "corrupt", text: /is a directory/, items: [{ name: "d/" }, { name: "h", type: "hardlink", linkName: "d" }] },
-  { name: "a hard link to the root", code: "corrupt", text: /root/, items: [{ name: "h", type: "hardlink", linkName: "/" }] },
-  { name: "a hard link to itself alone", code: "corrupt", text: /not in the image/, items: [{ name: "h", type: "hardlink", linkName: "h" }] },
-  { name: "overlayfs' whiteout as a device", code: "corrupt", text: /0:0/, items: [{ name: "dev", type: "character" }] },
-  { name: "a file in place of a parent", code: "invalid", text: /not a directory/, items: [{ name: "a", content: "x" }, { name: "a/b/c", content: "x" }] },
-  { name: "a file as the parent", code: "corrupt", text: /not a directory/, items: [{ name: "a", content: "x" }, { name: "a/b", content: "x" }] },
-  {
-    name: "a symlink loop as parent", code: "invalid", text: /symlinks/,
-    items: [{ name: "a", type: "symlink", linkName: "b" }, { name: "b", type: "symlink", linkName: "a" }, { name: "a/x", content: "x" }],
+    name: "a whiteout as a directory",
+    code: "corrupt",
+    text: /no directory/,
+    items: [{ name: ".wh.x/y", content: "" }],
   },
   {
-    name: "a symlink through a missing directory and back", code: "corrupt", text: /missing/,
-    items: [{ name: "l", type: "symlink", linkName: "nope/../../../outside" }, { name: "l/x", content: "x" }],
+    name: "an opaque mark as a directory",
+    code: "corrupt",
+    text: /no directory/,
+    items: [{ name: "d/.wh..wh..opq/y", content: "" }],
   },
-  { name: "a path beyond PATH_MAX", code: "corrupt", text: /4096/, items: [{ name: "a/".repeat(2100), type: "directory" }] },
-  { name: "a component beyond NAME_MAX", code: "invalid", text: /too long/, items: [{ name: "n".repeat(300), content: "x" }] },
+  {
+    name: "a root that is a symlink",
+    code: "corrupt",
+    text: /root is a symlink/,
+    items: [{ name: "./", type: "symlink", linkName: "/" }],
+  },
+  {
+    name: "a root that is a file",
+    code: "corrupt",
+    text: /root is a file/,
+    items: [{ name: ".", type: "file", content: "x" }],
+  },
+  {
+    name: "a file whose name ends with a slash",
+    code: "corrupt",
+    text: /ends with a slash/,
+    items: [{ name: "/", type: "file", content: "x" }],
+  },
+  {
+    name: "a hard link to the outside",
+    code: "corrupt",
+    text: /"\.\."/,
+    items: [{ name: "h", type: "hardlink", linkName: "../outside/victim" }],
+  },
+  {
+    name: "a hard link to an absolute path",
+    code: "corrupt",
+    text: /not in the image/,
+    items: [{ name: "h", type: "hardlink", linkName: "/etc/passwd" }],
+  },
+  {
+    name: "a hard link through a symlink to the outside",
+    code: "corrupt",
+    text: /not in the image/,
+    items: [
+      { name: "l", type: "symlink", linkName: "../../outside" },
+      { name: "h", type: "hardlink", linkName: "l/victim" },
+    ],
+  },
+  {
+    name: "a hard link to a directory",
+    code: "corrupt",
+    text: /is a directory/,
+    items: [{ name: "d/" }, { name: "h", type: "hardlink", linkName: "d" }],
+  },
+  {
+    name: "a hard link to the root",
+    code: "corrupt",
+    text: /root/,
+    items: [{ name: "h", type: "hardlink", linkName: "/" }],
+  },
+  {
+    name: "a hard link to itself alone",
+    code: "corrupt",
+    text: /not in the image/,
+    items: [{ name: "h", type: "hardlink", linkName: "h" }],
+  },
+  {
+    name: "overlayfs' whiteout as a device",
+    code: "corrupt",
+    text: /0:0/,
+    items: [{ name: "dev", type: "character" }],
+  },
+  {
+    name: "a file in place of a parent",
+    code: "invalid",
+    text: /not a directory/,
+    items: [
+      { name: "a", content: "x" },
+      { name: "a/b/c", content: "x" },
+    ],
+  },
+  {
+    name: "a file as the parent",
+    code: "corrupt",
+    text: /not a directory/,
+    items: [
+      { name: "a", content: "x" },
+      { name: "a/b", content: "x" },
+    ],
+  },
+  {
+    name: "a symlink loop as parent",
+    code: "invalid",
+    text: /symlinks/,
+    items: [
+      { name: "a", type: "symlink", linkName: "b" },
+      { name: "b", type: "symlink", linkName: "a" },
+      { name: "a/x", content: "x" },
+    ],
+  },
+  {
+    name: "a symlink through a missing directory and back",
+    code: "corrupt",
+    text: /missing/,
+    items: [
+      { name: "l", type: "symlink", linkName: "nope/../../../outside" },
+      { name: "l/x", content: "x" },
+    ],
+  },
+  {
+    name: "a path beyond PATH_MAX",
+    code: "corrupt",
+    text: /4096/,
+    items: [{ name: "a/".repeat(2100), type: "directory" }],
+  },
+  {
+    name: "a component beyond NAME_MAX",
+    code: "invalid",
+    text: /too long/,
+    items: [{ name: "n".repeat(300), content: "x" }],
+  },
 ];
 
 for (const { name, code, text, lower, items } of REFUSED) {
@@ -90,23 +197,42 @@ const CONTAINED: readonly { name: string; lower?: LayerItem[]; items: LayerItem[
   { name: "names with . and //", items: [{ name: ".//a/./b", content: "x" }], inside: "a/b" },
   {
     name: "writing through a symlink of the same layer",
-    items: [{ name: "l", type: "symlink", linkName: "../../outside" }, { name: "l/victim", content: "x" }], inside: "outside/victim",
+    items: [
+      { name: "l", type: "symlink", linkName: "../../outside" },
+      { name: "l/victim", content: "x" },
+    ],
+    inside: "outside/victim",
   },
   {
     name: "writing through an absolute symlink of a lower layer",
-    lower: [{ name: "l", type: "symlink", linkName: "/outside" }], items: [{ name: "l/victim", content: "x" }], inside: "outside/victim",
+    lower: [{ name: "l", type: "symlink", linkName: "/outside" }],
+    items: [{ name: "l/victim", content: "x" }],
+    inside: "outside/victim",
   },
   {
     name: "a file over a symlink to the outside",
-    items: [{ name: "l", type: "symlink", linkName: "../outside/victim" }, { name: "l", content: "x" }], inside: "l",
+    items: [
+      { name: "l", type: "symlink", linkName: "../outside/victim" },
+      { name: "l", content: "x" },
+    ],
+    inside: "l",
   },
   {
     name: "a directory over a symlink to the outside",
-    items: [{ name: "l", type: "symlink", linkName: "../outside" }, { name: "l/", mode: 0o777 }, { name: "l/victim", content: "x" }], inside: "l/victim",
+    items: [
+      { name: "l", type: "symlink", linkName: "../outside" },
+      { name: "l/", mode: 0o777 },
+      { name: "l/victim", content: "x" },
+    ],
+    inside: "l/victim",
   },
   {
     name: "magic links of proc as parents",
-    items: [{ name: "l", type: "symlink", linkName: "/proc/self/root/tmp" }, { name: "l/x", content: "x" }], inside: "proc/self/root/tmp/x",
+    items: [
+      { name: "l", type: "symlink", linkName: "/proc/self/root/tmp" },
+      { name: "l/x", content: "x" },
+    ],
+    inside: "proc/self/root/tmp/x",
   },
 ];
 
@@ -122,7 +248,10 @@ for (const { name, lower, items, inside } of CONTAINED) {
 
 it("applyLayer: whiteouts and opaque marks through a symlinked parent stay inside", async () => {
   await using stack = await withVictim();
-  await stack.add([{ name: "etc", type: "symlink", linkName: "../../outside" }, { name: "outside/victim", content: "lower" }]);
+  await stack.add([
+    { name: "etc", type: "symlink", linkName: "../../outside" },
+    { name: "outside/victim", content: "lower" },
+  ]);
   await stack.add([{ name: "etc/.wh.victim" }, { name: "etc/.wh..wh..opq" }]);
   assertVictim(stack, "whiteout");
   using view = UnionView.open(stack.layers);
@@ -131,14 +260,28 @@ it("applyLayer: whiteouts and opaque marks through a symlinked parent stay insid
 
 it("applyLayer: AUFS' own files are passed over", async () => {
   await using stack = await LayerStack.make();
-  await stack.add([{ name: ".wh..wh.plnk/", mode: 0o700 }, { name: ".wh..wh.plnk/12.34", content: "x" }, { name: ".wh..wh.aufs", content: "x" }, { name: "a" }]);
+  await stack.add([
+    { name: ".wh..wh.plnk/", mode: 0o700 },
+    { name: ".wh..wh.plnk/12.34", content: "x" },
+    { name: ".wh..wh.aufs", content: "x" },
+    { name: "a" },
+  ]);
   assert.deepEqual(readdirSync(stack.top), ["a"]);
 });
 
 it("applyLayer: overlayfs' attributes never come from a layer", async () => {
   await using stack = await LayerStack.make();
-  const xattrs = new Map(["trusted.overlay.redirect", "trusted.overlay.opaque", "user.overlay.opaque", "user.mine"].map((name) => [name, Buffer.from("y")]));
-  await stack.add([{ name: "d/", xattrs }, { name: "f", content: "x", xattrs }, { name: "l", type: "symlink", linkName: "x", xattrs: new Map([["trusted.overlay.redirect", Buffer.from("/")]]) }]);
+  const xattrs = new Map(
+    ["trusted.overlay.redirect", "trusted.overlay.opaque", "user.overlay.opaque", "user.mine"].map((name) => [
+      name,
+      Buffer.from("y"),
+    ]),
+  );
+  await stack.add([
+    { name: "d/", xattrs },
+    { name: "f", content: "x", xattrs },
+    { name: "l", type: "symlink", linkName: "x", xattrs: new Map([["trusted.overlay.redirect", Buffer.from("/")]]) },
+  ]);
   using directory = openDirectory(stack.top);
   for (const name of ["d", "f"]) assert.deepEqual(listXattrs(directory.fd, name), ["user.mine"]);
   assert.equal(getXattr(directory.fd, "l", "trusted.overlay.redirect"), null);
@@ -152,7 +295,10 @@ it("UnionView, applyLayer: a redirect in a lower directory is refused, not follo
   const { setXattr } = await import("@teu/files/xattrs");
   setXattr(directory.fd, "d", "trusted.overlay.redirect", Buffer.from("secret"));
   using view = UnionView.open(stack.layers);
-  assert.throws(() => view.lookup("/d/key"), (error) => isTeuError(error, "unsupported"));
+  assert.throws(
+    () => view.lookup("/d/key"),
+    (error) => isTeuError(error, "unsupported"),
+  );
   await assert.rejects(stack.add([{ name: "d/x" }]), (error) => isTeuError(error, "unsupported"));
 });
 
@@ -169,7 +315,11 @@ it("applyLayer: corrupt for lies about digest, DiffID and size, with nothing lef
     [{ descriptorSize: -1 }, /longer than/],
   ] as const) {
     await using stack = await LayerStack.make();
-    await assert.rejects(stack.add(tar, more), (error) => isTeuError(error, "corrupt") && text.test(error.message), JSON.stringify(more));
+    await assert.rejects(
+      stack.add(tar, more),
+      (error) => isTeuError(error, "corrupt") && text.test(error.message),
+      JSON.stringify(more),
+    );
     assert.deepEqual(readdirSync(stack.directory), []);
   }
 });
@@ -187,7 +337,13 @@ it("applyLayer: an endless body ends at the declared size", async () => {
   const { applyLayer } = await import("@teu/image/layer/apply");
   const target = stack.path("t");
   await assert.rejects(
-    applyLayer(stack.scope, { source: endless(), mediaType: MEDIA_TYPES.layer, descriptorSize: 5 << 20, target, lower: [] }),
+    applyLayer(stack.scope, {
+      source: endless(),
+      mediaType: MEDIA_TYPES.layer,
+      descriptorSize: 5 << 20,
+      target,
+      lower: [],
+    }),
     (error) => isTeuError(error, "corrupt"),
   );
   assert.ok(given < 8 << 20, `${given} bytes were taken`);
@@ -195,15 +351,24 @@ it("applyLayer: an endless body ends at the declared size", async () => {
 });
 
 it("applyLayer: bombs stop at the ratio and at the size, in gzip, in many members, in zstd", async () => {
-  const zeros = Buffer.concat([encodeTarHeader(tarEntry({ type: "file", name: "zeros", size: 64 << 20 })), Buffer.alloc(64 << 20), TAR_END]);
+  const zeros = Buffer.concat([
+    encodeTarHeader(tarEntry({ type: "file", name: "zeros", size: 64 << 20 })),
+    Buffer.alloc(64 << 20),
+    TAR_END,
+  ]);
   const members = Array.from({ length: 64 }, () => gzipSync(Buffer.alloc(1 << 20)));
-  const bombs = [gzipSync(zeros), zstdCompressSync(zeros), Buffer.concat([gzipSync(zeros.subarray(0, 512)), ...members])];
+  const bombs = [
+    gzipSync(zeros),
+    zstdCompressSync(zeros),
+    Buffer.concat([gzipSync(zeros.subarray(0, 512)), ...members]),
+  ];
   for (const blob of bombs) {
     for (const limits of [{ ratio: 100, ratioFloor: 1 << 20 }, { bytes: 8 << 20 }]) {
       await using stack = await LayerStack.make();
       await assert.rejects(
         stack.add(blob, { limits }),
-        (error) => isTeuError(error, "exhausted") && /bomb/.test(error.message), JSON.stringify(limits),
+        (error) => isTeuError(error, "exhausted") && /bomb/.test(error.message),
+        JSON.stringify(limits),
       );
       assert.deepEqual(readdirSync(stack.directory), []);
     }
@@ -248,7 +413,9 @@ it("applyLayer: disk full is exhausted, and leaves nothing", async () => {
   execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m", "none", stack.path("small")]);
   try {
     const items = Array.from({ length: 20 }, (_, i) => ({ name: `f${i}`, content: Buffer.alloc(100_000, i) }));
-    await assert.rejects(stack.add(items, { target: stack.path("small/t") }), (error) => isTeuError(error, "exhausted"));
+    await assert.rejects(stack.add(items, { target: stack.path("small/t") }), (error) =>
+      isTeuError(error, "exhausted"),
+    );
     assert.deepEqual(readdirSync(stack.path("small")), []);
   } finally {
     execFileSync("umount", [stack.path("small")]);
@@ -262,7 +429,10 @@ it("applyLayer: a source that fails is not renamed to something else", async () 
     yield* chunked(gzipSync(layerTar([{ name: "a", content: "b".repeat(100_000) }])), 10);
     throw failure;
   }
-  await assert.rejects(stack.add([], { source: broken() }), (error) => error instanceof Error && error.message.includes("connection lost"));
+  await assert.rejects(
+    stack.add([], { source: broken() }),
+    (error) => error instanceof Error && error.message.includes("connection lost"),
+  );
 });
 
 function fixChecksum(header: Uint8Array): void {

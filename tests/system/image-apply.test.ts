@@ -55,8 +55,20 @@ it("applyLayer: every kind of entry with all its attributes", async () => {
   const applied = await stack.add([
     { name: "./", type: "directory", mode: 0o751, uid: 5, gid: 6, mtimeNs: NS + 1n },
     { name: "dir/", mode: 0o2775, ...common },
-    { name: "dir/file", content: "text", mode: 0o4755, xattrs: new Map([["user.bytes", Uint8Array.of(255, 0, 1)]]), ...common },
-    { name: "dir/capable", content: "x", mode: 0o755, ...common, xattrs: new Map([["security.capability", Buffer.from("0100000200040000000000000000000000000000", "hex")]]) },
+    {
+      name: "dir/file",
+      content: "text",
+      mode: 0o4755,
+      xattrs: new Map([["user.bytes", Uint8Array.of(255, 0, 1)]]),
+      ...common,
+    },
+    {
+      name: "dir/capable",
+      content: "x",
+      mode: 0o755,
+      ...common,
+      xattrs: new Map([["security.capability", Buffer.from("0100000200040000000000000000000000000000", "hex")]]),
+    },
     { name: "dir/empty", mode: 0o600, ...common },
     { name: "dir/link", type: "symlink", linkName: "../anywhere/at all", ...common },
     { name: "dir/hard", type: "hardlink", linkName: "dir/file", ...common },
@@ -94,8 +106,19 @@ it("applyLayer: digests and sizes of blob and content, plain, gzip and zstd", as
     [MEDIA_TYPES.dockerLayerGzip, Buffer.concat([gzipSync(tar.subarray(0, 700)), gzipSync(tar.subarray(700))])],
   ] as const) {
     await using stack = await LayerStack.make();
-    const applied = await stack.add(blob, { mediaType, descriptorSize: blob.length, expectedDigest: digestOf(blob), expectedDiffId: digestOf(tar) });
-    assert.deepEqual(applied, { diffId: digestOf(tar), digest: digestOf(blob), size: blob.length, uncompressedSize: tar.length, entries: 1 });
+    const applied = await stack.add(blob, {
+      mediaType,
+      descriptorSize: blob.length,
+      expectedDigest: digestOf(blob),
+      expectedDiffId: digestOf(tar),
+    });
+    assert.deepEqual(applied, {
+      diffId: digestOf(tar),
+      digest: digestOf(blob),
+      size: blob.length,
+      uncompressedSize: tar.length,
+      entries: 1,
+    });
     assert.equal(statSync(join(stack.top, "a")).size, 100_000);
   }
 });
@@ -109,7 +132,12 @@ it("applyLayer: a sha512 DiffID is verified as such", async () => {
 
 it("applyLayer: whiteouts hide lower entries only, wherever they stand in the archive", async () => {
   await using stack = await LayerStack.make();
-  await stack.add([{ name: "dir/" }, { name: "dir/gone", content: "1" }, { name: "dir/stays", content: "1" }, { name: "tree/a/b", content: "1" }]);
+  await stack.add([
+    { name: "dir/" },
+    { name: "dir/gone", content: "1" },
+    { name: "dir/stays", content: "1" },
+    { name: "tree/a/b", content: "1" },
+  ]);
   await stack.add([
     { name: "dir/.wh.gone" },
     { name: "dir/.wh.never-was" },
@@ -130,9 +158,15 @@ it("applyLayer: whiteouts hide lower entries only, wherever they stand in the ar
 it("applyLayer: opaque marks hide lower children whatever their place", async () => {
   for (const order of ["first", "last"]) {
     await using stack = await LayerStack.make();
-    await stack.add([{ name: "dir/lower", content: "1" }, { name: "dir/sub/lower", content: "1" }]);
+    await stack.add([
+      { name: "dir/lower", content: "1" },
+      { name: "dir/sub/lower", content: "1" },
+    ]);
     const mark = { name: "dir/.wh..wh..opq" };
-    const rest = [{ name: "dir/upper", content: "2" }, { name: "dir/sub/upper", content: "2" }];
+    const rest = [
+      { name: "dir/upper", content: "2" },
+      { name: "dir/sub/upper", content: "2" },
+    ];
     await stack.add([{ name: "dir/" }, ...(order === "first" ? [mark, ...rest] : [...rest, mark])]);
     assert.equal(xattr(stack.top, "dir", "trusted.overlay.opaque"), "y");
     assert.deepEqual(merged(stack), ["/dir/", "/dir/sub/", "/dir/sub/upper=2", "/dir/upper=2"], order);
@@ -141,7 +175,11 @@ it("applyLayer: opaque marks hide lower children whatever their place", async ()
 
 it("applyLayer: an opaque root hides everything below, entry by entry", async () => {
   await using stack = await LayerStack.make();
-  await stack.add([{ name: "a", content: "1" }, { name: "d/x", content: "1" }, { name: "e/x", content: "1" }]);
+  await stack.add([
+    { name: "a", content: "1" },
+    { name: "d/x", content: "1" },
+    { name: "e/x", content: "1" },
+  ]);
   await stack.add([{ name: "d/new", content: "2" }, { name: ".wh..wh..opq" }, { name: "e/new", content: "2" }]);
   assert.deepEqual(merged(stack), ["/d/", "/d/new=2", "/e/", "/e/new=2"]);
 });
@@ -167,7 +205,12 @@ it("applyLayer: an entry replaces whatever has its name, but directories merge",
     directory: { name: "x/", mode: 0o700 },
     fifo: { name: "x", type: "fifo" },
   } as const;
-  const shown: Record<string, string[]> = { file: ["/x=new"], symlink: ["/x -> target"], directory: ["/x/"], fifo: ["/x"] };
+  const shown: Record<string, string[]> = {
+    file: ["/x=new"],
+    symlink: ["/x -> target"],
+    directory: ["/x/"],
+    fifo: ["/x"],
+  };
   for (const [first, before] of Object.entries(kinds)) {
     for (const [second, after] of Object.entries(kinds)) {
       for (const layers of [1, 2]) {
@@ -189,7 +232,10 @@ it("applyLayer: an entry replaces whatever has its name, but directories merge",
 it("applyLayer: what lies below a replaced directory is gone, and its time is not set afterwards", async () => {
   await using stack = await LayerStack.make();
   await stack.add([
-    { name: "a/b/", mtimeNs: NS }, { name: "a/b/c", content: "1" }, { name: "a", content: "file" }, { name: "a/", mtimeNs: NS },
+    { name: "a/b/", mtimeNs: NS },
+    { name: "a/b/c", content: "1" },
+    { name: "a", content: "file" },
+    { name: "a/", mtimeNs: NS },
     { name: "a/d", content: "2" },
   ]);
   assert.deepEqual(merged(stack), ["/a/", "/a/d=2"]);
@@ -206,19 +252,36 @@ it("applyLayer: parents come from lower layers, symlinks inside the image are fo
     { name: "dangling", type: "symlink", linkName: "made/here" },
   ]);
   await stack.add([
-    { name: "bin/one", content: "1" }, { name: "abs/two", content: "2" }, { name: "up/three", content: "3" }, { name: "dangling/four", content: "4" },
+    { name: "bin/one", content: "1" },
+    { name: "abs/two", content: "2" },
+    { name: "up/three", content: "3" },
+    { name: "dangling/four", content: "4" },
   ]);
   const lines = describeTree(stack.top);
   assert.ok(lines.includes(`/usr/bin 40711 7:8 t=${NS} user.mark=6d`), lines.join("\n"));
   assert.deepEqual(merged(stack), [
-    "/abs -> /usr/../usr/bin", "/bin -> usr/bin", "/dangling -> made/here", "/made/", "/made/here/", "/made/here/four=4", "/up -> ../../../../usr/bin",
-    "/usr/", "/usr/bin/", "/usr/bin/one=1", "/usr/bin/three=3", "/usr/bin/two=2",
+    "/abs -> /usr/../usr/bin",
+    "/bin -> usr/bin",
+    "/dangling -> made/here",
+    "/made/",
+    "/made/here/",
+    "/made/here/four=4",
+    "/up -> ../../../../usr/bin",
+    "/usr/",
+    "/usr/bin/",
+    "/usr/bin/one=1",
+    "/usr/bin/three=3",
+    "/usr/bin/two=2",
   ]);
 });
 
 it("applyLayer: a lower symlink may be replaced by a directory or file", async () => {
   await using stack = await LayerStack.make();
-  await stack.add([{ name: "real/file", content: "1" }, { name: "link", type: "symlink", linkName: "real" }, { name: "l2", type: "symlink", linkName: "/real/file" }]);
+  await stack.add([
+    { name: "real/file", content: "1" },
+    { name: "link", type: "symlink", linkName: "real" },
+    { name: "l2", type: "symlink", linkName: "/real/file" },
+  ]);
   await stack.add([{ name: "link/" }, { name: "link/own", content: "2" }, { name: "l2", content: "2" }]);
   assert.deepEqual(merged(stack), ["/l2=2", "/link/", "/link/own=2", "/real/", "/real/file=1"]);
 });
@@ -233,7 +296,14 @@ it("applyLayer: the root takes the lower root's attributes unless the layer says
 it("applyLayer: hard links to lower files, through symlinked parents, and before their target", async () => {
   await using stack = await LayerStack.make();
   await stack.add([
-    { name: "usr/bin/tool", content: "tool", mode: 0o4711, uid: 9, mtimeNs: NS, xattrs: new Map([["user.a", Buffer.from("v")]]) },
+    {
+      name: "usr/bin/tool",
+      content: "tool",
+      mode: 0o4711,
+      uid: 9,
+      mtimeNs: NS,
+      xattrs: new Map([["user.a", Buffer.from("v")]]),
+    },
     { name: "bin", type: "symlink", linkName: "usr/bin" },
     { name: "sym", type: "symlink", linkName: "somewhere" },
   ]);
@@ -245,7 +315,10 @@ it("applyLayer: hard links to lower files, through symlinked parents, and before
     { name: "late", type: "hardlink", linkName: "late" },
   ]);
   const lines = describeTree(stack.top);
-  assert.ok(lines.some((line) => line.startsWith(`/same 104711 9:0 t=${NS} s=4`) && line.includes("user.a=76")), lines.join("\n"));
+  assert.ok(
+    lines.some((line) => line.startsWith(`/same 104711 9:0 t=${NS} s=4`) && line.includes("user.a=76")),
+    lines.join("\n"),
+  );
   assert.equal(statSync(join(stack.top, "same")).ino, statSync(join(stack.top, "usr/bin/tool")).ino);
   assert.equal(readFileSync(join(stack.top, "early"), "utf8"), "late");
   assert.equal(statSync(join(stack.top, "early")).ino, statSync(join(stack.top, "late")).ino);
@@ -256,13 +329,31 @@ it("applyLayer: sparse files keep their holes", async () => {
   await using stack = await LayerStack.make();
   using directory = openDirectory(stack.directory);
   const { execFileSync } = await import("node:child_process");
-  execFileSync("sh", ["-c", "mkdir s && cd s && truncate -s 10M f && printf abc | dd of=f bs=1 seek=5000000 conv=notrunc 2>/dev/null && truncate -s 3M hole"], { cwd: stack.directory });
-  for (const format of [["--format=gnu"], ["--format=posix", "--sparse-version=0.0"], ["--format=posix", "--sparse-version=0.1"], ["--format=posix", "--sparse-version=1.0"]]) {
-    const tar = execFileSync("tar", ["-S", ...format, "-cf", "-", "f", "hole"], { cwd: stack.path("s"), maxBuffer: 1 << 26 });
+  execFileSync(
+    "sh",
+    [
+      "-c",
+      "mkdir s && cd s && truncate -s 10M f && printf abc | dd of=f bs=1 seek=5000000 conv=notrunc 2>/dev/null && truncate -s 3M hole",
+    ],
+    { cwd: stack.directory },
+  );
+  for (const format of [
+    ["--format=gnu"],
+    ["--format=posix", "--sparse-version=0.0"],
+    ["--format=posix", "--sparse-version=0.1"],
+    ["--format=posix", "--sparse-version=1.0"],
+  ]) {
+    const tar = execFileSync("tar", ["-S", ...format, "-cf", "-", "f", "hole"], {
+      cwd: stack.path("s"),
+      maxBuffer: 1 << 26,
+    });
     assert.ok(tar.length < 100_000);
     await stack.add(tar, { lower: [] });
     for (const name of ["f", "hole"]) {
-      assert.ok(readFileSync(join(stack.top, name)).equals(readFileSync(join(stack.path("s"), name))), `${format.join(" ")} ${name}`);
+      assert.ok(
+        readFileSync(join(stack.top, name)).equals(readFileSync(join(stack.path("s"), name))),
+        `${format.join(" ")} ${name}`,
+      );
       assert.ok((lookupAt(directory.fd, `layer-${stack.layers.length - 1}/${name}`)?.blocks ?? 1e9) < 100);
     }
   }
@@ -273,8 +364,12 @@ it("applyLayer: conflict when the target is not empty, unsupported for what is n
   await stack.add([{ name: "a" }]);
   await assert.rejects(stack.add([{ name: "b" }], { target: stack.top }), (error) => isTeuError(error, "conflict"));
   assert.ok(existsSync(join(stack.top, "a")), "what was there is left alone");
-  await assert.rejects(stack.add([{ name: "b" }], { mediaType: MEDIA_TYPES.config }), (error) => isTeuError(error, "unsupported"));
-  await assert.rejects(stack.add([{ name: "b" }], { mediaType: `${MEDIA_TYPES.layerGzip}+encrypted` }), (error) => isTeuError(error, "unsupported"));
+  await assert.rejects(stack.add([{ name: "b" }], { mediaType: MEDIA_TYPES.config }), (error) =>
+    isTeuError(error, "unsupported"),
+  );
+  await assert.rejects(stack.add([{ name: "b" }], { mediaType: `${MEDIA_TYPES.layerGzip}+encrypted` }), (error) =>
+    isTeuError(error, "unsupported"),
+  );
 });
 
 it("applyLayer: cancelled leaves no directory", async () => {
@@ -290,7 +385,12 @@ it("applyLayer: cancelled leaves no directory", async () => {
   const { applyLayer } = await import("@teu/image/layer/apply");
   const target = stack.path("t");
   await assert.rejects(
-    applyLayer(stack.scope.withSignal(controller.signal), { source: slow(), mediaType: MEDIA_TYPES.layer, target, lower: [] }),
+    applyLayer(stack.scope.withSignal(controller.signal), {
+      source: slow(),
+      mediaType: MEDIA_TYPES.layer,
+      target,
+      lower: [],
+    }),
     (error) => isTeuError(error, "cancelled"),
   );
   assert.ok(!existsSync(target));

@@ -21,7 +21,11 @@ import { LayerStack } from "./image-layers.ts";
 import { describeTree } from "./image-tree.ts";
 
 /** Mounts the stack with a new upper directory, runs a shell script in it, unmounts; returns upper and what was to be seen. */
-function change(stack: LayerStack, script: string, options: string = "redirect_dir=off,metacopy=off"): { upper: string; seen: string[] } {
+function change(
+  stack: LayerStack,
+  script: string,
+  options: string = "redirect_dir=off,metacopy=off",
+): { upper: string; seen: string[] } {
   const [upper, work, merged] = ["upper", "work", "merged"].map((name) => stack.path(name)) as [string, string, string];
   for (const path of [upper, work, merged]) mkdirSync(path);
   const data = `lowerdir=${stack.layers.join(":")},upperdir=${upper},workdir=${work},${options}`;
@@ -61,8 +65,13 @@ function entriesOf(tar: Uint8Array): TarEntry[] {
 async function base(): Promise<LayerStack> {
   const stack = await LayerStack.make();
   await stack.add([
-    { name: "dir/" }, { name: "dir/a", content: "a" }, { name: "dir/b", content: "b" }, { name: "dir/sub/deep", content: "d" },
-    { name: "gone/x", content: "x" }, { name: "again/old", content: "o" }, { name: "link", type: "symlink", linkName: "dir" },
+    { name: "dir/" },
+    { name: "dir/a", content: "a" },
+    { name: "dir/b", content: "b" },
+    { name: "dir/sub/deep", content: "d" },
+    { name: "gone/x", content: "x" },
+    { name: "again/old", content: "o" },
+    { name: "link", type: "symlink", linkName: "dir" },
     { name: "file", content: "f", mode: 0o640, uid: 4 },
   ]);
   return stack;
@@ -87,11 +96,23 @@ it("diffOverlay: what was to be seen in the overlay is to be seen after unpackin
 it("diffOverlay: whiteouts, opaque marks only where they hide something, hard links once", async () => {
   await using stack = await base();
   const { upper } = change(stack, SCRIPT);
-  const names = entriesOf(await diff(stack, upper)).map(({ name, type, linkName }) => (type === "hardlink" ? `${name} => ${linkName}` : name));
-  assert.deepEqual(names.filter((name) => name.includes(".wh.")), [".wh.gone", "again/.wh..wh..opq", "dir/.wh.a", "dir/.wh.b"]);
+  const names = entriesOf(await diff(stack, upper)).map(({ name, type, linkName }) =>
+    type === "hardlink" ? `${name} => ${linkName}` : name,
+  );
+  assert.deepEqual(
+    names.filter((name) => name.includes(".wh.")),
+    [".wh.gone", "again/.wh..wh..opq", "dir/.wh.a", "dir/.wh.b"],
+  );
   assert.ok(names.includes("hard => file"));
-  assert.equal(names.indexOf("again/.wh..wh..opq"), names.indexOf("again") + 1, "opaque marks come before their siblings");
-  assert.deepEqual(names.filter((name) => name.startsWith("fresh")), ["fresh", "fresh/one", "fresh/one/two"]);
+  assert.equal(
+    names.indexOf("again/.wh..wh..opq"),
+    names.indexOf("again") + 1,
+    "opaque marks come before their siblings",
+  );
+  assert.deepEqual(
+    names.filter((name) => name.startsWith("fresh")),
+    ["fresh", "fresh/one", "fresh/one/two"],
+  );
 });
 
 it("diffOverlay: same tree, same bytes; latestNs cuts later times", async () => {
@@ -106,7 +127,10 @@ it("diffOverlay: same tree, same bytes; latestNs cuts later times", async () => 
 
 it("diffOverlay: an untouched upper directory is an empty layer, sockets are left out", async () => {
   await using stack = await base();
-  const { upper } = change(stack, "python3 -c \"import socket; socket.socket(socket.AF_UNIX).bind('s')\" || perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => \"s\", Listen => 1)'");
+  const { upper } = change(
+    stack,
+    "python3 -c \"import socket; socket.socket(socket.AF_UNIX).bind('s')\" || perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => \"s\", Listen => 1)'",
+  );
   assert.deepEqual(readdirSync(upper), ["s"]);
   assert.equal((await diff(stack, upper)).length, 1024);
 });
@@ -116,10 +140,14 @@ it("diffOverlay: unsupported for renamed directories, content left below, and .w
     ["redirect_dir=on,metacopy=off", "mv dir moved", () => {}],
     ["redirect_dir=on,metacopy=on", "chmod 777 file", () => {}],
     ["redirect_dir=off,metacopy=off", "touch .wh.x", () => {}],
-    ["redirect_dir=off,metacopy=off", "mkdir odd", (upper) => {
-      using directory = openDirectory(upper);
-      setXattr(directory.fd, "odd", "trusted.overlay.opaque", Buffer.from("x"));
-    }],
+    [
+      "redirect_dir=off,metacopy=off",
+      "mkdir odd",
+      (upper) => {
+        using directory = openDirectory(upper);
+        setXattr(directory.fd, "odd", "trusted.overlay.opaque", Buffer.from("x"));
+      },
+    ],
   ];
   for (const [options, script, prepare] of cases) {
     await using stack = await base();

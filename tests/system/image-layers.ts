@@ -64,7 +64,11 @@ export class LayerStack implements AsyncDisposable {
     const bytes = items instanceof Uint8Array ? items : layerTar(items);
     const target = this.path(`layer-${this.layers.length}`);
     const applied = await applyLayer(this.scope, {
-      source: chunked(bytes), mediaType: MEDIA_TYPES.layer, target, lower: [...this.layers], ...more,
+      source: chunked(bytes),
+      mediaType: MEDIA_TYPES.layer,
+      target,
+      lower: [...this.layers],
+      ...more,
     });
     this.layers.unshift(target);
     return applied;

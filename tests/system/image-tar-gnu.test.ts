@@ -24,27 +24,60 @@ const scope = createScope();
 const EXTRACT = ["--delay-directory-restore", "--xattrs", "--xattrs-include=*", "--numeric-owner", "-xpf"];
 
 const letter = fc.constantFrom(..."abcxyz.-_ 0é\udcff\udc80*'\"\\\t");
-const name = fc.oneof(
-  { weight: 4, arbitrary: fc.string({ unit: letter, minLength: 1, maxLength: 12 }) },
-  { weight: 1, arbitrary: fc.integer({ min: 90, max: 240 }).map((length) => "n".repeat(length)) },
-).filter((text) => text !== "." && text !== ".." && !text.startsWith(".wh."));
+const name = fc
+  .oneof(
+    { weight: 4, arbitrary: fc.string({ unit: letter, minLength: 1, maxLength: 12 }) },
+    { weight: 1, arbitrary: fc.integer({ min: 90, max: 240 }).map((length) => "n".repeat(length)) },
+  )
+  .filter((text) => text !== "." && text !== ".." && !text.startsWith(".wh."));
 
 const attributes = fc.record({
   mode: fc.integer({ min: 0, max: 0o7777 }),
   uid: fc.oneof(fc.integer({ min: 0, max: 70_000 }), fc.constant(2_097_152), fc.constant(4_000_000_000)),
   gid: fc.integer({ min: 0, max: 70_000 }),
   mtimeNs: fc.bigInt({ min: -2_000_000_000n * 10n ** 9n, max: 9_000_000_000n * 10n ** 9n }),
-  xattrs: fc.dictionary(fc.string({ unit: fc.constantFrom(..."abcd."), minLength: 1, maxLength: 8 }).map((key) => `user.${key}`), fc.uint8Array({ maxLength: 40 }), { maxKeys: 3 })
+  xattrs: fc
+    .dictionary(
+      fc.string({ unit: fc.constantFrom(..."abcd."), minLength: 1, maxLength: 8 }).map((key) => `user.${key}`),
+      fc.uint8Array({ maxLength: 40 }),
+      { maxKeys: 3 },
+    )
     .map((values) => new Map(Object.entries(values).filter(([, value]) => value.length > 0))),
 });
 
-type Shape = { kind: "file"; content: Uint8Array } | { kind: "symlink"; linkName: string } | { kind: "fifo" } | { kind: "device"; major: number; minor: number };
+type Shape =
+  | { kind: "file"; content: Uint8Array }
+  | { kind: "symlink"; linkName: string }
+  | { kind: "fifo" }
+  | { kind: "device"; major: number; minor: number };
 
 const leaf: fc.Arbitrary<Shape> = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ kind: fc.constant("file" as const), content: fc.oneof(fc.uint8Array({ maxLength: 2000 }), fc.integer({ min: 0, max: 3 }).map((n) => new Uint8Array(n * 512))) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("symlink" as const), linkName: fc.oneof(name, fc.constant("x/".repeat(120))) }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant("file" as const),
+      content: fc.oneof(
+        fc.uint8Array({ maxLength: 2000 }),
+        fc.integer({ min: 0, max: 3 }).map((n) => new Uint8Array(n * 512)),
+      ),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("symlink" as const),
+      linkName: fc.oneof(name, fc.constant("x/".repeat(120))),
+    }),
+  },
   { weight: 1, arbitrary: fc.constant({ kind: "fifo" as const }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("device" as const), major: fc.integer({ min: 1, max: 4095 }), minor: fc.integer({ min: 0, max: 1_048_575 }) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("device" as const),
+      major: fc.integer({ min: 1, max: 4095 }),
+      minor: fc.integer({ min: 0, max: 1_048_575 }),
+    }),
+  },
 );
 
 /** Random entries: directories in up to three levels, leaves in them, hard links to earlier files. */
@@ -71,7 +104,8 @@ const tree: fc.Arbitrary<LayerItem[]> = fc
       const path = `${known[at % known.length]}${base}`;
       if (items.has(path)) continue;
       items.set(path, leafItem(path, shape, own));
-      if (hard !== null && shape.kind === "file" && !items.has(hard)) items.set(hard, { name: hard, type: "hardlink", linkName: path, ...own });
+      if (hard !== null && shape.kind === "file" && !items.has(hard))
+        items.set(hard, { name: hard, type: "hardlink", linkName: path, ...own });
     }
     return [...items.values()];
   });
@@ -121,7 +155,9 @@ it("tar writer: GNU tar reads what we write as the tree that we read", async () 
       const tar = layerTar(items);
       writeFileSync(join(scratch.path, "a.tar"), tar);
       const theirs = scratch.directory("theirs");
-      execFileSync("tar", [...EXTRACT, join(scratch.path, "a.tar"), "-C", theirs], { stdio: ["ignore", "pipe", "ignore"] });
+      execFileSync("tar", [...EXTRACT, join(scratch.path, "a.tar"), "-C", theirs], {
+        stdio: ["ignore", "pipe", "ignore"],
+      });
       await unpackOurs(tar, join(scratch.path, "ours"), chunk);
       assert.deepEqual(tree1(join(scratch.path, "ours")), tree1(theirs));
     }),
@@ -138,7 +174,9 @@ it("tar reader: we read what GNU tar writes, in each of its formats", async () =
       await unpackOurs(layerTar(items), source);
       const archive = join(scratch.path, "a.tar");
       const keep = format[0] === "--format=posix" ? ["--xattrs", "--xattrs-include=*"] : [];
-      execFileSync("tar", ["--numeric-owner", ...format, ...keep, "-cf", archive, "-C", source, "."], { stdio: ["ignore", "pipe", "ignore"] });
+      execFileSync("tar", ["--numeric-owner", ...format, ...keep, "-cf", archive, "-C", source, "."], {
+        stdio: ["ignore", "pipe", "ignore"],
+      });
       const { readFileSync } = await import("node:fs");
       execFileSync("tar", [...EXTRACT, archive, "-C", theirs], { stdio: ["ignore", "pipe", "ignore"] });
       await unpackOurs(readFileSync(archive), join(scratch.path, "ours"));

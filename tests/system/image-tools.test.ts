@@ -50,26 +50,43 @@ const T = 1_600_000_000n * 10n ** 9n;
 const LAYERS: readonly (readonly LayerItem[])[] = [
   [
     { name: "./", type: "directory", mtimeNs: T },
-    { name: "usr/", mtimeNs: T }, { name: "usr/bin/", mode: 0o711, mtimeNs: T },
+    { name: "usr/", mtimeNs: T },
+    { name: "usr/bin/", mode: 0o711, mtimeNs: T },
     { name: "usr/bin/tool", content: "tool", mode: 0o4755, uid: 3, gid: 4, mtimeNs: T + 5n },
     { name: "bin", type: "symlink", linkName: "usr/bin", mtimeNs: T },
-    { name: "gone/", mtimeNs: T }, { name: "gone/x", content: "x", mtimeNs: T },
-    { name: "opaque/", mtimeNs: T }, { name: "opaque/x", content: "x", mtimeNs: T },
+    { name: "gone/", mtimeNs: T },
+    { name: "gone/x", content: "x", mtimeNs: T },
+    { name: "opaque/", mtimeNs: T },
+    { name: "opaque/x", content: "x", mtimeNs: T },
     { name: "file", content: "one", mtimeNs: T, xattrs: new Map([["user.a", Uint8Array.of(0, 255)]]) },
-    { name: "hard", type: "hardlink", linkName: "file", mtimeNs: T, xattrs: new Map([["user.a", Uint8Array.of(0, 255)]]) },
+    {
+      name: "hard",
+      type: "hardlink",
+      linkName: "file",
+      mtimeNs: T,
+      xattrs: new Map([["user.a", Uint8Array.of(0, 255)]]),
+    },
     { name: "null", type: "character", devMajor: 1, devMinor: 3, mtimeNs: T },
     { name: "fifo", type: "fifo", mtimeNs: T },
   ],
   [
-    { name: "bin/more", content: "more", mtimeNs: T }, { name: "usr/bin/", mode: 0o755, mtimeNs: T + 7n },
-    { name: ".wh.gone" }, { name: "opaque/", mtimeNs: T }, { name: "opaque/.wh..wh..opq" }, { name: "opaque/y", content: "y", mtimeNs: T },
-    { name: "hard", content: "two", mtimeNs: T }, { name: "tool2", type: "hardlink", linkName: "usr/bin/tool", uid: 3, gid: 4, mode: 0o4755, mtimeNs: T + 5n },
+    { name: "bin/more", content: "more", mtimeNs: T },
+    { name: "usr/bin/", mode: 0o755, mtimeNs: T + 7n },
+    { name: ".wh.gone" },
+    { name: "opaque/", mtimeNs: T },
+    { name: "opaque/.wh..wh..opq" },
+    { name: "opaque/y", content: "y", mtimeNs: T },
+    { name: "hard", content: "two", mtimeNs: T },
+    { name: "tool2", type: "hardlink", linkName: "usr/bin/tool", uid: 3, gid: 4, mode: 0o4755, mtimeNs: T + 5n },
     { name: "./", type: "directory", mtimeNs: T },
   ],
 ];
 
 async function makeImage(store: MemoryContentStore): Promise<Descriptor> {
-  let config = withCreated(withContainerConfig(emptyImageConfig(hostPlatform()), { Cmd: ["/bin/tool"] }), "2024-01-02T03:04:05Z");
+  let config = withCreated(
+    withContainerConfig(emptyImageConfig(hostPlatform()), { Cmd: ["/bin/tool"] }),
+    "2024-01-02T03:04:05Z",
+  );
   const layers: Descriptor[] = [];
   for (const items of LAYERS) {
     const packed = await packLayer(scope, { source: chunked(layerTar(items)), store, compression: "gzip" });
@@ -91,11 +108,18 @@ it("applyLayer: umoci unpacks the same image to the same tree", async () => {
   const descriptor = await makeImage(store);
   await exportLayout(scope, store, [{ descriptor, names: [parseReference("local/x:t")] }], scratch.at("layout"));
   scratch.run("umoci", "unpack", "--image", "layout:t", "bundle");
-  const { layers } = JSON.parse(Buffer.from(await store.readAll(scope, descriptor.digest as never, 1 << 20)).toString()) as ImageManifest;
+  const { layers } = JSON.parse(
+    Buffer.from(await store.readAll(scope, descriptor.digest as never, 1 << 20)).toString(),
+  ) as ImageManifest;
   const unpacked: string[] = [];
   for (const [index, layer] of layers.entries()) {
     const target = scratch.at(`l${index}`);
-    await applyLayer(scope, { source: store.read(scope, layer.digest as never), mediaType: layer.mediaType, target, lower: [...unpacked] });
+    await applyLayer(scope, {
+      source: store.read(scope, layer.digest as never),
+      mediaType: layer.mediaType,
+      target,
+      lower: [...unpacked],
+    });
     unpacked.unshift(target);
   }
   scratch.run("mkdir", "merged");
@@ -126,7 +150,10 @@ it("writeArchive, loadArchive: skopeo reads our archive in both forms, and we re
   const store = new MemoryContentStore();
   const descriptor = await makeImage(store);
   const name = parseReference("quay.io/team/app:v1");
-  await pipeline(Readable.from(writeArchive(scope, store, [{ descriptor, names: [name] }])), createWriteStream(scratch.at("ours.tar")));
+  await pipeline(
+    Readable.from(writeArchive(scope, store, [{ descriptor, names: [name] }])),
+    createWriteStream(scratch.at("ours.tar")),
+  );
   scratch.run("skopeo", "copy", "oci-archive:ours.tar:v1", "oci:from-oci:x");
   scratch.run("skopeo", "copy", "docker-archive:ours.tar:quay.io/team/app:v1", "oci:from-docker:x");
   scratch.run("skopeo", "copy", "oci:from-oci:x", "docker-archive:old.tar:quay.io/team/app:v1");
@@ -142,8 +169,14 @@ it("writeArchive, loadArchive: skopeo reads our archive in both forms, and we re
   assert.deepEqual(old?.names, [name]);
   const config = (await walkDescriptors(scope, back, old?.descriptor as Descriptor))[0];
   const theirs = JSON.parse(readFileSync(scratch.at("from-docker/index.json"), "utf8")) as { manifests: Descriptor[] };
-  const manifest = JSON.parse(readFileSync(scratch.at(`from-docker/blobs/sha256/${theirs.manifests[0]?.digest.slice(7)}`), "utf8")) as ImageManifest;
+  const manifest = JSON.parse(
+    readFileSync(scratch.at(`from-docker/blobs/sha256/${theirs.manifests[0]?.digest.slice(7)}`), "utf8"),
+  ) as ImageManifest;
   assert.equal(manifest.layers.length, 2);
-  assert.equal((await walkDescriptors(scope, store, descriptor))[0]?.digest, config?.digest, "the image keeps its id through an old archive");
+  assert.equal(
+    (await walkDescriptors(scope, store, descriptor))[0]?.digest,
+    config?.digest,
+    "the image keeps its id through an old archive",
+  );
   assert.equal(await blobCount(back), 4, "members that no image needs are not kept");
 });

@@ -123,7 +123,7 @@ test("exec: many at once", { skip }, async () => {
 test("exec: conflict when the container is not running", { skip }, async () => {
   const created = await (host as Host).container({ args: ["true"] }).created();
   const answer = await created.ask(exec(["true"]));
-  assert.equal(answer.ok === false && (answer.error as { code: string }).code, "conflict");
+  assert.equal(!answer.ok && (answer.error as { code: string }).code, "conflict");
   await created.run();
   await created.gone();
 });

@@ -10,7 +10,9 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import type { ExitRecord, LogLine, ShimConfig, ShimReport, ShimRequest, ShimResponse, StreamEnd } from "@teu/shim/protocol";
 
+/** The shim under test. */
 export const SHIM: string = process.env["SHIM"] ?? new URL("../../bin/teu-shim", import.meta.url).pathname;
+/** The runtime that it runs. */
 export const RUNTIME: string = process.env["RUNTIME"] ?? "/usr/sbin/runc";
 
 /** Why these tests cannot run here; undefined when they can. For node:test's `skip`. */
@@ -143,7 +145,7 @@ export class ShimContainer implements Disposable {
   /** Starts the shim; the report. */
   async create(): Promise<ShimReport> {
     const enter = this.host.networkPath === undefined ? [] : ["nsenter", `--net=${this.host.networkPath}`];
-    const [command = "", ...args] = [...enter, SHIM, "--config", this.configFile];
+    const [command, ...args] = [...enter, SHIM, "--config", this.configFile];
     const child = spawn(command, args, { stdio: ["ignore", "ignore", "pipe", "pipe"], env: { ...process.env, TMPDIR: this.host.dir } });
     const [line, stderr] = await Promise.all([readAll(child.stdio[3] as NodeJS.ReadableStream), readAll(child.stderr as NodeJS.ReadableStream)]);
     if (line === "") throw new Error(`no report: ${stderr}`);
@@ -360,6 +362,7 @@ export class Session {
   }
 }
 
+/** Waits. */
 export function sleep(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

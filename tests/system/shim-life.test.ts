@@ -42,7 +42,7 @@ test("shim: state follows created, running, paused, running, stopped", { skip },
   assert.equal((await container.ask({ op: "start" })).ok, true);
   assert.equal(await status(), "running");
   const again = await container.ask({ op: "start" });
-  assert.equal(again.ok === false && (again.error as { code: string }).code, "conflict");
+  assert.equal(!again.ok && (again.error as { code: string }).code, "conflict");
   assert.equal((await container.ask({ op: "pause" })).ok, true);
   assert.equal(await status(), "paused");
   assert.equal((await container.ask({ op: "resume" })).ok, true);
@@ -147,7 +147,7 @@ test("shim: a second shim for the same container is refused", { skip }, async ()
   const container = await the().container({ args: ["true"] }).created();
   const { shimPid } = container;
   const second = await container.create();
-  assert.equal(second.ok === false && (second.error as { code: string }).code, "conflict");
+  assert.equal(!second.ok && (second.error as { code: string }).code, "conflict");
   container.shimPid = shimPid;
   await container.run();
   await container.gone();

@@ -112,7 +112,7 @@ test("terminal: output to the last byte when the process ends at once", { skip }
 test("resize: conflict without a terminal", { skip }, async () => {
   const container = await the().container({ args: ["sleep", "100"] }).created();
   const answer = await container.ask({ op: "resize", rows: 1, columns: 1 });
-  assert.equal(answer.ok === false && (answer.error as { code: string }).code, "conflict");
+  assert.equal(!answer.ok && (answer.error as { code: string }).code, "conflict");
   await kill(container);
 });
 

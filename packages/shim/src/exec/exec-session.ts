@@ -9,7 +9,7 @@ import type { Task } from "../loop/task.ts";
 import type { Ending } from "../process/reaper.ts";
 import type { ShimRequest } from "../protocol.ts";
 import { Attachments } from "../server/attachments.ts";
-import { ProcessIo } from "../stdio/process-io.ts";
+import type { ProcessIo } from "../stdio/process-io.ts";
 
 /** A process that runs. */
 export interface ExecSession {
@@ -32,7 +32,7 @@ export function* startExec(container: Container, request: Extract<ShimRequest, {
   const terminal = (request.process as { terminal?: boolean }).terminal === true;
   const streams = request.detach ? { stdin: false, stdout: false, stderr: false } : request;
   const { stdin, stdout, stderr } = streams;
-  const io = new ProcessIo({ ...container, terminal, stdin, stdout, stderr, runDir: config.runDir, consoleName: `${name}.sock` });
+  const io = container.newIo({ terminal, stdin, stdout, stderr, consoleName: `${name}.sock` });
   using _hold = container.reaper.hold();
   let pid: number;
   try {

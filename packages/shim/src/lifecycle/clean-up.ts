@@ -60,8 +60,8 @@ function removeRunFiles(kernel: Kernel, config: ShimConfig): void {
   const directory = kernel.fs.openat(AT_FDCWD, config.runDir, O_DIRECTORY | O_CLOEXEC, 0);
   try {
     for (const { name } of kernel.fs.readDir(directory)) {
-      // Runtimes and the host write beside and rename: a name with a dot before it is one that was not renamed any more.
-      if (/^(\.?init\.pid|\.?(exec|runtime)-\d+\.\w+|\.state\.json.*|(shim|console)\.sock)$/.test(name)) removeFile(kernel, `${config.runDir}/${name}`);
+      // With what was to be renamed and was not any more: ".init.pid" (runc), "state.json.HEX.tmp" (ours).
+      if (/^(\.?init\.pid|\.?(exec|runtime)-\d+\.[\w.]+|state\.json\.\w+\.tmp|(shim|console)\.sock)$/.test(name)) removeFile(kernel, `${config.runDir}/${name}`);
     }
   } finally {
     kernel.fs.close(directory);

@@ -17,6 +17,7 @@ import { PortReservation } from "../network/reserve-ports.ts";
 import { setUpNetwork } from "../network/set-up-network.ts";
 import { isNamespaceInit, readProc } from "../process/process-facts.ts";
 import type { Reaper } from "../process/reaper.ts";
+import type { ProgramHost } from "../process/run-program.ts";
 import { timestamp } from "../process/timestamp.ts";
 import { SHIM_PROTOCOL_VERSION } from "../protocol.ts";
 import type { ExitRecord, ShimConfig, ShimState } from "../protocol.ts";
@@ -24,6 +25,7 @@ import { enterMountNamespace, mountRootfs, unmountRootfs } from "../rootfs/mount
 import { RuntimeClient } from "../runtime/runtime-client.ts";
 import { Attachments } from "../server/attachments.ts";
 import { ProcessIo } from "../stdio/process-io.ts";
+import type { ProcessIoOptions } from "../stdio/process-io.ts";
 import { exitRecord } from "./container-end.ts";
 import type { EndCause } from "./container-end.ts";
 import { removeFile, writeJsonFile } from "./durable-file.ts";
@@ -49,8 +51,8 @@ export class Container {
   readonly log: ShimLog;
   readonly runtime: RuntimeClient;
   readonly attachments: Attachments;
-  /** /dev/null, read and write. */
-  readonly nullFd: number;
+  /** What runs programs for this container. */
+  readonly host: ProgramHost;
   /** The run directory. */
   readonly runDirFd: number;
   readonly #undo = new UndoStack();
@@ -80,9 +82,9 @@ export class Container {
     this.config = config;
     this.#ended = ended;
     this.log = new ShimLog(kernel, `${config.runDir}/shim.log`);
-    this.nullFd = kernel.fs.openat(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, 0);
+    this.host = { kernel, loop, reaper, nullFd: kernel.fs.openat(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, 0) };
     this.runDirFd = kernel.fs.openat(AT_FDCWD, config.runDir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-    this.runtime = new RuntimeClient({ kernel, loop, reaper, config, nullFd: this.nullFd });
+    this.runtime = new RuntimeClient({ ...this.host, config });
     this.attachments = new Attachments(kernel, { pause: () => this.#io?.pause(), resume: () => this.#io?.resume() });
   }
 
@@ -152,6 +154,11 @@ export class Container {
     return this.#io;
   }
 
+  /** Streams for a process of this container; the caller's to close. */
+  newIo(wanted: Pick<ProcessIoOptions, "terminal" | "stdin" | "stdout" | "stderr" | "consoleName">): ProcessIo {
+    return new ProcessIo({ ...this.host, ...wanted, runDir: this.config.runDir, runDirFd: this.runDirFd });
+  }
+
   /** @throws TeuError `conflict` unless the container runs. */
   requireRunning(op: string): void {
     this.#require(op, ["running"], "conflict");
@@ -190,7 +197,7 @@ export class Container {
   }
 
   *#create(): Task<void> {
-    const { kernel, config, loop } = this;
+    const { kernel, config } = this;
     const warn = (message: string): void => this.log.warn(message);
     if (config.log !== null) this.#openLog(config.log, warn);
     const rootfs = `${config.bundle}/rootfs`;
@@ -202,7 +209,7 @@ export class Container {
       const ports = new PortReservation(kernel, config.network.ports);
       this.#undo.pushNow("free ports", () => ports[Symbol.dispose]());
     }
-    const io = new ProcessIo({ ...this, terminal: config.terminal, stdin: config.stdin, stdout: true, stderr: true, runDir: config.runDir, consoleName: "console.sock" });
+    const io = this.newIo({ terminal: config.terminal, stdin: config.stdin, stdout: true, stderr: true, consoleName: "console.sock" });
     this.#undo.pushNow("close streams", () => io.close());
     this.#undo.push("delete the container", () => this.#delete());
     using _hold = this.reaper.hold();
@@ -215,7 +222,7 @@ export class Container {
       this.attachments.output(name, data);
     });
     this.#io = io;
-    yield* setUpNetwork({ ...this, id: config.id, runRoot: config.runRoot, loop }, config.network, this.#pid, this.#undo);
+    yield* setUpNetwork({ ...this.host, id: config.id, runRoot: config.runRoot }, config.network, this.#pid, this.#undo);
   }
 
   #openLog(options: NonNullable<ShimConfig["log"]>, warn: (message: string) => void): void {

@@ -9,15 +9,15 @@ export const EPOLLRDHUP = 0x2000;
 /** A registered descriptor. Closing it never closes the descriptor. */
 export interface Watch {
   /** Waits for `events` from now on; 0: errors and hang-ups only. Wakes a suspended watch. */
-  modify(events: number): void;
+  readonly modify: (events: number) => void;
   /** Not even hang-ups, until `modify`: for a reader that must not read now. */
-  suspend(): void;
-  close(): void;
+  readonly suspend: () => void;
+  readonly close: () => void;
 }
 
 /** A pending call. */
 export interface Timer {
-  cancel(): void;
+  readonly cancel: () => void;
 }
 
 interface Entry {

@@ -13,8 +13,8 @@ export type Task<T> = Generator<Park, T, undefined>;
 
 /** How a suspended task goes on; only the first call counts. */
 export interface Settle<T> {
-  resolve(value: T): void;
-  reject(error: unknown): void;
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /** Runs `task` until it first waits; `done` or `failed` is called at its end, maybe at once. */

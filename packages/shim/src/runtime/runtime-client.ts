@@ -83,8 +83,9 @@ export class RuntimeClient {
   /** Starts the process described in `processFile`; returns its pid. `pidFile` is removed again. */
   *exec(processFile: string, pidFile: string, io: ProcessEnds): Task<number> {
     const { id } = this.#options.config;
-    yield* this.#call(execArguments({ id, processFile, pidFile, consoleSocket: io.consolePath }), { io, milliseconds: SLOW_MS });
     try {
+      const args = execArguments({ id, processFile, pidFile, consoleSocket: io.consolePath });
+      yield* this.#call(args, { io, milliseconds: SLOW_MS });
       return this.#readPid(pidFile, "exec");
     } finally {
       removeFile(this.#options.kernel, pidFile);
