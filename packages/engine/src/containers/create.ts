@@ -2,7 +2,7 @@
 
 import { mkdirSync } from "node:fs";
 
-import { isTeuError, TeuError } from "@teu/base/errors";
+import { isTeuError } from "@teu/base/errors";
 import { cleanupScope, type Scope } from "@teu/base/scope";
 import type { Digest } from "@teu/image/digest";
 import type { ImageConfig } from "@teu/specs/image";
@@ -12,6 +12,7 @@ import { addContainer, type ContainerRow } from "../store/container-rows.ts";
 import { addWorkspace } from "../store/layer-rows.ts";
 import type { ContainerContext } from "./context.ts";
 import type { CreatedContainer, CreateOptions } from "./create-options.ts";
+import { diskError } from "./disk-error.ts";
 import { discardContainer } from "./settle.ts";
 import { checkContainerName, newContainerId, randomName } from "./settings/names.ts";
 import { resolveSettings } from "./settings/resolve-settings.ts";
@@ -46,7 +47,7 @@ export async function createContainer(
     makeWorkspace(context.snapshots.context, workspaceOf(context.snapshots.context, id, image.chainId));
   } catch (error) {
     await discardContainer(cleanupScope(scope), context, id, true);
-    throw diskError(error);
+    throw diskError("create container", error);
   }
   return { id, name: row.name, warnings };
 }
@@ -72,10 +73,3 @@ function addNamed(scope: Scope, context: ContainerContext, base: Omit<ContainerR
     }
   }
 }
-
-function diskError(error: unknown): unknown {
-  const errno = (error as NodeJS.ErrnoException).code;
-  if (errno !== "ENOSPC" && errno !== "EDQUOT") return error;
-  return new TeuError({ code: "exhausted", op: "create container", message: "no space left on the file system of --root", cause: error });
-}
-

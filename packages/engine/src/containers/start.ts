@@ -13,6 +13,7 @@ import type { ContainerRow } from "../store/container-rows.ts";
 import { releaseNetwork } from "../store/network-rows.ts";
 import type { AttachOptions, StreamSession } from "./containers.ts";
 import type { ContainerContext } from "./context.ts";
+import { diskError } from "./disk-error.ts";
 import { findContainer } from "./find.ts";
 import { prepareStart } from "./prepare-start.ts";
 import { endContainer, isOver, lockContainer, settle } from "./settle.ts";
@@ -62,7 +63,7 @@ async function spawnWithNetwork(scope: Scope, context: ContainerContext, row: Co
     } catch (error) {
       await undoStart(scope, context, row);
       const portTaken = isTeuError(error, "conflict") && error.op === "publish port";
-      if (!(portTaken && chosen && attempt < PORT_TRIES)) throw error;
+      if (!(portTaken && chosen && attempt < PORT_TRIES)) throw diskError("start container", error);
     }
   }
 }

@@ -11,6 +11,7 @@ import type { Digest } from "@teu/image/digest";
 import { GONE, moveAway, removeMoved, scratchOwner } from "../snapshots/directory.ts";
 import type { Database } from "../store/database.ts";
 import { collectBlobs, collectLayers } from "../store/garbage.ts";
+import { endOwedLeases } from "../store/hold-lease.ts";
 import { deleteWorkspace, getLayer, getWorkspace, orphanedWorkspaces } from "../store/layer-rows.ts";
 import { expireLeases } from "../store/lease-rows.ts";
 import { ownerAlive } from "../store/owner.ts";
@@ -34,6 +35,7 @@ export interface Collected {
 /** Collects everything that nothing needs. */
 export async function collectGarbage(scope: Scope, context: CollectContext): Promise<Collected> {
   const { db } = context;
+  endOwedLeases(db);
   expireLeases(db, scope.now());
   for (const key of orphanedWorkspaces(db)) deleteWorkspace(db, key);
   const layers = sweepLayers(context);

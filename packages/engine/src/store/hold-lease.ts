@@ -19,6 +19,15 @@ export interface HeldLease extends Lease {
   readonly snapshots: OverlaySnapshots;
 }
 
+/** Leases that could not be ended when they should. */
+const owed: WeakMap<Database, readonly string[]> = new WeakMap();
+
+/** Ends what could not be ended before. Call before collecting. */
+export function endOwedLeases(db: Database): void {
+  for (const id of owed.get(db) ?? []) deleteLease(db, id);
+  owed.delete(db);
+}
+
 /** Takes a lease. Dispose it once rows refer to what was made. */
 export function holdLease(scope: Scope, db: Database, paths: EnginePaths, store: ContentStore): HeldLease {
   const id = addLease(db, scope.now());
@@ -43,6 +52,14 @@ export function holdLease(scope: Scope, db: Database, paths: EnginePaths, store:
   return {
     id, content,
     snapshots: new OverlaySnapshots({ db, paths, content, keep: (chainId) => keep("layer", chainId) }),
-    [Symbol.asyncDispose]: async () => deleteLease(db, id),
+    [Symbol.asyncDispose]: async () => {
+      try {
+        deleteLease(db, id);
+      } catch (error) {
+        // Without room to write even that: it must not hide why the work failed.
+        scope.log.warn("cannot end lease", { id, error });
+        owed.set(db, [...(owed.get(db) ?? []), id]);
+      }
+    },
   };
 }
