@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { it } from "node:test";
+import { test } from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 
 import { type ErrorCode, isTeuError } from "@teu/base/errors";
@@ -177,7 +177,7 @@ const REFUSED: readonly { name: string; code: ErrorCode; text: RegExp; lower?: L
 ];
 
 for (const { name, code, text, lower, items } of REFUSED) {
-  it(`applyLayer: refuses ${name}`, async () => {
+  test(`applyLayer: refuses ${name}`, async () => {
     await using stack = await withVictim();
     if (lower !== undefined) await stack.add(lower);
     const target = stack.path("t");
@@ -237,7 +237,7 @@ const CONTAINED: readonly { name: string; lower?: LayerItem[]; items: LayerItem[
 ];
 
 for (const { name, lower, items, inside } of CONTAINED) {
-  it(`applyLayer: stays inside with ${name}`, async () => {
+  test(`applyLayer: stays inside with ${name}`, async () => {
     await using stack = await withVictim();
     if (lower !== undefined) await stack.add(lower);
     await stack.add(items);
@@ -246,7 +246,7 @@ for (const { name, lower, items, inside } of CONTAINED) {
   });
 }
 
-it("applyLayer: whiteouts and opaque marks through a symlinked parent stay inside", async () => {
+test("applyLayer: whiteouts and opaque marks through a symlinked parent stay inside", async () => {
   await using stack = await withVictim();
   await stack.add([
     { name: "etc", type: "symlink", linkName: "../../outside" },
@@ -258,7 +258,7 @@ it("applyLayer: whiteouts and opaque marks through a symlinked parent stay insid
   assert.equal(view.lookup("/outside/victim"), null);
 });
 
-it("applyLayer: AUFS' own files are passed over", async () => {
+test("applyLayer: AUFS' own files are passed over", async () => {
   await using stack = await LayerStack.make();
   await stack.add([
     { name: ".wh..wh.plnk/", mode: 0o700 },
@@ -269,7 +269,7 @@ it("applyLayer: AUFS' own files are passed over", async () => {
   assert.deepEqual(readdirSync(stack.top), ["a"]);
 });
 
-it("applyLayer: overlayfs' attributes never come from a layer", async () => {
+test("applyLayer: overlayfs' attributes never come from a layer", async () => {
   await using stack = await LayerStack.make();
   const xattrs = new Map(
     ["trusted.overlay.redirect", "trusted.overlay.opaque", "user.overlay.opaque", "user.mine"].map((name) => [
@@ -287,7 +287,7 @@ it("applyLayer: overlayfs' attributes never come from a layer", async () => {
   assert.equal(getXattr(directory.fd, "l", "trusted.overlay.redirect"), null);
 });
 
-it("UnionView, applyLayer: a redirect in a lower directory is refused, not followed", async () => {
+test("UnionView, applyLayer: a redirect in a lower directory is refused, not followed", async () => {
   await using stack = await LayerStack.make();
   await stack.add([{ name: "secret/key", content: "s" }]);
   await stack.add([{ name: "d/" }]);
@@ -302,7 +302,7 @@ it("UnionView, applyLayer: a redirect in a lower directory is refused, not follo
   await assert.rejects(stack.add([{ name: "d/x" }]), (error) => isTeuError(error, "unsupported"));
 });
 
-it("applyLayer: corrupt for lies about digest, DiffID and size, with nothing left", async () => {
+test("applyLayer: corrupt for lies about digest, DiffID and size, with nothing left", async () => {
   const tar = layerTar([{ name: "a", content: "b" }]);
   const other = digestOf("other");
   for (const [more, text] of [
@@ -324,7 +324,7 @@ it("applyLayer: corrupt for lies about digest, DiffID and size, with nothing lef
   }
 });
 
-it("applyLayer: an endless body ends at the declared size", async () => {
+test("applyLayer: an endless body ends at the declared size", async () => {
   await using stack = await LayerStack.make();
   let given = 0;
   async function* endless(): AsyncIterable<Uint8Array> {
@@ -350,7 +350,7 @@ it("applyLayer: an endless body ends at the declared size", async () => {
   assert.ok(!existsSync(target));
 });
 
-it("applyLayer: bombs stop at the ratio and at the size, in gzip, in many members, in zstd", async () => {
+test("applyLayer: bombs stop at the ratio and at the size, in gzip, in many members, in zstd", async () => {
   const zeros = Buffer.concat([
     encodeTarHeader(tarEntry({ type: "file", name: "zeros", size: 64 << 20 })),
     Buffer.alloc(64 << 20),
@@ -375,7 +375,7 @@ it("applyLayer: bombs stop at the ratio and at the size, in gzip, in many member
   }
 });
 
-it("applyLayer: too many entries, too large headers", async () => {
+test("applyLayer: too many entries, too large headers", async () => {
   await using stack = await LayerStack.make();
   const many = Array.from({ length: 101 }, (_, i) => ({ name: `f${i}` }));
   await assert.rejects(stack.add(many, { limits: { entries: 100 } }), (error) => isTeuError(error, "exhausted"));
@@ -390,7 +390,7 @@ it("applyLayer: too many entries, too large headers", async () => {
   assert.deepEqual(readdirSync(stack.directory), []);
 });
 
-it("applyLayer: bytes after the compressed data, or the data cut short", async () => {
+test("applyLayer: bytes after the compressed data, or the data cut short", async () => {
   const tar = layerTar([{ name: "a", content: "b" }]);
   for (const blob of [
     Buffer.concat([gzipSync(tar), Buffer.from("garbage")]),
@@ -406,7 +406,7 @@ it("applyLayer: bytes after the compressed data, or the data cut short", async (
   }
 });
 
-it("applyLayer: disk full is exhausted, and leaves nothing", async () => {
+test("applyLayer: disk full is exhausted, and leaves nothing", async () => {
   await using stack = await LayerStack.make();
   const { execFileSync } = await import("node:child_process");
   mkdirSync(stack.path("small"));
@@ -422,7 +422,7 @@ it("applyLayer: disk full is exhausted, and leaves nothing", async () => {
   }
 });
 
-it("applyLayer: a source that fails is not renamed to something else", async () => {
+test("applyLayer: a source that fails is not renamed to something else", async () => {
   await using stack = await LayerStack.make();
   const failure = new Error("connection lost");
   async function* broken(): AsyncIterable<Uint8Array> {

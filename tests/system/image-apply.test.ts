@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { existsSync, lstatSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { it } from "node:test";
+import { test } from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 
 import { isTeuError } from "@teu/base/errors";
@@ -49,7 +49,7 @@ function merged(stack: LayerStack): string[] {
   return lines;
 }
 
-it("applyLayer: every kind of entry with all its attributes", async () => {
+test("applyLayer: every kind of entry with all its attributes", async () => {
   await using stack = await LayerStack.make();
   const common = { uid: 1000, gid: 2000, mtimeNs: NS };
   const applied = await stack.add([
@@ -97,7 +97,7 @@ it("applyLayer: every kind of entry with all its attributes", async () => {
   assert.equal(find("/long"), "/long 40755 0:0 t=0");
 });
 
-it("applyLayer: digests and sizes of blob and content, plain, gzip and zstd", async () => {
+test("applyLayer: digests and sizes of blob and content, plain, gzip and zstd", async () => {
   const tar = layerTar([{ name: "a", content: "b".repeat(100_000) }]);
   for (const [mediaType, blob] of [
     [MEDIA_TYPES.layer, tar],
@@ -123,14 +123,14 @@ it("applyLayer: digests and sizes of blob and content, plain, gzip and zstd", as
   }
 });
 
-it("applyLayer: a sha512 DiffID is verified as such", async () => {
+test("applyLayer: a sha512 DiffID is verified as such", async () => {
   await using stack = await LayerStack.make();
   const tar = layerTar([{ name: "a" }]);
   const applied = await stack.add(tar, { expectedDiffId: digestOf(tar, "sha512") });
   assert.equal(applied.diffId, digestOf(tar, "sha512"));
 });
 
-it("applyLayer: whiteouts hide lower entries only, wherever they stand in the archive", async () => {
+test("applyLayer: whiteouts hide lower entries only, wherever they stand in the archive", async () => {
   await using stack = await LayerStack.make();
   await stack.add([
     { name: "dir/" },
@@ -155,7 +155,7 @@ it("applyLayer: whiteouts hide lower entries only, wherever they stand in the ar
   assert.deepEqual(merged(stack), ["/dir/", "/dir/both=2", "/dir/other=2", "/dir/stays=1"]);
 });
 
-it("applyLayer: opaque marks hide lower children whatever their place", async () => {
+test("applyLayer: opaque marks hide lower children whatever their place", async () => {
   for (const order of ["first", "last"]) {
     await using stack = await LayerStack.make();
     await stack.add([
@@ -173,7 +173,7 @@ it("applyLayer: opaque marks hide lower children whatever their place", async ()
   }
 });
 
-it("applyLayer: an opaque root hides everything below, entry by entry", async () => {
+test("applyLayer: an opaque root hides everything below, entry by entry", async () => {
   await using stack = await LayerStack.make();
   await stack.add([
     { name: "a", content: "1" },
@@ -184,7 +184,7 @@ it("applyLayer: an opaque root hides everything below, entry by entry", async ()
   assert.deepEqual(merged(stack), ["/d/", "/d/new=2", "/e/", "/e/new=2"]);
 });
 
-it("applyLayer: a directory deleted and made again in one layer shows nothing of the lower one", async () => {
+test("applyLayer: a directory deleted and made again in one layer shows nothing of the lower one", async () => {
   for (const items of [
     [{ name: ".wh.dir" }, { name: "dir/" }, { name: "dir/new", content: "2" }],
     [{ name: "dir/" }, { name: "dir/new", content: "2" }, { name: ".wh.dir" }],
@@ -198,7 +198,7 @@ it("applyLayer: a directory deleted and made again in one layer shows nothing of
   }
 });
 
-it("applyLayer: an entry replaces whatever has its name, but directories merge", async () => {
+test("applyLayer: an entry replaces whatever has its name, but directories merge", async () => {
   const kinds = {
     file: { name: "x", content: "new" },
     symlink: { name: "x", type: "symlink", linkName: "target" },
@@ -229,7 +229,7 @@ it("applyLayer: an entry replaces whatever has its name, but directories merge",
   }
 });
 
-it("applyLayer: what lies below a replaced directory is gone, and its time is not set afterwards", async () => {
+test("applyLayer: what lies below a replaced directory is gone, and its time is not set afterwards", async () => {
   await using stack = await LayerStack.make();
   await stack.add([
     { name: "a/b/", mtimeNs: NS },
@@ -242,7 +242,7 @@ it("applyLayer: what lies below a replaced directory is gone, and its time is no
   assert.equal(describeTree(stack.top)[1], `/a 40755 0:0 t=${NS} trusted.overlay.opaque=79`);
 });
 
-it("applyLayer: parents come from lower layers, symlinks inside the image are followed", async () => {
+test("applyLayer: parents come from lower layers, symlinks inside the image are followed", async () => {
   await using stack = await LayerStack.make();
   await stack.add([
     { name: "usr/bin/", mode: 0o711, uid: 7, gid: 8, mtimeNs: NS, xattrs: new Map([["user.mark", Buffer.from("m")]]) },
@@ -275,7 +275,7 @@ it("applyLayer: parents come from lower layers, symlinks inside the image are fo
   ]);
 });
 
-it("applyLayer: a lower symlink may be replaced by a directory or file", async () => {
+test("applyLayer: a lower symlink may be replaced by a directory or file", async () => {
   await using stack = await LayerStack.make();
   await stack.add([
     { name: "real/file", content: "1" },
@@ -286,14 +286,14 @@ it("applyLayer: a lower symlink may be replaced by a directory or file", async (
   assert.deepEqual(merged(stack), ["/l2=2", "/link/", "/link/own=2", "/real/", "/real/file=1"]);
 });
 
-it("applyLayer: the root takes the lower root's attributes unless the layer says otherwise", async () => {
+test("applyLayer: the root takes the lower root's attributes unless the layer says otherwise", async () => {
   await using stack = await LayerStack.make();
   await stack.add([{ name: "./", type: "directory", mode: 0o700, uid: 3, gid: 4, mtimeNs: NS }]);
   await stack.add([{ name: "f" }]);
   assert.equal(describeTree(stack.top)[0], `/ 40700 3:4 t=${NS}`);
 });
 
-it("applyLayer: hard links to lower files, through symlinked parents, and before their target", async () => {
+test("applyLayer: hard links to lower files, through symlinked parents, and before their target", async () => {
   await using stack = await LayerStack.make();
   await stack.add([
     {
@@ -325,7 +325,7 @@ it("applyLayer: hard links to lower files, through symlinked parents, and before
   assert.equal(readlinkSync(join(stack.top, "symhard")), "somewhere");
 });
 
-it("applyLayer: sparse files keep their holes", async () => {
+test("applyLayer: sparse files keep their holes", async () => {
   await using stack = await LayerStack.make();
   using directory = openDirectory(stack.directory);
   const { execFileSync } = await import("node:child_process");
@@ -359,7 +359,7 @@ it("applyLayer: sparse files keep their holes", async () => {
   }
 });
 
-it("applyLayer: conflict when the target is not empty, unsupported for what is no layer", async () => {
+test("applyLayer: conflict when the target is not empty, unsupported for what is no layer", async () => {
   await using stack = await LayerStack.make();
   await stack.add([{ name: "a" }]);
   await assert.rejects(stack.add([{ name: "b" }], { target: stack.top }), (error) => isTeuError(error, "conflict"));
@@ -372,7 +372,7 @@ it("applyLayer: conflict when the target is not empty, unsupported for what is n
   );
 });
 
-it("applyLayer: cancelled leaves no directory", async () => {
+test("applyLayer: cancelled leaves no directory", async () => {
   await using stack = await LayerStack.make();
   const controller = new AbortController();
   const tar = layerTar(Array.from({ length: 50 }, (_, i) => ({ name: `f${i}`, content: "x".repeat(10_000) })));
@@ -396,7 +396,7 @@ it("applyLayer: cancelled leaves no directory", async () => {
   assert.ok(!existsSync(target));
 });
 
-it("UnionView: attributes without overlayfs' own", async () => {
+test("UnionView: attributes without overlayfs' own", async () => {
   await using stack = await LayerStack.make();
   await stack.add([{ name: "d/old", content: "1" }]);
   await stack.add([{ name: "d/" }, { name: "d/.wh..wh..opq" }, { name: "d/f", content: "2" }]);

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync } from "node:fs";
-import { it } from "node:test";
+import { test } from "node:test";
 
 import { isTeuError } from "@teu/base/errors";
 import { openDirectory } from "@teu/files/open";
@@ -85,7 +85,7 @@ const SCRIPT = `
   touch -h -d '2001-02-03 04:05:06.789' dangling; mv dir/b dir/moved; mkdir -p many; for i in 1 2 3 4 5 6 7 8 9; do echo $i > many/$i; done
 `;
 
-it("diffOverlay: what was to be seen in the overlay is to be seen after unpacking its layer", async () => {
+test("diffOverlay: what was to be seen in the overlay is to be seen after unpacking its layer", async () => {
   await using stack = await base();
   const { upper, seen } = change(stack, SCRIPT);
   const tar = await diff(stack, upper);
@@ -93,7 +93,7 @@ it("diffOverlay: what was to be seen in the overlay is to be seen after unpackin
   assert.deepEqual(see(stack), seen);
 });
 
-it("diffOverlay: whiteouts, opaque marks only where they hide something, hard links once", async () => {
+test("diffOverlay: whiteouts, opaque marks only where they hide something, hard links once", async () => {
   await using stack = await base();
   const { upper } = change(stack, SCRIPT);
   const names = entriesOf(await diff(stack, upper)).map(({ name, type, linkName }) =>
@@ -115,7 +115,7 @@ it("diffOverlay: whiteouts, opaque marks only where they hide something, hard li
   );
 });
 
-it("diffOverlay: same tree, same bytes; latestNs cuts later times", async () => {
+test("diffOverlay: same tree, same bytes; latestNs cuts later times", async () => {
   await using stack = await base();
   const { upper } = change(stack, SCRIPT);
   const one = await diff(stack, upper);
@@ -125,7 +125,7 @@ it("diffOverlay: same tree, same bytes; latestNs cuts later times", async () => 
   assert.ok(times.every((time) => time <= latestNs) && times.includes(latestNs) && times.includes(1_500_000_000n));
 });
 
-it("diffOverlay: an untouched upper directory is an empty layer, sockets are left out", async () => {
+test("diffOverlay: an untouched upper directory is an empty layer, sockets are left out", async () => {
   await using stack = await base();
   const { upper } = change(
     stack,
@@ -135,7 +135,7 @@ it("diffOverlay: an untouched upper directory is an empty layer, sockets are lef
   assert.equal((await diff(stack, upper)).length, 1024);
 });
 
-it("diffOverlay: unsupported for renamed directories, content left below, and .wh. names", async () => {
+test("diffOverlay: unsupported for renamed directories, content left below, and .wh. names", async () => {
   const cases: readonly [string, string, (upper: string) => void][] = [
     ["redirect_dir=on,metacopy=off", "mv dir moved", () => {}],
     ["redirect_dir=on,metacopy=on", "chmod 777 file", () => {}],
@@ -157,7 +157,7 @@ it("diffOverlay: unsupported for renamed directories, content left below, and .w
   }
 });
 
-it("packLayer: a blob in the store, its DiffID, and back", async () => {
+test("packLayer: a blob in the store, its DiffID, and back", async () => {
   for (const compression of ["none", "gzip", "zstd"] as const) {
     await using stack = await base();
     const { upper, seen } = change(stack, SCRIPT);
@@ -173,7 +173,7 @@ it("packLayer: a blob in the store, its DiffID, and back", async () => {
   }
 });
 
-it("packLayer: a failing source leaves nothing in the store", async () => {
+test("packLayer: a failing source leaves nothing in the store", async () => {
   await using stack = await base();
   const store = new MemoryContentStore();
   async function* broken(): AsyncIterable<Uint8Array> {

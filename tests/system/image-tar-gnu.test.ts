@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { it } from "node:test";
+import { test } from "node:test";
 
 import fc from "fast-check";
 
@@ -148,7 +148,7 @@ function tree1(path: string): string[] {
   return describeTree(path).slice(1);
 }
 
-it("tar writer: GNU tar reads what we write as the tree that we read", async () => {
+test("tar writer: GNU tar reads what we write as the tree that we read", async () => {
   await fc.assert(
     fc.asyncProperty(tree, fc.integer({ min: 1, max: 3000 }), async (items, chunk) => {
       await using scratch = new Scratch();
@@ -165,7 +165,7 @@ it("tar writer: GNU tar reads what we write as the tree that we read", async () 
   );
 });
 
-it("tar reader: we read what GNU tar writes, in each of its formats", async () => {
+test("tar reader: we read what GNU tar writes, in each of its formats", async () => {
   const formats = [["--format=posix"], ["--format=gnu"], ["--format=posix", "-S"], ["--format=gnu", "-S"]];
   await fc.assert(
     fc.asyncProperty(tree, fc.constantFrom(...formats), async (items, format) => {
@@ -186,7 +186,7 @@ it("tar reader: we read what GNU tar writes, in each of its formats", async () =
   );
 });
 
-it("diffOverlay, applyLayer: a random tree survives the round trip to the last attribute", async () => {
+test("diffOverlay, applyLayer: a random tree survives the round trip to the last attribute", async () => {
   await fc.assert(
     fc.asyncProperty(tree, async (items) => {
       await using scratch = new Scratch();

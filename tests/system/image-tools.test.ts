@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { it } from "node:test";
+import { test } from "node:test";
 
 import { createScope } from "@teu/base/scope";
 import { removeTree } from "@teu/files/remove-tree";
@@ -102,7 +102,7 @@ async function blobCount(store: MemoryContentStore): Promise<number> {
   return count;
 }
 
-it("applyLayer: umoci unpacks the same image to the same tree", async () => {
+test("applyLayer: umoci unpacks the same image to the same tree", async () => {
   await using scratch = new Scratch();
   const store = new MemoryContentStore();
   const descriptor = await makeImage(store);
@@ -133,7 +133,7 @@ it("applyLayer: umoci unpacks the same image to the same tree", async () => {
   }
 });
 
-it("exportLayout, importLayout: skopeo copies our layout, and we read its copy, digests unchanged", async () => {
+test("exportLayout, importLayout: skopeo copies our layout, and we read its copy, digests unchanged", async () => {
   await using scratch = new Scratch();
   const store = new MemoryContentStore();
   const descriptor = await makeImage(store);
@@ -145,7 +145,7 @@ it("exportLayout, importLayout: skopeo copies our layout, and we read its copy, 
   assert.equal(await blobCount(back), 4);
 });
 
-it("writeArchive, loadArchive: skopeo reads our archive in both forms, and we read what it writes", async () => {
+test("writeArchive, loadArchive: skopeo reads our archive in both forms, and we read what it writes", async () => {
   await using scratch = new Scratch();
   const store = new MemoryContentStore();
   const descriptor = await makeImage(store);
@@ -167,7 +167,7 @@ it("writeArchive, loadArchive: skopeo reads our archive in both forms, and we re
   const back = new MemoryContentStore();
   const [old] = await loadArchive(scope, createReadStream(scratch.at("old.tar")), back);
   assert.deepEqual(old?.names, [name]);
-  const config = (await walkDescriptors(scope, back, old?.descriptor as Descriptor))[0];
+  const config = (await walkDescriptors(scope, back, old?.descriptor))[0];
   const theirs = JSON.parse(readFileSync(scratch.at("from-docker/index.json"), "utf8")) as { manifests: Descriptor[] };
   const manifest = JSON.parse(
     readFileSync(scratch.at(`from-docker/blobs/sha256/${theirs.manifests[0]?.digest.slice(7)}`), "utf8"),

@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
-import { type ErrorCode, TeuError } from "@teu/base/errors";
+import { type ErrorCode, isTeuError, TeuError } from "@teu/base/errors";
 
 /** The addon's functions; native/node/src has their contracts. An empty `path` means the descriptor itself. */
 export interface FilesAddon {
@@ -25,7 +25,13 @@ export interface FilesAddon {
   fchmodat(dirfd: number, path: string, mode: number, flags: number): void;
   fchmod(fd: number, mode: number): void;
   utimensat(
-    dirfd: number, path: string, atime: number, atimeNs: number, mtime: number, mtimeNs: number, flags: number,
+    dirfd: number,
+    path: string,
+    atime: number,
+    atimeNs: number,
+    mtime: number,
+    mtimeNs: number,
+    flags: number,
   ): void;
   futimens(fd: number, atime: number, atimeNs: number, mtime: number, mtimeNs: number): void;
   statx(dirfd: number, path: string, flags: number, out: Float64Array): boolean;
@@ -35,8 +41,14 @@ export interface FilesAddon {
   listXattrs(dirfd: number, path: string): string[];
   removeXattr(dirfd: number, path: string, name: string): boolean;
   writeNewFile(
-    dirfd: number, name: string, data: Uint8Array,
-    mode: number, uid: number, gid: number, mtime: number, mtimeNs: number,
+    dirfd: number,
+    name: string,
+    data: Uint8Array,
+    mode: number,
+    uid: number,
+    gid: number,
+    mtime: number,
+    mtimeNs: number,
   ): void;
   writeAll(fd: number, data: Uint8Array): void;
   copyRange(from: number, to: number, count: number): number;
@@ -80,7 +92,12 @@ function load(): FilesAddon {
     return createRequire(path)(path) as FilesAddon;
   } catch (cause) {
     throw new TeuError({
-      code: "unavailable", op: "load the file addon", subject: path, message: "it does not load", hint, cause,
+      code: "unavailable",
+      op: "load the file addon",
+      subject: path,
+      message: "it does not load",
+      hint,
+      cause,
     });
   }
 }
@@ -129,8 +146,9 @@ export function attempt<T>(op: string, path: string, call: (addon: FilesAddon) =
   }
 }
 
-/** A failed file call, of the addon or of node:fs, as TeuError; its errno is in `detail.errno`. */
+/** A failed file call, of the addon or of node:fs, as TeuError; its errno is in `detail.errno`. A TeuError stays itself. */
 export function fileError(op: string, path: string, error: unknown): TeuError {
+  if (isTeuError(error)) return error;
   const raw = error as { code?: unknown; message?: unknown; syscall?: unknown };
   const errno = typeof raw.code === "string" ? raw.code : "";
   const [first, second] = String(raw.message ?? error).split(": ");
@@ -138,7 +156,9 @@ export function fileError(op: string, path: string, error: unknown): TeuError {
   const message = (first === errno ? second?.split(", ")[0] : second) ?? String(raw.message ?? error);
   const syscall = typeof raw.syscall === "string" ? raw.syscall : (first ?? "");
   return new TeuError({
-    code: CODES[errno] ?? "internal", op, subject: path,
+    code: CODES[errno] ?? "internal",
+    op,
+    subject: path,
     message: errno === "" ? message : `${message} (${errno})`,
     detail: { errno, syscall, path },
   });

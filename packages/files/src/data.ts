@@ -17,9 +17,7 @@ export interface NewFile {
  */
 export function writeNewFile(dirfd: number, name: string, data: Uint8Array, file: NewFile): void {
   const [mtime, rest] = splitTime(file.mtimeNs);
-  attempt("write", name, (addon) =>
-    addon.writeNewFile(dirfd, name, data, file.mode, file.uid, file.gid, mtime, rest),
-  );
+  attempt("write", name, (addon) => addon.writeNewFile(dirfd, name, data, file.mode, file.uid, file.gid, mtime, rest));
 }
 
 /** Writes everything at the descriptor's position. */

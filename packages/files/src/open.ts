@@ -1,7 +1,14 @@
 // Opening by directory descriptor with openat2's promises about where a path may lead.
 
 import { attempt } from "./addon.ts";
-import { AT_FDCWD, O_DIRECTORY, O_RDONLY, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_XDEV } from "./constants.ts";
+import {
+  AT_FDCWD,
+  O_DIRECTORY,
+  O_RDONLY,
+  RESOLVE_IN_ROOT,
+  RESOLVE_NO_MAGICLINKS,
+  RESOLVE_NO_XDEV,
+} from "./constants.ts";
 
 /** What a walk inside an untrusted tree needs: never leaves it, no magic links, no other file system. */
 export const RESOLVE_INSIDE: number = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;

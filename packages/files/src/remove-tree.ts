@@ -4,7 +4,15 @@
 import type { Scope } from "@teu/base/scope";
 
 import { attempt, errnoOf } from "./addon.ts";
-import { AT_FDCWD, AT_REMOVEDIR, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, RESOLVE_BENEATH, RESOLVE_NO_XDEV } from "./constants.ts";
+import {
+  AT_FDCWD,
+  AT_REMOVEDIR,
+  O_DIRECTORY,
+  O_NOFOLLOW,
+  O_RDONLY,
+  RESOLVE_BENEATH,
+  RESOLVE_NO_XDEV,
+} from "./constants.ts";
 import { DT_DIR, DT_UNKNOWN, readDir } from "./entries.ts";
 import { closeFd, openat2 } from "./open.ts";
 

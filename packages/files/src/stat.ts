@@ -54,7 +54,10 @@ export function statAt(dirfd: number, path: string, flags: number = AT_SYMLINK_N
   const found = lookupAt(dirfd, path, flags);
   if (found !== null) return found;
   throw new TeuError({
-    code: "not-found", op: "stat", subject: path, message: "no such file or directory (ENOENT)",
+    code: "not-found",
+    op: "stat",
+    subject: path,
+    message: "no such file or directory (ENOENT)",
     detail: { errno: "ENOENT", syscall: "statx", path },
   });
 }
@@ -66,8 +69,16 @@ export function fstat(fd: number): Stat {
 
 /** The file system that `fd` is on. */
 export function fstatfs(fd: number): FileSystemStat {
-  const [type = 0, blockSize = 0, blocks = 0, blocksFree = 0, blocksAvailable = 0, inodes = 0, inodesFree = 0, flags = 0] =
-    attempt("statfs", `fd ${fd}`, (addon) => addon.fstatfs(fd));
+  const [
+    type = 0,
+    blockSize = 0,
+    blocks = 0,
+    blocksFree = 0,
+    blocksAvailable = 0,
+    inodes = 0,
+    inodesFree = 0,
+    flags = 0,
+  ] = attempt("statfs", `fd ${fd}`, (addon) => addon.fstatfs(fd));
   return { type, blockSize, blocks, blocksFree, blocksAvailable, inodes, inodesFree, flags };
 }
 

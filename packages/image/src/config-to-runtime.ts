@@ -69,7 +69,9 @@ export function processArgs(
   const args = [...entrypoint, ...command];
   if (args.length > 0 && args[0] !== "") return args;
   throw new TeuError({
-    code: "invalid", op: "run image", message: "no command: the image names none",
+    code: "invalid",
+    op: "run image",
+    message: "no command: the image names none",
     hint: "name a command after the image, or an entrypoint",
   });
 }
@@ -99,7 +101,9 @@ export function annotationsFromImage(image: ImageConfig): Record<string, string>
     "org.opencontainers.image.stopSignal": config?.StopSignal,
     "org.opencontainers.image.exposedPorts": keysText(config?.ExposedPorts),
   };
-  const known = Object.entries(implied).filter((pair): pair is [string, string] => pair[1] !== undefined && pair[1] !== "");
+  const known = Object.entries(implied).filter(
+    (pair): pair is [string, string] => pair[1] !== undefined && pair[1] !== "",
+  );
   return { ...Object.fromEntries(known), ...config?.Labels };
 }
 

@@ -1,7 +1,7 @@
 // The contract of a content store as tests: every implementation runs them against itself.
 
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { describe, test } from "node:test";
 
 import { isTeuError } from "@teu/base/errors";
 import { createScope } from "@teu/base/scope";
@@ -41,14 +41,14 @@ export function contentStoreSuite(name: string, make: () => Promise<StoreUnderTe
 }
 
 function readingTests(make: () => Promise<StoreUnderTest>): void {
-  it("info: null when absent, digest and size when present", async () => {
+  test("info: null when absent, digest and size when present", async () => {
     await using made = await make();
     assert.equal(await made.store.info(scope, HELLO_DIGEST), null);
     await put(made.store, HELLO);
     assert.deepEqual(await made.store.info(scope, HELLO_DIGEST), { digest: HELLO_DIGEST, size: HELLO.length });
   });
 
-  it("read: whole, in ranges, and empty", async () => {
+  test("read: whole, in ranges, and empty", async () => {
     await using made = await make();
     await put(made.store, HELLO);
     const read = async (range?: { offset?: number; length?: number }): Promise<string> => {
@@ -65,7 +65,7 @@ function readingTests(make: () => Promise<StoreUnderTest>): void {
     }
   });
 
-  it("read, readAll: not-found when absent", async () => {
+  test("read, readAll: not-found when absent", async () => {
     await using made = await make();
     const read = async (): Promise<void> => {
       for await (const _ of made.store.read(scope, ABSENT)) assert.fail("a chunk of nothing");
@@ -74,24 +74,23 @@ function readingTests(make: () => Promise<StoreUnderTest>): void {
     await assert.rejects(made.store.readAll(scope, ABSENT, 10), (error) => isTeuError(error, "not-found"));
   });
 
-  it("readAll: exhausted when larger than the limit", async () => {
+  test("readAll: exhausted when larger than the limit", async () => {
     await using made = await make();
     await put(made.store, HELLO);
     assert.deepEqual(Buffer.from(await made.store.readAll(scope, HELLO_DIGEST, HELLO.length)), HELLO);
-    await assert.rejects(
-      made.store.readAll(scope, HELLO_DIGEST, HELLO.length - 1),
-      (error) => isTeuError(error, "exhausted"),
+    await assert.rejects(made.store.readAll(scope, HELLO_DIGEST, HELLO.length - 1), (error) =>
+      isTeuError(error, "exhausted"),
     );
   });
 
-  it("read: what the reader does to its chunk does not change the blob", async () => {
+  test("read: what the reader does to its chunk does not change the blob", async () => {
     await using made = await make();
     await put(made.store, HELLO);
     for await (const chunk of made.store.read(scope, HELLO_DIGEST)) chunk.fill(0);
     assert.deepEqual(Buffer.from(await made.store.readAll(scope, HELLO_DIGEST, 100)), HELLO);
   });
 
-  it("list, delete: all blobs, and one fewer", async () => {
+  test("list, delete: all blobs, and one fewer", async () => {
     await using made = await make();
     const other = await put(made.store, Buffer.from("other"));
     await put(made.store, HELLO);
@@ -101,7 +100,7 @@ function readingTests(make: () => Promise<StoreUnderTest>): void {
     assert.deepEqual(await digests(made.store), [HELLO_DIGEST]);
   });
 
-  it("every call: cancelled when the scope has ended", async () => {
+  test("every call: cancelled when the scope has ended", async () => {
     await using made = await make();
     const ended = createScope({ signal: AbortSignal.abort() });
     await assert.rejects(made.store.info(ended, ABSENT), (error) => isTeuError(error, "cancelled"));
@@ -110,7 +109,7 @@ function readingTests(make: () => Promise<StoreUnderTest>): void {
 }
 
 function writingTests(make: () => Promise<StoreUnderTest>): void {
-  it("commit: many chunks, reused buffers, sha512, the empty blob", async () => {
+  test("commit: many chunks, reused buffers, sha512, the empty blob", async () => {
     await using made = await make();
     const content = Buffer.alloc(3_000_000, "0123456789abcdef!");
     await using ingest = await made.store.ingest(scope, "chunks");
@@ -132,7 +131,7 @@ function writingTests(make: () => Promise<StoreUnderTest>): void {
     assert.equal((await made.store.readAll(scope, digestOf(""), 0)).length, 0);
   });
 
-  it("commit: corrupt when digest or size differ, and nothing is visible then", async () => {
+  test("commit: corrupt when digest or size differ, and nothing is visible then", async () => {
     await using made = await make();
     const cases = [
       { at: "start", expected: { digest: ABSENT } },
@@ -146,7 +145,8 @@ function writingTests(make: () => Promise<StoreUnderTest>): void {
       await ingest.write(HELLO);
       await assert.rejects(
         ingest.commit(at === "commit" ? expected : {}),
-        (error) => isTeuError(error, "corrupt"), JSON.stringify(expected),
+        (error) => isTeuError(error, "corrupt"),
+        JSON.stringify(expected),
       );
     }
     assert.deepEqual(await digests(made.store), []);
@@ -154,14 +154,14 @@ function writingTests(make: () => Promise<StoreUnderTest>): void {
     assert.equal(again.offset, 0, "refused bytes must not be continued");
   });
 
-  it("write: corrupt as soon as there is more than declared", async () => {
+  test("write: corrupt as soon as there is more than declared", async () => {
     await using made = await make();
     await using ingest = await made.store.ingest(scope, "endless", { size: 10 });
     await ingest.write(Buffer.alloc(10));
     await assert.rejects(ingest.write(Buffer.alloc(1)), (error) => isTeuError(error, "corrupt"));
   });
 
-  it("abort, dispose: leave nothing, and end the ingest", async () => {
+  test("abort, dispose: leave nothing, and end the ingest", async () => {
     await using made = await make();
     const ingest = await made.store.ingest(scope, "gone");
     await ingest.write(HELLO);
@@ -172,7 +172,7 @@ function writingTests(make: () => Promise<StoreUnderTest>): void {
     assert.deepEqual(await digests(made.store), []);
   });
 
-  it("ingest: several writers of one digest all succeed", async () => {
+  test("ingest: several writers of one digest all succeed", async () => {
     await using made = await make();
     const content = Buffer.alloc(2_000_000, "same");
     const found = await Promise.all([1, 2, 3, 4].map(() => put(made.store, content)));
@@ -180,7 +180,7 @@ function writingTests(make: () => Promise<StoreUnderTest>): void {
     assert.deepEqual(await digests(made.store), [digestOf(content)]);
   });
 
-  it("ingest: keys are names, not paths", async () => {
+  test("ingest: keys are names, not paths", async () => {
     await using made = await make();
     await using ingest = await made.store.ingest(scope, "../../etc/passwd\0", { resume: true });
     await ingest.write(HELLO);
@@ -189,7 +189,7 @@ function writingTests(make: () => Promise<StoreUnderTest>): void {
 }
 
 function resumeTests(make: () => Promise<StoreUnderTest>): void {
-  it("resume: continues where the last one was disposed", async () => {
+  test("resume: continues where the last one was disposed", async () => {
     await using made = await make();
     {
       await using first = await made.store.ingest(scope, "part", { resume: true });
@@ -203,7 +203,7 @@ function resumeTests(make: () => Promise<StoreUnderTest>): void {
     assert.equal(third.offset, 0, "committed bytes are not continued");
   });
 
-  it("resume: abort drops what was kept, and without resume nothing is kept", async () => {
+  test("resume: abort drops what was kept, and without resume nothing is kept", async () => {
     await using made = await make();
     {
       await using first = await made.store.ingest(scope, "part", { resume: true });
@@ -219,7 +219,7 @@ function resumeTests(make: () => Promise<StoreUnderTest>): void {
     assert.equal(last.offset, 0);
   });
 
-  it("resume: a second one with the same key starts empty while the first is at work", async () => {
+  test("resume: a second one with the same key starts empty while the first is at work", async () => {
     await using made = await make();
     await using first = await made.store.ingest(scope, "part", { resume: true });
     await first.write(HELLO.subarray(0, 3));

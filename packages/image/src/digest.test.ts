@@ -1,33 +1,73 @@
 // Digests: grammar, registered algorithms, computation.
 
 import assert from "node:assert/strict";
-import { it } from "node:test";
+import { test } from "node:test";
 
 import { isTeuError } from "@teu/base/errors";
 
-import { createDigester, digestAlgorithm, digestEncoded, digestOf, isDigest, parseDigest, shortDigest } from "./digest.ts";
+import {
+  createDigester,
+  digestAlgorithm,
+  digestEncoded,
+  digestOf,
+  isDigest,
+  parseDigest,
+  shortDigest,
+} from "./digest.ts";
 
 const HEX = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
 
-it("parseDigest: takes registered and unknown algorithms that fit the grammar", () => {
-  const good = [`sha256:${HEX}`, `sha512:${HEX}${HEX}`, `blake3:${HEX}`, "multihash+base58:QmRZxt2b1FVZPNqd8hsiykDL3TdBDeTSPX9Kv46HmX4Gx8", "a.b_c-d+e:x=_-Y"];
+test("parseDigest: takes registered and unknown algorithms that fit the grammar", () => {
+  const good = [
+    `sha256:${HEX}`,
+    `sha512:${HEX}${HEX}`,
+    `blake3:${HEX}`,
+    "multihash+base58:QmRZxt2b1FVZPNqd8hsiykDL3TdBDeTSPX9Kv46HmX4Gx8",
+    "a.b_c-d+e:x=_-Y",
+  ];
   for (const text of good) assert.equal(parseDigest(text), text);
 });
 
-it("parseDigest: invalid for everything else, paths above all", () => {
+test("parseDigest: invalid for everything else, paths above all", () => {
   const bad = [
-    "", ":", "sha256", "sha256:", `sha256:${HEX.slice(1)}`, `sha256:${HEX}0`, `sha256:${HEX.toUpperCase()}`, `SHA256:${HEX}`,
-    "sha256:../../etc/passwd", "../x:y", "sha256:..", "a/b:c", "x:a/b", "x:a.b", ".x:a", "x.:a", "x..y:a", "x:a\n", "x:a\0", `sha512:${HEX}`,
-    ` sha256:${HEX}`, `x:${"a".repeat(600)}`,
+    "",
+    ":",
+    "sha256",
+    "sha256:",
+    `sha256:${HEX.slice(1)}`,
+    `sha256:${HEX}0`,
+    `sha256:${HEX.toUpperCase()}`,
+    `SHA256:${HEX}`,
+    "sha256:../../etc/passwd",
+    "../x:y",
+    "sha256:..",
+    "a/b:c",
+    "x:a/b",
+    "x:a.b",
+    ".x:a",
+    "x.:a",
+    "x..y:a",
+    "x:a\n",
+    "x:a\0",
+    `sha512:${HEX}`,
+    ` sha256:${HEX}`,
+    `x:${"a".repeat(600)}`,
   ];
   for (const text of bad) {
-    assert.throws(() => parseDigest(text), (error) => isTeuError(error, "invalid"), text);
+    assert.throws(
+      () => parseDigest(text),
+      (error) => isTeuError(error, "invalid"),
+      text,
+    );
     assert.equal(isDigest(text), false);
   }
-  assert.throws(() => parseDigest(5 as never), (error) => isTeuError(error, "invalid"));
+  assert.throws(
+    () => parseDigest(5 as never),
+    (error) => isTeuError(error, "invalid"),
+  );
 });
 
-it("digestOf, createDigester: agree, and count", () => {
+test("digestOf, createDigester: agree, and count", () => {
   assert.equal(digestOf("{}"), `sha256:${HEX}`);
   const digester = createDigester("sha512");
   digester.update(Buffer.from("{"));
@@ -36,13 +76,17 @@ it("digestOf, createDigester: agree, and count", () => {
   assert.equal(digester.digest(), digestOf("{}", "sha512"));
 });
 
-it("createDigester: unsupported when it cannot be computed", () => {
+test("createDigester: unsupported when it cannot be computed", () => {
   for (const name of ["md5", "blake3", "", "constructor"]) {
-    assert.throws(() => createDigester(name), (error) => isTeuError(error, "unsupported"), name);
+    assert.throws(
+      () => createDigester(name),
+      (error) => isTeuError(error, "unsupported"),
+      name,
+    );
   }
 });
 
-it("digestAlgorithm, digestEncoded, shortDigest: the parts", () => {
+test("digestAlgorithm, digestEncoded, shortDigest: the parts", () => {
   const digest = parseDigest(`sha256:${HEX}`);
   assert.equal(digestAlgorithm(digest), "sha256");
   assert.equal(digestEncoded(digest), HEX);

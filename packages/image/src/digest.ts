@@ -91,8 +91,11 @@ export function digestOf(content: Uint8Array | string, algorithm: DigestAlgorith
 export function createDigester(algorithm: string = "sha256"): Digester {
   if (!isComputable(algorithm)) {
     throw new TeuError({
-      code: "unsupported", op: "compute digest", subject: algorithm,
-      message: "unknown digest algorithm", hint: "sha256 and sha512 can be verified here",
+      code: "unsupported",
+      op: "compute digest",
+      subject: algorithm,
+      message: "unknown digest algorithm",
+      hint: "sha256 and sha512 can be verified here",
     });
   }
   const hash = createHash(algorithm);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { it } from "node:test";
+import { test } from "node:test";
 
 import { isTeuError } from "@teu/base/errors";
 import { createScope } from "@teu/base/scope";
@@ -32,7 +32,7 @@ contentStoreSuite("DiskContentStore", async () => {
   };
 });
 
-it("DiskContentStore.read: corrupt when the file was changed behind its back", async () => {
+test("DiskContentStore.read: corrupt when the file was changed behind its back", async () => {
   await using directory = await temporary();
   const store = await DiskContentStore.open(directory.path);
   const digest = digestOf("content");
@@ -41,7 +41,7 @@ it("DiskContentStore.read: corrupt when the file was changed behind its back", a
   await assert.rejects(store.readAll(scope, digest, 100), (error) => isTeuError(error, "corrupt"));
 });
 
-it("DiskContentStore.path: the blob itself, read-only", async () => {
+test("DiskContentStore.path: the blob itself, read-only", async () => {
   await using directory = await temporary();
   const store = await DiskContentStore.open(directory.path);
   await using ingest = await store.ingest(scope, "key");
@@ -51,7 +51,7 @@ it("DiskContentStore.path: the blob itself, read-only", async () => {
   assert.equal((await stat(store.path(digest))).mode & 0o777, 0o444);
 });
 
-it("DiskContentStore.open: removes what killed writers left, keeps the living and the resumable", async () => {
+test("DiskContentStore.open: removes what killed writers left, keeps the living and the resumable", async () => {
   await using directory = await temporary();
   const first = await DiskContentStore.open(directory.path);
   const ingest = join(directory.path, "ingest");
@@ -68,7 +68,7 @@ it("DiskContentStore.open: removes what killed writers left, keeps the living an
   assert.equal((await living.commit()).digest, digestOf("still here"));
 });
 
-it("DiskContentStore.ingest: a longer leftover than declared is begun again", async () => {
+test("DiskContentStore.ingest: a longer leftover than declared is begun again", async () => {
   await using directory = await temporary();
   const store = await DiskContentStore.open(directory.path);
   {

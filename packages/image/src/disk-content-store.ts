@@ -20,7 +20,7 @@ import { FileLock } from "@teu/files/file-lock";
 import type { BlobInfo, BlobRange, ContentStore, Ingest, IngestOptions } from "./content-store.ts";
 import { DiskIngest } from "./disk-ingest.ts";
 import { type Digest, digestAlgorithm, digestEncoded, digestOf, isDigest } from "./digest.ts";
-import { blobNotFound, blobTooLarge, resolveRange } from "./internal/blob-rules.ts";
+import { blobNotFound, blobTooLarge, resolveRange, shortened } from "./internal/blob-rules.ts";
 import { BlobVerifier } from "./verified-stream.ts";
 
 /** Large reads: Node's default of 64 KiB costs twice the CPU per byte. */
@@ -79,7 +79,7 @@ export class DiskContentStore implements ContentStore {
     const { start, end } = resolveRange(digest, size, range);
     const whole = start === 0 && end === size;
     const verifier = whole ? new BlobVerifier("read blob", { digest }) : null;
-    for (let at = start; at < end; ) {
+    for (let at = start; at < end;) {
       scope.check("read blob");
       const chunk = await readChunk(file, digest, at, Math.min(READ_BYTES, end - at));
       verifier?.update(chunk);
@@ -183,7 +183,7 @@ async function readChunk(file: FileHandle, digest: Digest, at: number, length: n
   } catch (error) {
     throw fileError("read blob", digest, error);
   }
-  throw fileError("read blob", digest, new Error("file became shorter while it was read"));
+  throw shortened("read blob", digest);
 }
 
 async function modifiedAt(path: string): Promise<number> {

@@ -4,14 +4,14 @@
 import { type FileHandle, link, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
-import { isTeuError, TeuError } from "@teu/base/errors";
+import { TeuError } from "@teu/base/errors";
 import { fileError } from "@teu/files/addon";
 import type { FileLock } from "@teu/files/file-lock";
 import { syncDirectory } from "@teu/files/replace-file";
 
 import type { BlobInfo, ExpectedBlob, Ingest, IngestOptions } from "./content-store.ts";
 import type { Digest } from "./digest.ts";
-import { checkGrowth, ingestClosed } from "./internal/blob-rules.ts";
+import { checkGrowth, ingestClosed, shortened } from "./internal/blob-rules.ts";
 import { BlobVerifier } from "./verified-stream.ts";
 
 /** Chunks are gathered to this size: sockets give 64 KiB or less, and each write has a fixed price. */
@@ -54,7 +54,7 @@ export class DiskIngest implements Ingest {
       return ingest;
     } catch (error) {
       setup.lock[Symbol.dispose]();
-      throw isTeuError(error) ? error : fileError("write blob", setup.key, error);
+      throw fileError("write blob", setup.key, error);
     }
   }
 
@@ -86,7 +86,7 @@ export class DiskIngest implements Ingest {
       return { digest, size: this.#offset };
     } catch (error) {
       await this.#close(false);
-      throw isTeuError(error) ? error : fileError("commit blob", this.key, error);
+      throw fileError("commit blob", this.key, error);
     }
   }
 
@@ -123,9 +123,9 @@ export class DiskIngest implements Ingest {
 
   async #rehash(size: number): Promise<void> {
     const buffer = Buffer.allocUnsafeSlow(Math.min(REREAD_BYTES, Math.max(size, 1)));
-    for (let at = 0; at < size; ) {
+    for (let at = 0; at < size;) {
       const { bytesRead } = await this.#file.read(buffer, 0, buffer.length, at);
-      if (bytesRead === 0) throw new Error("file became shorter while it was read");
+      if (bytesRead === 0) throw shortened("write blob", this.key);
       this.#verifier.update(buffer.subarray(0, bytesRead));
       at += bytesRead;
     }
@@ -143,13 +143,13 @@ export class DiskIngest implements Ingest {
     try {
       let at = this.#verifier.size;
       this.#verifier.update(batch);
-      for (let rest = batch; rest.length > 0; ) {
+      for (let rest = batch; rest.length > 0;) {
         const { bytesWritten } = await this.#file.write(rest, 0, rest.length, at);
         at += bytesWritten;
         rest = rest.subarray(bytesWritten);
       }
     } catch (error) {
-      throw isTeuError(error) ? error : fileError("write blob", this.key, error);
+      throw fileError("write blob", this.key, error);
     }
   }
 

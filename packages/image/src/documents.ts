@@ -4,7 +4,14 @@
 import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 import {
-  type Descriptor, DOCUMENT_LIMITS, type ImageConfig, type ImageIndex, type ImageManifest, MEDIA_TYPES, parseImageConfig, parseIndex,
+  type Descriptor,
+  DOCUMENT_LIMITS,
+  type ImageConfig,
+  type ImageIndex,
+  type ImageManifest,
+  MEDIA_TYPES,
+  parseImageConfig,
+  parseIndex,
   parseManifest,
 } from "@teu/specs/image";
 
@@ -48,7 +55,12 @@ export async function readImageConfig(scope: Scope, store: ContentStore, descrip
 }
 
 /** Stores a value as JSON. Returns the descriptor with its digest and size. */
-export async function writeDocument(scope: Scope, store: ContentStore, mediaType: string, value: unknown): Promise<Descriptor> {
+export async function writeDocument(
+  scope: Scope,
+  store: ContentStore,
+  mediaType: string,
+  value: unknown,
+): Promise<Descriptor> {
   const bytes = Buffer.from(JSON.stringify(value));
   const digest = digestOf(bytes);
   await using ingest = await store.ingest(scope, digest, { digest, size: bytes.length });
@@ -123,7 +135,12 @@ export async function walkDescriptors(
     if (depth > MAX_DEPTH || seen.size > MAX_DOCUMENTS) throw tooMuch(root, depth);
     if ((await store.info(scope, parseDigest(descriptor.digest))) === null) {
       if (optional || (descriptor.urls ?? []).length > 0) return;
-      throw new TeuError({ code: "not-found", op: "walk image", subject: descriptor.digest, message: `no such blob, which ${root.digest} needs` });
+      throw new TeuError({
+        code: "not-found",
+        op: "walk image",
+        subject: descriptor.digest,
+        message: `no such blob, which ${root.digest} needs`,
+      });
     }
     const mayMiss = options.sparse === true && isIndexType(descriptor.mediaType);
     for (const child of await childrenOf(scope, store, descriptor)) await visit(child, depth + 1, mayMiss);
@@ -135,24 +152,37 @@ export async function walkDescriptors(
 
 function tooMuch(root: Descriptor, depth: number): TeuError {
   return new TeuError({
-    code: "exhausted", op: "walk image", subject: root.digest,
+    code: "exhausted",
+    op: "walk image",
+    subject: root.digest,
     message: depth > MAX_DEPTH ? `indexes nested deeper than ${MAX_DEPTH}` : `more than ${MAX_DOCUMENTS} descriptors`,
   });
 }
 
 /** What a document refers to directly: manifests of an index, config and layers of a manifest. Not its subject. */
-export async function childrenOf(scope: Scope, store: ContentStore, descriptor: Descriptor): Promise<readonly Descriptor[]> {
+export async function childrenOf(
+  scope: Scope,
+  store: ContentStore,
+  descriptor: Descriptor,
+): Promise<readonly Descriptor[]> {
   if (isIndexType(descriptor.mediaType)) return (await readIndex(scope, store, descriptor)).manifests;
   if (!isManifestType(descriptor.mediaType)) return [];
   const manifest = await readManifest(scope, store, descriptor);
   return [manifest.config, ...manifest.layers];
 }
 
-async function readDocument(scope: Scope, store: ContentStore, descriptor: Descriptor, limit: number): Promise<Uint8Array> {
+async function readDocument(
+  scope: Scope,
+  store: ContentStore,
+  descriptor: Descriptor,
+  limit: number,
+): Promise<Uint8Array> {
   const bytes = await store.readAll(scope, parseDigest(descriptor.digest), limit);
   if (bytes.length === descriptor.size) return bytes;
   throw new TeuError({
-    code: "corrupt", op: "read image document", subject: descriptor.digest,
+    code: "corrupt",
+    op: "read image document",
+    subject: descriptor.digest,
     message: `${bytes.length} bytes, its descriptor says ${descriptor.size}`,
   });
 }
@@ -161,7 +191,9 @@ async function readDocument(scope: Scope, store: ContentStore, descriptor: Descr
 function checkMediaType(descriptor: Descriptor, own: string | undefined): void {
   if (own === undefined || own === descriptor.mediaType) return;
   throw new TeuError({
-    code: "invalid", op: "read image document", subject: descriptor.digest,
+    code: "invalid",
+    op: "read image document",
+    subject: descriptor.digest,
     message: `it says it is ${own}, its descriptor says ${descriptor.mediaType}`,
   });
 }

@@ -40,7 +40,7 @@ export function withContainerConfig(
   changes: { readonly [K in keyof ContainerConfig]?: ContainerConfig[K] | undefined },
 ): ImageConfig {
   const merged = Object.entries({ ...config.config, ...changes }).filter(([, value]) => value !== undefined);
-  return { ...config, config: Object.fromEntries(merged) as ContainerConfig };
+  return { ...config, config: Object.fromEntries(merged) };
 }
 
 /** With a time of creation (RFC 3339). */

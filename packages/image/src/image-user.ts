@@ -111,6 +111,9 @@ function unknown(kind: string, name: string, file: string): TeuError {
     return new TeuError({ code: "invalid", op: `look up ${kind}`, subject: name, message: `ids are 0 to ${MAX_ID}` });
   }
   return new TeuError({
-    code: "not-found", op: `look up ${kind}`, subject: name, message: `no such ${kind} in the image's ${file}`,
+    code: "not-found",
+    op: `look up ${kind}`,
+    subject: name,
+    message: `no such ${kind} in the image's ${file}`,
   });
 }

@@ -5,17 +5,40 @@ import type { Descriptor, Platform } from "@teu/specs/image";
 
 /** What Node calls an architecture, and what images do. */
 const NODE_ARCHITECTURES: Readonly<Record<string, readonly [architecture: string, variant?: string]>> = {
-  x64: ["amd64"], ia32: ["386"], arm64: ["arm64", "v8"], arm: ["arm", "v7"], ppc64: ["ppc64le"], s390x: ["s390x"],
-  riscv64: ["riscv64"], loong64: ["loong64"], mips64el: ["mips64le"],
+  x64: ["amd64"],
+  ia32: ["386"],
+  arm64: ["arm64", "v8"],
+  arm: ["arm", "v7"],
+  ppc64: ["ppc64le"],
+  s390x: ["s390x"],
+  riscv64: ["riscv64"],
+  loong64: ["loong64"],
+  mips64el: ["mips64le"],
 };
 
 /** What people call architectures. */
 const ALIASES: Readonly<Record<string, readonly [architecture: string, variant?: string]>> = {
-  x86_64: ["amd64"], "x86-64": ["amd64"], i386: ["386"], i686: ["386"], aarch64: ["arm64"], armhf: ["arm", "v7"],
+  x86_64: ["amd64"],
+  "x86-64": ["amd64"],
+  i386: ["386"],
+  i686: ["386"],
+  aarch64: ["arm64"],
+  armhf: ["arm", "v7"],
   armel: ["arm", "v6"],
 };
 
-const OSES = new Set(["linux", "windows", "darwin", "freebsd", "openbsd", "netbsd", "solaris", "illumos", "plan9", "wasip1"]);
+const OSES = new Set([
+  "linux",
+  "windows",
+  "darwin",
+  "freebsd",
+  "openbsd",
+  "netbsd",
+  "solaris",
+  "illumos",
+  "plan9",
+  "wasip1",
+]);
 
 /** The platform of this machine. */
 export function hostPlatform(): Platform {
@@ -31,7 +54,10 @@ export function parsePlatform(text: string): Platform {
   const parts = text.toLowerCase().split("/");
   if (parts.length > 3 || parts.some((part) => !/^[a-z0-9][a-z0-9_.-]*$/.test(part))) {
     throw new TeuError({
-      code: "invalid", op: "read platform", subject: text, message: 'want "os/architecture" or "os/architecture/variant"',
+      code: "invalid",
+      op: "read platform",
+      subject: text,
+      message: 'want "os/architecture" or "os/architecture/variant"',
     });
   }
   const host = hostPlatform();
@@ -99,7 +125,11 @@ function architectureCandidates(architecture: string, variant: string | undefine
 /** v9.x runs everything of v9.0..x and of v8.0..(x+5), which it includes. */
 function arm64Candidates(variant: string): Pair[] {
   const match = /^v([89])(?:\.([0-9]+))?$/.exec(variant);
-  if (match === null) return [["arm64", variant], ["arm64", "v8"]];
+  if (match === null)
+    return [
+      ["arm64", variant],
+      ["arm64", "v8"],
+    ];
   const minor = Number(match[2] ?? 0);
   const nines = match[1] === "9" ? descend(minor, 0).map((n) => (n === 0 ? "v9" : `v9.${n}`)) : [];
   const eights = descend(match[1] === "9" ? minor + 5 : minor, 1).map((n) => `v8.${n}`);

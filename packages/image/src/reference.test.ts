@@ -1,7 +1,7 @@
 // References: Docker's normalisation, both ways, and what is refused.
 
 import assert from "node:assert/strict";
-import { it } from "node:test";
+import { test } from "node:test";
 
 import fc from "fast-check";
 
@@ -9,7 +9,15 @@ import { isTeuError } from "@teu/base/errors";
 
 import { parseDigest } from "./digest.ts";
 import {
-  familiarName, familiarText, isRepository, isTag, parseReference, referenceName, referenceText, withDigest, withTag,
+  familiarName,
+  familiarText,
+  isRepository,
+  isTag,
+  parseReference,
+  referenceName,
+  referenceText,
+  withDigest,
+  withTag,
 } from "./reference.ts";
 
 const DIGEST = `sha256:${"ab".repeat(32)}`;
@@ -24,16 +32,24 @@ const GOOD: readonly { input: string; full: string; familiar: string }[] = [
   { input: "localhost/app", full: "localhost/app:latest", familiar: "localhost/app:latest" },
   { input: "localhost:5000", full: "docker.io/library/localhost:5000", familiar: "localhost:5000" },
   { input: "localhost:5000/a/b:t", full: "localhost:5000/a/b:t", familiar: "localhost:5000/a/b:t" },
-  { input: `localhost:5000/a/b:t@${DIGEST}`, full: `localhost:5000/a/b:t@${DIGEST}`, familiar: `localhost:5000/a/b:t@${DIGEST}` },
+  {
+    input: `localhost:5000/a/b:t@${DIGEST}`,
+    full: `localhost:5000/a/b:t@${DIGEST}`,
+    familiar: `localhost:5000/a/b:t@${DIGEST}`,
+  },
   { input: `busybox@${DIGEST}`, full: `docker.io/library/busybox@${DIGEST}`, familiar: `busybox@${DIGEST}` },
   { input: "[::1]:5000/app", full: "[::1]:5000/app:latest", familiar: "[::1]:5000/app:latest" },
   { input: "Host/app", full: "Host/app:latest", familiar: "Host/app:latest" },
-  { input: "quay.io/a__b/c--d/e.f:V_1.0-x", full: "quay.io/a__b/c--d/e.f:V_1.0-x", familiar: "quay.io/a__b/c--d/e.f:V_1.0-x" },
+  {
+    input: "quay.io/a__b/c--d/e.f:V_1.0-x",
+    full: "quay.io/a__b/c--d/e.f:V_1.0-x",
+    familiar: "quay.io/a__b/c--d/e.f:V_1.0-x",
+  },
   { input: "127.0.0.1:5000/x", full: "127.0.0.1:5000/x:latest", familiar: "127.0.0.1:5000/x:latest" },
 ];
 
 for (const { input, full, familiar } of GOOD) {
-  it(`parseReference: ${input} is ${full}`, () => {
+  test(`parseReference: ${input} is ${full}`, () => {
     const reference = parseReference(input);
     assert.equal(referenceText(reference), full);
     assert.equal(familiarText(reference), familiar);
@@ -42,7 +58,7 @@ for (const { input, full, familiar } of GOOD) {
   });
 }
 
-it("parseReference: invalid with the part that is wrong", () => {
+test("parseReference: invalid with the part that is wrong", () => {
   const bad: readonly [string, RegExp][] = [
     ["", /missing/],
     ["a".repeat(64), /image id/],
@@ -71,11 +87,15 @@ it("parseReference: invalid with the part that is wrong", () => {
     ["x".repeat(2000), /longer/],
   ];
   for (const [text, message] of bad) {
-    assert.throws(() => parseReference(text), (error) => isTeuError(error, "invalid") && message.test(error.message), text);
+    assert.throws(
+      () => parseReference(text),
+      (error) => isTeuError(error, "invalid") && message.test(error.message),
+      text,
+    );
   }
 });
 
-it("parseReference: only ever throws invalid, and its text reads back the same", () => {
+test("parseReference: only ever throws invalid, and its text reads back the same", () => {
   fc.assert(
     fc.property(fc.string({ unit: fc.constantFrom(..."abAB019.:/@_-[]% ") }), (text) => {
       try {
@@ -90,16 +110,22 @@ it("parseReference: only ever throws invalid, and its text reads back the same",
   );
 });
 
-it("withTag, withDigest: another reference to the same repository", () => {
+test("withTag, withDigest: another reference to the same repository", () => {
   const reference = parseReference(`quay.io/a:one@${DIGEST}`);
   assert.equal(referenceText(withTag(reference, "two")), "quay.io/a:two");
-  assert.throws(() => withTag(reference, "bad tag"), (error) => isTeuError(error, "invalid"));
-  assert.equal(referenceText(withDigest(parseReference("quay.io/a:one"), parseDigest(DIGEST))), `quay.io/a:one@${DIGEST}`);
+  assert.throws(
+    () => withTag(reference, "bad tag"),
+    (error) => isTeuError(error, "invalid"),
+  );
+  assert.equal(
+    referenceText(withDigest(parseReference("quay.io/a:one"), parseDigest(DIGEST))),
+    `quay.io/a:one@${DIGEST}`,
+  );
   assert.equal(referenceName(reference), "quay.io/a");
   assert.equal(familiarName(parseReference("busybox:x")), "busybox");
 });
 
-it("isTag, isRepository: the grammars alone", () => {
+test("isTag, isRepository: the grammars alone", () => {
   assert.ok(isTag("_x.1-2") && !isTag(".x") && !isTag(""));
   assert.ok(isRepository("a/b_c") && !isRepository("a/B") && !isRepository("") && !isRepository("a//b"));
 });

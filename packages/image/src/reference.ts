@@ -38,7 +38,11 @@ const BARE_DIGEST = /^[a-f0-9]{64}$/;
 export function parseReference(text: string): Reference {
   if (text.length > 1024) throw refuse(text.slice(0, 100), "longer than 1024 characters");
   if (BARE_DIGEST.test(text)) {
-    throw refuse(text, "64 hex digits are an image id, not a name", "give a repository name, or sha256:... to name by id");
+    throw refuse(
+      text,
+      "64 hex digits are an image id, not a name",
+      "give a repository name, or sha256:... to name by id",
+    );
   }
   const at = text.indexOf("@");
   const named = at < 0 ? text : text.slice(0, at);
@@ -135,7 +139,10 @@ function checkName(text: string, domain: string, repository: string): void {
   for (const part of repository.split("/")) {
     if (COMPONENT.test(part)) continue;
     if (part !== part.toLowerCase()) throw refuse(text, "repository name must be lower case");
-    throw refuse(text, `repository part ${JSON.stringify(part)} is not letters and digits joined by ".", "_", "__" or "-"`);
+    throw refuse(
+      text,
+      `repository part ${JSON.stringify(part)} is not letters and digits joined by ".", "_", "__" or "-"`,
+    );
   }
 }
 
@@ -154,5 +161,11 @@ function readDigest(text: string, digest: string): Digest {
 }
 
 function refuse(subject: string, message: string, hint?: string): TeuError {
-  return new TeuError({ code: "invalid", op: "read reference", subject, message, ...(hint === undefined ? {} : { hint }) });
+  return new TeuError({
+    code: "invalid",
+    op: "read reference",
+    subject,
+    message,
+    ...(hint === undefined ? {} : { hint }),
+  });
 }

@@ -1,7 +1,7 @@
 // Compression: detection, several members and frames, what follows the end, limits, reproducible output.
 
 import assert from "node:assert/strict";
-import { it } from "node:test";
+import { test } from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 
 import { isTeuError } from "@teu/base/errors";
@@ -24,7 +24,9 @@ async function* cut(bytes: Uint8Array, size: number): AsyncIterable<Uint8Array> 
 }
 
 async function inflate(bytes: Uint8Array, size: number, limits?: Partial<DecompressLimits>): Promise<Buffer> {
-  return Buffer.from(await collectBytes(decompress(scope, cut(bytes, size), { ...DEFAULT_DECOMPRESS_LIMITS, ...limits }), 1 << 30));
+  return Buffer.from(
+    await collectBytes(decompress(scope, cut(bytes, size), { ...DEFAULT_DECOMPRESS_LIMITS, ...limits }), 1 << 30),
+  );
 }
 
 const TWICE = Buffer.concat([HELLO, HELLO]);
@@ -36,11 +38,15 @@ const GOOD: readonly [string, Uint8Array, Buffer][] = [
   ["zstd", ZSTD, HELLO],
   ["two zstd frames", Buffer.concat([ZSTD, ZSTD]), TWICE],
   ["skippable frames around", Buffer.concat([SKIPPABLE, ZSTD, SKIPPABLE, SKIPPABLE, ZSTD, SKIPPABLE]), TWICE],
-  ["a hundred zstd frames", Buffer.concat(Array.from({ length: 100 }, () => zstdCompressSync("x"))), Buffer.alloc(100, "x")],
+  [
+    "a hundred zstd frames",
+    Buffer.concat(Array.from({ length: 100 }, () => zstdCompressSync("x"))),
+    Buffer.alloc(100, "x"),
+  ],
 ];
 
 for (const [name, bytes, want] of GOOD) {
-  it(`decompress: ${name}, however the bytes are cut`, async () => {
+  test(`decompress: ${name}, however the bytes are cut`, async () => {
     for (const size of [1 << 20, 1000, 7, 1]) assert.ok(want.equals(await inflate(bytes, size)), `${size}`);
   });
 }
@@ -58,27 +64,33 @@ const BAD: readonly [string, Uint8Array][] = [
 ];
 
 for (const [name, bytes] of BAD) {
-  it(`decompress: corrupt for ${name}`, async () => {
-    for (const size of [1 << 20, 3, 1]) await assert.rejects(inflate(bytes, size), (error) => isTeuError(error, "corrupt"), `${size}`);
+  test(`decompress: corrupt for ${name}`, async () => {
+    for (const size of [1 << 20, 3, 1])
+      await assert.rejects(inflate(bytes, size), (error) => isTeuError(error, "corrupt"), `${size}`);
   });
 }
 
-it("decompress: exhausted beyond the size or the ratio", async () => {
+test("decompress: exhausted beyond the size or the ratio", async () => {
   const zeros = Buffer.alloc(20 << 20);
   for (const bomb of [gzipSync(zeros), zstdCompressSync(zeros)]) {
     await assert.rejects(inflate(bomb, 1 << 20, { bytes: (20 << 20) - 1 }), (error) => isTeuError(error, "exhausted"));
-    await assert.rejects(inflate(bomb, 1 << 20, { ratio: 100, ratioFloor: 1 << 20 }), (error) => isTeuError(error, "exhausted"));
-    assert.equal((await inflate(bomb, 1 << 20, { bytes: 20 << 20, ratio: 100, ratioFloor: 20 << 20 })).length, 20 << 20);
+    await assert.rejects(inflate(bomb, 1 << 20, { ratio: 100, ratioFloor: 1 << 20 }), (error) =>
+      isTeuError(error, "exhausted"),
+    );
+    assert.equal(
+      (await inflate(bomb, 1 << 20, { bytes: 20 << 20, ratio: 100, ratioFloor: 20 << 20 })).length,
+      20 << 20,
+    );
   }
 });
 
-it("decompress: corrupt for a zstd window beyond 128 MiB", async () => {
+test("decompress: corrupt for a zstd window beyond 128 MiB", async () => {
   // Frame header: no single segment, window descriptor of 2^(10+20) bytes, one empty last block.
   const frame = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 20 << 3, 0x01, 0x00, 0x00]);
   await assert.rejects(inflate(frame, 100), (error) => isTeuError(error, "corrupt"));
 });
 
-it("decompress: passes on what the source throws, and cancellation", async () => {
+test("decompress: passes on what the source throws, and cancellation", async () => {
   const failure = new Error("lost");
   async function* broken(): AsyncIterable<Uint8Array> {
     yield GZIP.subarray(0, 20);
@@ -92,10 +104,12 @@ it("decompress: passes on what the source throws, and cancellation", async () =>
     await new Promise((resolve) => setTimeout(resolve, 50));
     yield GZIP.subarray(20);
   }
-  await assert.rejects(collectBytes(decompress(scope.withSignal(controller.signal), stuck()), 1 << 20), (error) => isTeuError(error, "cancelled"));
+  await assert.rejects(collectBytes(decompress(scope.withSignal(controller.signal), stuck()), 1 << 20), (error) =>
+    isTeuError(error, "cancelled"),
+  );
 });
 
-it("decompress: a reader that stops early ends the source", async () => {
+test("decompress: a reader that stops early ends the source", async () => {
   let returned = false;
   async function* source(): AsyncIterable<Uint8Array> {
     try {
@@ -109,7 +123,7 @@ it("decompress: a reader that stops early ends the source", async () => {
   assert.ok(returned);
 });
 
-it("compress: what decompress reads, the same bytes each time", async () => {
+test("compress: what decompress reads, the same bytes each time", async () => {
   for (const compression of ["none", "gzip", "zstd"] as const) {
     const pack = (): Promise<Uint8Array> => collectBytes(compress(scope, cut(TWICE, 1000), { compression }), 1 << 20);
     const packed = await pack();
@@ -121,7 +135,7 @@ it("compress: what decompress reads, the same bytes each time", async () => {
   assert.ok(TWICE.equals(await inflate(best, 100)));
 });
 
-it("compress: passes on what the source throws", async () => {
+test("compress: passes on what the source throws", async () => {
   async function* broken(): AsyncIterable<Uint8Array> {
     yield HELLO;
     throw new Error("lost");
@@ -131,16 +145,23 @@ it("compress: passes on what the source throws", async () => {
   }
 });
 
-it("detectCompression: by magic; unsupported for what layers never have", () => {
+test("detectCompression: by magic; unsupported for what layers never have", () => {
   assert.equal(detectCompression(GZIP), "gzip");
   assert.equal(detectCompression(SKIPPABLE), "zstd");
   assert.equal(detectCompression(new Uint8Array(0)), "none");
-  for (const magic of [[0xfd, 0x37, 0x7a, 0x58, 0x5a, 0], [0x42, 0x5a, 0x68], [0x04, 0x22, 0x4d, 0x18]]) {
-    assert.throws(() => detectCompression(Uint8Array.from(magic)), (error) => isTeuError(error, "unsupported"));
+  for (const magic of [
+    [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0],
+    [0x42, 0x5a, 0x68],
+    [0x04, 0x22, 0x4d, 0x18],
+  ]) {
+    assert.throws(
+      () => detectCompression(Uint8Array.from(magic)),
+      (error) => isTeuError(error, "unsupported"),
+    );
   }
 });
 
-it("layerCompression, layerMediaType: what media types say", () => {
+test("layerCompression, layerMediaType: what media types say", () => {
   assert.equal(layerCompression(MEDIA_TYPES.layerNondistributableZstd), "zstd");
   assert.equal(layerCompression(MEDIA_TYPES.dockerForeignLayerGzip), "gzip");
   assert.equal(layerCompression(MEDIA_TYPES.config), null);

@@ -75,7 +75,9 @@ class Meter {
       ? `${this.#in} bytes became more than ${ratio} times as many`
       : `more than ${bytes} bytes came out`;
     throw new TeuError({
-      code: "exhausted", op: "decompress", message: `${what}: this looks like a decompression bomb`,
+      code: "exhausted",
+      op: "decompress",
+      message: `${what}: this looks like a decompression bomb`,
       detail: { in: this.#in, out: this.#out },
     });
   }
@@ -123,13 +125,13 @@ async function* inflateOne(
     engine.destroy();
     // After a failure the pump may be waiting for a source that never answers.
     if (ended) await pumped;
-    if (ended && engine.bytesWritten === 0 && (await feed.hasMore())) throw trailing();
   }
+  if (engine.bytesWritten === 0 && (await feed.hasMore())) throw trailing();
 }
 
 /** Feeds the engine until it or the input is over; what the engine did not take goes back. */
 async function pump(feed: Feed, engine: Gunzip | ZstdDecompress, over: Promise<void>): Promise<void> {
-  for (let fed = 0; ; ) {
+  for (let fed = 0; ;) {
     const chunk = await feed.next();
     if (chunk === null) return void engine.end();
     fed += chunk.length;
@@ -212,9 +214,7 @@ function trailing(): TeuError {
 }
 
 /** The first bytes, and a stream that still begins with them. */
-async function peek(
-  source: AsyncIterable<Uint8Array>,
-): Promise<{ head: Uint8Array; rest: AsyncIterable<Uint8Array> }> {
+async function peek(source: AsyncIterable<Uint8Array>): Promise<{ head: Uint8Array; rest: AsyncIterable<Uint8Array> }> {
   const iterator = source[Symbol.asyncIterator]();
   const chunks: Uint8Array[] = [];
   let length = 0;

@@ -28,7 +28,9 @@ export function detectCompression(head: Uint8Array): Compression {
   const found = KNOWN.find(({ magic }) => magic.every((byte, index) => head[index] === byte))?.name ?? "none";
   if (found === "none" || found === "gzip" || found === "zstd") return found;
   throw new TeuError({
-    code: "unsupported", op: "decompress", message: `content is compressed with ${found}`,
+    code: "unsupported",
+    op: "decompress",
+    message: `content is compressed with ${found}`,
     hint: "layers are plain tar, gzip or zstd",
   });
 }

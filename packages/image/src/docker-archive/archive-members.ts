@@ -64,7 +64,10 @@ export class ArchiveMembers {
   ): Promise<void> {
     // A blob of an OCI layout says what it is, and must be it; other members are named by what they turn out to be.
     const digest = digestOfPath(name);
-    await using ingest = await store.ingest(scope, `archive ${name}`, { size: entry.size, ...(digest === null ? {} : { digest }) });
+    await using ingest = await store.ingest(scope, `archive ${name}`, {
+      size: entry.size,
+      ...(digest === null ? {} : { digest }),
+    });
     const digester = createDigester();
     for await (const chunk of content) {
       if (digest === null) digester.update(chunk);

@@ -4,7 +4,14 @@
 
 import { isTeuError, TeuError } from "@teu/base/errors";
 import { cleanupScope, type Scope } from "@teu/base/scope";
-import { type Descriptor, DOCUMENT_LIMITS, MEDIA_TYPES, parseImageConfig, parseImageLayout, parseIndex } from "@teu/specs/image";
+import {
+  type Descriptor,
+  DOCUMENT_LIMITS,
+  MEDIA_TYPES,
+  parseImageConfig,
+  parseImageLayout,
+  parseIndex,
+} from "@teu/specs/image";
 
 import { decompress } from "../compression/decompress.ts";
 import { detectCompression, layerMediaType, MAGIC_BYTES } from "../compression/detect.ts";
@@ -13,14 +20,23 @@ import { type ManifestParts, walkDescriptors, writeManifest } from "../documents
 import { type FoundImage, imagesOfIndex, INDEX_FILE, LAYOUT_FILE } from "../layout/layout-files.ts";
 import { parseReference, type Reference } from "../reference.ts";
 import { ArchiveMembers } from "./archive-members.ts";
-import { DOCKER_MANIFEST, DOCKER_MANIFEST_LIMIT, type DockerArchiveImage, parseDockerManifest } from "./manifest-json.ts";
+import {
+  DOCKER_MANIFEST,
+  DOCKER_MANIFEST_LIMIT,
+  type DockerArchiveImage,
+  parseDockerManifest,
+} from "./manifest-json.ts";
 
 /**
  * Loads all images of an archive, compressed (gzip, zstd) or not, into a store. Where both forms are present the layout
  * counts: it has the digests under which the images were pushed.
  * @throws TeuError `invalid` when it is no image archive, `corrupt` or `not-found` for broken ones, `exhausted`.
  */
-export async function loadArchive(scope: Scope, source: AsyncIterable<Uint8Array>, store: ContentStore): Promise<FoundImage[]> {
+export async function loadArchive(
+  scope: Scope,
+  source: AsyncIterable<Uint8Array>,
+  store: ContentStore,
+): Promise<FoundImage[]> {
   const members = new ArchiveMembers();
   try {
     await members.read(scope, decompress(scope, source), store);
@@ -48,7 +64,9 @@ async function imagesOf(scope: Scope, members: ArchiveMembers, store: ContentSto
   const list = members.find(DOCKER_MANIFEST);
   if (list === null) {
     throw new TeuError({
-      code: "invalid", op: "load images", message: "neither index.json nor manifest.json is in the archive",
+      code: "invalid",
+      op: "load images",
+      message: "neither index.json nor manifest.json is in the archive",
       hint: "want what `docker save`, `podman save` or `skopeo copy ... oci-archive:` writes",
     });
   }
@@ -58,7 +76,8 @@ async function imagesOf(scope: Scope, members: ArchiveMembers, store: ContentSto
   }
   // Written only when every image is known to be good.
   const images: FoundImage[] = [];
-  for (const { parts, names } of found) images.push({ descriptor: await writeManifest(scope, store, parts), names, labels: [] });
+  for (const { parts, names } of found)
+    images.push({ descriptor: await writeManifest(scope, store, parts), names, labels: [] });
   return images;
 }
 
@@ -73,7 +92,9 @@ async function dockerImage(
   const diffIds = parsed.rootfs.diff_ids;
   if (diffIds.length !== image.Layers.length) {
     throw new TeuError({
-      code: "corrupt", op: "load images", subject: image.Config,
+      code: "corrupt",
+      op: "load images",
+      subject: image.Config,
       message: `manifest.json names ${image.Layers.length} layers, the config ${diffIds.length}`,
     });
   }
@@ -84,14 +105,24 @@ async function dockerImage(
   return { config: { mediaType: MEDIA_TYPES.config, digest: config.digest, size: config.size }, layers };
 }
 
-async function dockerLayer(scope: Scope, store: ContentStore, blob: BlobInfo, diffId: string, name: string): Promise<Descriptor> {
+async function dockerLayer(
+  scope: Scope,
+  store: ContentStore,
+  blob: BlobInfo,
+  diffId: string,
+  name: string,
+): Promise<Descriptor> {
   const head: Uint8Array[] = [];
-  for await (const chunk of store.read(scope, blob.digest, { length: Math.min(MAGIC_BYTES, blob.size) })) head.push(chunk);
+  for await (const chunk of store.read(scope, blob.digest, { length: Math.min(MAGIC_BYTES, blob.size) }))
+    head.push(chunk);
   const compression = detectCompression(Buffer.concat(head));
   // A compressed layer's DiffID is compared when it is unpacked.
   if (compression === "none" && blob.digest !== diffId) {
     throw new TeuError({
-      code: "corrupt", op: "load images", subject: name, message: `layer has digest ${blob.digest}, the config says ${diffId}`,
+      code: "corrupt",
+      op: "load images",
+      subject: name,
+      message: `layer has digest ${blob.digest}, the config says ${diffId}`,
     });
   }
   return { mediaType: layerMediaType(compression), digest: blob.digest, size: blob.size };
@@ -100,7 +131,12 @@ async function dockerLayer(scope: Scope, store: ContentStore, blob: BlobInfo, di
 function memberOf(members: ArchiveMembers, name: string): BlobInfo {
   const blob = members.find(name);
   if (blob !== null) return blob;
-  throw new TeuError({ code: "corrupt", op: "load images", subject: name, message: "manifest.json names it, the archive lacks it" });
+  throw new TeuError({
+    code: "corrupt",
+    op: "load images",
+    subject: name,
+    message: "manifest.json names it, the archive lacks it",
+  });
 }
 
 function namesOf(image: DockerArchiveImage): Reference[] {
@@ -111,7 +147,13 @@ function namesOf(image: DockerArchiveImage): Reference[] {
       return [parseReference(tag)];
     } catch (error) {
       if (!isTeuError(error, "invalid")) throw error;
-      throw new TeuError({ code: "corrupt", op: "load images", subject: tag, message: "RepoTags holds no valid name", cause: error });
+      throw new TeuError({
+        code: "corrupt",
+        op: "load images",
+        subject: tag,
+        message: "RepoTags holds no valid name",
+        cause: error,
+      });
     }
   });
 }

@@ -27,12 +27,18 @@ export const DOCKER_MANIFEST_LIMIT: number = 4 << 20;
 const MAX_LAYERS = 1000;
 
 /** The list for images whose blobs lie where an OCI layout has them. @throws TeuError `invalid` for an index. */
-export async function dockerManifest(scope: Scope, store: ContentStore, images: readonly NamedImage[]): Promise<DockerArchiveImage[]> {
+export async function dockerManifest(
+  scope: Scope,
+  store: ContentStore,
+  images: readonly NamedImage[],
+): Promise<DockerArchiveImage[]> {
   const list: DockerArchiveImage[] = [];
   for (const { descriptor, names } of images) {
     if (!isManifestType(descriptor.mediaType)) {
       throw new TeuError({
-        code: "invalid", op: "save image", subject: descriptor.digest,
+        code: "invalid",
+        op: "save image",
+        subject: descriptor.digest,
         message: `${descriptor.mediaType} is no single image, which is all that Docker's archives hold`,
         hint: "choose a platform",
       });
@@ -50,10 +56,16 @@ export async function dockerManifest(scope: Scope, store: ContentStore, images: 
 
 /** Reads the list. @throws TeuError `invalid`. */
 export function parseDockerManifest(bytes: Uint8Array): DockerArchiveImage[] {
-  const value = parseJson(decodeUtf8(bytes, "read manifest.json"), { document: "manifest.json", maxLength: DOCKER_MANIFEST_LIMIT });
+  const value = parseJson(decodeUtf8(bytes, "read manifest.json"), {
+    document: "manifest.json",
+    maxLength: DOCKER_MANIFEST_LIMIT,
+  });
   if (!Array.isArray(value)) throw fault("it must be an array");
   return value.map((item: unknown, index) => {
-    const { Config, RepoTags, Layers } = (typeof item === "object" && item !== null ? item : {}) as Record<string, unknown>;
+    const { Config, RepoTags, Layers } = (typeof item === "object" && item !== null ? item : {}) as Record<
+      string,
+      unknown
+    >;
     if (typeof Config !== "string") throw fault(`/${index}/Config must be a text`);
     const layers = textList(Layers ?? [], `/${index}/Layers`);
     if (layers.length > MAX_LAYERS) throw fault(`/${index}/Layers has more than ${MAX_LAYERS} entries`);
@@ -62,7 +74,7 @@ export function parseDockerManifest(bytes: Uint8Array): DockerArchiveImage[] {
 }
 
 function textList(value: unknown, path: string): string[] {
-  if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value as string[];
+  if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value;
   throw fault(`${path} must be a list of texts`);
 }
 

@@ -13,7 +13,10 @@ export function blobNotFound(digest: Digest): TeuError {
 /** The error for a blob larger than its reader is ready to hold. */
 export function blobTooLarge(digest: Digest, size: number, limit: number): TeuError {
   return new TeuError({
-    code: "exhausted", op: "read blob", subject: digest, message: `${size} bytes, limit is ${limit}`,
+    code: "exhausted",
+    op: "read blob",
+    subject: digest,
+    message: `${size} bytes, limit is ${limit}`,
   });
 }
 
@@ -26,7 +29,10 @@ export function ingestClosed(key: string): TeuError {
 export function checkGrowth(key: string, size: number, declared: number | undefined): void {
   if (declared !== undefined && size > declared) {
     throw new TeuError({
-      code: "corrupt", op: "write blob", subject: key, message: `longer than the ${declared} bytes declared`,
+      code: "corrupt",
+      op: "write blob",
+      subject: key,
+      message: `longer than the ${declared} bytes declared`,
     });
   }
 }
@@ -37,8 +43,16 @@ export function resolveRange(digest: Digest, size: number, range: BlobRange = {}
   const end = range.length === undefined ? size : start + range.length;
   if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end) || start < 0 || end < start || end > size) {
     throw new TeuError({
-      code: "invalid", op: "read blob", subject: digest, message: `range ${start}-${end} of a blob of ${size} bytes`,
+      code: "invalid",
+      op: "read blob",
+      subject: digest,
+      message: `range ${start}-${end} of a blob of ${size} bytes`,
     });
   }
   return { start, end };
+}
+
+/** The error for a file that lost bytes under our hands. */
+export function shortened(op: string, subject: string): TeuError {
+  return new TeuError({ code: "corrupt", op, subject, message: "the file became shorter while it was read" });
 }

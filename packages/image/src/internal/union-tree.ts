@@ -5,7 +5,16 @@
 
 import { TeuError } from "@teu/base/errors";
 import {
-  AT_FDCWD, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV, S_IFCHR, S_IFDIR, S_IFLNK,
+  AT_FDCWD,
+  O_DIRECTORY,
+  O_NOFOLLOW,
+  O_RDONLY,
+  RESOLVE_BENEATH,
+  RESOLVE_NO_SYMLINKS,
+  RESOLVE_NO_XDEV,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFLNK,
 } from "@teu/files/constants";
 import { readlinkAt } from "@teu/files/entries";
 import { closeFd, openat2 } from "@teu/files/open";
@@ -60,7 +69,13 @@ export function isWhiteout(stat: Stat): boolean {
 
 /** Opens one component as a directory; never a symlink, never another file system. */
 export function openChild(fd: number, name: string): number {
-  return openat2(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
+  return openat2(
+    fd,
+    name,
+    O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
+    0,
+    RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
+  );
 }
 
 /** The components of a path, without empty ones and ".". */
@@ -196,7 +211,10 @@ export class UnionTree implements Disposable {
 function endsMerge(fd: number, path: string): boolean {
   if (getXattr(fd, "", REDIRECT_XATTR) !== null) {
     throw new TeuError({
-      code: "unsupported", op: "read layer", subject: path, message: "directory was renamed with overlayfs' redirect_dir",
+      code: "unsupported",
+      op: "read layer",
+      subject: path,
+      message: "directory was renamed with overlayfs' redirect_dir",
       hint: "mount the overlay with redirect_dir=off",
     });
   }

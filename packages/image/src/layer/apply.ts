@@ -4,7 +4,7 @@
 
 import { mkdir, readdir } from "node:fs/promises";
 
-import { isTeuError, TeuError } from "@teu/base/errors";
+import { TeuError } from "@teu/base/errors";
 import { cleanupScope, type Scope } from "@teu/base/scope";
 import { fileError } from "@teu/files/addon";
 import { removeTree } from "@teu/files/remove-tree";
@@ -56,14 +56,19 @@ export interface AppliedLayer {
  */
 export async function applyLayer(scope: Scope, options: ApplyLayerOptions): Promise<AppliedLayer> {
   if (layerCompression(options.mediaType) === null) {
-    throw new TeuError({ code: "unsupported", op: "unpack layer", subject: options.mediaType, message: "it is not a layer's media type" });
+    throw new TeuError({
+      code: "unsupported",
+      op: "unpack layer",
+      subject: options.mediaType,
+      message: "it is not a layer's media type",
+    });
   }
   await prepareTarget(options.target);
   try {
     return await unpack(scope, options);
   } catch (error) {
     await removeTree(cleanupScope(scope, 60_000), options.target);
-    throw isTeuError(error) ? error : fileError("unpack layer", options.target, error);
+    throw fileError("unpack layer", options.target, error);
   }
 }
 
@@ -84,7 +89,10 @@ async function unpack(scope: Scope, options: ApplyLayerOptions): Promise<Applied
   const diffId = tar.digest();
   if (wanted !== undefined && diffId !== wanted) {
     throw new TeuError({
-      code: "corrupt", op: "unpack layer", subject: digest, message: `its content has DiffID ${diffId}, the image says ${wanted}`,
+      code: "corrupt",
+      op: "unpack layer",
+      subject: digest,
+      message: `its content has DiffID ${diffId}, the image says ${wanted}`,
     });
   }
   writer.finish();
@@ -114,5 +122,10 @@ async function prepareTarget(target: string): Promise<void> {
     throw fileError("unpack layer", target, error);
   }
   if (present.length === 0) return;
-  throw new TeuError({ code: "conflict", op: "unpack layer", subject: target, message: "target directory is not empty" });
+  throw new TeuError({
+    code: "conflict",
+    op: "unpack layer",
+    subject: target,
+    message: "target directory is not empty",
+  });
 }

@@ -6,7 +6,19 @@ import { readSync } from "node:fs";
 
 import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
-import { O_NOFOLLOW, O_NONBLOCK, O_RDONLY, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from "@teu/files/constants";
+import {
+  O_NOFOLLOW,
+  O_NONBLOCK,
+  O_RDONLY,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  S_IFSOCK,
+} from "@teu/files/constants";
 import { readDir, readlinkAt } from "@teu/files/entries";
 import { openDirectory, openat2, OwnedFd } from "@teu/files/open";
 import { isType, type Stat, statAt } from "@teu/files/stat";
@@ -34,7 +46,12 @@ const CHUNK = 512 << 10;
 const READ_BYTES = 1 << 20;
 
 const TYPES: ReadonlyMap<number, TarType> = new Map([
-  [S_IFREG, "file"], [S_IFDIR, "directory"], [S_IFLNK, "symlink"], [S_IFCHR, "character"], [S_IFBLK, "block"], [S_IFIFO, "fifo"],
+  [S_IFREG, "file"],
+  [S_IFDIR, "directory"],
+  [S_IFLNK, "symlink"],
+  [S_IFCHR, "character"],
+  [S_IFBLK, "block"],
+  [S_IFIFO, "fifo"],
 ]);
 
 /**
@@ -99,7 +116,8 @@ class DiffWalker {
     for (const { name, stat } of entries) {
       if (isWhiteout(stat)) continue;
       // Reading it back would delete something.
-      if (name.startsWith(WHITEOUT_PREFIX)) throw unsupported(path + name, 'file names with ".wh." cannot be in a layer');
+      if (name.startsWith(WHITEOUT_PREFIX))
+        throw unsupported(path + name, 'file names with ".wh." cannot be in a layer');
       if (isType(stat.mode, S_IFSOCK)) {
         this.#scope.log.debug("socket left out of layer", { path: path + name });
         continue;
@@ -137,7 +155,11 @@ class DiffWalker {
     }
     const { xattrs, overlay } = this.#xattrs(fd, name, full);
     if (overlay.has("trusted.overlay.metacopy")) {
-      throw unsupported(full, "its content was left in a lower layer (metacopy)", "mount the overlay with metacopy=off");
+      throw unsupported(
+        full,
+        "its content was left in a lower layer (metacopy)",
+        "mount the overlay with metacopy=off",
+      );
     }
     if (isType(stat.mode, S_IFLNK)) {
       yield encodeTarHeader(this.#entry(full, stat, { xattrs, linkName: readlinkAt(fd, name), size: 0 }));
@@ -161,16 +183,23 @@ class DiffWalker {
     if (type === undefined) throw unsupported(name, "it is of no known type");
     const late = this.#latestNs !== undefined && stat.mtimeNs > this.#latestNs;
     return tarEntry({
-      type, name,
+      type,
+      name,
       size: type === "file" ? stat.size : 0,
-      mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid,
-      mtimeNs: late ? (this.#latestNs as bigint) : stat.mtimeNs,
+      mode: stat.mode & 0o7777,
+      uid: stat.uid,
+      gid: stat.gid,
+      mtimeNs: late ? this.#latestNs : stat.mtimeNs,
       ...more,
     });
   }
 
   /** Attributes that belong to the file, and overlayfs' own. */
-  #xattrs(fd: number, name: string, full: string): { xattrs: ReadonlyMap<string, Uint8Array>; overlay: Map<string, Uint8Array> } {
+  #xattrs(
+    fd: number,
+    name: string,
+    full: string,
+  ): { xattrs: ReadonlyMap<string, Uint8Array>; overlay: Map<string, Uint8Array> } {
     const keys = listXattrs(fd, name);
     if (keys.length === 0) return { xattrs: NO_XATTRS, overlay: new Map() };
     const xattrs = new Map<string, Uint8Array>();
@@ -189,7 +218,7 @@ class DiffWalker {
 function* content(dirfd: number, name: string, full: string, size: number): Generator<Uint8Array> {
   if (size === 0) return;
   using file = new OwnedFd(openat2(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, ONE_COMPONENT));
-  for (let at = 0; at < size; ) {
+  for (let at = 0; at < size;) {
     const buffer = Buffer.allocUnsafeSlow(Math.min(READ_BYTES, size - at));
     const length = readSync(file.fd, buffer, 0, buffer.length, at);
     if (length === 0) {
@@ -203,5 +232,11 @@ function* content(dirfd: number, name: string, full: string, size: number): Gene
 }
 
 function unsupported(subject: string, message: string, hint?: string): TeuError {
-  return new TeuError({ code: "unsupported", op: "make layer", subject, message, ...(hint === undefined ? {} : { hint }) });
+  return new TeuError({
+    code: "unsupported",
+    op: "make layer",
+    subject,
+    message,
+    ...(hint === undefined ? {} : { hint }),
+  });
 }

@@ -5,8 +5,18 @@
 import { TeuError } from "@teu/base/errors";
 import { chmodAt, chownAt, fchmod, fchown, futimens, setTimesAt } from "@teu/files/attributes";
 import {
-  O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV, S_IFDIR,
-  S_IFLNK, S_IFREG,
+  O_CREAT,
+  O_EXCL,
+  O_NOFOLLOW,
+  O_NONBLOCK,
+  O_RDONLY,
+  O_WRONLY,
+  RESOLVE_BENEATH,
+  RESOLVE_NO_SYMLINKS,
+  RESOLVE_NO_XDEV,
+  S_IFDIR,
+  S_IFLNK,
+  S_IFREG,
 } from "@teu/files/constants";
 import { copyRange } from "@teu/files/data";
 import { mkdirAt, mknodAt, readDir, readlinkAt, symlinkAt } from "@teu/files/entries";
@@ -16,7 +26,14 @@ import { isType, lookupAt, type Stat, statAt } from "@teu/files/stat";
 import { getXattr, listXattrs, setXattr } from "@teu/files/xattrs";
 
 import {
-  type Found, isWhiteout, type Node, OPAQUE_XATTR, openChild, OVERLAY_XATTRS, type Resolved, UnionTree,
+  type Found,
+  isWhiteout,
+  type Node,
+  OPAQUE_XATTR,
+  openChild,
+  OVERLAY_XATTRS,
+  type Resolved,
+  UnionTree,
 } from "../internal/union-tree.ts";
 
 /** openat2 for one component. */
@@ -169,7 +186,10 @@ export class LayerTree implements Disposable {
       if (name === "") return this.#tree.root;
       if (isType(found.stat.mode, S_IFDIR)) return this.#tree.child(dir, name, found);
       throw new TeuError({
-        code: "corrupt", op: "unpack layer entry", subject: parent, message: "a parent is not a directory",
+        code: "corrupt",
+        op: "unpack layer entry",
+        subject: parent,
+        message: "a parent is not a directory",
       });
     }
     let node = dir;

@@ -77,7 +77,10 @@ export class LayerWriter implements TarSink, Disposable {
       this.#guard(() => {
         if (this.#link(entry, this.#tree.directory(parent), name)) return;
         throw new TeuError({
-          code: "corrupt", op: "make hard link", subject: entry.linkName, message: "its target is not in the image",
+          code: "corrupt",
+          op: "make hard link",
+          subject: entry.linkName,
+          message: "its target is not in the image",
         });
       });
     }
@@ -97,7 +100,11 @@ export class LayerWriter implements TarSink, Disposable {
       if (isTeuError(error) && error.op === "unpack layer entry") throw error;
       const code = isTeuError(error) ? error.code : "internal";
       throw new TeuError({
-        code, op: "unpack layer entry", subject: this.#current, message: "layer cannot be unpacked", cause: error,
+        code,
+        op: "unpack layer entry",
+        subject: this.#current,
+        message: "layer cannot be unpacked",
+        cause: error,
       });
     }
   }
@@ -126,7 +133,9 @@ export class LayerWriter implements TarSink, Disposable {
     // CVE-2021-29136: a root that is a symlink would send everything after it elsewhere.
     if (entry.type !== "directory") {
       throw new TeuError({
-        code: "corrupt", op: "unpack layer entry", subject: entry.name,
+        code: "corrupt",
+        op: "unpack layer entry",
+        subject: entry.name,
         message: `the root is a ${entry.type} instead of a directory`,
       });
     }
@@ -167,7 +176,9 @@ export class LayerWriter implements TarSink, Disposable {
     const device = entry.type === "character" && entry.devMajor === 0 && entry.devMinor === 0;
     if (device) {
       throw new TeuError({
-        code: "corrupt", op: "unpack layer entry", subject: entry.name,
+        code: "corrupt",
+        op: "unpack layer entry",
+        subject: entry.name,
         message: "character device 0:0 is overlayfs' own mark for a deleted file",
       });
     }
@@ -189,7 +200,12 @@ export class LayerWriter implements TarSink, Disposable {
     const target = this.#tree.resolve(linkTarget(entry.name, entry.linkName));
     if (target.found === null) return false;
     if (isType(target.found.stat.mode, S_IFDIR)) {
-      throw new TeuError({ code: "corrupt", op: "make hard link", subject: entry.linkName, message: "its target is a directory" });
+      throw new TeuError({
+        code: "corrupt",
+        op: "make hard link",
+        subject: entry.linkName,
+        message: "its target is a directory",
+      });
     }
     const from = this.#tree.bringUp(target.dir, target.name, target.found);
     const to = this.#tree.fd(parent);
@@ -257,5 +273,5 @@ export class LayerWriter implements TarSink, Disposable {
 }
 
 function writeAt(fd: number, chunk: Uint8Array, offset: number): void {
-  for (let done = 0; done < chunk.length; ) done += writeSync(fd, chunk, done, chunk.length - done, offset + done);
+  for (let done = 0; done < chunk.length;) done += writeSync(fd, chunk, done, chunk.length - done, offset + done);
 }

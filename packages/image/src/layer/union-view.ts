@@ -5,7 +5,15 @@ import { readSync } from "node:fs";
 
 import { TeuError } from "@teu/base/errors";
 import {
-  O_NOFOLLOW, O_NONBLOCK, O_RDONLY, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV, S_IFDIR, S_IFLNK, S_IFREG,
+  O_NOFOLLOW,
+  O_NONBLOCK,
+  O_RDONLY,
+  RESOLVE_BENEATH,
+  RESOLVE_NO_SYMLINKS,
+  RESOLVE_NO_XDEV,
+  S_IFDIR,
+  S_IFLNK,
+  S_IFREG,
 } from "@teu/files/constants";
 import { readDir, readlinkAt } from "@teu/files/entries";
 import { OwnedFd, openat2 } from "@teu/files/open";
@@ -83,7 +91,10 @@ export class UnionView implements Disposable {
     }
     // O_NONBLOCK: should it have become a fifo meanwhile, opening must not wait for a writer.
     const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
-    return new OpenedFile(openat2(found.part.fd, name, flags, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV), found.stat);
+    return new OpenedFile(
+      openat2(found.part.fd, name, flags, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV),
+      found.stat,
+    );
   }
 
   /** Names and attributes in a directory, sorted by name. @throws TeuError `not-found`, `invalid` when it is none. */

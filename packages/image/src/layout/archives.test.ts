@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { it } from "node:test";
+import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 
 import { type ErrorCode, isTeuError } from "@teu/base/errors";
@@ -14,7 +14,14 @@ import { type Descriptor, MEDIA_TYPES } from "@teu/specs/image";
 import type { ContentStore } from "../content-store.ts";
 import { digestOf } from "../digest.ts";
 import { loadArchive } from "../docker-archive/load-archive.ts";
-import { readManifest, walkDescriptors, writeDocument, writeImageConfig, writeIndex, writeManifest } from "../documents.ts";
+import {
+  readManifest,
+  walkDescriptors,
+  writeDocument,
+  writeImageConfig,
+  writeIndex,
+  writeManifest,
+} from "../documents.ts";
 import { emptyImageConfig, withLayer } from "../image-config.ts";
 import { MemoryContentStore } from "../memory-content-store.ts";
 import { parseReference } from "../reference.ts";
@@ -34,10 +41,17 @@ async function put(store: ContentStore, mediaType: string, bytes: Uint8Array): P
   return { mediaType, digest, size };
 }
 
-async function makeImage(store: ContentStore, architecture: string = "amd64", layer: Uint8Array = LAYER): Promise<Descriptor> {
+async function makeImage(
+  store: ContentStore,
+  architecture: string = "amd64",
+  layer: Uint8Array = LAYER,
+): Promise<Descriptor> {
   const config = withLayer(emptyImageConfig({ os: "linux", architecture }), digestOf(LAYER));
   const type = layer === LAYER ? MEDIA_TYPES.layer : MEDIA_TYPES.layerGzip;
-  return writeManifest(scope, store, { config: await writeImageConfig(scope, store, config), layers: [await put(store, type, layer)] });
+  return writeManifest(scope, store, {
+    config: await writeImageConfig(scope, store, config),
+    layers: [await put(store, type, layer)],
+  });
 }
 
 async function count(store: ContentStore): Promise<number> {
@@ -56,7 +70,11 @@ interface Member {
 async function* tar(members: readonly Member[]): AsyncIterable<Uint8Array> {
   for (const { content = "", type = "file", ...rest } of members) {
     const bytes = Buffer.from(content);
-    yield Buffer.concat([encodeTarHeader(tarEntry({ ...rest, type, size: bytes.length })), bytes, tarPadding(bytes.length)]);
+    yield Buffer.concat([
+      encodeTarHeader(tarEntry({ ...rest, type, size: bytes.length })),
+      bytes,
+      tarPadding(bytes.length),
+    ]);
   }
   yield TAR_END;
 }
@@ -68,11 +86,16 @@ const OLD: readonly Member[] = [
   { name: "abc/layer.tar", content: LAYER },
   { name: "def/layer.tar", type: "symlink", linkName: "../abc/layer.tar" },
   { name: "config.json", content: CONFIG },
-  { name: "manifest.json", content: JSON.stringify([{ Config: "config.json", RepoTags: ["app:1", "<none>:<none>"], Layers: ["def/layer.tar"] }]) },
+  {
+    name: "manifest.json",
+    content: JSON.stringify([
+      { Config: "config.json", RepoTags: ["app:1", "<none>:<none>"], Layers: ["def/layer.tar"] },
+    ]),
+  },
   { name: "repositories", content: "{}" },
 ];
 
-it("writeArchive, loadArchive: an image and its names, same bytes each time", async () => {
+test("writeArchive, loadArchive: an image and its names, same bytes each time", async () => {
   const store = new MemoryContentStore();
   const descriptor = await makeImage(store);
   const names = [NAME, parseReference("busybox")];
@@ -89,7 +112,7 @@ it("writeArchive, loadArchive: an image and its names, same bytes each time", as
   }
 });
 
-it("writeArchive: an index needs the manifest that Docker's list shall name, or none of the list", async () => {
+test("writeArchive: an index needs the manifest that Docker's list shall name, or none of the list", async () => {
   const store = new MemoryContentStore();
   const one = await makeImage(store);
   const index = await writeIndex(scope, store, [one]);
@@ -100,17 +123,17 @@ it("writeArchive: an index needs the manifest that Docker's list shall name, or 
   assert.ok(!Buffer.from(await pack({ docker: false })).includes("manifest.json"));
 });
 
-it("loadArchive: Docker's old form, links followed, the rest not kept", async () => {
+test("loadArchive: Docker's old form, links followed, the rest not kept", async () => {
   const store = new MemoryContentStore();
   const [image] = await loadArchive(scope, tar(OLD), store);
   assert.deepEqual(image?.names, [parseReference("app:1")]);
-  const manifest = await readManifest(scope, store, image?.descriptor as Descriptor);
+  const manifest = await readManifest(scope, store, image?.descriptor);
   assert.equal(manifest.config.digest, digestOf(CONFIG));
   assert.deepEqual(manifest.layers, [{ mediaType: MEDIA_TYPES.layer, digest: digestOf(LAYER), size: LAYER.length }]);
   assert.equal(await count(store), 3);
 });
 
-it("loadArchive: what was in the store before stays, whatever the archive holds", async () => {
+test("loadArchive: what was in the store before stays, whatever the archive holds", async () => {
   const store = new MemoryContentStore();
   const own = await put(store, "text/plain", Buffer.from("1.0"));
   await loadArchive(scope, tar(OLD), store);
@@ -123,41 +146,116 @@ it("loadArchive: what was in the store before stays, whatever the archive holds"
 const docker = (entry: object): Member => ({ name: "manifest.json", content: JSON.stringify([entry]) });
 const REFUSED: readonly { name: string; code: ErrorCode; text: RegExp; members: Member[] }[] = [
   { name: "nothing that is an image", code: "invalid", text: /neither/, members: [{ name: "x", content: "y" }] },
-  { name: "a blob that is not its digest", code: "corrupt", text: /content has digest/, members: [{ name: `blobs/sha256/${"0".repeat(64)}`, content: "x" }] },
-  { name: "names with ..", code: "corrupt", text: /"\.\."/, members: [{ name: "../x", content: "y" }] },
-  { name: "the same name twice", code: "corrupt", text: /twice/, members: [...OLD, { name: "./manifest.json", content: "[]" }] },
-  { name: "device nodes", code: "corrupt", text: /no place/, members: [{ name: "d", type: "character" }] },
-  { name: "a link out of the archive", code: "corrupt", text: /leads out/, members: [{ name: "a/l", type: "symlink", linkName: "../../etc/passwd" }] },
-  { name: "a link to the host's files", code: "corrupt", text: /lacks it/, members: [{ name: "l", type: "symlink", linkName: "/etc/passwd" }, docker({ Config: "l", Layers: [] })] },
-  { name: "links in a circle", code: "corrupt", text: /too many links/, members: [{ name: "a", type: "symlink", linkName: "b" }, { name: "b", type: "hardlink", linkName: "a" }, docker({ Config: "a", Layers: [] })] },
-  { name: "a list that is none", code: "invalid", text: /array/, members: [{ name: "manifest.json", content: "{}" }] },
-  { name: "a list with duplicate keys", code: "invalid", text: /manifest.json/, members: [{ name: "manifest.json", content: '[{"Config":"a","Config":"b"}]' }] },
-  { name: "a config that is missing", code: "corrupt", text: /lacks it/, members: [docker({ Config: "c", Layers: [] })] },
-  { name: "another number of layers", code: "corrupt", text: /names 0 layers/, members: [OLD[4] as Member, docker({ Config: "config.json", Layers: [] })] },
-  { name: "a layer of another DiffID", code: "corrupt", text: /the config says/, members: [OLD[4] as Member, { name: "l", content: "other" }, docker({ Config: "config.json", Layers: ["l"] })] },
-  { name: "a name that is none", code: "corrupt", text: /RepoTags/, members: [...OLD.slice(0, 5), docker({ Config: "config.json", RepoTags: ["Bad Name"], Layers: ["abc/layer.tar"] })] },
   {
-    name: "an index with a digest that is a path", code: "invalid", text: /digest/,
+    name: "a blob that is not its digest",
+    code: "corrupt",
+    text: /content has digest/,
+    members: [{ name: `blobs/sha256/${"0".repeat(64)}`, content: "x" }],
+  },
+  { name: "names with ..", code: "corrupt", text: /"\.\."/, members: [{ name: "../x", content: "y" }] },
+  {
+    name: "the same name twice",
+    code: "corrupt",
+    text: /twice/,
+    members: [...OLD, { name: "./manifest.json", content: "[]" }],
+  },
+  { name: "device nodes", code: "corrupt", text: /no place/, members: [{ name: "d", type: "character" }] },
+  {
+    name: "a link out of the archive",
+    code: "corrupt",
+    text: /leads out/,
+    members: [{ name: "a/l", type: "symlink", linkName: "../../etc/passwd" }],
+  },
+  {
+    name: "a link to the host's files",
+    code: "corrupt",
+    text: /lacks it/,
+    members: [{ name: "l", type: "symlink", linkName: "/etc/passwd" }, docker({ Config: "l", Layers: [] })],
+  },
+  {
+    name: "links in a circle",
+    code: "corrupt",
+    text: /too many links/,
+    members: [
+      { name: "a", type: "symlink", linkName: "b" },
+      { name: "b", type: "hardlink", linkName: "a" },
+      docker({ Config: "a", Layers: [] }),
+    ],
+  },
+  { name: "a list that is none", code: "invalid", text: /array/, members: [{ name: "manifest.json", content: "{}" }] },
+  {
+    name: "a list with duplicate keys",
+    code: "invalid",
+    text: /manifest.json/,
+    members: [{ name: "manifest.json", content: '[{"Config":"a","Config":"b"}]' }],
+  },
+  {
+    name: "a config that is missing",
+    code: "corrupt",
+    text: /lacks it/,
+    members: [docker({ Config: "c", Layers: [] })],
+  },
+  {
+    name: "another number of layers",
+    code: "corrupt",
+    text: /names 0 layers/,
+    members: [OLD[4] as Member, docker({ Config: "config.json", Layers: [] })],
+  },
+  {
+    name: "a layer of another DiffID",
+    code: "corrupt",
+    text: /the config says/,
+    members: [OLD[4] as Member, { name: "l", content: "other" }, docker({ Config: "config.json", Layers: ["l"] })],
+  },
+  {
+    name: "a name that is none",
+    code: "corrupt",
+    text: /RepoTags/,
+    members: [...OLD.slice(0, 5), docker({ Config: "config.json", RepoTags: ["Bad Name"], Layers: ["abc/layer.tar"] })],
+  },
+  {
+    name: "an index with a digest that is a path",
+    code: "invalid",
+    text: /digest/,
     members: [
       { name: "oci-layout", content: '{"imageLayoutVersion":"1.0.0"}' },
-      { name: "index.json", content: JSON.stringify({ schemaVersion: 2, manifests: [{ mediaType: MEDIA_TYPES.manifest, digest: "sha256:../../../../etc/passwd", size: 1 }] }) },
+      {
+        name: "index.json",
+        content: JSON.stringify({
+          schemaVersion: 2,
+          manifests: [{ mediaType: MEDIA_TYPES.manifest, digest: "sha256:../../../../etc/passwd", size: 1 }],
+        }),
+      },
     ],
   },
   {
-    name: "a layout of another version", code: "invalid", text: /imageLayoutVersion/,
-    members: [{ name: "oci-layout", content: '{"imageLayoutVersion":"2.0.0"}' }, { name: "index.json", content: '{"schemaVersion":2,"manifests":[]}' }],
+    name: "a layout of another version",
+    code: "invalid",
+    text: /imageLayoutVersion/,
+    members: [
+      { name: "oci-layout", content: '{"imageLayoutVersion":"2.0.0"}' },
+      { name: "index.json", content: '{"schemaVersion":2,"manifests":[]}' },
+    ],
   },
   {
-    name: "an index whose image is missing", code: "not-found", text: /no such blob/,
+    name: "an index whose image is missing",
+    code: "not-found",
+    text: /no such blob/,
     members: [
       { name: "oci-layout", content: '{"imageLayoutVersion":"1.0.0"}' },
-      { name: "index.json", content: JSON.stringify({ schemaVersion: 2, manifests: [{ mediaType: MEDIA_TYPES.manifest, digest: digestOf("x"), size: 1 }] }) },
+      {
+        name: "index.json",
+        content: JSON.stringify({
+          schemaVersion: 2,
+          manifests: [{ mediaType: MEDIA_TYPES.manifest, digest: digestOf("x"), size: 1 }],
+        }),
+      },
     ],
   },
 ];
 
 for (const { name, code, text, members } of REFUSED) {
-  it(`loadArchive: ${code} for ${name}, and the store stays empty`, async () => {
+  test(`loadArchive: ${code} for ${name}, and the store stays empty`, async () => {
     const store = new MemoryContentStore();
     await assert.rejects(loadArchive(scope, tar(members), store), (error) => {
       assert.ok(isTeuError(error, code), String(error));
@@ -168,14 +266,17 @@ for (const { name, code, text, members } of REFUSED) {
   });
 }
 
-it("exportLayout, importLayout: images added to a layout, names replaced, no files of ours left", async () => {
+test("exportLayout, importLayout: images added to a layout, names replaced, no files of ours left", async () => {
   const directory = await mkdtemp(join(tmpdir(), "teu-layout-"));
   try {
     const store = new MemoryContentStore();
     const [one, two] = [await makeImage(store), await makeImage(store, "arm64", gzipSync(LAYER))];
     await exportLayout(scope, store, [{ descriptor: one, names: [NAME] }], directory);
     await exportLayout(scope, store, [{ descriptor: two, names: [] }], directory);
-    assert.deepEqual((await importLayout(scope, directory, new MemoryContentStore())).map(({ descriptor }) => descriptor), [one, two]);
+    assert.deepEqual(
+      (await importLayout(scope, directory, new MemoryContentStore())).map(({ descriptor }) => descriptor),
+      [one, two],
+    );
     await exportLayout(scope, store, [{ descriptor: two, names: [NAME] }], directory);
     const images = await importLayout(scope, directory, new MemoryContentStore());
     assert.deepEqual(images, [{ descriptor: two, names: [NAME], labels: [] }]);
@@ -186,28 +287,33 @@ it("exportLayout, importLayout: images added to a layout, names replaced, no fil
   }
 });
 
-it("importLayout: refuses paths for digests, damaged blobs, and what is no layout", async () => {
+test("importLayout: refuses paths for digests, damaged blobs, and what is no layout", async () => {
   const directory = await mkdtemp(join(tmpdir(), "teu-layout-"));
   try {
     const store = new MemoryContentStore();
     await assert.rejects(importLayout(scope, directory, store), (error) => isTeuError(error, "not-found"));
     const descriptor = await makeImage(store);
     await exportLayout(scope, store, [{ descriptor, names: [] }], directory);
-    const index = (digest: string): string => JSON.stringify({ schemaVersion: 2, manifests: [{ ...descriptor, digest }] });
+    const index = (digest: string): string =>
+      JSON.stringify({ schemaVersion: 2, manifests: [{ ...descriptor, digest }] });
     await writeFile(join(directory, "index.json"), index("sha256:../../index.json"));
-    await assert.rejects(importLayout(scope, directory, new MemoryContentStore()), (error) => isTeuError(error, "invalid"));
+    await assert.rejects(importLayout(scope, directory, new MemoryContentStore()), (error) =>
+      isTeuError(error, "invalid"),
+    );
     await writeFile(join(directory, "index.json"), index(descriptor.digest));
     const layer = join(directory, "blobs/sha256", digestOf(LAYER).slice(7));
     await rm(layer);
     await writeFile(layer, Buffer.alloc(LAYER.length));
-    await assert.rejects(importLayout(scope, directory, new MemoryContentStore()), (error) => isTeuError(error, "corrupt"));
+    await assert.rejects(importLayout(scope, directory, new MemoryContentStore()), (error) =>
+      isTeuError(error, "corrupt"),
+    );
     await mkdir(join(directory, "other"));
   } finally {
     await rm(directory, { recursive: true });
   }
 });
 
-it("walkDescriptors: children first, each once; sparse lets absent platforms be", async () => {
+test("walkDescriptors: children first, each once; sparse lets absent platforms be", async () => {
   const store = new MemoryContentStore();
   const [one, two] = [await makeImage(store), await makeImage(store, "arm64")];
   const index = await writeIndex(scope, store, [one, two, one]);
@@ -219,25 +325,42 @@ it("walkDescriptors: children first, each once; sparse lets absent platforms be"
   await assert.rejects(walkDescriptors(scope, store, partial), (error) => isTeuError(error, "not-found"));
   assert.equal((await walkDescriptors(scope, store, partial, { sparse: true })).length, 4);
   await store.delete(scope, digestOf(LAYER));
-  await assert.rejects(walkDescriptors(scope, store, partial, { sparse: true }), (error) => isTeuError(error, "not-found"), "a layer is never optional");
+  await assert.rejects(
+    walkDescriptors(scope, store, partial, { sparse: true }),
+    (error) => isTeuError(error, "not-found"),
+    "a layer is never optional",
+  );
 });
 
-it("walkDescriptors: exhausted for deep nesting, linear for shared indexes", async () => {
+test("walkDescriptors: exhausted for deep nesting, linear for shared indexes", async () => {
   const store = new MemoryContentStore();
   let deep = await makeImage(store);
   for (let i = 0; i < 20; i++) deep = await writeIndex(scope, store, [deep]);
   await assert.rejects(walkDescriptors(scope, store, deep), (error) => isTeuError(error, "exhausted"));
   let shared = await makeImage(store);
   // Without remembering what was seen this would be 50^6 visits.
-  for (let i = 0; i < 6; i++) shared = await writeIndex(scope, store, Array.from({ length: 50 }, () => shared), { level: String(i) });
+  for (let i = 0; i < 6; i++)
+    shared = await writeIndex(
+      scope,
+      store,
+      Array.from({ length: 50 }, () => shared),
+      { level: String(i) },
+    );
   assert.equal((await walkDescriptors(scope, store, shared)).length, 9);
 });
 
-it("readManifest: invalid when the document says it is something else, corrupt for another size", async () => {
+test("readManifest: invalid when the document says it is something else, corrupt for another size", async () => {
   const store = new MemoryContentStore();
   const manifest = await makeImage(store);
-  await assert.rejects(readManifest(scope, store, { ...manifest, mediaType: MEDIA_TYPES.dockerManifest }), (error) => isTeuError(error, "invalid"));
+  await assert.rejects(readManifest(scope, store, { ...manifest, mediaType: MEDIA_TYPES.dockerManifest }), (error) =>
+    isTeuError(error, "invalid"),
+  );
   await assert.rejects(readManifest(scope, store, { ...manifest, size: 1 }), (error) => isTeuError(error, "corrupt"));
-  const both = await writeDocument(scope, store, MEDIA_TYPES.manifest, { schemaVersion: 2, config: manifest, layers: [], manifests: [] });
+  const both = await writeDocument(scope, store, MEDIA_TYPES.manifest, {
+    schemaVersion: 2,
+    config: manifest,
+    layers: [],
+    manifests: [],
+  });
   await assert.rejects(readManifest(scope, store, both), (error) => isTeuError(error, "invalid"));
 });

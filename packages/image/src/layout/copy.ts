@@ -30,7 +30,13 @@ export async function copyImage(
 }
 
 /** Copies one blob. */
-export async function copyBlob(scope: Scope, from: ContentStore, to: ContentStore, digest: Digest, size: number): Promise<void> {
+export async function copyBlob(
+  scope: Scope,
+  from: ContentStore,
+  to: ContentStore,
+  digest: Digest,
+  size: number,
+): Promise<void> {
   if ((await to.info(scope, digest)) !== null) return;
   await using ingest = await to.ingest(scope, digest, { digest, size });
   for await (const chunk of from.read(scope, digest)) await ingest.write(chunk);

@@ -4,7 +4,7 @@
 import { mkdir, readFile, rmdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { isTeuError, TeuError } from "@teu/base/errors";
+import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 import { fileError } from "@teu/files/addon";
 import { replaceFile } from "@teu/files/replace-file";
@@ -13,7 +13,15 @@ import { DOCUMENT_LIMITS, type ImageIndex, parseImageLayout, parseIndex } from "
 import type { ContentStore } from "../content-store.ts";
 import { DiskContentStore } from "../disk-content-store.ts";
 import { copyImage, type CopyOptions } from "./copy.ts";
-import { type FoundImage, imagesOfIndex, INDEX_FILE, LAYOUT_CONTENT, LAYOUT_FILE, layoutIndex, type NamedImage } from "./layout-files.ts";
+import {
+  type FoundImage,
+  imagesOfIndex,
+  INDEX_FILE,
+  LAYOUT_CONTENT,
+  LAYOUT_FILE,
+  layoutIndex,
+  type NamedImage,
+} from "./layout-files.ts";
 
 /**
  * The index of a layout directory.
@@ -48,7 +56,9 @@ export async function exportLayout(
   const target = await DiskContentStore.open(directory);
   for (const { descriptor } of images) await copyImage(scope, store, target, descriptor, options);
   const present = parseIndex(await readLimited(join(directory, INDEX_FILE), DOCUMENT_LIMITS.index));
-  await replaceFile(join(directory, INDEX_FILE), JSON.stringify(mergeIndex(present, layoutIndex(images))), { mode: 0o644 });
+  await replaceFile(join(directory, INDEX_FILE), JSON.stringify(mergeIndex(present, layoutIndex(images))), {
+    mode: 0o644,
+  });
   await removeIngest(directory);
 }
 
@@ -64,10 +74,13 @@ async function prepareLayout(directory: string): Promise<void> {
 }
 
 function mergeIndex(present: ImageIndex, added: ImageIndex): ImageIndex {
-  const names = (entry: ImageIndex["manifests"][number]): string => JSON.stringify(Object.entries(entry.annotations ?? {}).toSorted());
+  const names = (entry: ImageIndex["manifests"][number]): string =>
+    JSON.stringify(Object.entries(entry.annotations ?? {}).toSorted());
   const replaced = new Set(added.manifests.filter((entry) => entry.annotations !== undefined).map(names));
   const known = new Set(added.manifests.map((entry) => entry.digest + names(entry)));
-  const kept = present.manifests.filter((entry) => !replaced.has(names(entry)) && !known.has(entry.digest + names(entry)));
+  const kept = present.manifests.filter(
+    (entry) => !replaced.has(names(entry)) && !known.has(entry.digest + names(entry)),
+  );
   return { ...present, manifests: [...kept, ...added.manifests] };
 }
 
@@ -93,8 +106,13 @@ async function readLimited(path: string, limit: number): Promise<Uint8Array> {
   try {
     const { size } = await stat(path);
     if (size <= limit) return await readFile(path);
-    throw new TeuError({ code: "exhausted", op: "read image layout", subject: path, message: `${size} bytes, limit is ${limit}` });
+    throw new TeuError({
+      code: "exhausted",
+      op: "read image layout",
+      subject: path,
+      message: `${size} bytes, limit is ${limit}`,
+    });
   } catch (error) {
-    throw isTeuError(error) ? error : fileError("read image layout", path, error);
+    throw fileError("read image layout", path, error);
   }
 }

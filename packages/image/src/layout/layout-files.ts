@@ -60,7 +60,11 @@ export function layoutIndex(images: readonly NamedImage[]): ImageIndex {
 }
 
 function withName(descriptor: Descriptor, name: Reference): Descriptor {
-  const annotations = { ...descriptor.annotations, [IMAGE_NAME]: referenceText(name), [REF_NAME]: name.tag ?? familiarText(name) };
+  const annotations = {
+    ...descriptor.annotations,
+    [IMAGE_NAME]: referenceText(name),
+    [REF_NAME]: name.tag ?? familiarText(name),
+  };
   return { ...descriptor, annotations };
 }
 
@@ -87,7 +91,9 @@ export function imagesOfIndex(index: ImageIndex): FoundImage[] {
     else if (label !== undefined) known.labels.add(label);
   }
   return [...byDigest.values()].map(({ descriptor, names, labels }) => ({
-    descriptor, names: [...names.values()], labels: [...labels],
+    descriptor,
+    names: [...names.values()],
+    labels: [...labels],
   }));
 }
 

@@ -49,7 +49,8 @@ export async function* writeArchive(
     }
   }
   const sorted = [...blobs].toSorted(([a], [b]) => (a < b ? -1 : 1));
-  for (const directory of blobDirectories(sorted)) yield encodeTarHeader(tarEntry({ type: "directory", name: directory }));
+  for (const directory of blobDirectories(sorted))
+    yield encodeTarHeader(tarEntry({ type: "directory", name: directory }));
   for (const [digest, size] of sorted) yield* member(blobPath(digest), size, store.read(scope, digest));
   yield small(INDEX_FILE, JSON.stringify(layoutIndex(images)));
   if (options.docker !== false) {
@@ -71,7 +72,8 @@ function blobDirectories(blobs: readonly (readonly [Digest, number])[]): string[
 
 async function* member(name: string, size: number, content: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   yield encodeTarHeader(tarEntry({ type: "file", name, size, mode: 0o444 }));
-  for await (const chunk of content) for (let at = 0; at < chunk.length; at += BATCH) yield chunk.subarray(at, at + BATCH);
+  for await (const chunk of content)
+    for (let at = 0; at < chunk.length; at += BATCH) yield chunk.subarray(at, at + BATCH);
   const padding = tarPadding(size);
   if (padding.length > 0) yield padding;
 }
@@ -79,7 +81,9 @@ async function* member(name: string, size: number, content: AsyncIterable<Uint8A
 function small(name: string, text: string): Uint8Array {
   const content = Buffer.from(text);
   return Buffer.concat([
-    encodeTarHeader(tarEntry({ type: "file", name, size: content.length })), content, tarPadding(content.length),
+    encodeTarHeader(tarEntry({ type: "file", name, size: content.length })),
+    content,
+    tarPadding(content.length),
   ]);
 }
 

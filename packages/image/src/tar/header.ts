@@ -29,9 +29,20 @@ export interface RawHeader {
 export class HeaderFault extends Error {}
 
 const FIELD = {
-  name: [0, 100], mode: [100, 8], uid: [108, 8], gid: [116, 8], size: [124, 12], mtime: [136, 12], checksum: [148, 8],
-  linkName: [157, 100], userName: [265, 32], groupName: [297, 32], devMajor: [329, 8], devMinor: [337, 8],
-  prefix: [345, 155], starPrefix: [345, 131],
+  name: [0, 100],
+  mode: [100, 8],
+  uid: [108, 8],
+  gid: [116, 8],
+  size: [124, 12],
+  mtime: [136, 12],
+  checksum: [148, 8],
+  linkName: [157, 100],
+  userName: [265, 32],
+  groupName: [297, 32],
+  devMajor: [329, 8],
+  devMinor: [337, 8],
+  prefix: [345, 155],
+  starPrefix: [345, 131],
 } as const;
 const FLAG = 156;
 const MAGIC = 257;

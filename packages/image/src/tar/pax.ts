@@ -41,7 +41,7 @@ const SPACE = 0x20;
 /** Decodes the content of one "x" header. @throws HeaderFault. */
 export function decodePax(content: Buffer): PaxRecords {
   const records: PaxRecords = {};
-  for (let at = 0; at < content.length; ) {
+  for (let at = 0; at < content.length;) {
     const space = content.indexOf(SPACE, at);
     const digits = space < 0 ? "" : content.toString("latin1", at, Math.min(space, at + 20));
     const length = /^[0-9]{1,10}$/.test(digits) ? Number(digits) : 0;
@@ -94,7 +94,8 @@ function nameValue(key: string, value: Buffer): string | undefined {
 function numberValue(key: string, value: Buffer): number {
   const text = value.toString("latin1");
   const number = /^[0-9]{1,16}$/.test(text) ? Number(text) : Number.NaN;
-  if (!Number.isSafeInteger(number)) throw new HeaderFault(`PAX ${key} ${JSON.stringify(text.slice(0, 40))} is not a size`);
+  if (!Number.isSafeInteger(number))
+    throw new HeaderFault(`PAX ${key} ${JSON.stringify(text.slice(0, 40))} is not a size`);
   return number;
 }
 
@@ -156,7 +157,9 @@ export function decodePaxTime(text: string): bigint {
 /** The reverse, without trailing zeros. */
 export function encodePaxTime(nanoseconds: bigint): string {
   const magnitude = nanoseconds < 0n ? -nanoseconds : nanoseconds;
-  const rest = String(magnitude % 1_000_000_000n).padStart(9, "0").replace(/0+$/, "");
+  const rest = String(magnitude % 1_000_000_000n)
+    .padStart(9, "0")
+    .replace(/0+$/, "");
   const text = String(magnitude / 1_000_000_000n) + (rest === "" ? "" : `.${rest}`);
   return nanoseconds < 0n ? `-${text}` : text;
 }

@@ -6,7 +6,15 @@
 import { TeuError } from "@teu/base/errors";
 
 import { BLOCK, NO_XATTRS, type SparseSegment, type TarEntry, type TarType } from "./entry.ts";
-import { decodeHeader, decodeNumber, GNU_SPARSE, HeaderFault, isZeroBlock, type RawHeader, textField } from "./header.ts";
+import {
+  decodeHeader,
+  decodeNumber,
+  GNU_SPARSE,
+  HeaderFault,
+  isZeroBlock,
+  type RawHeader,
+  textField,
+} from "./header.ts";
 import { decodePax, type PaxRecords } from "./pax.ts";
 
 /** Receives the entries of an archive, in order: one `entry`, any number of `data`, one `endEntry`. */
@@ -26,8 +34,17 @@ export interface TarLimits {
 }
 
 const FLAGS: Readonly<Record<string, TarType>> = {
-  "\0": "file", "0": "file", "7": "file", "S": "file",
-  "1": "hardlink", "2": "symlink", "3": "character", "4": "block", "5": "directory", "6": "fifo", "D": "directory",
+  "\0": "file",
+  "0": "file",
+  "7": "file",
+  S: "file",
+  "1": "hardlink",
+  "2": "symlink",
+  "3": "character",
+  "4": "block",
+  "5": "directory",
+  "6": "fifo",
+  D: "directory",
 };
 const DEFAULT_HEADER_BYTES = 1 << 20;
 
@@ -85,7 +102,7 @@ export class TarReader {
   write(chunk: Uint8Array): void {
     const buffer = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     try {
-      for (let at = 0; at < buffer.length && this.#state !== "end"; ) {
+      for (let at = 0; at < buffer.length && this.#state !== "end";) {
         const taken = this.#take(buffer, at);
         at += taken;
         this.#offset += taken;
@@ -157,7 +174,9 @@ export class TarReader {
     if (flag === "V") return this.#skip(raw.size);
     if (FLAGS[flag] === undefined) {
       throw new TeuError({
-        code: "unsupported", op: "read tar", subject: raw.name,
+        code: "unsupported",
+        op: "read tar",
+        subject: raw.name,
         message: `entry of unknown type ${JSON.stringify(flag)} at byte ${this.#blockOffset}`,
       });
     }
@@ -171,7 +190,11 @@ export class TarReader {
       this.#state = "sparseMap";
       return;
     }
-    this.#start(raw, this.#records.sparse === undefined ? null : this.#records.sparse.segments, this.#records.sparse?.realSize);
+    this.#start(
+      raw,
+      this.#records.sparse === undefined ? null : this.#records.sparse.segments,
+      this.#records.sparse?.realSize,
+    );
   }
 
   #startRecords(flag: string, size: number): void {
@@ -374,13 +397,18 @@ export class TarReader {
 
   #corrupt(message: string): TeuError {
     return new TeuError({
-      code: "corrupt", op: "read tar", message: `${message}, at byte ${this.#blockOffset}`, detail: { offset: this.#blockOffset },
+      code: "corrupt",
+      op: "read tar",
+      message: `${message}, at byte ${this.#blockOffset}`,
+      detail: { offset: this.#blockOffset },
     });
   }
 
   #exhausted(what: string, limit: number, unit: string = "bytes"): TeuError {
     return new TeuError({
-      code: "exhausted", op: "read tar", message: `${what} is beyond the limit of ${limit} ${unit}, at byte ${this.#blockOffset}`,
+      code: "exhausted",
+      op: "read tar",
+      message: `${what} is beyond the limit of ${limit} ${unit}, at byte ${this.#blockOffset}`,
       detail: { offset: this.#blockOffset, limit },
     });
   }

@@ -9,7 +9,13 @@ import { BLOCK, type TarEntry, type TarType } from "./entry.ts";
 import { encodePaxRecord, encodePaxTime, xattrKey } from "./pax.ts";
 
 const FLAGS: Readonly<Record<TarType, string>> = {
-  file: "0", hardlink: "1", symlink: "2", character: "3", block: "4", directory: "5", fifo: "6",
+  file: "0",
+  hardlink: "1",
+  symlink: "2",
+  character: "3",
+  block: "4",
+  directory: "5",
+  fifo: "6",
 };
 /** Largest numbers in octal fields of 8 and 12 bytes. */
 const MAX_7 = 0o7777777;
@@ -52,8 +58,18 @@ export function tarPadding(size: number): Uint8Array {
 /** An entry from its telling parts: everything left out is zero, empty, or the obvious. */
 export function tarEntry(parts: Pick<TarEntry, "name" | "type"> & Partial<TarEntry>): TarEntry {
   return {
-    linkName: "", size: 0, mode: parts.type === "directory" ? 0o755 : 0o644, uid: 0, gid: 0, userName: "", groupName: "",
-    mtimeNs: 0n, devMajor: 0, devMinor: 0, xattrs: new Map(), sparse: null,
+    linkName: "",
+    size: 0,
+    mode: parts.type === "directory" ? 0o755 : 0o644,
+    uid: 0,
+    gid: 0,
+    userName: "",
+    groupName: "",
+    mtimeNs: 0n,
+    devMajor: 0,
+    devMinor: 0,
+    xattrs: new Map(),
+    sparse: null,
     ...parts,
   };
 }
@@ -70,10 +86,13 @@ interface UstarFields {
 function checkEntry(entry: TarEntry, name: Uint8Array, link: Uint8Array): void {
   const numbers = [entry.size, entry.uid, entry.gid, entry.mode, entry.devMajor, entry.devMinor];
   const why =
-    name.length === 0 || name.includes(0) || link.includes(0) ? "its name is empty or holds a NUL"
-    : numbers.some((number) => !Number.isSafeInteger(number) || number < 0) ? "a number is negative or not whole"
-    : entry.sparse !== null ? "sparse files are not written"
-    : null;
+    name.length === 0 || name.includes(0) || link.includes(0)
+      ? "its name is empty or holds a NUL"
+      : numbers.some((number) => !Number.isSafeInteger(number) || number < 0)
+        ? "a number is negative or not whole"
+        : entry.sparse !== null
+          ? "sparse files are not written"
+          : null;
   if (why !== null) throw new TeuError({ code: "invalid", op: "write tar entry", subject: entry.name, message: why });
 }
 
@@ -116,8 +135,20 @@ function paxHeader(name: Uint8Array, size: number): Uint8Array {
   const base = name.subarray(name.lastIndexOf(0x2f, name.length - 2) + 1);
   const short = Buffer.concat([Buffer.from("PaxHeaders/"), base]).subarray(0, NAME_BYTES);
   const entry: TarEntry = {
-    type: "file", name: "", linkName: "", size, mode: 0o644, uid: 0, gid: 0, userName: "", groupName: "", mtimeNs: 0n,
-    devMajor: 0, devMinor: 0, xattrs: new Map(), sparse: null,
+    type: "file",
+    name: "",
+    linkName: "",
+    size,
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+    userName: "",
+    groupName: "",
+    mtimeNs: 0n,
+    devMajor: 0,
+    devMinor: 0,
+    xattrs: new Map(),
+    sparse: null,
   };
   const none = new Uint8Array(0);
   return ustar(entry, { prefix: none, name: short, link: none, size, seconds: 0, flag: "x" });
