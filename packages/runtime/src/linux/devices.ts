@@ -8,7 +8,7 @@ import { OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE } from "@teu/sys/constants/mount";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import { DEVICE_LINKS, type DeviceStep } from "./devices-plan.ts";
-import { attach } from "./mount-apply.ts";
+import { attach } from "./mount-tree.ts";
 import type { RootfsPath } from "./rootfs-path.ts";
 
 /** Makes the nodes. `bind`: a user namespace forbids mknod, so the host's node of the same path is bound. */

@@ -9,7 +9,7 @@ import {
   MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE,
 } from "@teu/sys/constants/mount";
 import type { Kernel } from "@teu/sys/kernel";
-import { attach, newFilesystem, setReadonly } from "./mount-apply.ts";
+import { attach, newFilesystem, setReadonly } from "./mount-tree.ts";
 import type { RootfsPath } from "./rootfs-path.ts";
 
 /** Opens the host's /dev/null and checks that it is one. Must happen before the root is changed. Caller closes. */

@@ -3,30 +3,13 @@
 // portable: no host types here.
 
 import { TeuError } from "@teu/base/errors";
-import {
-  AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_DIRECTORY, O_PATH, O_RDONLY, PROC_SUPER_MAGIC, S_IFDIR, S_IFMT,
-} from "@teu/sys/constants/fs";
-import {
-  FSMOUNT_CLOEXEC, FSOPEN_CLOEXEC, MOUNT_ATTR_IDMAP, MOUNT_ATTR_RDONLY, MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH,
-  OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE,
-} from "@teu/sys/constants/mount";
+import { AT_EMPTY_PATH, O_PATH, PROC_SUPER_MAGIC, S_IFDIR, S_IFMT } from "@teu/sys/constants/fs";
+import { MOUNT_ATTR_RDONLY } from "@teu/sys/constants/mount";
 import type { Kernel } from "@teu/sys/kernel";
-import { isSysError } from "@teu/sys/sys-error";
 import { mountCgroups } from "./cgroup/mount.ts";
-import type { CgroupHandle } from "./cgroup/manager.ts";
 import { copyUp } from "./copy-up.ts";
 import type { MountStep } from "./mount-plan.ts";
-import type { RootfsPath } from "./rootfs-path.ts";
-
-/** What a mount may need besides the plan. */
-export interface MountEnvironment {
-  readonly root: RootfsPath;
-  readonly cgroup: CgroupHandle;
-  /** A cgroup namespace of its own: cgroup file systems are mounted afresh instead of bound. */
-  readonly cgroupNamespace: boolean;
-  /** Detached trees opened before entering a user namespace, by step; else they are opened here. */
-  readonly opened: ReadonlyMap<MountStep, number>;
-}
+import { type MountEnvironment, attach, finishTree, newFilesystem, openBindSource, openStepTarget, setReadonly } from "./mount-tree.ts";
 
 /** Makes one mount. Failures say destination and type, with the kernel's words as cause. */
 export function applyMount(kernel: Kernel, step: MountStep, environment: MountEnvironment): void {
@@ -38,89 +21,6 @@ export function applyMount(kernel: Kernel, step: MountStep, environment: MountEn
   } catch (error) {
     throw mountError(step, error);
   }
-}
-
-/** Opens a detached copy of a bind's source, with its attributes set. Caller closes. */
-export function openBindSource(kernel: Kernel, step: MountStep, propagation: number, usernsFd: number): number {
-  const { mount } = kernel;
-  const recursive = step.options.recursive ? AT_RECURSIVE : 0;
-  const tree = mount.openTree(AT_FDCWD, step.source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive);
-  if (propagation !== 0) mount.mountSetattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, { set: 0, clear: 0, propagation, usernsFd: -1 });
-  if (usernsFd >= 0) {
-    const depth = step.options.idmap === "ridmap" ? AT_RECURSIVE : 0;
-    mount.mountSetattr(tree, "", AT_EMPTY_PATH | depth, { set: MOUNT_ATTR_IDMAP, clear: 0, propagation: 0, usernsFd });
-  }
-  const { set, clear } = step.options.attributes;
-  // "rw" alone changes nothing: a copy of a read-only mount in a user namespace is locked, and asking would be refused.
-  if (set !== 0 || (clear & ~MOUNT_ATTR_RDONLY) !== 0) {
-    mount.mountSetattr(tree, "", AT_EMPTY_PATH, { set, clear, propagation: 0, usernsFd: -1 });
-  }
-  return tree;
-}
-
-/** Moves a detached mount onto an open target. */
-export function attach(kernel: Kernel, tree: number, target: number): void {
-  kernel.mount.moveMount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
-}
-
-/** Attributes of the whole tree ("rro") and the propagation, once it is in place. */
-export function finishTree(kernel: Kernel, tree: number, step: MountStep): void {
-  const { recursiveAttributes, propagation, propagationRecursive } = step.options;
-  if (recursiveAttributes.set !== 0 || recursiveAttributes.clear !== 0) {
-    kernel.mount.mountSetattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, { ...recursiveAttributes, propagation: 0, usernsFd: -1 });
-  }
-  if (propagation !== 0) {
-    const depth = propagationRecursive ? AT_RECURSIVE : 0;
-    kernel.mount.mountSetattr(tree, "", AT_EMPTY_PATH | depth, { set: 0, clear: 0, propagation, usernsFd: -1 });
-  }
-}
-
-/** A new file system, detached, with mount attributes. Caller closes. */
-export function newFilesystem(
-  kernel: Kernel, fstype: string, source: string, superFlags: readonly string[], data: readonly string[], attributes: number,
-): number {
-  const { fs, mount } = kernel;
-  const context = mount.fsopen(fstype, FSOPEN_CLOEXEC);
-  try {
-    if (source !== "") mount.fsconfigString(context, "source", source);
-    for (const flag of superFlags) mount.fsconfigFlag(context, flag);
-    for (const item of data) {
-      const equals = item.indexOf("=");
-      if (equals < 0) mount.fsconfigFlag(context, item);
-      else mount.fsconfigString(context, item.slice(0, equals), item.slice(equals + 1));
-    }
-    mount.fsconfigCreate(context);
-    return mount.fsmount(context, FSMOUNT_CLOEXEC, attributes);
-  } finally {
-    fs.close(context);
-  }
-}
-
-/** Opens the target of a step, made when missing, and refuses one that a symlink led into procfs. Caller closes. */
-export function openStepTarget(kernel: Kernel, root: RootfsPath, step: MountStep, kind: "directory" | "file"): number {
-  if (step.strict) return openStrictTarget(kernel, root, step.destination);
-  const { fd, followedLink } = root.openTarget(step.destination, kind);
-  // Without a link on the way the text of the destination decided already (planMounts).
-  if (followedLink && !step.onProc && kernel.fs.fstatfs(fd).type === PROC_SUPER_MAGIC) {
-    kernel.fs.close(fd);
-    throw new TeuError({ code: "denied", op: "mount on", subject: step.destination, message: "a symbolic link leads into procfs" });
-  }
-  return fd;
-}
-
-function openStrictTarget(kernel: Kernel, root: RootfsPath, destination: string): number {
-  try {
-    return root.openStrict(destination, O_PATH | O_DIRECTORY);
-  } catch (error) {
-    if (isSysError(error, "ELOOP") || isSysError(error, "ENOTDIR")) {
-      throw new TeuError({
-        code: "denied", op: "mount on", subject: destination, message: "the root file system has a symbolic link or file in its place", cause: error,
-      });
-    }
-    if (!isSysError(error, "ENOENT")) throw error;
-  }
-  kernel.fs.close(root.makeDirectory(destination));
-  return root.openStrict(destination, O_PATH | O_DIRECTORY);
 }
 
 function applyBind(kernel: Kernel, step: MountStep, { root, opened }: MountEnvironment): void {
@@ -181,21 +81,6 @@ function applyRemount(kernel: Kernel, step: MountStep, { root }: MountEnvironmen
   } finally {
     kernel.fs.close(target);
   }
-}
-
-/** Makes a mount read-only; `depth` AT_RECURSIVE for all below it. */
-export function setReadonly(kernel: Kernel, fd: number, depth: number): void {
-  kernel.mount.mountSetattr(fd, "", AT_EMPTY_PATH | depth, { set: MOUNT_ATTR_RDONLY, clear: 0, propagation: 0, usernsFd: -1 });
-}
-
-/** Opens a directory of the host for reading, not following a final link. */
-export function openHostDirectory(kernel: Kernel, path: string): number {
-  return kernel.fs.openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-}
-
-/** Type and numbers of a host path itself. */
-export function statHost(kernel: Kernel, path: string): ReturnType<Kernel["fs"]["fstat"]> {
-  return kernel.fs.statAt(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW);
 }
 
 function mountError(step: MountStep, error: unknown): TeuError {

@@ -8,7 +8,8 @@ import {
 import { MNT_DETACH, MOUNT_ATTR_RDONLY, MS_PRIVATE, MS_SHARED, MS_SLAVE, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE } from "@teu/sys/constants/mount";
 import type { Kernel } from "@teu/sys/kernel";
 import { makeDeviceLinks, makeDevices } from "./devices.ts";
-import { type MountEnvironment, applyMount, attach, setReadonly } from "./mount-apply.ts";
+import { applyMount } from "./mount-apply.ts";
+import { type MountEnvironment, attach, setReadonly } from "./mount-tree.ts";
 import { RootfsPath } from "./rootfs-path.ts";
 import type { StartPlan } from "./start-plan.ts";
 

@@ -15,7 +15,7 @@ import { detectCgroups } from "./cgroup/layout.ts";
 import { type CgroupHandle, cgroupRecord, createCgroup, removeCgroup } from "./cgroup/manager.ts";
 import { connectConsoleSocket } from "./console.ts";
 import { runHooks } from "./hooks.ts";
-import { openBindSource } from "./mount-apply.ts";
+import { openBindSource } from "./mount-tree.ts";
 import type { MountStep } from "./mount-plan.ts";
 import { openJoins, prepareChildren, writeIdMaps } from "./namespace-files.ts";
 import { type SeccompPlan, prepareSeccomp } from "./seccomp.ts";

@@ -7,7 +7,7 @@ import { O_CLOEXEC, O_WRONLY, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, RESOLVE_NO_X
 import type { Kernel } from "@teu/sys/kernel";
 import type { Spec } from "@teu/specs/runtime";
 import { invalidConfig } from "../failure.ts";
-import { newFilesystem } from "./mount-apply.ts";
+import { newFilesystem } from "./mount-tree.ts";
 import type { NamespacePlan } from "./namespaces.ts";
 
 /** One setting: path below /proc/sys, and value. */

@@ -53,7 +53,11 @@ export function containerProcess({ settings, identity, facts }: SpecInput): Proc
   const names = capabilityNames(settings, facts.capabilities);
   return {
     terminal: settings.tty,
-    user: { uid: identity.uid, gid: identity.gid, ...(identity.additionalGids.length === 0 ? {} : { additionalGids: identity.additionalGids }) },
+    user: {
+      uid: identity.uid,
+      gid: identity.gid,
+      ...(identity.additionalGids.length === 0 ? {} : { additionalGids: identity.additionalGids }),
+    },
     args: [...settings.entrypoint, ...settings.command],
     env: processEnv(settings, identity),
     cwd: settings.workdir,

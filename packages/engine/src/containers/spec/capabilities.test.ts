@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { CAPABILITIES, capabilitiesOfMask, capabilityNames, capabilitySets, DEFAULT_CAPABILITIES, normaliseCapability } from "./capabilities.ts";
+import {
+  CAPABILITIES,
+  capabilitiesOfMask,
+  capabilityNames,
+  capabilitySets,
+  DEFAULT_CAPABILITIES,
+  normaliseCapability,
+} from "./capabilities.ts";
 
 const HAVE = CAPABILITIES.filter((name) => name !== "CAP_SYS_RESOURCE");
 
@@ -20,17 +27,33 @@ test("capabilityNames: Docker's arithmetic", () => {
   for (const { name, add = [], drop = [], privileged = false, want } of cases) {
     assert.deepEqual(new Set(capabilityNames({ privileged, capAdd: add, capDrop: drop }, HAVE)), new Set(want), name);
   }
-  assert.throws(() => capabilityNames({ privileged: false, capAdd: ["CAP_SYS_RESOURCE"], capDrop: [] }, HAVE), { code: "unsupported" });
+  assert.throws(() => capabilityNames({ privileged: false, capAdd: ["CAP_SYS_RESOURCE"], capDrop: [] }, HAVE), {
+    code: "unsupported",
+  });
 });
 
 test("capabilitySets: a user other than root holds none", () => {
-  assert.deepEqual(capabilitySets(["CAP_KILL"], 0), { bounding: ["CAP_KILL"], effective: ["CAP_KILL"], permitted: ["CAP_KILL"], inheritable: [], ambient: [] });
-  assert.deepEqual(capabilitySets(["CAP_KILL"], 1), { bounding: ["CAP_KILL"], effective: [], permitted: [], inheritable: [], ambient: [] });
+  assert.deepEqual(capabilitySets(["CAP_KILL"], 0), {
+    bounding: ["CAP_KILL"],
+    effective: ["CAP_KILL"],
+    permitted: ["CAP_KILL"],
+    inheritable: [],
+    ambient: [],
+  });
+  assert.deepEqual(capabilitySets(["CAP_KILL"], 1), {
+    bounding: ["CAP_KILL"],
+    effective: [],
+    permitted: [],
+    inheritable: [],
+    ambient: [],
+  });
 });
 
 test("normaliseCapability, capabilitiesOfMask: spellings and bits", () => {
-  for (const text of ["net_admin", "NET_ADMIN", "cap_net_admin", "CAP_NET_ADMIN"]) assert.equal(normaliseCapability(text), "CAP_NET_ADMIN");
-  for (const text of ["", "CAP_", "NET", "constructor"]) assert.throws(() => normaliseCapability(text), { code: "invalid" });
+  for (const text of ["net_admin", "NET_ADMIN", "cap_net_admin", "CAP_NET_ADMIN"])
+    assert.equal(normaliseCapability(text), "CAP_NET_ADMIN");
+  for (const text of ["", "CAP_", "NET", "constructor"])
+    assert.throws(() => normaliseCapability(text), { code: "invalid" });
   assert.deepEqual(capabilitiesOfMask("0000000000000003"), ["CAP_CHOWN", "CAP_DAC_OVERRIDE"]);
   assert.equal(capabilitiesOfMask("000001fffeffffff").includes("CAP_SYS_RESOURCE"), false);
 });

@@ -5,18 +5,65 @@ import type { Capabilities } from "@teu/specs/runtime";
 
 /** By number, as in capabilities(7) and linux/capability.h. */
 export const CAPABILITIES: readonly string[] = [
-  "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETGID", "CAP_SETUID",
-  "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN", "CAP_NET_RAW",
-  "CAP_IPC_LOCK", "CAP_IPC_OWNER", "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_CHROOT", "CAP_SYS_PTRACE", "CAP_SYS_PACCT",
-  "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE", "CAP_SYS_RESOURCE", "CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_MKNOD",
-  "CAP_LEASE", "CAP_AUDIT_WRITE", "CAP_AUDIT_CONTROL", "CAP_SETFCAP", "CAP_MAC_OVERRIDE", "CAP_MAC_ADMIN", "CAP_SYSLOG",
-  "CAP_WAKE_ALARM", "CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ", "CAP_PERFMON", "CAP_BPF", "CAP_CHECKPOINT_RESTORE",
+  "CAP_CHOWN",
+  "CAP_DAC_OVERRIDE",
+  "CAP_DAC_READ_SEARCH",
+  "CAP_FOWNER",
+  "CAP_FSETID",
+  "CAP_KILL",
+  "CAP_SETGID",
+  "CAP_SETUID",
+  "CAP_SETPCAP",
+  "CAP_LINUX_IMMUTABLE",
+  "CAP_NET_BIND_SERVICE",
+  "CAP_NET_BROADCAST",
+  "CAP_NET_ADMIN",
+  "CAP_NET_RAW",
+  "CAP_IPC_LOCK",
+  "CAP_IPC_OWNER",
+  "CAP_SYS_MODULE",
+  "CAP_SYS_RAWIO",
+  "CAP_SYS_CHROOT",
+  "CAP_SYS_PTRACE",
+  "CAP_SYS_PACCT",
+  "CAP_SYS_ADMIN",
+  "CAP_SYS_BOOT",
+  "CAP_SYS_NICE",
+  "CAP_SYS_RESOURCE",
+  "CAP_SYS_TIME",
+  "CAP_SYS_TTY_CONFIG",
+  "CAP_MKNOD",
+  "CAP_LEASE",
+  "CAP_AUDIT_WRITE",
+  "CAP_AUDIT_CONTROL",
+  "CAP_SETFCAP",
+  "CAP_MAC_OVERRIDE",
+  "CAP_MAC_ADMIN",
+  "CAP_SYSLOG",
+  "CAP_WAKE_ALARM",
+  "CAP_BLOCK_SUSPEND",
+  "CAP_AUDIT_READ",
+  "CAP_PERFMON",
+  "CAP_BPF",
+  "CAP_CHECKPOINT_RESTORE",
 ];
 
 /** What a container has when nobody says otherwise. */
 export const DEFAULT_CAPABILITIES: readonly string[] = [
-  "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETGID", "CAP_SETUID",
-  "CAP_SETFCAP", "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL", "CAP_AUDIT_WRITE",
+  "CAP_CHOWN",
+  "CAP_DAC_OVERRIDE",
+  "CAP_FSETID",
+  "CAP_FOWNER",
+  "CAP_MKNOD",
+  "CAP_NET_RAW",
+  "CAP_SETGID",
+  "CAP_SETUID",
+  "CAP_SETFCAP",
+  "CAP_SETPCAP",
+  "CAP_NET_BIND_SERVICE",
+  "CAP_SYS_CHROOT",
+  "CAP_KILL",
+  "CAP_AUDIT_WRITE",
 ];
 
 /** What was asked for. */
@@ -35,7 +82,13 @@ export function normaliseCapability(text: string): string {
   if (upper === "ALL") return upper;
   const name = upper.startsWith("CAP_") ? upper : `CAP_${upper}`;
   if (CAPABILITIES.includes(name)) return name;
-  throw new TeuError({ code: "invalid", op: "read capability", subject: text, message: "there is no capability of this name", hint: "capabilities(7) lists them; ALL means all" });
+  throw new TeuError({
+    code: "invalid",
+    op: "read capability",
+    subject: text,
+    message: "there is no capability of this name",
+    hint: "capabilities(7) lists them; ALL means all",
+  });
 }
 
 /**
@@ -46,13 +99,24 @@ export function capabilityNames(wishes: CapabilityWishes, available: readonly st
   const { privileged, capAdd, capDrop } = wishes;
   for (const name of capAdd) {
     if (name === "ALL" || available.includes(name)) continue;
-    throw new TeuError({ code: "unsupported", op: "add capability", subject: name, message: "this host does not have it to give" });
+    throw new TeuError({
+      code: "unsupported",
+      op: "add capability",
+      subject: name,
+      message: "this host does not have it to give",
+    });
   }
   const dropAll = capDrop.includes("ALL");
-  const base = privileged || capAdd.includes("ALL") ? available : dropAll ? [] : DEFAULT_CAPABILITIES.filter((name) => available.includes(name));
+  const base =
+    privileged || capAdd.includes("ALL")
+      ? available
+      : dropAll
+        ? []
+        : DEFAULT_CAPABILITIES.filter((name) => available.includes(name));
   const wanted = new Set([...base, ...capAdd]);
   // As in Docker: a single addition survives --cap-drop ALL, a single drop beats --cap-add ALL; privileged ignores drops.
-  if (!privileged) for (const name of capDrop) if (name !== "ALL" && !(dropAll && capAdd.includes(name))) wanted.delete(name);
+  if (!privileged)
+    for (const name of capDrop) if (name !== "ALL" && !(dropAll && capAdd.includes(name))) wanted.delete(name);
   return CAPABILITIES.filter((name) => wanted.has(name));
 }
 

@@ -20,17 +20,38 @@ const DEFAULT_RULES: readonly DeviceRule[] = [
   { allow: false, access: "rwm" },
   { allow: true, type: "c", access: "m" },
   { allow: true, type: "b", access: "m" },
-  ...([[1, 3], [1, 5], [1, 7], [1, 8], [1, 9], [5, 0], [5, 2]] as const).map(([major, minor]) => ({ allow: true, type: "c" as const, major, minor, access: "rwm" })),
+  ...(
+    [
+      [1, 3],
+      [1, 5],
+      [1, 7],
+      [1, 8],
+      [1, 9],
+      [5, 0],
+      [5, 2],
+    ] as const
+  ).map(([major, minor]) => ({ allow: true, type: "c" as const, major, minor, access: "rwm" })),
   { allow: true, type: "c", major: 136, access: "rwm" },
 ];
 
 /** The `devices` of a container. */
 export function deviceNodes(devices: readonly HostDevice[]): Device[] {
-  return devices.map(({ path, type, major, minor, fileMode, uid, gid }) => ({ path, type, major, minor, fileMode, uid, gid }));
+  return devices.map(({ path, type, major, minor, fileMode, uid, gid }) => ({
+    path,
+    type,
+    major,
+    minor,
+    fileMode,
+    uid,
+    gid,
+  }));
 }
 
 /** The access list: everything for a privileged container. */
 export function deviceRules(privileged: boolean, devices: readonly HostDevice[]): DeviceRule[] {
   if (privileged) return [{ allow: true, access: "rwm" }];
-  return [...DEFAULT_RULES, ...devices.map(({ type, major, minor, access }) => ({ allow: true, type, major, minor, access }))];
+  return [
+    ...DEFAULT_RULES,
+    ...devices.map(({ type, major, minor, access }) => ({ allow: true, type, major, minor, access })),
+  ];
 }

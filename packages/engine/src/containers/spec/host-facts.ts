@@ -32,6 +32,11 @@ export function hostFacts(): HostFacts {
   return probed;
 }
 
+/** Whether the host's kernel is at least this one. */
+export function since(facts: HostFacts, major: number, minor: number): boolean {
+  return facts.kernel[0] > major || (facts.kernel[0] === major && facts.kernel[1] >= minor);
+}
+
 function probe(): HostFacts {
   const status = readFileSync("/proc/self/status", "latin1");
   const field = (name: string) => new RegExp(`^${name}:\\s*(\\S+)`, "m").exec(status)?.[1];
@@ -52,10 +57,22 @@ function probe(): HostFacts {
 }
 
 const LIMIT_NAMES: Readonly<Record<string, string>> = {
-  "Max cpu time": "RLIMIT_CPU", "Max file size": "RLIMIT_FSIZE", "Max data size": "RLIMIT_DATA", "Max stack size": "RLIMIT_STACK",
-  "Max core file size": "RLIMIT_CORE", "Max resident set": "RLIMIT_RSS", "Max processes": "RLIMIT_NPROC", "Max open files": "RLIMIT_NOFILE",
-  "Max locked memory": "RLIMIT_MEMLOCK", "Max address space": "RLIMIT_AS", "Max file locks": "RLIMIT_LOCKS", "Max pending signals": "RLIMIT_SIGPENDING",
-  "Max msgqueue size": "RLIMIT_MSGQUEUE", "Max nice priority": "RLIMIT_NICE", "Max realtime priority": "RLIMIT_RTPRIO", "Max realtime timeout": "RLIMIT_RTTIME",
+  "Max cpu time": "RLIMIT_CPU",
+  "Max file size": "RLIMIT_FSIZE",
+  "Max data size": "RLIMIT_DATA",
+  "Max stack size": "RLIMIT_STACK",
+  "Max core file size": "RLIMIT_CORE",
+  "Max resident set": "RLIMIT_RSS",
+  "Max processes": "RLIMIT_NPROC",
+  "Max open files": "RLIMIT_NOFILE",
+  "Max locked memory": "RLIMIT_MEMLOCK",
+  "Max address space": "RLIMIT_AS",
+  "Max file locks": "RLIMIT_LOCKS",
+  "Max pending signals": "RLIMIT_SIGPENDING",
+  "Max msgqueue size": "RLIMIT_MSGQUEUE",
+  "Max nice priority": "RLIMIT_NICE",
+  "Max realtime priority": "RLIMIT_RTPRIO",
+  "Max realtime timeout": "RLIMIT_RTTIME",
 };
 
 /** Hard limits in the text of /proc/PID/limits. */
@@ -71,10 +88,13 @@ export function parseLimits(text: string): Record<string, number> {
 
 /** How many CPUs a list like "0-3,6" names. */
 export function countCpus(list: string): number {
-  return list.trim().split(",").reduce((sum, part) => {
-    const [first, last] = part.split("-").map(Number);
-    return sum + ((last ?? first ?? 0) - (first ?? 0) + 1);
-  }, 0);
+  return list
+    .trim()
+    .split(",")
+    .reduce((sum, part) => {
+      const [first, last] = part.split("-").map(Number);
+      return sum + ((last ?? first ?? 0) - (first ?? 0) + 1);
+    }, 0);
 }
 
 function exists(path: string): boolean {

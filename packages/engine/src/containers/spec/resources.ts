@@ -9,7 +9,11 @@ import type { HostFacts } from "./host-facts.ts";
 const DEFAULT_PERIOD = 100_000;
 
 /** The `resources` of a container. Checked wishes only; see settings/resources.ts. */
-export function linuxResources(wishes: ResourceOptions, devices: readonly DeviceRule[], facts: HostFacts): LinuxResources {
+export function linuxResources(
+  wishes: ResourceOptions,
+  devices: readonly DeviceRule[],
+  facts: HostFacts,
+): LinuxResources {
   const memory = memoryResources(wishes, facts);
   const cpu = cpuResources(wishes);
   return {
@@ -24,7 +28,8 @@ function memoryResources(wishes: ResourceOptions, facts: HostFacts): LinuxResour
   const { memory, memorySwap, memoryReservation } = wishes;
   if (memory === undefined && memoryReservation === undefined) return null;
   // As in Docker: as much swap as memory, unless told otherwise.
-  const swap = memory === undefined ? undefined : (memorySwap === undefined || memorySwap === 0) ? memory * 2 : memorySwap;
+  const swap =
+    memory === undefined ? undefined : memorySwap === undefined || memorySwap === 0 ? memory * 2 : memorySwap;
   return {
     ...(memory === undefined ? {} : { limit: memory }),
     ...(memoryReservation === undefined ? {} : { reservation: memoryReservation }),
@@ -34,7 +39,8 @@ function memoryResources(wishes: ResourceOptions, facts: HostFacts): LinuxResour
 
 function cpuResources(wishes: ResourceOptions): LinuxResources["cpu"] | null {
   const period = wishes.cpuPeriod ?? (wishes.cpus === undefined ? undefined : DEFAULT_PERIOD);
-  const quota = wishes.cpuQuota ?? (wishes.cpus === undefined ? undefined : Math.round(wishes.cpus * (period ?? DEFAULT_PERIOD)));
+  const quota =
+    wishes.cpuQuota ?? (wishes.cpus === undefined ? undefined : Math.round(wishes.cpus * (period ?? DEFAULT_PERIOD)));
   const cpu = {
     ...(wishes.cpuShares === undefined || wishes.cpuShares === 0 ? {} : { shares: wishes.cpuShares }),
     ...(quota === undefined ? {} : { quota }),

@@ -24,7 +24,10 @@ export function rlimits(wishes: readonly UlimitOption[], facts: HostFacts): Rlim
     const hard = wish.hard === -1 ? Infinity : wish.hard;
     if (hard > ceiling(type)) {
       throw new TeuError({
-        code: "unsupported", op: "set ulimit", subject: wish.name, message: `the host's hard limit is ${ceiling(type)} and cannot be raised without CAP_SYS_RESOURCE`,
+        code: "unsupported",
+        op: "set ulimit",
+        subject: wish.name,
+        message: `the host's hard limit is ${ceiling(type)} and cannot be raised without CAP_SYS_RESOURCE`,
       });
     }
     return { type, soft: number(wish.soft), hard: number(wish.hard) };

@@ -4,8 +4,7 @@
 import { TeuError } from "@teu/base/errors";
 import type { Seccomp, SeccompAction, SeccompArg, SeccompSyscall } from "@teu/specs/runtime";
 
-import type { HostFacts } from "./host-facts.ts";
-import { since } from "./seccomp.ts";
+import { type HostFacts, since } from "./host-facts.ts";
 
 /** A condition of Docker's format. */
 interface Condition {
@@ -49,11 +48,13 @@ export function parseProfile(text: string): Profile {
     throw refuse("it is not JSON", cause);
   }
   const profile = value as Partial<Profile> | null;
-  if (typeof profile !== "object" || profile === null || typeof profile.defaultAction !== "string") throw refuse("defaultAction is missing");
+  if (typeof profile !== "object" || profile === null || typeof profile.defaultAction !== "string")
+    throw refuse("defaultAction is missing");
   const rules = profile.syscalls ?? [];
   if (!Array.isArray(rules)) throw refuse("syscalls must be a list");
   for (const [index, rule] of (rules as readonly (Partial<ProfileRule> | null)[]).entries()) {
-    const named = rule !== null && typeof rule === "object" && (typeof rule.name === "string" || Array.isArray(rule.names));
+    const named =
+      rule !== null && typeof rule === "object" && (typeof rule.name === "string" || Array.isArray(rule.names));
     if (!named || typeof rule.action !== "string") throw refuse(`syscalls[${index}] needs names and an action`);
   }
   return profile as Profile;
@@ -63,20 +64,25 @@ export function parseProfile(text: string): Profile {
 export function resolveProfile(text: string, capabilities: readonly string[], facts: HostFacts): Seccomp {
   const profile = parseProfile(text);
   const machine = MACHINES[facts.architecture];
-  const mapped = (profile.archMap ?? []).filter((entry) => entry.architecture === machine?.seccomp)
+  const mapped = (profile.archMap ?? [])
+    .filter((entry) => entry.architecture === machine?.seccomp)
     .flatMap((entry) => [entry.architecture, ...(entry.subArchitectures ?? [])]);
   const architectures = profile.architectures ?? mapped;
   const holds = (condition: Condition | undefined, empty: boolean): boolean => {
     if (condition === undefined || Object.keys(condition).length === 0) return empty;
     const kernel = condition.minKernel?.split(".").map(Number);
     return [
-      condition.caps === undefined || condition.caps.length === 0 || (empty ? condition.caps.every(has) : condition.caps.some(has)),
+      condition.caps === undefined ||
+        condition.caps.length === 0 ||
+        (empty ? condition.caps.every(has) : condition.caps.some(has)),
       condition.arches === undefined || condition.arches.length === 0 || condition.arches.includes(machine?.go ?? ""),
       kernel === undefined || since(facts, kernel[0] ?? 0, kernel[1] ?? 0),
     ].every(Boolean);
   };
   const has = (name: string) => capabilities.includes(name);
-  const syscalls = (profile.syscalls ?? []).filter((rule) => holds(rule.includes, true) && !holds(rule.excludes, false)).map(ruleOf);
+  const syscalls = (profile.syscalls ?? [])
+    .filter((rule) => holds(rule.includes, true) && !holds(rule.excludes, false))
+    .map(ruleOf);
   return {
     defaultAction: profile.defaultAction,
     ...(profile.defaultErrnoRet === undefined ? {} : { defaultErrnoRet: profile.defaultErrnoRet }),
@@ -92,10 +98,18 @@ function ruleOf(rule: ProfileRule): SeccompSyscall {
   const names = [...(rule.name === undefined ? [] : [rule.name]), ...(rule.names ?? [])];
   const args = rule.args ?? [];
   return {
-    names, action: rule.action, ...(rule.errnoRet === undefined ? {} : { errnoRet: rule.errnoRet }), ...(args.length === 0 ? {} : { args }),
+    names,
+    action: rule.action,
+    ...(rule.errnoRet === undefined ? {} : { errnoRet: rule.errnoRet }),
+    ...(args.length === 0 ? {} : { args }),
   };
 }
 
 function refuse(message: string, cause?: unknown): TeuError {
-  return new TeuError({ code: "invalid", op: "read seccomp profile", message, ...(cause === undefined ? {} : { cause }) });
+  return new TeuError({
+    code: "invalid",
+    op: "read seccomp profile",
+    message,
+    ...(cause === undefined ? {} : { cause }),
+  });
 }

@@ -4,9 +4,15 @@ import { TeuError } from "@teu/base/errors";
 import type { Seccomp, SeccompSyscall } from "@teu/specs/runtime";
 
 import type { ContainerSettings } from "../container-settings.ts";
-import type { HostFacts } from "./host-facts.ts";
+import { type HostFacts, since } from "./host-facts.ts";
 import {
-  ALLOWED, ALLOWED_BY_ARCHITECTURE, ALLOWED_BY_CAPABILITY, ALLOWED_SINCE_4_8, NAMESPACE_FLAGS, PERSONALITIES, VSOCK,
+  ALLOWED,
+  ALLOWED_BY_ARCHITECTURE,
+  ALLOWED_BY_CAPABILITY,
+  ALLOWED_SINCE_4_8,
+  NAMESPACE_FLAGS,
+  PERSONALITIES,
+  VSOCK,
 } from "./seccomp-default.ts";
 import { resolveProfile } from "./seccomp-profile.ts";
 
@@ -19,7 +25,11 @@ const EPERM = 1;
 const ENOSYS = 38;
 
 /** The filter of a container with these capabilities; null: none. */
-export function seccompFilter(settings: ContainerSettings, capabilities: readonly string[], facts: HostFacts): Seccomp | null {
+export function seccompFilter(
+  settings: ContainerSettings,
+  capabilities: readonly string[],
+  facts: HostFacts,
+): Seccomp | null {
   if (settings.seccomp.kind === "profile") return resolveProfile(settings.seccomp.text, capabilities, facts);
   if (settings.privileged || settings.seccomp.kind === "unconfined") return null;
   return defaultFilter(capabilities, facts);
@@ -29,7 +39,9 @@ export function seccompFilter(settings: ContainerSettings, capabilities: readonl
 export function defaultFilter(capabilities: readonly string[], facts: HostFacts): Seccomp {
   const gated = capabilities.flatMap((name) => ALLOWED_BY_CAPABILITY[name] ?? []);
   const names = new Set([
-    ...Object.values(ALLOWED).flat(), ...(ALLOWED_BY_ARCHITECTURE[facts.architecture] ?? []), ...gated,
+    ...Object.values(ALLOWED).flat(),
+    ...(ALLOWED_BY_ARCHITECTURE[facts.architecture] ?? []),
+    ...gated,
     ...(since(facts, 4, 8) ? ALLOWED_SINCE_4_8 : []),
   ]);
   return {
@@ -45,25 +57,32 @@ export function architecturesOf(facts: HostFacts): readonly string[] {
   const found = ARCHITECTURES[facts.architecture];
   if (found !== undefined) return found;
   throw new TeuError({
-    code: "unsupported", op: "make seccomp filter", subject: facts.architecture, message: "no default filter for this architecture", hint: "use --security-opt seccomp=unconfined",
+    code: "unsupported",
+    op: "make seccomp filter",
+    subject: facts.architecture,
+    message: "no default filter for this architecture",
+    hint: "use --security-opt seccomp=unconfined",
   });
-}
-
-/** Whether the host's kernel is at least this one. */
-export function since(facts: HostFacts, major: number, minor: number): boolean {
-  return facts.kernel[0] > major || (facts.kernel[0] === major && facts.kernel[1] >= minor);
 }
 
 /** Calls that are allowed for some arguments only. */
 function conditional(admin: boolean): SeccompSyscall[] {
   const rules: SeccompSyscall[] = [
-    ...PERSONALITIES.map((value): SeccompSyscall => ({ names: ["personality"], action: "SCMP_ACT_ALLOW", args: [{ index: 0, value, op: "SCMP_CMP_EQ" }] })),
+    ...PERSONALITIES.map((value): SeccompSyscall => ({
+      names: ["personality"],
+      action: "SCMP_ACT_ALLOW",
+      args: [{ index: 0, value, op: "SCMP_CMP_EQ" }],
+    })),
     { names: ["socket"], action: "SCMP_ACT_ALLOW", args: [{ index: 0, value: VSOCK, op: "SCMP_CMP_NE" }] },
   ];
   if (admin) return rules;
   return [
     ...rules,
-    { names: ["clone"], action: "SCMP_ACT_ALLOW", args: [{ index: 0, value: NAMESPACE_FLAGS, valueTwo: 0, op: "SCMP_CMP_MASKED_EQ" }] },
+    {
+      names: ["clone"],
+      action: "SCMP_ACT_ALLOW",
+      args: [{ index: 0, value: NAMESPACE_FLAGS, valueTwo: 0, op: "SCMP_CMP_MASKED_EQ" }],
+    },
     // clone3's flags are behind a pointer: ENOSYS, not EPERM, makes libc fall back to clone, whose flags can be judged.
     { names: ["clone3"], action: "SCMP_ACT_ERRNO", errnoRet: ENOSYS },
   ];

@@ -7,7 +7,7 @@ import { AT_EMPTY_PATH, AT_FDCWD } from "@teu/sys/constants/fs";
 import { MOUNT_ATTR_RDONLY, MOVE_MOUNT_F_EMPTY_PATH, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE } from "@teu/sys/constants/mount";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
-import { type MountEnvironment, attach, finishTree, newFilesystem, openStepTarget, setReadonly } from "../mount-apply.ts";
+import { type MountEnvironment, attach, finishTree, newFilesystem, openStepTarget, setReadonly } from "../mount-tree.ts";
 import type { MountStep } from "../mount-plan.ts";
 import type { CgroupDirectory } from "./plan.ts";
 

@@ -34,29 +34,27 @@ export interface CgroupPlan {
 export function planCgroup(layout: CgroupLayout, cgroupsPath: string, id: string, resources: LinuxResources): CgroupPlan {
   const rules = deviceRules(resources.devices ?? []);
   if (layout.kind === "none") return { kind: "none", directories: [], deviceRules: [] };
-  const writes = layout.kind === "unified" ? planUnifiedResources(resources) : planLegacyResources(resources);
-  const lines = layout.kind === "unified" ? [] : rules.map(deviceRuleLine).map((line) => ({ controller: "devices", ...line }));
-  const all = [...writes, ...lines];
-  const directories = layout.hierarchies.map((hierarchy) => ({
-    controllers: hierarchy.controllers,
-    mount: hierarchy.mount,
-    path: directoryPath(hierarchy, layout.kind, cgroupsPath, id),
-    writes: all.filter((write) => hasController(hierarchy, write.controller)),
-  }));
-  for (const write of writes) {
-    if (!directories.some((directory) => hasController(directory, write.controller))) {
-      throw unsupportedConfig("linux.resources", `${write.file} cannot be set: no cgroup hierarchy with the ${write.controller} controller is mounted`);
-    }
+  const unified = layout.kind === "unified";
+  const writes = unified ? planUnifiedResources(resources) : planLegacyResources(resources);
+  const lines = unified ? [] : rules.map(deviceRuleLine).map((line) => ({ controller: "devices", ...line }));
+  const byController = Map.groupBy([...writes, ...lines], ({ controller }) => controller);
+  const relative = cleanPath(cgroupsPath === "" ? id : cgroupsPath);
+  const directories = layout.hierarchies.map((hierarchy) => {
+    const { controllers, mount } = hierarchy;
+    const names = controllers.includes(",") ? controllers.split(",") : [controllers];
+    const own = names.flatMap((name) => byController.get(name) ?? []);
+    for (const name of names) byController.delete(name);
+    return { controllers, mount, writes: own, path: `${mount}${parentPath(hierarchy, unified, cgroupsPath)}${relative}` };
+  });
+  for (const [controller, [write]] of byController) {
+    if (controller === "devices") continue;
+    throw unsupportedConfig("linux.resources", `${write?.file} cannot be set: no cgroup hierarchy with the ${controller} controller is mounted`);
   }
-  return { kind: layout.kind, directories, deviceRules: layout.kind === "unified" ? rules : [] };
+  return { kind: layout.kind, directories, deviceRules: unified ? rules : [] };
 }
 
-function hasController(hierarchy: { readonly controllers: string }, controller: string): boolean {
-  return hierarchy.controllers === controller || hierarchy.controllers.split(",").includes(controller);
-}
-
-function directoryPath(hierarchy: Hierarchy, kind: CgroupLayout["kind"], cgroupsPath: string, id: string): string {
-  if (cgroupsPath.startsWith("/")) return `${hierarchy.mount}${cleanPath(cgroupsPath)}`;
-  const own = kind === "unified" ? hierarchy.own.slice(0, hierarchy.own.lastIndexOf("/")) : hierarchy.own;
-  return `${hierarchy.mount}${cleanPath(`${own}/${cleanPath(cgroupsPath === "" ? id : cgroupsPath)}`)}`;
+/** Below what the container's cgroup goes: "" for the mount's root. */
+function parentPath({ own }: Hierarchy, unified: boolean, cgroupsPath: string): string {
+  if (cgroupsPath.startsWith("/") || own === "/") return "";
+  return unified ? own.slice(0, own.lastIndexOf("/")) : own;
 }
