@@ -2,7 +2,7 @@
 // gone. The first case shows that the attack works without the defence. Needs root.
 
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import {
@@ -13,6 +13,8 @@ import {
   mkdtempSync,
   openSync,
   readFileSync,
+  readlinkSync,
+  realpathSync,
   rmSync,
   writeFileSync,
   writeSync,
@@ -20,9 +22,11 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 
 const TRIPLE = `${process.arch === "arm64" ? "aarch64" : "x86_64"}-unknown-linux-gnu`;
 const HOST = join(import.meta.dirname, "../../native/target", TRIPLE, "release/teu-dev");
+const RUNTIME = realpathSync(join(import.meta.dirname, "../../bin/teu-runtime"));
 const PROGRAM =
   'import { imageSealed } from "sys:process"; import { print } from "sys:host"; import { read } from "sys:fs"; print(String(imageSealed())); read(0, 1);';
 
@@ -58,6 +62,31 @@ for (const { name, command, sealed } of cases) {
     assert.equal(digest(host) === before, sealed);
   });
 }
+
+test(
+  "sealed image: teu-runtime create runs from one",
+  { skip: process.geteuid?.() !== 0 && "needs root" },
+  async (t) => {
+    const directory = mkdtempSync(join(tmpdir(), "teu-sealed-"));
+    // Reading its config.json from a pipe that nobody writes to, the runtime stands still.
+    execFileSync("mkfifo", [join(directory, "config.json")]);
+    const child = spawn(RUNTIME, ["--root", join(directory, "state"), "create", "--bundle", directory, "held"], {
+      stdio: "ignore",
+    });
+    t.after(async () => {
+      if (child.exitCode === null) {
+        child.kill("SIGKILL");
+        await once(child, "exit");
+      }
+      rmSync(directory, { recursive: true, force: true });
+    });
+    const image = `/proc/${child.pid}/exe`;
+    const deadline = Date.now() + 10_000;
+    while (readlinkSync(image) === RUNTIME && Date.now() < deadline) await setTimeout(5);
+    assert.notEqual(readlinkSync(image), RUNTIME);
+    assert.throws(() => openSync(image, constants.O_WRONLY), /EROFS|ETXTBSY/);
+  },
+);
 
 function digest(file: string): string {
   return createHash("sha256").update(readFileSync(file)).digest("hex");
