@@ -9,7 +9,7 @@ import { sysError } from "../sys-error.ts";
 import { backedInode } from "./backed.ts";
 import { bpfCalls, hostCalls, pollCalls, seccompCalls, socketCalls, terminalCalls } from "./device-calls.ts";
 import { fsCalls } from "./fs-calls.ts";
-import { Inode, device, directory, file, symlink } from "./inode.ts";
+import { type Inode, device, directory, file, symlink } from "./inode.ts";
 import { find } from "./lookup.ts";
 import { mountCalls, namespaceCalls } from "./mount-calls.ts";
 import { ProcessEnd, type Programs, capabilityCalls, processCalls } from "./process-calls.ts";
@@ -177,7 +177,7 @@ function withFailures(modules: Modules, failures: Map<string, { left: number; er
       name,
       (...args: unknown[]): unknown => {
         for (const failure of failures.get(`${module}.${name}`) ?? []) {
-          if (--failure.left === 0) throw sysError(failure.errno, name, String(args.find((arg) => typeof arg === "string") ?? ""));
+          if (--failure.left === 0) throw sysError(failure.errno, name, args.find((arg) => typeof arg === "string") ?? "");
         }
         return call(...args);
       },
