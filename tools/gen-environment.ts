@@ -33,6 +33,11 @@ const RUNTIME: readonly EnvironmentVariable[] = [
     fallback: "0",
     doc: "Number of descriptors from 3 on that are handed to the container, with LISTEN_PID=1.",
   },
+  {
+    name: "LISTEN_PID",
+    fallback: "",
+    doc: "The descriptors of LISTEN_FDS are handed on only when this names teu-runtime's own process.",
+  },
   { name: "LISTEN_FDNAMES", fallback: "", doc: "Handed on with LISTEN_FDS." },
 ];
 
