@@ -16,15 +16,27 @@ const NONE = { image: "busybox", network: "none" } as const;
 
 /** What containers leave on the host when something goes wrong. */
 function traces(host: EngineHost): string[] {
-  const mounts = readFileSync("/proc/self/mountinfo", "utf8").split("\n").filter((line) => line.includes(host.directory));
+  const mounts = readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .filter((line) => line.includes(host.directory));
   const run = readdirSync(join(host.directory, "run/containers"));
-  return [...mounts, ...run, ...readdirSync(join(host.directory, "root/containers")), ...readdirSync(join(host.directory, "root/snapshots/workspaces")), ...readdirSync(join(host.directory, "root/tmp"))];
+  return [
+    ...mounts,
+    ...run,
+    ...readdirSync(join(host.directory, "root/containers")),
+    ...readdirSync(join(host.directory, "root/snapshots/workspaces")),
+    ...readdirSync(join(host.directory, "root/tmp")),
+  ];
 }
 
 test("Containers: output, exit code, isolation; nothing left after removal", opts, async () => {
   await using host = await EngineHost.open();
   await host.busybox();
-  const { id, code, stdout, stderr } = await host.run({ ...NONE, hostname: "inside", command: ["sh", "-c", "echo out; echo err >&2; hostname; ps | wc -l; ip -o link | wc -l; exit 3"] });
+  const { id, code, stdout, stderr } = await host.run({
+    ...NONE,
+    hostname: "inside",
+    command: ["sh", "-c", "echo out; echo err >&2; hostname; ps | wc -l; ip -o link | wc -l; exit 3"],
+  });
   assert.equal(code, 3);
   assert.equal(stderr, "err\n");
   const [out, hostname, processes, links] = stdout.trim().split("\n");
@@ -57,7 +69,12 @@ test("Containers: a terminal has a size and joins the streams", opts, async () =
   await using host = await EngineHost.open();
   await host.busybox();
   const { containers } = host.engine;
-  const { id } = await containers.create(host.scope, { ...NONE, tty: true, interactive: true, command: ["sh", "-c", "read x; stty size; tty; echo e >&2"] });
+  const { id } = await containers.create(host.scope, {
+    ...NONE,
+    tty: true,
+    interactive: true,
+    command: ["sh", "-c", "read x; stty size; tty; echo e >&2"],
+  });
   await using session = await containers.start(host.scope, id, { attach: { stdin: true } });
   await session.resize(33, 77);
   await session.write(Buffer.from("\n"));
@@ -66,44 +83,70 @@ test("Containers: a terminal has a size and joins the streams", opts, async () =
   assert.equal(stderr, "");
 });
 
-test("Containers: exec in a running one, with its own user, directory and code; detached; refused when it does not run", opts, async () => {
-  await using host = await EngineHost.open();
-  await host.busybox();
-  const { containers } = host.engine;
-  const { scope } = host;
-  const { id } = await containers.create(scope, { ...NONE, env: ["FROM=container"], command: ["sleep", "100"] });
-  await assert.rejects(containers.exec(scope, id, { command: ["true"] }), { code: "conflict" });
-  await containers.start(scope, id);
-  await using session = await containers.exec(scope, id, { command: ["sh", "-c", "id; pwd; echo $FROM $MORE; exit 9"], user: "app", workdir: "/tmp", env: ["MORE=exec"] });
-  const { stdout } = await readAll(session);
-  assert.equal(stdout, "uid=1000(app) gid=1000(app) groups=1000(app),2000(extra)\n/tmp\ncontainer exec\n");
-  assert.equal(await session.exitCode, 9);
-  const { pid } = await containers.execDetached(scope, id, { command: ["sleep", "50"] });
-  assert.ok(pid > 0);
-  const { processes } = await containers.top(scope, id);
-  assert.deepEqual(processes.map((row) => row.at(-1)).toSorted(), ["sleep 100", "sleep 50"]);
-  await assert.rejects(containers.exec(scope, id, { command: ["/no/such/program"] }), (error) => exitCodeOf(error) === 127);
-});
+test(
+  "Containers: exec in a running one, with its own user, directory and code; detached; refused when it does not run",
+  opts,
+  async () => {
+    await using host = await EngineHost.open();
+    await host.busybox();
+    const { containers } = host.engine;
+    const { scope } = host;
+    const { id } = await containers.create(scope, { ...NONE, env: ["FROM=container"], command: ["sleep", "100"] });
+    await assert.rejects(containers.exec(scope, id, { command: ["true"] }), { code: "conflict" });
+    await containers.start(scope, id);
+    await using session = await containers.exec(scope, id, {
+      command: ["sh", "-c", "id; pwd; echo $FROM $MORE; exit 9"],
+      user: "app",
+      workdir: "/tmp",
+      env: ["MORE=exec"],
+    });
+    const { stdout } = await readAll(session);
+    assert.equal(stdout, "uid=1000(app) gid=1000(app) groups=1000(app),2000(extra)\n/tmp\ncontainer exec\n");
+    assert.equal(await session.exitCode, 9);
+    const { pid } = await containers.execDetached(scope, id, { command: ["sleep", "50"] });
+    assert.ok(pid > 0);
+    const { processes } = await containers.top(scope, id);
+    assert.deepEqual(processes.map((row) => row.at(-1)).toSorted(), ["sleep 100", "sleep 50"]);
+    await assert.rejects(
+      containers.exec(scope, id, { command: ["/no/such/program"] }),
+      (error) => exitCodeOf(error) === 127,
+    );
+  },
+);
 
-test("Containers: programs that cannot be run give 127 and 126, and leave a container that was never started", opts, async () => {
-  await using host = await EngineHost.open();
-  await host.image("busybox", [...busyboxEntries(), { name: "etc/data", content: "x", mode: 0o644 }], { Env: ["PATH=/bin"] });
-  const { containers } = host.engine;
-  for (const [command, want] of [["/no/such/program", 127], ["no-such-program", 127], ["/etc/data", 126], ["/etc", 126]] as const) {
-    const { id } = await containers.create(host.scope, { ...NONE, command: [command] });
-    await assert.rejects(containers.start(host.scope, id), (error) => exitCodeOf(error) === want, command);
-    assert.equal((await containers.get(host.scope, id)).status, "created", command);
-    await containers.remove(host.scope, id);
-  }
-  assert.deepEqual(traces(host), []);
-});
+test(
+  "Containers: programs that cannot be run give 127 and 126, and leave a container that was never started",
+  opts,
+  async () => {
+    await using host = await EngineHost.open();
+    await host.image("busybox", [...busyboxEntries(), { name: "etc/data", content: "x", mode: 0o644 }], {
+      Env: ["PATH=/bin"],
+    });
+    const { containers } = host.engine;
+    for (const [command, want] of [
+      ["/no/such/program", 127],
+      ["no-such-program", 127],
+      ["/etc/data", 126],
+      ["/etc", 126],
+    ] as const) {
+      const { id } = await containers.create(host.scope, { ...NONE, command: [command] });
+      await assert.rejects(containers.start(host.scope, id), (error) => exitCodeOf(error) === want, command);
+      assert.equal((await containers.get(host.scope, id)).status, "created", command);
+      await containers.remove(host.scope, id);
+    }
+    assert.deepEqual(traces(host), []);
+  },
+);
 
 test("Containers: stop asks first and kills then; kill; wait; restart keeps the files", opts, async () => {
   await using host = await EngineHost.open();
   await host.busybox();
   const { containers } = host.engine;
   const { scope } = host;
-  const polite = await containers.create(scope, { ...NONE, command: ["sh", "-c", "echo run >> /count; trap 'exit 5' TERM; while :; do sleep 0.1; done"] });
+  const polite = await containers.create(scope, {
+    ...NONE,
+    command: ["sh", "-c", "echo run >> /count; trap 'exit 5' TERM; while :; do sleep 0.1; done"],
+  });
   await containers.start(scope, polite.id);
   await until(async () => (await execText(host, polite.id, ["cat", "/count"])) === "run\n");
   await containers.stop(scope, polite.id);
@@ -114,7 +157,10 @@ test("Containers: stop asks first and kills then; kill; wait; restart keeps the 
   assert.partialDeepStrictEqual((await containers.get(scope, polite.id)).exit, { code: 137, signal: 9 });
   await assert.rejects(containers.kill(scope, polite.id), { code: "conflict" });
   await containers.stop(scope, polite.id);
-  const deaf = await containers.create(scope, { ...NONE, command: ["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"] });
+  const deaf = await containers.create(scope, {
+    ...NONE,
+    command: ["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"],
+  });
   await containers.start(scope, deaf.id);
   await containers.stop(scope, deaf.id, { timeoutSeconds: 1 });
   assert.equal((await containers.wait(scope, deaf.id)).code, 137);
@@ -127,22 +173,63 @@ test("Containers: limits, user, read-only root, volumes, tmpfs, sysctl, ulimits 
   mkdirSync(bound);
   writeFileSync(join(bound, "file"), "from the host\n");
   const script = [
-    "id -u", "cat /bound/file", "touch /bound/new 2>/dev/null || echo ro-bind", "touch /x 2>/dev/null || echo ro-root", "touch /vol/kept && echo vol", "touch /tmp/t && echo tmpfs",
-    "ulimit -n", "cat /proc/sys/net/ipv4/ip_forward", "df -k /dev/shm | tail -1 | awk '{print $2}'", "cat /etc/hosts | grep db", "cat /etc/resolv.conf", "grep CapBnd /proc/self/status | cut -f2", "echo $HOME",
+    "id -u",
+    "cat /bound/file",
+    "touch /bound/new 2>/dev/null || echo ro-bind",
+    "touch /x 2>/dev/null || echo ro-root",
+    "touch /vol/kept && echo vol",
+    "touch /tmp/t && echo tmpfs",
+    "ulimit -n",
+    "cat /proc/sys/net/ipv4/ip_forward",
+    "df -k /dev/shm | tail -1 | awk '{print $2}'",
+    "cat /etc/hosts | grep db",
+    "cat /etc/resolv.conf",
+    "grep CapBnd /proc/self/status | cut -f2",
+    "echo $HOME",
   ].join("; ");
   const { code, stdout } = await host.run({
-    ...NONE, command: ["sh", "-c", script], readOnly: true, user: "1000", shmSize: 1 << 20, capDrop: ["ALL"], addHost: ["db:10.1.2.3"], dns: ["9.9.9.9"],
-    volumes: [{ kind: "bind", source: bound, target: "/bound", readOnly: true }, { kind: "volume", name: "vol", target: "/vol" }, { kind: "tmpfs", target: "/tmp", options: ["mode=1777"] }],
-    ulimits: [{ name: "nofile", soft: 123, hard: 456 }], sysctls: { "net.ipv4.ip_forward": "1" }, resources: { memory: 64 << 20, pidsLimit: 50, cpus: 0.5 },
+    ...NONE,
+    command: ["sh", "-c", script],
+    readOnly: true,
+    user: "1000",
+    shmSize: 1 << 20,
+    capDrop: ["ALL"],
+    addHost: ["db:10.1.2.3"],
+    dns: ["9.9.9.9"],
+    volumes: [
+      { kind: "bind", source: bound, target: "/bound", readOnly: true },
+      { kind: "volume", name: "vol", target: "/vol" },
+      { kind: "tmpfs", target: "/tmp", options: ["mode=1777"] },
+    ],
+    ulimits: [{ name: "nofile", soft: 123, hard: 456 }],
+    sysctls: { "net.ipv4.ip_forward": "1" },
+    resources: { memory: 64 << 20, pidsLimit: 50, cpus: 0.5 },
   });
   assert.equal(code, 0);
-  assert.deepEqual(stdout.trim().split("\n"), ["1000", "from the host", "ro-bind", "ro-root", "tmpfs", "123", "1", "1024", "10.1.2.3\tdb", "nameserver 9.9.9.9", "0000000000000000", "/home/app"]);
+  assert.deepEqual(stdout.trim().split("\n"), [
+    "1000",
+    "from the host",
+    "ro-bind",
+    "ro-root",
+    "tmpfs",
+    "123",
+    "1",
+    "1024",
+    "10.1.2.3\tdb",
+    "nameserver 9.9.9.9",
+    "0000000000000000",
+    "/home/app",
+  ]);
 });
 
 test("Containers: a memory limit kills, and is told", opts, async () => {
   await using host = await EngineHost.open();
   await host.busybox();
-  const { id, code } = await host.run({ ...NONE, resources: { memory: 16 << 20 }, command: ["sh", "-c", "x=$(head -c 200000000 /dev/zero | tr '\\0' x); echo survived"] });
+  const { id, code } = await host.run({
+    ...NONE,
+    resources: { memory: 16 << 20 },
+    command: ["sh", "-c", "x=$(head -c 200000000 /dev/zero | tr '\\0' x); echo survived"],
+  });
   assert.notEqual(code, 0);
   assert.equal((await host.engine.containers.inspect(host.scope, id)).State.OOMKilled, true);
 });
@@ -171,13 +258,17 @@ test("Containers: kill -9 of the shim is noticed, and the state does not lie", o
   const { id } = await containers.create(scope, { ...NONE, command: ["sleep", "1000"] });
   await containers.start(scope, id);
   const { pid } = await containers.get(scope, id);
-  const state = JSON.parse(readFileSync(join(host.directory, "run/containers", id, "state.json"), "utf8")) as { shimPid: number };
+  const state = JSON.parse(readFileSync(join(host.directory, "run/containers", id, "state.json"), "utf8")) as {
+    shimPid: number;
+  };
   process.kill(state.shimPid, "SIGKILL");
   await until(async () => (await containers.get(scope, id)).status !== "running");
   const summary = await containers.get(scope, id);
   assert.equal(summary.status, "exited");
   assert.equal(summary.exit?.code, 137);
-  await until(async () => !existsSync(`/proc/${pid}/exe`) || readFileSync(`/proc/${pid}/stat`, "latin1").includes(") Z "));
+  await until(
+    async () => !existsSync(`/proc/${pid}/exe`) || readFileSync(`/proc/${pid}/stat`, "latin1").includes(") Z "),
+  );
   // It can be started again.
   await containers.start(scope, id);
   assert.equal((await containers.get(scope, id)).status, "running");
@@ -208,7 +299,15 @@ test("Containers: logs are followed until the end, also across a rotation", opts
   await host.busybox();
   const { containers } = host.engine;
   const { scope } = host;
-  const { id } = await containers.create(scope, { ...NONE, log: { maxSize: 2000, maxFiles: 5 }, command: ["sh", "-c", "i=0; while [ $i -lt 60 ]; do echo line $i; i=$((i+1)); [ $((i % 15)) = 0 ] && sleep 0.1; done; true"] });
+  const { id } = await containers.create(scope, {
+    ...NONE,
+    log: { maxSize: 2000, maxFiles: 5 },
+    command: [
+      "sh",
+      "-c",
+      "i=0; while [ $i -lt 60 ]; do echo line $i; i=$((i+1)); [ $((i % 15)) = 0 ] && sleep 0.1; done; true",
+    ],
+  });
   await containers.start(scope, id);
   const lines: string[] = [];
   for await (const entry of containers.logs(scope, id, { follow: true })) lines.push(entry.text.trim());
@@ -224,7 +323,8 @@ test("Containers: names are unique, prefixes find, ambiguous and odd ones do not
   const { id } = await containers.create(scope, { ...NONE, name: "web" });
   await assert.rejects(containers.create(scope, { ...NONE, name: "web" }), { code: "already-exists" });
   for (const ref of ["web", "/web", id, id.slice(0, 6)]) assert.equal((await containers.get(scope, ref)).id, id);
-  for (const ref of ["", "../web", "we", "WEB", "%", "_"]) await assert.rejects(containers.get(scope, ref), { code: "not-found" }, ref);
+  for (const ref of ["", "../web", "we", "WEB", "%", "_"])
+    await assert.rejects(containers.get(scope, ref), { code: "not-found" }, ref);
   await containers.rename(scope, "web", "shop");
   assert.equal((await containers.get(scope, "shop")).id, id);
   await assert.rejects(containers.create(scope, { image: "absent", network: "none" }), { code: "not-found" });
@@ -237,7 +337,10 @@ test("Containers: a cancelled start leaves nothing", opts, async () => {
   for (const delay of [0, 5, 15, 30, 60]) {
     const { id } = await containers.create(host.scope, { ...NONE, command: ["sleep", "100"] });
     const scope = createScope({ signal: AbortSignal.any([host.scope.signal, AbortSignal.timeout(delay)]) });
-    const started = await containers.start(scope, id).then(() => true, () => false);
+    const started = await containers.start(scope, id).then(
+      () => true,
+      () => false,
+    );
     const { status } = await containers.get(host.scope, id);
     assert.equal(status, started ? "running" : "created", `after ${delay} ms`);
     await containers.remove(host.scope, id, { force: true });
@@ -245,10 +348,13 @@ test("Containers: a cancelled start leaves nothing", opts, async () => {
   assert.deepEqual(traces(host), []);
 });
 
-test("Containers: kill -9 of the engine at random moments leaves a consistent store", { ...opts, timeout: 100_000 }, async () => {
-  await using host = await EngineHost.open();
-  await host.busybox();
-  const script = `
+test(
+  "Containers: kill -9 of the engine at random moments leaves a consistent store",
+  { ...opts, timeout: 100_000 },
+  async () => {
+    await using host = await EngineHost.open();
+    await host.busybox();
+    const script = `
     import { Engine } from "@teu/engine/engine";
     import { createScope } from "@teu/base/scope";
     const scope = createScope();
@@ -260,20 +366,26 @@ test("Containers: kill -9 of the engine at random moments leaves a consistent st
       await engine.containers.wait(scope, id);
       await engine.containers.remove(scope, id).catch(() => {});
     }`;
-  for (let round = 0; round < 12; round++) {
-    const child = spawn(process.execPath, ["--input-type=module-typescript", "-e", script], { stdio: ["ignore", "pipe", "inherit"], cwd: new URL("../../packages/cli", import.meta.url).pathname });
-    await new Promise((resolve) => child.stdout.once("data", resolve));
-    await new Promise((resolve) => setTimeout(resolve, Math.random() * 250));
-    child.kill("SIGKILL");
-    await new Promise((resolve) => child.once("close", resolve));
-    for (const one of await host.engine.containers.list(host.scope, { all: true })) assert.ok(["created", "running", "exited"].includes(one.status), one.status);
-  }
-  // A shim whose engine died waits for a start that does not come; force ends that as well.
-  for (const { id } of await host.engine.containers.list(host.scope, { all: true })) await host.engine.containers.remove(host.scope, id, { force: true });
-  await host.engine.prune(host.scope);
-  assert.deepEqual(traces(host), []);
-  assert.equal((await host.run({ ...NONE, command: ["true"] })).code, 0);
-});
+    for (let round = 0; round < 12; round++) {
+      const child = spawn(process.execPath, ["--input-type=module-typescript", "-e", script], {
+        stdio: ["ignore", "pipe", "inherit"],
+        cwd: new URL("../../packages/cli", import.meta.url).pathname,
+      });
+      await new Promise((resolve) => child.stdout.once("data", resolve));
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 250));
+      child.kill("SIGKILL");
+      await new Promise((resolve) => child.once("close", resolve));
+      for (const one of await host.engine.containers.list(host.scope, { all: true }))
+        assert.ok(["created", "running", "exited"].includes(one.status), one.status);
+    }
+    // A shim whose engine died waits for a start that does not come; force ends that as well.
+    for (const { id } of await host.engine.containers.list(host.scope, { all: true }))
+      await host.engine.containers.remove(host.scope, id, { force: true });
+    await host.engine.prune(host.scope);
+    assert.deepEqual(traces(host), []);
+    assert.equal((await host.run({ ...NONE, command: ["true"] })).code, 0);
+  },
+);
 
 async function execText(host: EngineHost, id: string, command: string[]): Promise<string> {
   await using session = await host.engine.containers.exec(host.scope, id, { command });

@@ -18,19 +18,23 @@ import { type ImageConfig, MEDIA_TYPES } from "@teu/specs/image";
 const ROOT = new URL("../..", import.meta.url).pathname;
 const BUSYBOX = "/bin/busybox";
 const APPLETS = (
-  "sh sleep cat echo true false ls id env pwd ip nc wget yes head stty dd kill ping seq hostname tail grep tty mkdir mount umount rm touch ps wc "
-  + "date test stat free nproc ulimit chroot unshare setsid readlink ln mknod find sync df du printf tr cut sed awk chmod chown cp mv sort uniq httpd trap"
+  "sh sleep cat echo true false ls id env pwd ip nc wget yes head stty dd kill ping seq hostname tail grep tty mkdir mount umount rm touch ps wc " +
+  "date test stat free nproc ulimit chroot unshare setsid readlink ln mknod find sync df du printf tr cut sed awk chmod chown cp mv sort uniq httpd trap"
 ).split(" ");
 
-export const RUNTIME: string = process.env["RUNTIME"] ?? (existsSync(join(ROOT, "bin/teu-runtime")) ? "teu-runtime" : "runc");
+const RUNTIME: string = process.env["RUNTIME"] ?? (existsSync(join(ROOT, "bin/teu-runtime")) ? "teu-runtime" : "runc");
 
 /** Why these tests cannot run here; undefined when they can. For node:test's `skip`. */
 export const UNABLE: string | undefined =
-  process.getuid?.() !== 0 ? "needs root"
-  : !existsSync(BUSYBOX) ? `no static busybox at ${BUSYBOX}`
-  : !existsSync(join(ROOT, "dist/native/teu-files.node")) ? "the file addon is not built"
-  : !existsSync(join(ROOT, "bin/teu-shim")) ? "teu-shim is not built"
-  : undefined;
+  process.getuid?.() !== 0
+    ? "needs root"
+    : !existsSync(BUSYBOX)
+      ? `no static busybox at ${BUSYBOX}`
+      : !existsSync(join(ROOT, "dist/native/teu-files.node"))
+        ? "the file addon is not built"
+        : !existsSync(join(ROOT, "bin/teu-shim"))
+          ? "teu-shim is not built"
+          : undefined;
 
 /** One entry of a layer. */
 export interface LayerEntry {
@@ -45,11 +49,25 @@ export interface LayerEntry {
 /** The tar of a layer. */
 export function layerTar(entries: readonly LayerEntry[]): Uint8Array {
   const parts = entries.flatMap((entry) => {
-    const content = typeof entry.content === "string" ? Buffer.from(entry.content) : (entry.content ?? new Uint8Array(0));
-    const type = entry.type ?? (entry.linkName === undefined ? (entry.content === undefined ? "directory" : "file") : "symlink");
+    const content =
+      typeof entry.content === "string" ? Buffer.from(entry.content) : (entry.content ?? new Uint8Array(0));
+    const type =
+      entry.type ?? (entry.linkName === undefined ? (entry.content === undefined ? "directory" : "file") : "symlink");
     const full: TarEntry = {
-      type, name: entry.name, linkName: entry.linkName ?? "", size: content.length, mode: entry.mode ?? (type === "directory" ? 0o755 : 0o755),
-      uid: entry.uid ?? 0, gid: entry.uid ?? 0, userName: "", groupName: "", mtimeNs: 0n, devMajor: 0, devMinor: 0, xattrs: NO_XATTRS, sparse: null,
+      type,
+      name: entry.name,
+      linkName: entry.linkName ?? "",
+      size: content.length,
+      mode: entry.mode ?? (type === "directory" ? 0o755 : 0o755),
+      uid: entry.uid ?? 0,
+      gid: entry.uid ?? 0,
+      userName: "",
+      groupName: "",
+      mtimeNs: 0n,
+      devMajor: 0,
+      devMinor: 0,
+      xattrs: NO_XATTRS,
+      sparse: null,
     };
     return [encodeTarHeader(full), content, tarPadding(content.length)];
   });
@@ -63,7 +81,11 @@ export function busyboxEntries(): LayerEntry[] {
     { name: "tmp", mode: 0o1777 },
     { name: "bin/busybox", content: readFileSync(BUSYBOX) },
     ...APPLETS.map((name) => ({ name: `bin/${name}`, linkName: "busybox" })),
-    { name: "etc/passwd", content: "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/home/app:/bin/sh\n", mode: 0o644 },
+    {
+      name: "etc/passwd",
+      content: "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/home/app:/bin/sh\n",
+      mode: 0o644,
+    },
     { name: "etc/group", content: "root:x:0:\napp:x:1000:\nextra:x:2000:app\n", mode: 0o644 },
   ];
 }
@@ -82,11 +104,18 @@ export class EngineHost implements AsyncDisposable {
     this.engine = engine;
   }
 
-  static async open(more: Partial<EngineOptions> = {}, directory: string = mkdtempSync(join(tmpdir(), "teu-engine-"))): Promise<EngineHost> {
+  static async open(
+    more: Partial<EngineOptions> = {},
+    directory: string = mkdtempSync(join(tmpdir(), "teu-engine-")),
+  ): Promise<EngineHost> {
     const scope = createScope({ signal: AbortSignal.timeout(120_000) });
     const options: EngineOptions = {
-      root: join(directory, "root"), runroot: join(directory, "run"), runtime: RUNTIME, shim: join(ROOT, "bin/teu-shim"),
-      credentialsFile: join(directory, "config.json"), ...more,
+      root: join(directory, "root"),
+      runroot: join(directory, "run"),
+      runtime: RUNTIME,
+      shim: join(ROOT, "bin/teu-shim"),
+      credentialsFile: join(directory, "config.json"),
+      ...more,
     };
     return new EngineHost(directory, options, scope, await Engine.open(scope, options));
   }
@@ -97,13 +126,20 @@ export class EngineHost implements AsyncDisposable {
   }
 
   /** An image of one layer. */
-  async image(name: string, entries: readonly LayerEntry[], config: Partial<ImageConfig["config"]> = {}): Promise<Image> {
+  async image(
+    name: string,
+    entries: readonly LayerEntry[],
+    config: Partial<ImageConfig["config"]> = {},
+  ): Promise<Image> {
     const { scope, engine } = this;
     const tar = layerTar(entries);
     const descriptor = { mediaType: MEDIA_TYPES.layer, digest: digestOf(tar), size: tar.length };
     await using lease = await engine.lease(scope);
     if ((await lease.content.info(scope, descriptor.digest)) === null) {
-      await using ingest = await lease.content.ingest(scope, descriptor.digest, { digest: descriptor.digest, size: tar.length });
+      await using ingest = await lease.content.ingest(scope, descriptor.digest, {
+        digest: descriptor.digest,
+        size: tar.length,
+      });
       await ingest.write(tar);
       await ingest.commit();
     }
@@ -138,7 +174,13 @@ export class EngineHost implements AsyncDisposable {
 
 /** A complete config. */
 export function imageConfig(diffIds: readonly Digest[], config: Partial<ImageConfig["config"]> = {}): ImageConfig {
-  return { architecture: process.arch === "x64" ? "amd64" : process.arch, os: "linux", created: "2026-01-01T00:00:00Z", config: { ...config }, rootfs: { type: "layers", diff_ids: diffIds } };
+  return {
+    architecture: process.arch === "x64" ? "amd64" : process.arch,
+    os: "linux",
+    created: "2026-01-01T00:00:00Z",
+    config: { ...config },
+    rootfs: { type: "layers", diff_ids: diffIds },
+  };
 }
 
 /** Everything a session puts out. */

@@ -22,7 +22,10 @@ async function blobs(host: EngineHost): Promise<number> {
 test("Images: push, remove, pull: the same image, verified; nothing left in between", opts, async () => {
   await using host = await EngineHost.open();
   await using registry = await Registry.listen({ address: "127.0.0.1:0" });
-  const { engine: { images }, scope } = host;
+  const {
+    engine: { images },
+    scope,
+  } = host;
   const name = `${new URL(registry.url).host}/test/bb:v1`;
   const made = await host.busybox(name);
   const pushed = await images.push(scope, name);
@@ -59,7 +62,10 @@ test("Images.pull: two processes pull the same image at once", opts, async () =>
 
 test("Images.save, load: both archive forms bring the image back", opts, async () => {
   await using host = await EngineHost.open();
-  const { engine: { images }, scope } = host;
+  const {
+    engine: { images },
+    scope,
+  } = host;
   const made = await host.busybox("a/b:1");
   await images.tag(scope, "a/b:1", "c:2");
   for (const format of ["docker-archive", "oci-archive"] as const) {
@@ -71,7 +77,8 @@ test("Images.save, load: both archive forms bring the image back", opts, async (
     assert.equal(loaded?.id, made.id, format);
     assert.deepEqual(loaded?.names, ["docker.io/a/b:1", "docker.io/library/c:2"], format);
     assert.equal((await host.run({ image: "c:2", network: "none", command: ["true"] })).code, 0);
-    for (const { id } of await host.engine.containers.list(scope, { all: true })) await host.engine.containers.remove(scope, id);
+    for (const { id } of await host.engine.containers.list(scope, { all: true }))
+      await host.engine.containers.remove(scope, id);
   }
   const before = await blobs(host);
   await assert.rejects(images.load(scope, async_([Buffer.from("no archive at all, only some text".repeat(50))])));
@@ -81,7 +88,10 @@ test("Images.save, load: both archive forms bring the image back", opts, async (
 
 test("Images: names move, remove untags first, refuses what is used", opts, async () => {
   await using host = await EngineHost.open();
-  const { engine: { images, containers }, scope } = host;
+  const {
+    engine: { images, containers },
+    scope,
+  } = host;
   const one = await host.busybox("x:1");
   await images.tag(scope, "x:1", "x:2");
   await assert.rejects(images.remove(scope, one.id.slice(7, 19)), { code: "conflict" });
@@ -89,7 +99,10 @@ test("Images: names move, remove untags first, refuses what is used", opts, asyn
   const two = await host.busybox("x:1", { Env: ["OTHER=1"] });
   assert.notEqual(two.id, one.id);
   const dangling = await images.list(scope, { dangling: true });
-  assert.deepEqual(dangling.map((image) => image.id), [one.id]);
+  assert.deepEqual(
+    dangling.map((image) => image.id),
+    [one.id],
+  );
   const { id } = await containers.create(scope, { image: "x:1", network: "none", command: ["sleep", "100"] });
   await assert.rejects(images.remove(scope, "x:1"), { code: "conflict" });
   await containers.start(scope, id);
@@ -103,7 +116,10 @@ test("Images: names move, remove untags first, refuses what is used", opts, asyn
 
 test("Images.inspect, history, list: Docker's facts", opts, async () => {
   await using host = await EngineHost.open();
-  const { engine: { images }, scope } = host;
+  const {
+    engine: { images },
+    scope,
+  } = host;
   const image = await host.busybox("busybox:1", { Labels: { a: "b" } });
   const facts = await images.inspect(scope, "busybox:1");
   assert.equal(facts.Id, image.id);
@@ -128,7 +144,13 @@ test("Snapshots.unpack: a wrong diff id, hostile entries and a cut stream leave 
   const cases: { name: string; tar: Uint8Array; diffId?: ReturnType<typeof digestOf> }[] = [
     { name: "wrong diff id", tar: good, diffId: digestOf("other") },
     { name: "path upwards", tar: layerTar([{ name: "../../../escaped", content: "x" }]) },
-    { name: "through a symlink", tar: layerTar([{ name: "l", linkName: "/tmp" }, { name: "l/teu-escaped", content: "x" }]) },
+    {
+      name: "through a symlink",
+      tar: layerTar([
+        { name: "l", linkName: "/tmp" },
+        { name: "l/teu-escaped", content: "x" },
+      ]),
+    },
     { name: "cut off", tar: layerTar([{ name: "a", content: "x".repeat(5000) }]).subarray(0, 2000) },
   ];
   for (const { name, tar, diffId } of cases) {
@@ -157,8 +179,13 @@ test("Images.create: an image whose config does not fit its layers is refused", 
   }
   const layer = await lease.snapshots.unpack(scope, { descriptor, parent: null });
   await assert.rejects(engine.images.create(scope, { config: imageConfig([]), layers: [layer] }), { code: "invalid" });
-  await assert.rejects(engine.images.create(scope, { config: imageConfig([digestOf("x")]), layers: [layer] }), { code: "corrupt" });
-  await assert.rejects(engine.images.create(scope, { config: imageConfig([layer.diffId]), layers: [layer], names: ["bad name"] }), { code: "invalid" });
+  await assert.rejects(engine.images.create(scope, { config: imageConfig([digestOf("x")]), layers: [layer] }), {
+    code: "corrupt",
+  });
+  await assert.rejects(
+    engine.images.create(scope, { config: imageConfig([layer.diffId]), layers: [layer], names: ["bad name"] }),
+    { code: "invalid" },
+  );
   assert.equal((await engine.images.list(scope)).length, 0);
 });
 

@@ -21,21 +21,29 @@ if (process.env[INSIDE] !== undefined) smallDisk(process.env[INSIDE]);
 else everything();
 
 function everything(): void {
-  snapshotsSuite("OverlaySnapshots", async () => {
-    const host = await EngineHost.open();
-    return {
-      scope: host.scope, snapshots: host.engine.snapshots,
-      blob: async (files) => {
-        const tar = layerTar(Object.entries(files).map(([name, content]) => ({ name, content })));
-        await using ingest = await host.engine.content.ingest(host.scope, digestOf(tar));
-        await ingest.write(tar);
-        await ingest.commit();
-        return { descriptor: { mediaType: MEDIA_TYPES.layer, digest: digestOf(tar), size: tar.length }, diffId: digestOf(tar) };
-      },
-      leftovers: () => readdirSync(join(host.directory, "root/tmp")),
-      [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
-    };
-  }, { skip });
+  snapshotsSuite(
+    "OverlaySnapshots",
+    async () => {
+      const host = await EngineHost.open();
+      return {
+        scope: host.scope,
+        snapshots: host.engine.snapshots,
+        blob: async (files) => {
+          const tar = layerTar(Object.entries(files).map(([name, content]) => ({ name, content })));
+          await using ingest = await host.engine.content.ingest(host.scope, digestOf(tar));
+          await ingest.write(tar);
+          await ingest.commit();
+          return {
+            descriptor: { mediaType: MEDIA_TYPES.layer, digest: digestOf(tar), size: tar.length },
+            diffId: digestOf(tar),
+          };
+        },
+        leftovers: () => readdirSync(join(host.directory, "root/tmp")),
+        [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
+      };
+    },
+    { skip },
+  );
 
   test("prune: takes nothing that a pull beside it needs", { skip }, async () => {
     await using host = await EngineHost.open();
@@ -69,13 +77,25 @@ function everything(): void {
     await using host = await EngineHost.open();
     const { engine, scope } = host;
     const root = join(host.directory, "root");
-    for (const path of ["tmp/other-boot%3A1%3A1-abcdef", "tmp/x.gone", "snapshots/layers/" + "0".repeat(64), "snapshots/workspaces/orphan"]) {
+    for (const path of [
+      "tmp/other-boot%3A1%3A1-abcdef",
+      "tmp/x.gone",
+      "snapshots/layers/" + "0".repeat(64),
+      "snapshots/workspaces/orphan",
+    ]) {
       mkdirSync(join(root, path, "deep/er"), { recursive: true });
       writeFileSync(join(root, path, "deep/file"), "x");
     }
     const kept = await engine.snapshots.prepare(scope, "mine", null);
     await engine.prune(scope);
-    assert.deepEqual([readdirSync(join(root, "tmp")), readdirSync(join(root, "snapshots/layers")), readdirSync(join(root, "snapshots/workspaces"))], [[], [], ["mine"]]);
+    assert.deepEqual(
+      [
+        readdirSync(join(root, "tmp")),
+        readdirSync(join(root, "snapshots/layers")),
+        readdirSync(join(root, "snapshots/workspaces")),
+      ],
+      [[], [], ["mine"]],
+    );
     assert.deepEqual(await engine.snapshots.workspace(scope, "mine"), kept);
     await engine.snapshots.remove(scope, "mine");
   });
@@ -94,7 +114,10 @@ function everything(): void {
       await using ingest = await lease.content.ingest(scope, "key");
       await ingest.write(tar);
       await ingest.commit();
-      await lease.snapshots.unpack(scope, { descriptor: { mediaType: MEDIA_TYPES.layer, digest: digestOf(tar), size: tar.length }, parent: null });
+      await lease.snapshots.unpack(scope, {
+        descriptor: { mediaType: MEDIA_TYPES.layer, digest: digestOf(tar), size: tar.length },
+        parent: null,
+      });
       await engine.prune(scope);
       assert.deepEqual(await count(), [1, 1]);
     }
@@ -118,26 +141,48 @@ function everything(): void {
     assert.equal(await engine.snapshots.get(scope, layer.chainId), null);
   });
 
-  test("volumes: named ones stay, anonymous ones go with their container, prune takes what nobody uses", { skip }, async () => {
-    await using host = await EngineHost.open();
-    await host.busybox("vols", { Volumes: { "/data": {} } });
-    const { engine, scope } = host;
-    const volumes = () => readdirSync(join(host.directory, "root/volumes"));
-    const first = await host.run({ image: "vols", network: "none", volumes: [{ kind: "volume", name: "kept", target: "/kept" }], command: ["sh", "-c", "echo 1 > /kept/x; echo 2 > /data/y"] });
-    assert.equal(volumes().length, 2);
-    await engine.containers.remove(scope, first.id, { volumes: true });
-    assert.deepEqual(volumes(), ["kept"]);
-    const second = await host.run({ image: "vols", network: "none", volumes: [{ kind: "volume", name: "kept", target: "/kept" }], command: ["cat", "/kept/x"] });
-    assert.equal(second.stdout, "1\n");
-    assert.deepEqual((await engine.prune(scope, { containers: false, volumes: true })).volumes, []);
-    assert.deepEqual((await engine.prune(scope, { volumes: true })).volumes, ["kept"]);
-    assert.deepEqual(volumes(), []);
-  });
+  test(
+    "volumes: named ones stay, anonymous ones go with their container, prune takes what nobody uses",
+    { skip },
+    async () => {
+      await using host = await EngineHost.open();
+      await host.busybox("vols", { Volumes: { "/data": {} } });
+      const { engine, scope } = host;
+      const volumes = () => readdirSync(join(host.directory, "root/volumes"));
+      const first = await host.run({
+        image: "vols",
+        network: "none",
+        volumes: [{ kind: "volume", name: "kept", target: "/kept" }],
+        command: ["sh", "-c", "echo 1 > /kept/x; echo 2 > /data/y"],
+      });
+      assert.equal(volumes().length, 2);
+      await engine.containers.remove(scope, first.id, { volumes: true });
+      assert.deepEqual(volumes(), ["kept"]);
+      const second = await host.run({
+        image: "vols",
+        network: "none",
+        volumes: [{ kind: "volume", name: "kept", target: "/kept" }],
+        command: ["cat", "/kept/x"],
+      });
+      assert.equal(second.stdout, "1\n");
+      assert.deepEqual((await engine.prune(scope, { containers: false, volumes: true })).volumes, []);
+      assert.deepEqual((await engine.prune(scope, { volumes: true })).volumes, ["kept"]);
+      assert.deepEqual(volumes(), []);
+    },
+  );
 
   test("remove: a tree deeper than any path", { skip }, async () => {
     await using host = await EngineHost.open();
     await host.busybox();
-    const { id, code } = await host.run({ image: "busybox", network: "none", command: ["sh", "-c", "n=$(printf 'x%.0s' $(seq 200)); for half in a b; do p=/$half; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18; do p=$p/$n; done; mkdir -p $p || exit 1; done; cd $p && mv /a ."] });
+    const { id, code } = await host.run({
+      image: "busybox",
+      network: "none",
+      command: [
+        "sh",
+        "-c",
+        "n=$(printf 'x%.0s' $(seq 200)); for half in a b; do p=/$half; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18; do p=$p/$n; done; mkdir -p $p || exit 1; done; cd $p && mv /a .",
+      ],
+    });
     assert.equal(code, 0);
     await host.engine.containers.remove(host.scope, id);
     assert.deepEqual(readdirSync(join(host.directory, "root/snapshots/workspaces")), []);
@@ -148,7 +193,11 @@ function everything(): void {
     try {
       const script = `mount --make-rprivate / && mount -t tmpfs -o size=7m small "$2" && exec "$0" --test-reporter=tap "$1"`;
       const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-      const done = spawnSync("unshare", ["-m", "sh", "-c", script, process.execPath, new URL(import.meta.url).pathname, directory], { env: { ...env, [INSIDE]: directory }, encoding: "utf8", timeout: 60_000 });
+      const done = spawnSync(
+        "unshare",
+        ["-m", "sh", "-c", script, process.execPath, new URL(import.meta.url).pathname, directory],
+        { env: { ...env, [INSIDE]: directory }, encoding: "utf8", timeout: 60_000 },
+      );
       assert.equal(done.status, 0, `${done.stdout}${done.stderr}`);
     } finally {
       rmSync(directory, { recursive: true });
@@ -171,7 +220,8 @@ function smallDisk(directory: string): void {
     const { engine, scope } = host;
     const ballast = join(directory, "ballast");
     const fill = (left: number) => {
-      const [, , , available = "0"] = spawnSync("df", ["-k", directory], { encoding: "utf8" }).stdout.trim().split("\n").at(-1)?.split(/\s+/) ?? [];
+      const [, , , available = "0"] =
+        spawnSync("df", ["-k", directory], { encoding: "utf8" }).stdout.trim().split("\n").at(-1)?.split(/\s+/) ?? [];
       writeFileSync(ballast, Buffer.alloc(Math.max(0, Number(available) * 1024 - left)));
     };
     for (const left of [100_000, 1_000_000, 3_000_000]) {
@@ -179,11 +229,20 @@ function smallDisk(directory: string): void {
       await assert.rejects(engine.images.pull(scope, name), { code: "exhausted" }, String(left));
       rmSync(ballast);
       await engine.prune(scope);
-      assert.deepEqual([readdirSync(join(place, "root/tmp")), readdirSync(join(place, "root/snapshots/layers")), await engine.images.list(scope)], [[], [], []]);
+      assert.deepEqual(
+        [
+          readdirSync(join(place, "root/tmp")),
+          readdirSync(join(place, "root/snapshots/layers")),
+          await engine.images.list(scope),
+        ],
+        [[], [], []],
+      );
     }
     await engine.images.pull(scope, name);
     fill(0);
-    await assert.rejects(engine.containers.create(scope, { image: name, network: "none", command: ["true"] }), { code: "exhausted" });
+    await assert.rejects(engine.containers.create(scope, { image: name, network: "none", command: ["true"] }), {
+      code: "exhausted",
+    });
     rmSync(ballast);
     assert.deepEqual(await engine.containers.list(scope, { all: true }), []);
     const { id } = await engine.containers.create(scope, { image: name, network: "none", command: ["true"] });

@@ -29,7 +29,8 @@ import { enginePaths } from "./store/paths.ts";
 export async function openEngine(scope: Scope, options: EngineOptions): Promise<Engine> {
   scope.check("open engine");
   for (const path of [options.root, options.runroot]) {
-    if (!isAbsolute(path)) throw new TeuError({ code: "invalid", op: "open engine", subject: path, message: "want an absolute path" });
+    if (!isAbsolute(path))
+      throw new TeuError({ code: "invalid", op: "open engine", subject: path, message: "want an absolute path" });
   }
   const paths = enginePaths(options.root, options.runroot);
   makePlaces(paths);
@@ -38,7 +39,14 @@ export async function openEngine(scope: Scope, options: EngineOptions): Promise<
     const content = await DiskContentStore.open(paths.content);
     const snapshots = new OverlaySnapshots({ db, paths, content });
     await forgetEarlierBoot(scope, db, paths, () => reconcileAll(scope, { options, db, paths, snapshots }));
-    return new LocalEngine({ options, db, paths, content, snapshots, hold: (held) => holdLease(held, db, paths, content) });
+    return new LocalEngine({
+      options,
+      db,
+      paths,
+      content,
+      snapshots,
+      hold: (held) => holdLease(held, db, paths, content),
+    });
   } catch (error) {
     db.close();
     throw error;
@@ -86,10 +94,18 @@ class LocalEngine implements Engine {
       return path === null ? [] : [[name, path] as const];
     });
     return {
-      root: this.options.root, runroot: this.options.runroot,
-      containers: { running: count("running"), paused: count("paused"), stopped: containers.length - count("running") - count("paused") },
-      images: (await this.images.list(scope)).length, layers: (await this.snapshots.list(scope)).length,
-      defaultRuntime: this.options.runtime ?? DEFAULT_RUNTIME, runtimes: Object.fromEntries(runtimes), shim: findProgram(this.options.shim ?? "teu-shim"),
+      root: this.options.root,
+      runroot: this.options.runroot,
+      containers: {
+        running: count("running"),
+        paused: count("paused"),
+        stopped: containers.length - count("running") - count("paused"),
+      },
+      images: (await this.images.list(scope)).length,
+      layers: (await this.snapshots.list(scope)).length,
+      defaultRuntime: this.options.runtime ?? DEFAULT_RUNTIME,
+      runtimes: Object.fromEntries(runtimes),
+      shim: findProgram(this.options.shim ?? "teu-shim"),
     };
   }
 

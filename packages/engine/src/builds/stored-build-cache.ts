@@ -23,7 +23,13 @@ export class StoredBuildCache implements BuildCache {
 
   async put(scope: Scope, entry: BuildCacheEntry): Promise<void> {
     const size = JSON.stringify(entry.value ?? null).length;
-    if (size > VALUE_LIMIT) throw new TeuError({ code: "invalid", op: "remember build step", subject: entry.key, message: `its value of ${size} bytes is over the limit of ${VALUE_LIMIT}` });
+    if (size > VALUE_LIMIT)
+      throw new TeuError({
+        code: "invalid",
+        op: "remember build step",
+        subject: entry.key,
+        message: `its value of ${size} bytes is over the limit of ${VALUE_LIMIT}`,
+      });
     putCacheEntry(this.#db, entry, scope.now());
   }
 

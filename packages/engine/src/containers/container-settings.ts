@@ -7,12 +7,27 @@ import type { DeviceOption, NetworkMode, PublishOption, ResourceOptions, UlimitO
 
 /** A mount besides the root file system, resolved. */
 export type MountSetting =
-  | { readonly kind: "bind"; readonly source: string; readonly target: string; readonly readOnly: boolean; readonly propagation: string }
-  | { readonly kind: "volume"; readonly name: string; readonly anonymous: boolean; readonly target: string; readonly readOnly: boolean }
+  | {
+      readonly kind: "bind";
+      readonly source: string;
+      readonly target: string;
+      readonly readOnly: boolean;
+      readonly propagation: string;
+    }
+  | {
+      readonly kind: "volume";
+      readonly name: string;
+      readonly anonymous: boolean;
+      readonly target: string;
+      readonly readOnly: boolean;
+    }
   | { readonly kind: "tmpfs"; readonly target: string; readonly options: readonly string[] };
 
 /** The system call filter: Docker's default, none, or the text of a profile. */
-export type SeccompSetting = { readonly kind: "default" } | { readonly kind: "unconfined" } | { readonly kind: "profile"; readonly text: string };
+export type SeccompSetting =
+  | { readonly kind: "default" }
+  | { readonly kind: "unconfined" }
+  | { readonly kind: "profile"; readonly text: string };
 
 /** What a container is. */
 export interface ContainerSettings {

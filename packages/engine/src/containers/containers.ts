@@ -38,8 +38,17 @@ export interface ContainerInspect {
   readonly Path: string;
   readonly Args: readonly string[];
   readonly State: {
-    readonly Status: string; readonly Running: boolean; readonly Paused: boolean; readonly Restarting: boolean; readonly OOMKilled: boolean;
-    readonly Dead: boolean; readonly Pid: number; readonly ExitCode: number; readonly Error: string; readonly StartedAt: string; readonly FinishedAt: string;
+    readonly Status: string;
+    readonly Running: boolean;
+    readonly Paused: boolean;
+    readonly Restarting: boolean;
+    readonly OOMKilled: boolean;
+    readonly Dead: boolean;
+    readonly Pid: number;
+    readonly ExitCode: number;
+    readonly Error: string;
+    readonly StartedAt: string;
+    readonly FinishedAt: string;
   };
   readonly Image: string;
   readonly ResolvConfPath: string;
@@ -150,7 +159,11 @@ export interface Containers {
   /** Until it has ended and is torn down; at once for one that does not run. With `autoRemove` it is removed then. */
   wait(scope: Scope, ref: string): Promise<ExitRecord>;
   /** Its stop signal, then KILL after the timeout. No error when it does not run. */
-  stop(scope: Scope, ref: string, options?: { readonly signal?: string; readonly timeoutSeconds?: number }): Promise<void>;
+  stop(
+    scope: Scope,
+    ref: string,
+    options?: { readonly signal?: string; readonly timeoutSeconds?: number },
+  ): Promise<void>;
   /** `conflict` when it does not run. Default KILL. */
   kill(scope: Scope, ref: string, options?: { readonly signal?: string }): Promise<void>;
   pause(scope: Scope, ref: string): Promise<void>;
@@ -164,5 +177,8 @@ export interface Containers {
   inspect(scope: Scope, ref: string): Promise<ContainerInspect>;
   logs(scope: Scope, ref: string, options?: LogsOptions): AsyncIterable<LogEntry>;
   /** Processes as the host sees them. */
-  top(scope: Scope, ref: string): Promise<{ readonly titles: readonly string[]; readonly processes: readonly (readonly string[])[] }>;
+  top(
+    scope: Scope,
+    ref: string,
+  ): Promise<{ readonly titles: readonly string[]; readonly processes: readonly (readonly string[])[] }>;
 }

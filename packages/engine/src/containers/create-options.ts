@@ -7,7 +7,13 @@ import type { ImageConfig } from "@teu/specs/image";
 /** What is mounted at `target` besides the root file system. */
 export type VolumeOption =
   /** A host directory or file; made as a directory when missing, as `-v` does. */
-  | { readonly kind: "bind"; readonly source: string; readonly target: string; readonly readOnly?: boolean; readonly propagation?: string }
+  | {
+      readonly kind: "bind";
+      readonly source: string;
+      readonly target: string;
+      readonly readOnly?: boolean;
+      readonly propagation?: string;
+    }
   /** A named volume of this engine (ROOT/volumes/NAME), filled from the image when empty; no name: anonymous, removed with the container. */
   | { readonly kind: "volume"; readonly name?: string; readonly target: string; readonly readOnly?: boolean }
   | { readonly kind: "tmpfs"; readonly target: string; readonly options?: readonly string[] };

@@ -31,16 +31,35 @@ export interface ResolvedImage {
 
 /** See `Containers.create`. `find` looks an image of this engine up. */
 export async function createContainer(
-  scope: Scope, context: ContainerContext, options: CreateOptions, find: (ref: string) => Promise<ResolvedImage>,
+  scope: Scope,
+  context: ContainerContext,
+  options: CreateOptions,
+  find: (ref: string) => Promise<ResolvedImage>,
 ): Promise<CreatedContainer> {
   scope.check("create container");
-  const image = typeof options.image === "string" ? await find(options.image) : { ...options.image, name: options.image.chainId ?? "scratch", id: null };
+  const image =
+    typeof options.image === "string"
+      ? await find(options.image)
+      : { ...options.image, name: options.image.chainId ?? "scratch", id: null };
   const id = newContainerId();
   const { settings, warnings } = resolveSettings({
-    id, options, image: image.name, imageId: image.id, chainId: image.chainId, config: image.config,
-    runtime: options.runtime ?? context.options.runtime ?? "teu-runtime", facts: hostFacts(),
+    id,
+    options,
+    image: image.name,
+    imageId: image.id,
+    chainId: image.chainId,
+    config: image.config,
+    runtime: options.runtime ?? context.options.runtime ?? "teu-runtime",
+    facts: hostFacts(),
   });
-  const base = { id, imageId: image.id, chainId: image.chainId, autoRemove: options.autoRemove ?? false, settings, createdAt: scope.now() };
+  const base = {
+    id,
+    imageId: image.id,
+    chainId: image.chainId,
+    autoRemove: options.autoRemove ?? false,
+    settings,
+    createdAt: scope.now(),
+  };
   const row = addNamed(scope, context, base, options.name);
   try {
     mkdirSync(context.paths.container(id).directory, { mode: 0o711 });
@@ -52,7 +71,12 @@ export async function createContainer(
   return { id, name: row.name, warnings };
 }
 
-function addNamed(scope: Scope, context: ContainerContext, base: Omit<ContainerRow, "name">, wanted: string | undefined): ContainerRow {
+function addNamed(
+  scope: Scope,
+  context: ContainerContext,
+  base: Omit<ContainerRow, "name">,
+  wanted: string | undefined,
+): ContainerRow {
   const { db } = context;
   const add = (name: string): ContainerRow => {
     const row = { ...base, name };

@@ -11,7 +11,15 @@ export function findContainer(db: Database, ref: string): ContainerRow {
   const exact = (/^[0-9a-f]{64}$/.test(name) ? getContainer(db, name) : null) ?? getContainerByName(db, name);
   if (exact !== null) return exact;
   const [first, second] = /^[0-9a-f]{1,63}$/.test(name) ? containersByPrefix(db, name) : [];
-  if (first === undefined) throw new TeuError({ code: "not-found", op: "find container", subject: ref, message: "No such container" });
-  if (second !== undefined) throw new TeuError({ code: "conflict", op: "find container", subject: ref, message: "several containers have ids that begin so", hint: "give more of the id" });
+  if (first === undefined)
+    throw new TeuError({ code: "not-found", op: "find container", subject: ref, message: "No such container" });
+  if (second !== undefined)
+    throw new TeuError({
+      code: "conflict",
+      op: "find container",
+      subject: ref,
+      message: "several containers have ids that begin so",
+      hint: "give more of the id",
+    });
   return first;
 }

@@ -3,7 +3,8 @@ import { test } from "node:test";
 
 import { resolveIdentity } from "./identity.ts";
 
-const PASSWD = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/home/app:\n2000:x:5:6::/odd:\nbad:x:99999999999:1::/x:\nbroken\nevil:x:1:1::/a=b:\n";
+const PASSWD =
+  "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/home/app:\n2000:x:5:6::/odd:\nbad:x:99999999999:1::/x:\nbroken\nevil:x:1:1::/a=b:\n";
 const GROUP = "root:x:0:\napps:x:1001:\nwheel:x:10:root,app\nvideo:x:44:app\n";
 
 test("resolveIdentity: names, numbers and groups", () => {

@@ -31,12 +31,16 @@ export function resolveIdentity(user: string, groupAdd: readonly string[], passw
   const [userPart = "", groupPart = ""] = user.split(":");
   const wanted = userPart === "" ? "0" : userPart;
   const number = asId(wanted);
-  const entry = users.find((one) => one.name === wanted) ?? (number === null ? undefined : users.find((one) => one.uid === number));
+  const entry =
+    users.find((one) => one.name === wanted) ?? (number === null ? undefined : users.find((one) => one.uid === number));
   if (entry === undefined && number === null) throw unknown("user", wanted, "/etc/passwd");
   const uid = entry?.uid ?? number ?? 0;
   const gid = groupPart === "" ? (entry?.gid ?? 0) : groupId(groupPart, groups);
   // As in Docker: membership counts only where no group was named.
-  const member = groupPart === "" && entry !== undefined ? groups.filter((one) => one.members.includes(entry.name)).map((one) => one.gid) : [];
+  const member =
+    groupPart === "" && entry !== undefined
+      ? groups.filter((one) => one.members.includes(entry.name)).map((one) => one.gid)
+      : [];
   const additional = new Set([...member, ...groupAdd.map((name) => groupId(name, groups))]);
   if (additional.size > 0) additional.add(gid);
   return { uid, gid, additionalGids: [...additional].toSorted((a, b) => a - b), home: entry?.home ?? "/" };
@@ -56,21 +60,31 @@ function asId(text: string): number | null {
 }
 
 function unknown(kind: string, name: string, file: string): TeuError {
-  return new TeuError({ code: "not-found", op: `look up ${kind}`, subject: name, message: `no matching entry in the container's ${file}`, hint: "give a number, or another image" });
+  return new TeuError({
+    code: "not-found",
+    op: `look up ${kind}`,
+    subject: name,
+    message: `no matching entry in the container's ${file}`,
+    hint: "give a number, or another image",
+  });
 }
 
 function parsePasswd(text: string): PasswdEntry[] {
   return text.split("\n").flatMap((line) => {
     const [name = "", , uid = "", gid = "", , home = ""] = line.split(":");
     if (name === "" || !plain(uid) || !plain(gid)) return [];
-    return [{ name, uid: Number(uid), gid: Number(gid), home: home.startsWith("/") && !/[\0=]/.test(home) ? home : "/" }];
+    return [
+      { name, uid: Number(uid), gid: Number(gid), home: home.startsWith("/") && !/[\0=]/.test(home) ? home : "/" },
+    ];
   });
 }
 
 function parseGroup(text: string): GroupEntry[] {
   return text.split("\n").flatMap((line) => {
     const [name = "", , gid = "", members = ""] = line.split(":");
-    return name === "" || !plain(gid) ? [] : [{ name, gid: Number(gid), members: members.split(",").filter((member) => member !== "") }];
+    return name === "" || !plain(gid)
+      ? []
+      : [{ name, gid: Number(gid), members: members.split(",").filter((member) => member !== "") }];
   });
 }
 

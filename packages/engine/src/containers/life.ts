@@ -42,7 +42,7 @@ export function readLife(paths: ContainerPaths): Life {
 }
 
 /** Whether a shim holds its lock. */
-export function shimLives(paths: ContainerPaths): boolean {
+function shimLives(paths: ContainerPaths): boolean {
   // Trying a lock makes the file, and a shim that starts just now would find it taken: so only where one was.
   if (!existsSync(paths.shimLock)) return false;
   using lock = FileLock.tryAcquire(paths.shimLock, { shared: true });
@@ -55,7 +55,7 @@ export function readExit(paths: ContainerPaths): ExitRecord | null {
 }
 
 /** The shim's last state; null when there is none. */
-export function readState(paths: ContainerPaths): ShimState | null {
+function readState(paths: ContainerPaths): ShimState | null {
   return readJson<ShimState>(paths.state);
 }
 

@@ -11,11 +11,20 @@ import type { ContainerContext } from "./context.ts";
 import { type Life, type Phase, readLife } from "./life.ts";
 
 const STATUS: Readonly<Record<Phase, ContainerStatus>> = {
-  created: "created", prepared: "created", running: "running", paused: "paused", exited: "exited", lost: "dead",
+  created: "created",
+  prepared: "created",
+  running: "running",
+  paused: "paused",
+  exited: "exited",
+  lost: "dead",
 };
 
 /** See `Containers.list`. The caller has reconciled. */
-export async function listSummaries(_scope: Scope, context: ContainerContext, options: ContainerListOptions = {}): Promise<ContainerSummary[]> {
+export async function listSummaries(
+  _scope: Scope,
+  context: ContainerContext,
+  options: ContainerListOptions = {},
+): Promise<ContainerSummary[]> {
   const ports = listPorts(context.db);
   const all = options.all === true || options.status !== undefined;
   return listContainers(context.db)
@@ -24,20 +33,38 @@ export async function listSummaries(_scope: Scope, context: ContainerContext, op
 }
 
 /** One line. */
-export function summaryOf(context: ContainerContext, row: ContainerRow, ports: readonly PortMapping[], life: Life = readLife(context.paths.container(row.id))): ContainerSummary {
+export function summaryOf(
+  context: ContainerContext,
+  row: ContainerRow,
+  ports: readonly PortMapping[],
+  life: Life = readLife(context.paths.container(row.id)),
+): ContainerSummary {
   const { settings } = row;
   return {
-    id: row.id, name: row.name, image: settings.image, imageId: row.imageId, command: [...settings.entrypoint, ...settings.command],
-    createdAt: row.createdAt, status: STATUS[life.phase], startedAt: life.startedAt, pid: life.pid, exit: life.exit, ports,
-    labels: settings.labels, networkMode: settings.network, autoRemove: row.autoRemove,
+    id: row.id,
+    name: row.name,
+    image: settings.image,
+    imageId: row.imageId,
+    command: [...settings.entrypoint, ...settings.command],
+    createdAt: row.createdAt,
+    status: STATUS[life.phase],
+    startedAt: life.startedAt,
+    pid: life.pid,
+    exit: life.exit,
+    ports,
+    labels: settings.labels,
+    networkMode: settings.network,
+    autoRemove: row.autoRemove,
   };
 }
 
 function matches(one: ContainerSummary, options: ContainerListOptions): boolean {
-  return (options.status?.includes(one.status) ?? true)
-    && (options.name === undefined || one.name.includes(options.name))
-    && (options.labels ?? []).every((wanted) => hasLabel(one.labels, wanted))
-    && (options.ancestor === undefined || isAncestor(one, options.ancestor));
+  return (
+    (options.status?.includes(one.status) ?? true) &&
+    (options.name === undefined || one.name.includes(options.name)) &&
+    (options.labels ?? []).every((wanted) => hasLabel(one.labels, wanted)) &&
+    (options.ancestor === undefined || isAncestor(one, options.ancestor))
+  );
 }
 
 function hasLabel(labels: Readonly<Record<string, string>>, wanted: string): boolean {

@@ -38,7 +38,10 @@ export function prepareStart(scope: Scope, context: ContainerContext, row: Conta
   mkdirSync(paths.rootfs, { recursive: true, mode: 0o711 });
   mkdirSync(paths.run, { recursive: true, mode: 0o700 });
   writeFileSync(paths.hostname, `${settings.hostname}\n`);
-  writeFileSync(paths.hosts, hostsFile(settings, network, network.mode === "host" ? (readIfThere("/etc/hosts") ?? "") : ""));
+  writeFileSync(
+    paths.hosts,
+    hostsFile(settings, network, network.mode === "host" ? (readIfThere("/etc/hosts") ?? "") : ""),
+  );
   writeFileSync(paths.resolvConf, resolvConf(settings, hostResolvConf()));
   // shim.json before config.json: who finds the latter alone knows that there was a life (see life.ts).
   writeFileSync(paths.shimConfig, JSON.stringify(shimConfig(context, row, network, workspace)));
@@ -49,14 +52,17 @@ export function prepareStart(scope: Scope, context: ContainerContext, row: Conta
 export function specInput(context: ContainerContext, row: ContainerRow, workspace: Workspace): SpecInput {
   const { settings, id } = row;
   return {
-    id, settings, facts: hostFacts(), identity: identityOf(workspace, settings.user, settings.groupAdd),
+    id,
+    settings,
+    facts: hostFacts(),
+    identity: identityOf(workspace, settings.user, settings.groupAdd),
     paths: { ...context.paths.container(id), volume: (name) => context.paths.volume(name) },
     devices: hostDevices(settings.devices, settings.privileged),
   };
 }
 
 /** Looks `user` up in the container's files as they are now. */
-export function identityOf(workspace: Workspace, user: string, groupAdd: readonly string[]): Identity {
+function identityOf(workspace: Workspace, user: string, groupAdd: readonly string[]): Identity {
   using view = UnionView.open([workspace.upper, ...workspace.lower]);
   const text = (path: string) => {
     try {
@@ -70,23 +76,43 @@ export function identityOf(workspace: Workspace, user: string, groupAdd: readonl
   return resolveIdentity(user, groupAdd, text("/etc/passwd"), text("/etc/group"));
 }
 
-function shimConfig(context: ContainerContext, row: ContainerRow, network: NetworkConfig, workspace: Workspace): ShimConfig {
+function shimConfig(
+  context: ContainerContext,
+  row: ContainerRow,
+  network: NetworkConfig,
+  workspace: Workspace,
+): ShimConfig {
   const { settings, id } = row;
   const paths = context.paths.container(id);
   const runtime = requireProgram(settings.runtime, "find runtime");
-  const name = isAbsolute(settings.runtime) ? settings.runtime.slice(settings.runtime.lastIndexOf("/") + 1) : settings.runtime;
+  const name = isAbsolute(settings.runtime)
+    ? settings.runtime.slice(settings.runtime.lastIndexOf("/") + 1)
+    : settings.runtime;
   return {
-    version: SHIM_PROTOCOL_VERSION, id, network,
-    bundle: paths.bundle, runDir: paths.run, runRoot: context.paths.runroot,
+    version: SHIM_PROTOCOL_VERSION,
+    id,
+    network,
+    bundle: paths.bundle,
+    runDir: paths.run,
+    runRoot: context.paths.runroot,
     runtime: { path: runtime, root: context.paths.runtimeRoot(name), args: [] },
     // What a container that vanishes wrote need not survive a crash: volatile spares the syncs.
     rootfs: {
-      kind: "overlay", lower: workspace.lower.length === 0 ? [context.paths.empty] : workspace.lower,
-      upper: workspace.upper, work: workspace.work, volatile: row.autoRemove,
+      kind: "overlay",
+      lower: workspace.lower.length === 0 ? [context.paths.empty] : workspace.lower,
+      upper: workspace.upper,
+      work: workspace.work,
+      volatile: row.autoRemove,
     },
-    terminal: settings.tty, stdin: settings.interactive, stdinOnce: settings.stdinOnce,
-    log: settings.log.driver === "none" ? null : { path: paths.log, maxSize: settings.log.maxSize, maxFiles: settings.log.maxFiles },
-    exitFile: row.autoRemove ? paths.passingExitFile : paths.exitFile, startTimeoutMs: START_TIMEOUT,
+    terminal: settings.tty,
+    stdin: settings.interactive,
+    stdinOnce: settings.stdinOnce,
+    log:
+      settings.log.driver === "none"
+        ? null
+        : { path: paths.log, maxSize: settings.log.maxSize, maxFiles: settings.log.maxFiles },
+    exitFile: row.autoRemove ? paths.passingExitFile : paths.exitFile,
+    startTimeoutMs: START_TIMEOUT,
   };
 }
 
@@ -108,4 +134,3 @@ function hostResolvConf(): string {
   const text = readIfThere("/etc/resolv.conf") ?? "";
   return text.includes("127.0.0.53") ? (readIfThere("/run/systemd/resolve/resolv.conf") ?? text) : text;
 }
-

@@ -69,11 +69,19 @@ async function finishLost(scope: Scope, context: ContainerContext, id: string): 
   // After a reboot there is no run directory at all.
   if (existsSync(paths.shimConfig)) {
     const { cleanUpAfterShim } = await import("./shim/spawn.ts");
-    await cleanUpAfterShim(cleanupScope(scope, 30_000), requireProgram(context.options.shim ?? "teu-shim", "clean up after shim"), paths.shimConfig);
+    await cleanUpAfterShim(
+      cleanupScope(scope, 30_000),
+      requireProgram(context.options.shim ?? "teu-shim", "clean up after shim"),
+      paths.shimConfig,
+    );
     if (readExit(paths) !== null) return;
   }
   const record: ExitRecord = {
-    code: 255, signal: 0, oomKilled: false, startedAt: null, finishedAt: new Date(scope.now()).toISOString(),
+    code: 255,
+    signal: 0,
+    oomKilled: false,
+    startedAt: null,
+    finishedAt: new Date(scope.now()).toISOString(),
     error: "the container's end was not seen: the host was restarted",
   };
   await replaceFile(paths.exitFile, JSON.stringify(record));
@@ -91,17 +99,28 @@ export async function endContainer(scope: Scope, context: ContainerContext, id: 
 }
 
 /** Removes row, workspace and directories of a container that is over; call with its lock held. */
-export async function discardContainer(scope: Scope, context: ContainerContext, id: string, anonymousVolumes: boolean): Promise<void> {
+export async function discardContainer(
+  scope: Scope,
+  context: ContainerContext,
+  id: string,
+  anonymousVolumes: boolean,
+): Promise<void> {
   const { db, paths } = context;
   const places = paths.container(id);
   const row = getContainer(db, id);
-  const volumes = (row?.settings.mounts ?? []).flatMap((mount) => (mount.kind === "volume" && mount.anonymous ? [mount.name] : []));
+  const volumes = (row?.settings.mounts ?? []).flatMap((mount) =>
+    mount.kind === "volume" && mount.anonymous ? [mount.name] : [],
+  );
   // The row first: what is left without one is swept by the next command.
   db.transaction(() => {
     deleteContainer(db, id);
     if (anonymousVolumes) for (const name of volumes) deleteVolume(db, name);
   });
-  const rubbish = [places.directory, paths.workspace(id), ...(anonymousVolumes ? volumes.map((name) => paths.volume(name)) : [])];
+  const rubbish = [
+    places.directory,
+    paths.workspace(id),
+    ...(anonymousVolumes ? volumes.map((name) => paths.volume(name)) : []),
+  ];
   rmSync(places.run, { recursive: true, force: true });
   for (const directory of rubbish) {
     const away = moveAway(directory, paths.scratch);
@@ -120,7 +139,11 @@ export async function reconcile(scope: Scope, context: ContainerContext): Promis
 
 /** As `reconcile`, but every container: after a boot there are no run directories to find those by that ran before. */
 export async function reconcileAll(scope: Scope, context: ContainerContext): Promise<void> {
-  await settleThese(scope, context, listContainers(context.db).map((row) => row.id));
+  await settleThese(
+    scope,
+    context,
+    listContainers(context.db).map((row) => row.id),
+  );
 }
 
 async function settleThese(scope: Scope, context: ContainerContext, ids: readonly string[]): Promise<void> {
@@ -142,5 +165,6 @@ async function settleOne(scope: Scope, context: ContainerContext, id: string, be
   using lock = tryLockContainer(context, id);
   if (lock === null) return;
   const life = await settle(scope, context, id);
-  if (begun && isOver(life) && getContainer(context.db, id)?.autoRemove === true) await discardContainer(scope, context, id, true);
+  if (begun && isOver(life) && getContainer(context.db, id)?.autoRemove === true)
+    await discardContainer(scope, context, id, true);
 }

@@ -6,7 +6,15 @@ import type { ExitRecord } from "@teu/shim/protocol";
 import { listPorts } from "../store/network-rows.ts";
 import { renameContainer } from "../store/container-rows.ts";
 import type {
-  AttachOptions, ContainerInspect, ContainerListOptions, Containers, ContainerSummary, ExecOptions, LogEntry, LogsOptions, StreamSession,
+  AttachOptions,
+  ContainerInspect,
+  ContainerListOptions,
+  Containers,
+  ContainerSummary,
+  ExecOptions,
+  LogEntry,
+  LogsOptions,
+  StreamSession,
 } from "./containers.ts";
 import type { ContainerContext } from "./context.ts";
 import { createContainer, type ResolvedImage } from "./create.ts";
@@ -60,7 +68,11 @@ export class ShimContainers implements Containers {
     return waitForContainer(scope, this.#context, ref);
   }
 
-  stop(scope: Scope, ref: string, options?: { readonly signal?: string; readonly timeoutSeconds?: number }): Promise<void> {
+  stop(
+    scope: Scope,
+    ref: string,
+    options?: { readonly signal?: string; readonly timeoutSeconds?: number },
+  ): Promise<void> {
     return stopContainer(scope, this.#context, ref, options);
   }
 
@@ -113,7 +125,10 @@ export class ShimContainers implements Containers {
     yield* readLog(scope, paths.log, options, async () => void (await untilOver(scope, this.#context, row.id)));
   }
 
-  async top(scope: Scope, ref: string): Promise<{ readonly titles: readonly string[]; readonly processes: readonly (readonly string[])[] }> {
+  async top(
+    scope: Scope,
+    ref: string,
+  ): Promise<{ readonly titles: readonly string[]; readonly processes: readonly (readonly string[])[] }> {
     return (await import("./top.ts")).topOfContainer(scope, this.#context, ref);
   }
 }

@@ -25,11 +25,17 @@ import { spawnShim } from "./shim/spawn.ts";
 const PORT_TRIES = 8;
 
 /** See `Containers.start`. Starting a running container does nothing, or attaches. */
-export async function startContainer(scope: Scope, context: ContainerContext, ref: string, attach?: AttachOptions): Promise<StreamSession | null> {
+export async function startContainer(
+  scope: Scope,
+  context: ContainerContext,
+  ref: string,
+  attach?: AttachOptions,
+): Promise<StreamSession | null> {
   const row = findContainer(context.db, ref);
   const { id } = row;
   using lock = await lockContainer(scope, context, id);
-  if (lock === null) throw new TeuError({ code: "not-found", op: "start container", subject: ref, message: "No such container" });
+  if (lock === null)
+    throw new TeuError({ code: "not-found", op: "start container", subject: ref, message: "No such container" });
   const life = await settle(scope, context, id);
   if (isOver(life)) await spawnWithNetwork(scope, context, row);
   const socket = context.paths.container(id).shimSocket;
@@ -47,7 +53,13 @@ export async function startContainer(scope: Scope, context: ContainerContext, re
 
 /** The request for these streams; `wait`: output waits for the client, as in a pipe. */
 export function attachRequest(options: AttachOptions, wait: boolean): ShimRequest {
-  return { op: "attach", stdin: options.stdin ?? false, stdout: options.stdout ?? true, stderr: options.stderr ?? true, wait };
+  return {
+    op: "attach",
+    stdin: options.stdin ?? false,
+    stdout: options.stdout ?? true,
+    stderr: options.stderr ?? true,
+    wait,
+  };
 }
 
 async function spawnWithNetwork(scope: Scope, context: ContainerContext, row: ContainerRow): Promise<void> {

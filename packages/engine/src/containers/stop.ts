@@ -13,7 +13,14 @@ import { parseSignal } from "./settings/signals.ts";
 import { askShim } from "./shim/connection.ts";
 
 const SIGKILL = 9;
-const NEVER_RAN: ExitRecord = { code: 0, signal: 0, oomKilled: false, startedAt: null, finishedAt: "0001-01-01T00:00:00Z", error: null };
+const NEVER_RAN: ExitRecord = {
+  code: 0,
+  signal: 0,
+  oomKilled: false,
+  startedAt: null,
+  finishedAt: "0001-01-01T00:00:00Z",
+  error: null,
+};
 
 /** See `Containers.wait`. */
 export async function waitForContainer(scope: Scope, context: ContainerContext, ref: string): Promise<ExitRecord> {
@@ -46,7 +53,12 @@ async function afterEnd(scope: Scope, context: ContainerContext, row: ContainerR
 }
 
 /** See `Containers.stop`. */
-export async function stopContainer(scope: Scope, context: ContainerContext, ref: string, options: { readonly signal?: string; readonly timeoutSeconds?: number } = {}): Promise<void> {
+export async function stopContainer(
+  scope: Scope,
+  context: ContainerContext,
+  ref: string,
+  options: { readonly signal?: string; readonly timeoutSeconds?: number } = {},
+): Promise<void> {
   const row = findContainer(context.db, ref);
   const signal = options.signal === undefined ? row.settings.stopSignal : parseSignal(options.signal);
   const seconds = options.timeoutSeconds ?? row.settings.stopTimeout;
@@ -63,7 +75,12 @@ export async function stopContainer(scope: Scope, context: ContainerContext, ref
 }
 
 /** See `Containers.kill`. */
-export async function killContainer(scope: Scope, context: ContainerContext, ref: string, signalName = "KILL"): Promise<void> {
+export async function killContainer(
+  scope: Scope,
+  context: ContainerContext,
+  ref: string,
+  signalName = "KILL",
+): Promise<void> {
   const row = findContainer(context.db, ref);
   const signal = parseSignal(signalName);
   requireRunning(readLife(context.paths.container(row.id)), ref, "kill container");
@@ -72,7 +89,12 @@ export async function killContainer(scope: Scope, context: ContainerContext, ref
 }
 
 /** Pause, resume, resize. @throws TeuError `conflict` when it does not run. */
-export async function tellContainer(scope: Scope, context: ContainerContext, ref: string, request: Extract<ShimRequest, { op: "pause" | "resume" | "resize" }>): Promise<void> {
+export async function tellContainer(
+  scope: Scope,
+  context: ContainerContext,
+  ref: string,
+  request: Extract<ShimRequest, { op: "pause" | "resume" | "resize" }>,
+): Promise<void> {
   const row = findContainer(context.db, ref);
   const paths = context.paths.container(row.id);
   requireRunning(readLife(paths), ref, `${request.op} container`);
@@ -82,11 +104,22 @@ export async function tellContainer(scope: Scope, context: ContainerContext, ref
 /** @throws TeuError `conflict` when it does not run. */
 export function requireRunning(life: Life, ref: string, op: string): void {
   if (life.phase === "running" || life.phase === "paused") return;
-  throw new TeuError({ code: "conflict", op, subject: ref, message: "container is not running", detail: { phase: life.phase } });
+  throw new TeuError({
+    code: "conflict",
+    op,
+    subject: ref,
+    message: "container is not running",
+    detail: { phase: life.phase },
+  });
 }
 
 /** Signals init; one that is gone already has what it was to get. */
-async function tell(scope: Scope, context: ContainerContext, row: ContainerRow, request: Extract<ShimRequest, { op: "signal" }>): Promise<void> {
+async function tell(
+  scope: Scope,
+  context: ContainerContext,
+  row: ContainerRow,
+  request: Extract<ShimRequest, { op: "signal" }>,
+): Promise<void> {
   try {
     await askShim(scope, context.paths.container(row.id).shimSocket, request);
   } catch (error) {

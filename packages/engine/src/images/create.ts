@@ -20,10 +20,17 @@ export async function createImage(scope: Scope, context: ImageContext, options: 
   parseImageConfig(configBytes);
   const config = await putBlob(scope, lease, MEDIA_TYPES.config, configBytes);
   const manifest: ImageManifest = {
-    schemaVersion: 2, mediaType: MEDIA_TYPES.manifest, config,
+    schemaVersion: 2,
+    mediaType: MEDIA_TYPES.manifest,
+    config,
     layers: options.layers.map((layer) => {
       if (layer.blob !== null) return layer.blob;
-      throw new TeuError({ code: "invalid", op: "create image", subject: layer.chainId, message: "the layer has no blob" });
+      throw new TeuError({
+        code: "invalid",
+        op: "create image",
+        subject: layer.chainId,
+        message: "the layer has no blob",
+      });
     }),
     ...(options.annotations === undefined ? {} : { annotations: options.annotations }),
   };
@@ -35,7 +42,12 @@ export async function createImage(scope: Scope, context: ImageContext, options: 
 export function nameText(text: string): string {
   const reference = parseReference(text);
   if (reference.digest === undefined) return referenceText(reference);
-  throw new TeuError({ code: "invalid", op: "name image", subject: text, message: "a name to give cannot have a digest" });
+  throw new TeuError({
+    code: "invalid",
+    op: "name image",
+    subject: text,
+    message: "a name to give cannot have a digest",
+  });
 }
 
 async function putBlob(scope: Scope, lease: HeldLease, mediaType: string, bytes: Uint8Array): Promise<Descriptor> {

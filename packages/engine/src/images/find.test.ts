@@ -11,10 +11,27 @@ const digest = (start: string) => `sha256:${start.padEnd(64, "0")}` as Digest;
 
 function opened(): Database {
   const db = Database.open(":memory:");
-  for (const [id, manifest] of [["abc1", "11"], ["abc2", "22"], ["def0", "33"]] as const) {
-    putImage(db, { id: digest(id), manifest: { mediaType: "m", digest: digest(manifest), size: 1 }, platform: { os: "linux", architecture: "amd64" }, chainId: null, blobs: [], size: 0, createdAt: 0 }, 0);
+  for (const [id, manifest] of [
+    ["abc1", "11"],
+    ["abc2", "22"],
+    ["def0", "33"],
+  ] as const) {
+    putImage(
+      db,
+      {
+        id: digest(id),
+        manifest: { mediaType: "m", digest: digest(manifest), size: 1 },
+        platform: { os: "linux", architecture: "amd64" },
+        chainId: null,
+        blobs: [],
+        size: 0,
+        createdAt: 0,
+      },
+      0,
+    );
   }
-  const name = (text: string, id: string, target: string) => putImageName(db, text, digest(id), { mediaType: "m", digest: digest(target), size: 1 }, 0);
+  const name = (text: string, id: string, target: string) =>
+    putImageName(db, text, digest(id), { mediaType: "m", digest: digest(target), size: 1 }, 0);
   name("docker.io/library/busybox:latest", "abc1", "11");
   name("localhost:5000/a/b:v1", "abc2", "44");
   name("docker.io/library/def0:latest", "abc1", "11");

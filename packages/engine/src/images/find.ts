@@ -5,7 +5,14 @@ import { type Digest, isDigest } from "@teu/image/digest";
 import { parseReference, type Reference, referenceName, referenceText } from "@teu/image/reference";
 
 import type { Database } from "../store/database.ts";
-import { getImage, getImageName, imageIdsByPrefix, type ImageNameRow, type ImageRow, listImageNames } from "../store/image-rows.ts";
+import {
+  getImage,
+  getImageName,
+  imageIdsByPrefix,
+  type ImageNameRow,
+  type ImageRow,
+  listImageNames,
+} from "../store/image-rows.ts";
 
 /** An image, and the name by which it was found; null when by id. */
 export interface FoundImage {
@@ -20,7 +27,13 @@ export interface FoundImage {
 export function findImage(db: Database, ref: string): FoundImage {
   const found = byWholeId(db, ref) ?? byName(db, ref) ?? byPrefix(db, ref);
   if (found !== null) return found;
-  throw new TeuError({ code: "not-found", op: "find image", subject: ref, message: "No such image", hint: "pull it, or list images to see their names" });
+  throw new TeuError({
+    code: "not-found",
+    op: "find image",
+    subject: ref,
+    message: "No such image",
+    hint: "pull it, or list images to see their names",
+  });
 }
 
 /** The reference that `ref` is, when it is one. */
@@ -42,7 +55,10 @@ function byWholeId(db: Database, ref: string): FoundImage | null {
 function byName(db: Database, ref: string): FoundImage | null {
   const reference = asReference(ref);
   if (reference === null) return null;
-  const name = reference.digest === undefined ? getImageName(db, referenceText(reference)) : byDigest(db, reference, reference.digest);
+  const name =
+    reference.digest === undefined
+      ? getImageName(db, referenceText(reference))
+      : byDigest(db, reference, reference.digest);
   const row = name === null ? null : getImage(db, name.imageId);
   return row === null ? null : { row, name };
 }
@@ -50,16 +66,29 @@ function byName(db: Database, ref: string): FoundImage | null {
 /** name@digest: any name of that repository whose target, manifest or config has the digest. */
 function byDigest(db: Database, reference: Reference, digest: Digest): ImageNameRow | null {
   const repository = referenceName(reference);
-  const names = listImageNames(db).filter((name) => name.name.startsWith(`${repository}:`) || name.name.startsWith(`${repository}@`));
+  const names = listImageNames(db).filter(
+    (name) => name.name.startsWith(`${repository}:`) || name.name.startsWith(`${repository}@`),
+  );
   const direct = names.find((name) => name.target.digest === digest);
-  return direct ?? names.find((name) => name.imageId === digest || getImage(db, name.imageId)?.manifest.digest === digest) ?? null;
+  return (
+    direct ??
+    names.find((name) => name.imageId === digest || getImage(db, name.imageId)?.manifest.digest === digest) ??
+    null
+  );
 }
 
 function byPrefix(db: Database, ref: string): FoundImage | null {
   const hex = ref.startsWith("sha256:") ? ref.slice(7) : ref;
   if (!/^[0-9a-f]{1,63}$/.test(hex)) return null;
   const [first, second] = imageIdsByPrefix(db, `sha256:${hex}`);
-  if (second !== undefined) throw new TeuError({ code: "conflict", op: "find image", subject: ref, message: "several images have ids that begin so", hint: "give more of the id" });
+  if (second !== undefined)
+    throw new TeuError({
+      code: "conflict",
+      op: "find image",
+      subject: ref,
+      message: "several images have ids that begin so",
+      hint: "give more of the id",
+    });
   const row = first === undefined ? null : getImage(db, first);
   return row === null ? null : { row, name: null };
 }

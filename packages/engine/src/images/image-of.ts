@@ -3,7 +3,13 @@
 import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 import { type Digest, parseDigest } from "@teu/image/digest";
-import { DOCUMENT_LIMITS, type ImageConfig, type ImageManifest, parseImageConfig, parseManifest } from "@teu/specs/image";
+import {
+  DOCUMENT_LIMITS,
+  type ImageConfig,
+  type ImageManifest,
+  parseImageConfig,
+  parseManifest,
+} from "@teu/specs/image";
 
 import type { ContentStore } from "@teu/image/content-store";
 
@@ -13,14 +19,23 @@ import type { FoundImage } from "./find.ts";
 import type { Image } from "./images.ts";
 
 /** The image of these rows. `corrupt` when its config is damaged or gone. */
-export async function imageOf(scope: Scope, context: ImageContext, found: FoundImage, names: readonly ImageNameRow[] = listImageNames(context.db, found.row.id)): Promise<Image> {
+export async function imageOf(
+  scope: Scope,
+  context: ImageContext,
+  found: FoundImage,
+  names: readonly ImageNameRow[] = listImageNames(context.db, found.row.id),
+): Promise<Image> {
   const { row } = found;
   return {
     id: row.id,
     names: names.filter((name) => !name.name.includes("@")).map((name) => name.name),
     repoDigests: names.filter((name) => name.name.includes("@")).map((name) => name.name),
     target: (found.name ?? names[0])?.target ?? row.manifest,
-    manifest: row.manifest, platform: row.platform, chainId: row.chainId, size: row.size, createdAt: row.createdAt,
+    manifest: row.manifest,
+    platform: row.platform,
+    chainId: row.chainId,
+    size: row.size,
+    createdAt: row.createdAt,
     config: await readConfig(scope, context.content, row),
   };
 }
@@ -31,7 +46,14 @@ export async function readConfig(scope: Scope, content: ContentStore, row: Pick<
     return parseImageConfig(await content.readAll(scope, row.id, DOCUMENT_LIMITS.config));
   } catch (cause) {
     scope.check("read image config");
-    throw new TeuError({ code: "corrupt", op: "read image config", subject: row.id, message: "it is damaged or gone", hint: "pull or load the image again", cause });
+    throw new TeuError({
+      code: "corrupt",
+      op: "read image config",
+      subject: row.id,
+      message: "it is damaged or gone",
+      hint: "pull or load the image again",
+      cause,
+    });
   }
 }
 

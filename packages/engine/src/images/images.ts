@@ -126,13 +126,26 @@ export interface Images {
   /** Takes the name away; with the last name (or by id) the image. `conflict` when a container uses it, unless forced (never for a running one). */
   remove(scope: Scope, ref: string, options?: { readonly force?: boolean }): Promise<ImageRemoval>;
   /** The archive's bytes. Default format "docker-archive". */
-  save(scope: Scope, refs: readonly string[], options?: { readonly format?: "docker-archive" | "oci-archive" }): AsyncIterable<Uint8Array>;
+  save(
+    scope: Scope,
+    refs: readonly string[],
+    options?: { readonly format?: "docker-archive" | "oci-archive" },
+  ): AsyncIterable<Uint8Array>;
   /** Reads either archive (also gzipped) and gives the names that it says. */
-  load(scope: Scope, source: AsyncIterable<Uint8Array>, options?: { readonly progress?: (event: ImageProgress) => void }): Promise<Image[]>;
+  load(
+    scope: Scope,
+    source: AsyncIterable<Uint8Array>,
+    options?: { readonly progress?: (event: ImageProgress) => void },
+  ): Promise<Image[]>;
   create(scope: Scope, options: CreateImageOptions): Promise<Image>;
   /** Makes sure that all layers are unpacked; returns the chain id (null: no layers). */
   unpack(scope: Scope, ref: string): Promise<Digest | null>;
   /** Checks the credentials with the registry and stores them where Docker does. */
-  login(scope: Scope, registry: string, credentials: { readonly username: string; readonly password: string }, options?: { readonly insecure?: boolean }): Promise<{ readonly stored: string }>;
+  login(
+    scope: Scope,
+    registry: string,
+    credentials: { readonly username: string; readonly password: string },
+    options?: { readonly insecure?: boolean },
+  ): Promise<{ readonly stored: string }>;
   logout(scope: Scope, registry: string): Promise<void>;
 }

@@ -21,9 +21,17 @@ export async function inspectImage(scope: Scope, context: ImageContext, ref: str
   const familiar = (name: string) => familiarText(parseReference(name));
   const tagged = Math.max(0, ...names.map((name) => name.taggedAt));
   return {
-    Id: image.id, RepoTags: image.names.map(familiar), RepoDigests: image.repoDigests.map(familiar), Parent: "",
-    Comment: config.history?.at(-1)?.comment ?? "", Created: config.created ?? NO_TIME, Author: config.author ?? "",
-    Architecture: config.architecture, ...(config.variant === undefined ? {} : { Variant: config.variant }), Os: config.os, Size: image.size,
+    Id: image.id,
+    RepoTags: image.names.map(familiar),
+    RepoDigests: image.repoDigests.map(familiar),
+    Parent: "",
+    Comment: config.history?.at(-1)?.comment ?? "",
+    Created: config.created ?? NO_TIME,
+    Author: config.author ?? "",
+    Architecture: config.architecture,
+    ...(config.variant === undefined ? {} : { Variant: config.variant }),
+    Os: config.os,
+    Size: image.size,
     GraphDriver: { Name: "overlay", Data: directories(context, image.chainId) },
     RootFS: { Type: "layers", Layers: config.rootfs.diff_ids },
     Metadata: { LastTagTime: tagged === 0 ? NO_TIME : new Date(tagged).toISOString() },
@@ -33,6 +41,10 @@ export async function inspectImage(scope: Scope, context: ImageContext, ref: str
 }
 
 function directories(context: ImageContext, chainId: string | null): Record<string, string> {
-  const [top, ...lower] = chainId === null ? [] : layerChain(context.db, chainId).map((row) => context.paths.layer(row.chainId));
-  return { ...(top === undefined ? {} : { UpperDir: top }), ...(lower.length === 0 ? {} : { LowerDir: lower.join(":") }) };
+  const [top, ...lower] =
+    chainId === null ? [] : layerChain(context.db, chainId).map((row) => context.paths.layer(row.chainId));
+  return {
+    ...(top === undefined ? {} : { UpperDir: top }),
+    ...(lower.length === 0 ? {} : { LowerDir: lower.join(":") }),
+  };
 }

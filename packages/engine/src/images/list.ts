@@ -13,7 +13,8 @@ import type { Image, ImageListOptions } from "./images.ts";
 export async function listAll(scope: Scope, context: ImageContext, options: ImageListOptions): Promise<Image[]> {
   const names = Map.groupBy(listImageNames(context.db), (name) => name.imageId);
   const images: Image[] = [];
-  for (const row of listImages(context.db)) images.push(await imageOf(scope, context, { row, name: null }, names.get(row.id) ?? []));
+  for (const row of listImages(context.db))
+    images.push(await imageOf(scope, context, { row, name: null }, names.get(row.id) ?? []));
   return images.filter((image) => matches(image, options));
 }
 
@@ -24,5 +25,7 @@ function matches(image: Image, options: ImageListOptions): boolean {
   if (wanted === null) return false;
   // "busybox" alone means the repository, whatever the tag.
   const tagged = /:[^/]+$/.test(options.reference);
-  return image.names.some((name) => (tagged ? name === referenceText(wanted) : referenceName(parseReference(name)) === referenceName(wanted)));
+  return image.names.some((name) =>
+    tagged ? name === referenceText(wanted) : referenceName(parseReference(name)) === referenceName(wanted),
+  );
 }

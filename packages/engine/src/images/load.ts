@@ -19,26 +19,54 @@ const MAX_DEPTH = 4;
 const INDEXES: readonly string[] = [MEDIA_TYPES.index, MEDIA_TYPES.dockerManifestList];
 
 /** See `Images.load`. */
-export async function loadImages(scope: Scope, context: ImageContext, source: AsyncIterable<Uint8Array>, progress?: (event: ImageProgress) => void): Promise<ImageRow[]> {
+export async function loadImages(
+  scope: Scope,
+  context: ImageContext,
+  source: AsyncIterable<Uint8Array>,
+  progress?: (event: ImageProgress) => void,
+): Promise<ImageRow[]> {
   await using lease = context.hold(scope);
   const rows: ImageRow[] = [];
   for (const { descriptor, names } of await loadArchive(scope, source, lease.content)) {
     const manifest = await manifestFor(scope, lease.content, descriptor, 0);
     const given = names.filter((name) => name.digest === undefined).map(referenceText);
-    rows.push(await registerImage(scope, context, lease, { manifest, target: descriptor, names: given, ...(progress === undefined ? {} : { progress }) }));
+    rows.push(
+      await registerImage(scope, context, lease, {
+        manifest,
+        target: descriptor,
+        names: given,
+        ...(progress === undefined ? {} : { progress }),
+      }),
+    );
   }
   return rows;
 }
 
 /** The manifest of this host's platform below `descriptor`. */
-async function manifestFor(scope: Scope, content: ContentStore, descriptor: Descriptor, depth: number): Promise<Descriptor> {
+async function manifestFor(
+  scope: Scope,
+  content: ContentStore,
+  descriptor: Descriptor,
+  depth: number,
+): Promise<Descriptor> {
   if (!INDEXES.includes(descriptor.mediaType)) return descriptor;
-  if (depth >= MAX_DEPTH) throw new TeuError({ code: "invalid", op: "load images", subject: descriptor.digest, message: `indexes are nested deeper than ${MAX_DEPTH}` });
+  if (depth >= MAX_DEPTH)
+    throw new TeuError({
+      code: "invalid",
+      op: "load images",
+      subject: descriptor.digest,
+      message: `indexes are nested deeper than ${MAX_DEPTH}`,
+    });
   const { manifests } = parseIndex(await content.readAll(scope, parseDigest(descriptor.digest), DOCUMENT_LIMITS.index));
   const here: Descriptor[] = [];
   for (const child of manifests) if ((await content.info(scope, parseDigest(child.digest))) !== null) here.push(child);
   // An archive often holds one image without saying for what.
   const chosen = choosePlatform(here, hostPlatform()) ?? (here.length === 1 ? here[0] : undefined);
   if (chosen !== undefined) return manifestFor(scope, content, chosen, depth + 1);
-  throw new TeuError({ code: "not-found", op: "load images", subject: descriptor.digest, message: `the archive has no image for ${platformText(hostPlatform())}` });
+  throw new TeuError({
+    code: "not-found",
+    op: "load images",
+    subject: descriptor.digest,
+    message: `the archive has no image for ${platformText(hostPlatform())}`,
+  });
 }

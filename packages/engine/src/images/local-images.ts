@@ -9,7 +9,16 @@ import type { ImageContext } from "./context.ts";
 import { findImage } from "./find.ts";
 import { imageOf } from "./image-of.ts";
 import type {
-  CreateImageOptions, Image, ImageHistoryEntry, ImageInspect, ImageListOptions, ImageProgress, ImageRemoval, Images, PullOptions, RegistryAccess,
+  CreateImageOptions,
+  Image,
+  ImageHistoryEntry,
+  ImageInspect,
+  ImageListOptions,
+  ImageProgress,
+  ImageRemoval,
+  Images,
+  PullOptions,
+  RegistryAccess,
 } from "./images.ts";
 import type { IsRunning } from "./remove.ts";
 
@@ -59,14 +68,28 @@ export class LocalImages implements Images {
   }
 
   async remove(scope: Scope, ref: string, options: { readonly force?: boolean } = {}): Promise<ImageRemoval> {
-    return (await import("./remove.ts")).removeImage(scope, this.#context, ref, options.force ?? false, this.#isRunning);
+    return (await import("./remove.ts")).removeImage(
+      scope,
+      this.#context,
+      ref,
+      options.force ?? false,
+      this.#isRunning,
+    );
   }
 
-  async *save(scope: Scope, refs: readonly string[], options: { readonly format?: "docker-archive" | "oci-archive" } = {}): AsyncGenerator<Uint8Array> {
+  async *save(
+    scope: Scope,
+    refs: readonly string[],
+    options: { readonly format?: "docker-archive" | "oci-archive" } = {},
+  ): AsyncGenerator<Uint8Array> {
     yield* (await import("./save.ts")).saveImages(scope, this.#context, refs, options.format ?? "docker-archive");
   }
 
-  async load(scope: Scope, source: AsyncIterable<Uint8Array>, options: { readonly progress?: (event: ImageProgress) => void } = {}): Promise<Image[]> {
+  async load(
+    scope: Scope,
+    source: AsyncIterable<Uint8Array>,
+    options: { readonly progress?: (event: ImageProgress) => void } = {},
+  ): Promise<Image[]> {
     const rows = await (await import("./load.ts")).loadImages(scope, this.#context, source, options.progress);
     return Promise.all(rows.map((row) => imageOf(scope, this.#context, { row, name: null })));
   }
@@ -83,7 +106,12 @@ export class LocalImages implements Images {
     return (await registerImage(scope, this.#context, lease, { manifest: row.manifest, names: [] })).chainId;
   }
 
-  async login(scope: Scope, registry: string, credentials: { readonly username: string; readonly password: string }, options: { readonly insecure?: boolean } = {}): Promise<{ readonly stored: string }> {
+  async login(
+    scope: Scope,
+    registry: string,
+    credentials: { readonly username: string; readonly password: string },
+    options: { readonly insecure?: boolean } = {},
+  ): Promise<{ readonly stored: string }> {
     return (await import("./login.ts")).login(scope, this.#context, registry, credentials, options.insecure ?? false);
   }
 

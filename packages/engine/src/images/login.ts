@@ -11,7 +11,11 @@ const HUB = "docker.io";
 
 /** See `Images.login`. */
 export async function login(
-  scope: Scope, context: ImageContext, registry: string, credentials: { readonly username: string; readonly password: string }, insecure: boolean,
+  scope: Scope,
+  context: ImageContext,
+  registry: string,
+  credentials: { readonly username: string; readonly password: string },
+  insecure: boolean,
 ): Promise<{ readonly stored: string }> {
   const host = hostOf(registry);
   await using client = registryClient(context, { insecure, credentials }, host);
@@ -23,7 +27,12 @@ export async function login(
 export async function logout(scope: Scope, context: ImageContext, registry: string): Promise<void> {
   const host = hostOf(registry);
   if (await credentialStore(context).erase(scope, host)) return;
-  throw new TeuError({ code: "not-found", op: "log out", subject: host, message: "no credentials are stored for this registry" });
+  throw new TeuError({
+    code: "not-found",
+    op: "log out",
+    subject: host,
+    message: "no credentials are stored for this registry",
+  });
 }
 
 /** "https://registry.example/v2/" as people paste it, or a bare host. */
@@ -31,5 +40,10 @@ function hostOf(text: string): string {
   const host = text.replace(/^https?:\/\//, "").replace(/\/.*$/, "");
   if (host === "" || host === "index.docker.io" || host === "registry-1.docker.io") return HUB;
   if (/^[A-Za-z0-9.[\]:-]+$/.test(host)) return host;
-  throw new TeuError({ code: "invalid", op: "read registry", subject: text, message: "want a host with an optional port" });
+  throw new TeuError({
+    code: "invalid",
+    op: "read registry",
+    subject: text,
+    message: "want a host with an optional port",
+  });
 }

@@ -20,10 +20,17 @@ export async function pull(scope: Scope, context: ImageContext, text: string, op
   await using lease = context.hold(scope);
   const progress = transferProgress("download", options.progress);
   const { descriptor, manifestDescriptor } = await pullImage(scope, {
-    client, reference, store: lease.content, ...(platform === undefined ? {} : { platform }), ...(progress === undefined ? {} : { progress }),
+    client,
+    reference,
+    store: lease.content,
+    ...(platform === undefined ? {} : { platform }),
+    ...(progress === undefined ? {} : { progress }),
   });
   return await registerImage(scope, context, lease, {
-    manifest: manifestDescriptor, target: descriptor, names: namesOf(reference, descriptor.digest), ...(options.progress === undefined ? {} : { progress: options.progress }),
+    manifest: manifestDescriptor,
+    target: descriptor,
+    names: namesOf(reference, descriptor.digest),
+    ...(options.progress === undefined ? {} : { progress: options.progress }),
   });
 }
 
@@ -37,6 +44,12 @@ export function namesOf(reference: Reference, digest: string): string[] {
 export function parsePlatform(text: string): Platform {
   const match = /^([a-z0-9]+)\/([a-z0-9_]+)(?:\/([a-z0-9.]+))?$/.exec(text);
   const [, os, architecture, variant] = match ?? [];
-  if (os === undefined || architecture === undefined) throw new TeuError({ code: "invalid", op: "read platform", subject: text, message: 'want os/architecture[/variant], as in "linux/arm64"' });
+  if (os === undefined || architecture === undefined)
+    throw new TeuError({
+      code: "invalid",
+      op: "read platform",
+      subject: text,
+      message: 'want os/architecture[/variant], as in "linux/arm64"',
+    });
   return { os, architecture, ...(variant === undefined ? {} : { variant }) };
 }

@@ -14,7 +14,12 @@ import type { RegistryAccess } from "./images.ts";
 import { registryClient, transferProgress } from "./registry-client.ts";
 
 /** See `Images.push`. */
-export async function push(scope: Scope, context: ImageContext, text: string, options: RegistryAccess): Promise<Descriptor> {
+export async function push(
+  scope: Scope,
+  context: ImageContext,
+  text: string,
+  options: RegistryAccess,
+): Promise<Descriptor> {
   const reference = parseReference(text);
   const { row, name } = findImage(context.db, referenceText(reference));
   await using client = registryClient(context, options, reference.domain);
@@ -22,11 +27,18 @@ export async function push(scope: Scope, context: ImageContext, text: string, op
   const target = name?.target ?? row.manifest;
   const descriptor = (await isWhole(scope, lease, target)) ? target : row.manifest;
   const progress = transferProgress("upload", options.progress);
-  await pushImage(scope, { client, reference, store: lease.content, descriptor, ...(progress === undefined ? {} : { progress }) });
+  await pushImage(scope, {
+    client,
+    reference,
+    store: lease.content,
+    descriptor,
+    ...(progress === undefined ? {} : { progress }),
+  });
   const byDigest = `${referenceName(reference)}@${descriptor.digest}`;
   context.db.transaction(() => {
     // Only while the image still has the name: an image that was removed meanwhile does not come back.
-    if (getImageName(context.db, referenceText(reference))?.imageId === row.id) putImageName(context.db, byDigest, row.id, descriptor, scope.now());
+    if (getImageName(context.db, referenceText(reference))?.imageId === row.id)
+      putImageName(context.db, byDigest, row.id, descriptor, scope.now());
   });
   options.progress?.({ kind: "done", id: descriptor.digest, total: descriptor.size });
   return descriptor;

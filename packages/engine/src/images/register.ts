@@ -25,26 +25,52 @@ export interface RegisterOptions {
 }
 
 /** Unpacks what is missing and writes the rows, in one transaction. The lease keeps everything until then. */
-export async function registerImage(scope: Scope, context: ImageContext, lease: HeldLease, options: RegisterOptions): Promise<ImageRow> {
+export async function registerImage(
+  scope: Scope,
+  context: ImageContext,
+  lease: HeldLease,
+  options: RegisterOptions,
+): Promise<ImageRow> {
   const { target = options.manifest } = options;
   const manifest = await readManifest(scope, lease.content, options.manifest.digest);
   const id = parseDigest(manifest.config.digest);
   const config = await readConfig(scope, lease.content, { id });
   const diffIds = diffIdsOf(config);
   if (diffIds.length !== manifest.layers.length) {
-    throw new TeuError({ code: "invalid", op: "read image", subject: id, message: `the manifest has ${manifest.layers.length} layers, the config ${diffIds.length}` });
+    throw new TeuError({
+      code: "invalid",
+      op: "read image",
+      subject: id,
+      message: `the manifest has ${manifest.layers.length} layers, the config ${diffIds.length}`,
+    });
   }
   const layers: Layer[] = [];
   for (const [index, descriptor] of manifest.layers.entries()) {
     const diffId = diffIds[index];
     options.progress?.({ kind: "unpack", id: descriptor.digest, total: descriptor.size });
-    layers.push(await lease.snapshots.unpack(scope, { descriptor, parent: layers.at(-1)?.chainId ?? null, ...(diffId === undefined ? {} : { diffId }) }));
+    layers.push(
+      await lease.snapshots.unpack(scope, {
+        descriptor,
+        parent: layers.at(-1)?.chainId ?? null,
+        ...(diffId === undefined ? {} : { diffId }),
+      }),
+    );
     options.progress?.({ kind: "done", id: descriptor.digest });
   }
   const row: ImageRow = {
-    id, manifest: plain(options.manifest), chainId: topChainId(diffIds),
-    platform: { os: config.os, architecture: config.architecture, ...(config.variant === undefined ? {} : { variant: config.variant }) },
-    blobs: [...new Set([options.manifest, manifest.config, ...manifest.layers].map((descriptor) => parseDigest(descriptor.digest)))],
+    id,
+    manifest: plain(options.manifest),
+    chainId: topChainId(diffIds),
+    platform: {
+      os: config.os,
+      architecture: config.architecture,
+      ...(config.variant === undefined ? {} : { variant: config.variant }),
+    },
+    blobs: [
+      ...new Set(
+        [options.manifest, manifest.config, ...manifest.layers].map((descriptor) => parseDigest(descriptor.digest)),
+      ),
+    ],
     size: layers.reduce((sum, layer) => sum + layer.size, 0),
     createdAt: createdAt(config),
   };

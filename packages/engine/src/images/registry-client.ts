@@ -18,7 +18,9 @@ export function registryClient(context: ImageContext, access: RegistryAccess, do
   const insecure = (host: string) => access.insecure === true && host === domain;
   return new RegistryClient({
     credentials: access.credentials === undefined ? credentialStore(context) : only(domain, access.credentials),
-    plainHttp: insecure, insecure, proxyEnv: process.env,
+    plainHttp: insecure,
+    insecure,
+    proxyEnv: process.env,
   });
 }
 
@@ -27,11 +29,15 @@ function only(domain: string, credentials: { readonly username: string; readonly
 }
 
 /** Passes a transfer's events on. */
-export function transferProgress(direction: "download" | "upload", report: ((event: ImageProgress) => void) | undefined): TransferProgress | undefined {
+export function transferProgress(
+  direction: "download" | "upload",
+  report: ((event: ImageProgress) => void) | undefined,
+): TransferProgress | undefined {
   if (report === undefined) return undefined;
   return (event: TransferEvent) => {
     if (event.kind === "resolved") return report({ kind: "resolve", id: event.digest });
-    if (event.kind === "present" || event.kind === "mounted") return report({ kind: "exists", id: event.digest, total: event.size });
+    if (event.kind === "present" || event.kind === "mounted")
+      return report({ kind: "exists", id: event.digest, total: event.size });
     const current = "offset" in event ? event.offset : event.size;
     report({ kind: direction, id: event.digest, current, total: event.size });
   };

@@ -16,14 +16,28 @@ import type { ImageRemoval } from "./images.ts";
 export type IsRunning = (id: string) => boolean;
 
 /** See `Images.remove`. */
-export async function removeImage(scope: Scope, context: ImageContext, ref: string, force: boolean, isRunning: IsRunning): Promise<ImageRemoval> {
-  const { untagged, gone } = context.db.transaction(() => unname(context, findImage(context.db, ref), ref, force, isRunning));
+export async function removeImage(
+  scope: Scope,
+  context: ImageContext,
+  ref: string,
+  force: boolean,
+  isRunning: IsRunning,
+): Promise<ImageRemoval> {
+  const { untagged, gone } = context.db.transaction(() =>
+    unname(context, findImage(context.db, ref), ref, force, isRunning),
+  );
   if (gone === null) return { untagged, deleted: [] };
   const collected = await collectGarbage(scope, context);
   return { untagged, deleted: [gone, ...collected.layers] };
 }
 
-function unname(context: ImageContext, { row, name }: FoundImage, ref: string, force: boolean, isRunning: IsRunning): { untagged: string[]; gone: Digest | null } {
+function unname(
+  context: ImageContext,
+  { row, name }: FoundImage,
+  ref: string,
+  force: boolean,
+  isRunning: IsRunning,
+): { untagged: string[]; gone: Digest | null } {
   const names = listImageNames(context.db, row.id).map((one) => one.name);
   const tags = names.filter((one) => !one.includes("@"));
   const others = name === null ? [] : tags.filter((one) => one !== name.name);
@@ -36,7 +50,14 @@ function unname(context: ImageContext, { row, name }: FoundImage, ref: string, f
     return { untagged: gone.map(familiar), gone: null };
   }
   if (name === null && tags.length > 1 && !force) {
-    throw new TeuError({ code: "conflict", op: "remove image", subject: ref, message: `it has ${tags.length} names`, hint: "remove the names, or use force", detail: { names: tags.map(familiar) } });
+    throw new TeuError({
+      code: "conflict",
+      op: "remove image",
+      subject: ref,
+      message: `it has ${tags.length} names`,
+      hint: "remove the names, or use force",
+      detail: { names: tags.map(familiar) },
+    });
   }
   refuseUsed(context, row, ref, force, isRunning);
   for (const one of names) deleteImageName(context.db, one);
@@ -50,8 +71,12 @@ function refuseUsed(context: ImageContext, row: ImageRow, ref: string, force: bo
   const user = running ?? (force ? undefined : users[0]);
   if (user === undefined) return;
   throw new TeuError({
-    code: "conflict", op: "remove image", subject: ref, message: `${running === undefined ? "stopped" : "running"} container ${user.name} uses it`,
-    hint: running === undefined ? "remove the container, or use force" : "stop and remove the container", detail: { container: user.id },
+    code: "conflict",
+    op: "remove image",
+    subject: ref,
+    message: `${running === undefined ? "stopped" : "running"} container ${user.name} uses it`,
+    hint: running === undefined ? "remove the container, or use force" : "stop and remove the container",
+    detail: { container: user.id },
   });
 }
 

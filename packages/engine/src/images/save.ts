@@ -9,7 +9,12 @@ import type { ImageContext } from "./context.ts";
 import { findImage } from "./find.ts";
 
 /** See `Images.save`. A name given is saved with that name, an id without one. */
-export async function* saveImages(scope: Scope, context: ImageContext, refs: readonly string[], format: "docker-archive" | "oci-archive"): AsyncGenerator<Uint8Array> {
+export async function* saveImages(
+  scope: Scope,
+  context: ImageContext,
+  refs: readonly string[],
+  format: "docker-archive" | "oci-archive",
+): AsyncGenerator<Uint8Array> {
   if (refs.length === 0) throw new TeuError({ code: "invalid", op: "save images", message: "no image named" });
   await using lease = context.hold(scope);
   const names = new Map<string, { descriptor: ReturnType<typeof findImage>["row"]["manifest"]; names: Reference[] }>();

@@ -37,8 +37,13 @@ export function allocateNetwork(db: Database, root: string, id: string, settings
     const address = allocateAddress(db, network.name, containerRange(network.subnet), id);
     const ports = settings.publish.map((wish) => allocatePort(db, id, wish));
     return {
-      mode: "bridge", bridge: network.bridge, gateway: `${network.gateway}/${prefix}`, address: `${formatIpv4(address)}/${prefix}`,
-      mac: macOf(address), interfaceName: "eth0", ports,
+      mode: "bridge",
+      bridge: network.bridge,
+      gateway: `${network.gateway}/${prefix}`,
+      address: `${formatIpv4(address)}/${prefix}`,
+      mac: macOf(address),
+      interfaceName: "eth0",
+      ports,
     };
   });
 }
@@ -49,7 +54,11 @@ function allocatePort(db: Database, id: string, wish: Required<PublishOption>): 
     const port = { hostIp, hostPort: wish.hostPort, containerPort, protocol };
     if (takePort(db, id, port)) return port;
     throw new TeuError({
-      code: "conflict", op: "publish port", subject: `${hostIp}:${wish.hostPort}/${protocol}`, message: "port is already allocated to another container", hint: "choose another host port, or leave it out",
+      code: "conflict",
+      op: "publish port",
+      subject: `${hostIp}:${wish.hostPort}/${protocol}`,
+      message: "port is already allocated to another container",
+      hint: "choose another host port, or leave it out",
     });
   }
   const span = EPHEMERAL.last - EPHEMERAL.first + 1;
@@ -58,5 +67,10 @@ function allocatePort(db: Database, id: string, wish: Required<PublishOption>): 
     const port = { hostIp, hostPort: EPHEMERAL.first + ((start + step) % span), containerPort, protocol };
     if (takePort(db, id, port)) return port;
   }
-  throw new TeuError({ code: "exhausted", op: "publish port", subject: String(containerPort), message: "no free port on this host" });
+  throw new TeuError({
+    code: "exhausted",
+    op: "publish port",
+    subject: String(containerPort),
+    message: "no free port on this host",
+  });
 }

@@ -21,7 +21,9 @@ export class BridgeNetworks implements Networks {
 
   async list(_scope: Scope): Promise<Network[]> {
     const { name, bridge, subnet, gateway } = bridgeNetwork(this.#db, this.#root);
-    const addresses = Object.fromEntries([...listAddresses(this.#db, BRIDGE_NETWORK)].map(([id, address]) => [id, formatIpv4(address)]));
+    const addresses = Object.fromEntries(
+      [...listAddresses(this.#db, BRIDGE_NETWORK)].map(([id, address]) => [id, formatIpv4(address)]),
+    );
     return [
       { name, driver: "bridge", bridge, subnet, gateway, addresses },
       { name: "host", driver: "host", bridge: "", subnet: "", gateway: "", addresses: {} },
@@ -32,6 +34,11 @@ export class BridgeNetworks implements Networks {
   async get(scope: Scope, name: string): Promise<Network> {
     const found = (await this.list(scope)).find((network) => network.name === name);
     if (found !== undefined) return found;
-    throw new TeuError({ code: "not-found", op: "find network", subject: name, message: "the networks are bridge, host and none" });
+    throw new TeuError({
+      code: "not-found",
+      op: "find network",
+      subject: name,
+      message: "the networks are bridge, host and none",
+    });
   }
 }

@@ -11,7 +11,13 @@ export interface Subnet {
 /** "10.88.0.1" as a number. @throws TeuError `invalid`. */
 export function parseIpv4(text: string): number {
   const parts = text.split(".").map((part) => (/^\d{1,3}$/.test(part) ? Number(part) : 256));
-  if (parts.length !== 4 || parts.some((part) => part > 255)) throw new TeuError({ code: "invalid", op: "read IPv4 address", subject: text, message: "want four numbers up to 255" });
+  if (parts.length !== 4 || parts.some((part) => part > 255))
+    throw new TeuError({
+      code: "invalid",
+      op: "read IPv4 address",
+      subject: text,
+      message: "want four numbers up to 255",
+    });
   return parts.reduce((sum, part) => sum * 256 + part, 0);
 }
 
@@ -24,7 +30,8 @@ export function formatIpv4(address: number): string {
 export function parseSubnet(text: string): Subnet {
   const [address = "", length = ""] = text.split("/");
   const prefix = Number(length);
-  if (!/^\d{1,2}$/.test(length) || prefix > 32) throw new TeuError({ code: "invalid", op: "read subnet", subject: text, message: "want address/prefix" });
+  if (!/^\d{1,2}$/.test(length) || prefix > 32)
+    throw new TeuError({ code: "invalid", op: "read subnet", subject: text, message: "want address/prefix" });
   const size = 2 ** (32 - prefix);
   return { base: Math.floor(parseIpv4(address) / size) * size, prefix };
 }

@@ -62,10 +62,15 @@ async function sweepBlobs(scope: Scope, { db, content }: CollectContext): Promis
   for await (const { digest, size } of content.list(scope)) sizes.set(digest, size);
   const gone: Digest[] = [];
   // Gone at once, inside the transaction that saw that nobody needs it.
-  collectBlobs(db, [...sizes.keys()], (digest) => bornAt(content, digest), (digest) => {
-    rmSync(content.path?.(digest) ?? "", { force: true });
-    gone.push(digest);
-  });
+  collectBlobs(
+    db,
+    [...sizes.keys()],
+    (digest) => bornAt(content, digest),
+    (digest) => {
+      rmSync(content.path?.(digest) ?? "", { force: true });
+      gone.push(digest);
+    },
+  );
   return { gone, bytes: gone.reduce((sum, digest) => sum + (sizes.get(digest) ?? 0), 0) };
 }
 

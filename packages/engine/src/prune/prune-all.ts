@@ -17,7 +17,11 @@ import { type CollectContext, collectGarbage } from "./collect.ts";
 import type { PruneOptions, PruneReport } from "./prune.ts";
 
 /** See `Engine.prune`. */
-export async function pruneAll(scope: Scope, context: CollectContext & ContainerContext, options: PruneOptions = {}): Promise<PruneReport> {
+export async function pruneAll(
+  scope: Scope,
+  context: CollectContext & ContainerContext,
+  options: PruneOptions = {},
+): Promise<PruneReport> {
   await reconcile(scope, context);
   const containers = options.containers === false ? [] : await pruneContainers(scope, context);
   const images = pruneImages(context, options.images ?? "dangling");
@@ -44,20 +48,24 @@ async function pruneContainers(scope: Scope, context: ContainerContext): Promise
 
 function pruneImages({ db }: CollectContext, which: "dangling" | "unused" | "none"): Digest[] {
   if (which === "none") return [];
-  return db.transaction(() => listImages(db).flatMap(({ id }) => {
-    const names = listImageNames(db, id);
-    const dangling = names.every((name) => name.name.includes("@"));
-    if ((which === "dangling" && !dangling) || containersOfImage(db, id).length > 0) return [];
-    for (const name of names) deleteImageName(db, name.name);
-    deleteImage(db, id);
-    return [id];
-  }));
+  return db.transaction(() =>
+    listImages(db).flatMap(({ id }) => {
+      const names = listImageNames(db, id);
+      const dangling = names.every((name) => name.name.includes("@"));
+      if ((which === "dangling" && !dangling) || containersOfImage(db, id).length > 0) return [];
+      for (const name of names) deleteImageName(db, name.name);
+      deleteImage(db, id);
+      return [id];
+    }),
+  );
 }
 
 async function pruneVolumes(scope: Scope, { db, paths }: CollectContext): Promise<string[]> {
   const gone = db.transaction(() => {
     const used = usedVolumes(db);
-    const unused = listVolumes(db).filter((volume) => !used.has(volume.name)).map((volume) => volume.name);
+    const unused = listVolumes(db)
+      .filter((volume) => !used.has(volume.name))
+      .map((volume) => volume.name);
     for (const name of unused) deleteVolume(db, name);
     return unused;
   });

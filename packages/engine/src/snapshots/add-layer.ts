@@ -12,7 +12,12 @@ import type { SnapshotContext } from "./overlay-snapshots.ts";
  * Renames `directory` to its place and adds the row, in one transaction; the directory is gone afterwards, also when
  * another process was first (its layer is then the result).
  */
-export async function addLayer(scope: Scope, context: SnapshotContext, directory: string, row: LayerRow): Promise<LayerRow> {
+export async function addLayer(
+  scope: Scope,
+  context: SnapshotContext,
+  directory: string,
+  row: LayerRow,
+): Promise<LayerRow> {
   const { db, paths } = context;
   const place = paths.layer(row.chainId);
   const rubbish: string[] = [];

@@ -8,7 +8,7 @@ export function chainIdOf(parent: Digest | null, diffId: Digest): Digest {
 }
 
 /** Chain ids from the lowest layer up; empty for no layers. */
-export function chainIds(diffIds: readonly Digest[]): Digest[] {
+function chainIds(diffIds: readonly Digest[]): Digest[] {
   const chain: Digest[] = [];
   for (const diffId of diffIds) chain.push(chainIdOf(chain.at(-1) ?? null, diffId));
   return chain;

@@ -11,18 +11,32 @@ import { noWorkspace, type SnapshotContext, workspaceOf } from "./overlay-snapsh
 import type { CommitOptions } from "./snapshots.ts";
 
 /** See `Snapshots.commit`. */
-export async function commitWorkspace(scope: Scope, context: SnapshotContext, key: string, options: CommitOptions): Promise<LayerRow> {
+export async function commitWorkspace(
+  scope: Scope,
+  context: SnapshotContext,
+  key: string,
+  options: CommitOptions,
+): Promise<LayerRow> {
   const found = getWorkspace(context.db, key);
   if (found === null) throw noWorkspace(key);
   const workspace = workspaceOf(context, key, found.parent);
   const { packLayer } = await import("@teu/image/layer/pack");
   const packed = await packLayer(scope, {
-    source: diffOverlay(scope, { upper: workspace.upper, lower: workspace.lower, ...(options.latestNs === undefined ? {} : { latestNs: options.latestNs }) }),
-    store: context.content, compression: options.compression ?? "gzip",
+    source: diffOverlay(scope, {
+      upper: workspace.upper,
+      lower: workspace.lower,
+      ...(options.latestNs === undefined ? {} : { latestNs: options.latestNs }),
+    }),
+    store: context.content,
+    compression: options.compression ?? "gzip",
   });
   const chainId = chainIdOf(workspace.parent, packed.diffId);
   const row = await addLayer(scope, context, workspace.upper, {
-    chainId, parent: workspace.parent, diffId: packed.diffId, blob: packed.descriptor, size: packed.uncompressedSize,
+    chainId,
+    parent: workspace.parent,
+    diffId: packed.diffId,
+    blob: packed.descriptor,
+    size: packed.uncompressedSize,
   });
   deleteWorkspace(context.db, key);
   await removeMoved(scope, context.paths.workspace(key));

@@ -9,7 +9,15 @@ import type { ContentStore } from "@teu/image/content-store";
 import type { Digest } from "@teu/image/digest";
 
 import type { Database } from "../store/database.ts";
-import { addWorkspace, deleteWorkspace, getLayer, getWorkspace, type LayerRow, layerChain, listLayers } from "../store/layer-rows.ts";
+import {
+  addWorkspace,
+  deleteWorkspace,
+  getLayer,
+  getWorkspace,
+  type LayerRow,
+  layerChain,
+  listLayers,
+} from "../store/layer-rows.ts";
 import { selfOwner } from "../store/owner.ts";
 import type { EnginePaths } from "../store/paths.ts";
 import { directoryUsage, makeLike, moveAway, removeMoved } from "./directory.ts";
@@ -59,7 +67,12 @@ export class OverlaySnapshots implements Snapshots {
     db.transaction(() => {
       if (chainId !== null) layersDown(this.context, chainId);
       if (addWorkspace(db, { key, parent: chainId }, selfOwner(), scope.now())) return;
-      throw new TeuError({ code: "already-exists", op: "prepare workspace", subject: key, message: "the key is in use" });
+      throw new TeuError({
+        code: "already-exists",
+        op: "prepare workspace",
+        subject: key,
+        message: "the key is in use",
+      });
     });
     const workspace = workspaceOf(this.context, key, chainId);
     try {
@@ -104,7 +117,13 @@ export class OverlaySnapshots implements Snapshots {
 export function layersDown(context: SnapshotContext, chainId: Digest): LayerRow[] {
   const rows = layerChain(context.db, chainId);
   if (rows.length > 0 && rows.at(-1)?.parent === null) return rows;
-  throw new TeuError({ code: "not-found", op: "find layer", subject: chainId, message: "it is not unpacked here", hint: "pull or load the image again" });
+  throw new TeuError({
+    code: "not-found",
+    op: "find layer",
+    subject: chainId,
+    message: "it is not unpacked here",
+    hint: "pull or load the image again",
+  });
 }
 
 /** Paths of a workspace, whether its directories exist or not. */
@@ -123,11 +142,21 @@ export function makeWorkspace(context: SnapshotContext, workspace: Workspace): v
 
 /** `not-found` for a workspace. */
 export function noWorkspace(key: string): TeuError {
-  return new TeuError({ code: "not-found", op: "find workspace", subject: key, message: "there is none with this key" });
+  return new TeuError({
+    code: "not-found",
+    op: "find workspace",
+    subject: key,
+    message: "there is none with this key",
+  });
 }
 
 /** Keys become file names. */
 function checkKey(key: string): void {
   if (/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/.test(key)) return;
-  throw new TeuError({ code: "invalid", op: "prepare workspace", subject: key, message: 'want 1 to 128 letters, digits, "_", "." or "-", beginning with a letter or digit' });
+  throw new TeuError({
+    code: "invalid",
+    op: "prepare workspace",
+    subject: key,
+    message: 'want 1 to 128 letters, digits, "_", "." or "-", beginning with a letter or digit',
+  });
 }

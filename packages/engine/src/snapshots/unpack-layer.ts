@@ -34,12 +34,23 @@ export async function unpackLayer(scope: Scope, context: SnapshotContext, option
   makeLike(directory, lower[0]);
   try {
     const applied = await applyLayer(scope, {
-      source: options.source ?? context.content.read(scope, digest), mediaType: descriptor.mediaType, target: directory, lower,
-      descriptorSize: descriptor.size, expectedDigest: digest, ...(options.diffId === undefined ? {} : { expectedDiffId: options.diffId }),
+      source: options.source ?? context.content.read(scope, digest),
+      mediaType: descriptor.mediaType,
+      target: directory,
+      lower,
+      descriptorSize: descriptor.size,
+      expectedDigest: digest,
+      ...(options.diffId === undefined ? {} : { expectedDiffId: options.diffId }),
     });
     const chainId = chainIdOf(parent, applied.diffId);
     const size = applied.uncompressedSize;
-    return await addLayer(scope, context, directory, { chainId, parent, diffId: applied.diffId, blob: descriptor, size });
+    return await addLayer(scope, context, directory, {
+      chainId,
+      parent,
+      diffId: applied.diffId,
+      blob: descriptor,
+      size,
+    });
   } catch (error) {
     await removeMoved(cleanupScope(scope), directory);
     throw error;

@@ -13,7 +13,12 @@ import { bootId } from "./owner.ts";
 import type { EnginePaths } from "./paths.ts";
 
 /** Forgets run directories and allocations of an earlier boot. Cheap when there was none. Calls `settle` once after a boot. */
-export async function forgetEarlierBoot(scope: Scope, db: Database, paths: EnginePaths, settle: () => Promise<void>): Promise<void> {
+export async function forgetEarlierBoot(
+  scope: Scope,
+  db: Database,
+  paths: EnginePaths,
+  settle: () => Promise<void>,
+): Promise<void> {
   const now = bootId();
   if (readIfThere(paths.boot) === now) return;
   using lock = await FileLock.acquire(scope, `${paths.boot}.lock`);

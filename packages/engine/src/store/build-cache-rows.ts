@@ -9,7 +9,8 @@ import { jsonColumn, textOrNull } from "./json-column.ts";
 /** Null when unknown or when its layer is gone; else marks it as used. */
 export function useCacheEntry(db: Database, key: string, now: number): BuildCacheEntry | null {
   const row = db.get(
-    `SELECT * FROM build_cache WHERE key = ? AND (chain_id IS NULL OR chain_id IN (SELECT chain_id FROM layer))`, key,
+    `SELECT * FROM build_cache WHERE key = ? AND (chain_id IS NULL OR chain_id IN (SELECT chain_id FROM layer))`,
+    key,
   );
   if (row === undefined) return null;
   db.run("UPDATE build_cache SET used_at = ? WHERE key = ?", Math.trunc(now), key);
@@ -21,7 +22,10 @@ export function putCacheEntry(db: Database, entry: BuildCacheEntry, now: number)
   db.run(
     `INSERT INTO build_cache(key, chain_id, value, used_at) VALUES (?, ?, ?, ?)
      ON CONFLICT(key) DO UPDATE SET chain_id = excluded.chain_id, value = excluded.value, used_at = excluded.used_at`,
-    entry.key, entry.chainId, JSON.stringify(entry.value ?? null), Math.trunc(now),
+    entry.key,
+    entry.chainId,
+    JSON.stringify(entry.value ?? null),
+    Math.trunc(now),
   );
 }
 

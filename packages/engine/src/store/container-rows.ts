@@ -24,7 +24,13 @@ export function addContainer(db: Database, row: ContainerRow): void {
   checkName(db, row.name);
   db.run(
     "INSERT INTO container(id, name, image_id, chain_id, auto_remove, config, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-    row.id, row.name, row.imageId, row.chainId, row.autoRemove ? 1 : 0, JSON.stringify(row.settings), Math.trunc(row.createdAt),
+    row.id,
+    row.name,
+    row.imageId,
+    row.chainId,
+    row.autoRemove ? 1 : 0,
+    JSON.stringify(row.settings),
+    Math.trunc(row.createdAt),
   );
 }
 
@@ -52,13 +58,9 @@ export function listContainers(db: Database): ContainerRow[] {
 
 /** Ids of containers made from an image. */
 export function containersOfImage(db: Database, imageId: string): { readonly id: string; readonly name: string }[] {
-  return db.all("SELECT id, name FROM container WHERE image_id = ? ORDER BY created_at", imageId)
+  return db
+    .all("SELECT id, name FROM container WHERE image_id = ? ORDER BY created_at", imageId)
     .map((row) => ({ id: String(row["id"]), name: String(row["name"]) }));
-}
-
-/** Ids of containers that are to vanish when they end. */
-export function autoRemoveIds(db: Database): string[] {
-  return db.all("SELECT id FROM container WHERE auto_remove = 1").map((row) => String(row["id"]));
 }
 
 /** Whether the container exists. */
@@ -88,8 +90,11 @@ function checkName(db: Database, name: string, self = ""): void {
   const holder = db.get("SELECT id FROM container WHERE name = ?", name);
   if (holder === undefined || holder["id"] === self) return;
   throw new TeuError({
-    code: "already-exists", op: "name container", subject: name,
-    message: `the name is in use by container ${String(holder["id"]).slice(0, 12)}`, hint: "remove or rename that container, or choose another name",
+    code: "already-exists",
+    op: "name container",
+    subject: name,
+    message: `the name is in use by container ${String(holder["id"]).slice(0, 12)}`,
+    hint: "remove or rename that container, or choose another name",
   });
 }
 

@@ -10,7 +10,10 @@ import { MIGRATIONS } from "./schema.ts";
 
 function place(): Disposable & { path: string } {
   const directory = mkdtempSync(join(tmpdir(), "teu-db-"));
-  return { path: join(directory, "teu.db"), [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }) };
+  return {
+    path: join(directory, "teu.db"),
+    [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }),
+  };
 }
 
 test("Database: opens again what it made, with the schema's version", () => {
@@ -40,11 +43,15 @@ test("Database: a failed transaction leaves nothing, a nested one joins the oute
   using at = place();
   using db = Database.open(at.path);
   const add = (name: string) => db.run("INSERT INTO volume(name, anonymous, created_at) VALUES (?, 0, 0)", name);
-  assert.throws(() => db.transaction(() => {
-    add("a");
-    db.transaction(() => add("b"));
-    throw new Error("no");
-  }), /no/);
+  assert.throws(
+    () =>
+      db.transaction(() => {
+        add("a");
+        db.transaction(() => add("b"));
+        throw new Error("no");
+      }),
+    /no/,
+  );
   assert.deepEqual(db.all("SELECT name FROM volume"), []);
   db.transaction(() => add("c"), true);
   assert.equal(db.all("SELECT name FROM volume").length, 1);

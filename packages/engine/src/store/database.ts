@@ -126,7 +126,9 @@ function migrate(db: DatabaseSync, path: string): void {
   }
   if (version() > MIGRATIONS.length) {
     throw new TeuError({
-      code: "unsupported", op: "open database", subject: path,
+      code: "unsupported",
+      op: "open database",
+      subject: path,
       message: `schema version ${version()} is newer than ${MIGRATIONS.length}, the one this teu knows`,
       hint: "use the newer teu, or another --root",
     });
@@ -135,7 +137,15 @@ function migrate(db: DatabaseSync, path: string): void {
 
 /** SQLite's primary result codes that mean something to a caller. */
 const CODES: Readonly<Record<number, "unavailable" | "exhausted" | "corrupt" | "denied" | "already-exists">> = {
-  3: "denied", 5: "unavailable", 6: "unavailable", 8: "denied", 11: "corrupt", 13: "exhausted", 14: "denied", 19: "already-exists", 26: "corrupt",
+  3: "denied",
+  5: "unavailable",
+  6: "unavailable",
+  8: "denied",
+  11: "corrupt",
+  13: "exhausted",
+  14: "denied",
+  19: "already-exists",
+  26: "corrupt",
 };
 
 function guarded<T>(op: string, subject: string | undefined, body: () => T): T {
@@ -146,11 +156,16 @@ function guarded<T>(op: string, subject: string | undefined, body: () => T): T {
     if (typeof number !== "number") throw error;
     const code = CODES[number & 0xff] ?? "internal";
     const hints: Readonly<Record<string, string>> = {
-      exhausted: "free space on the file system of --root", unavailable: "another process holds the database; try again",
+      exhausted: "free space on the file system of --root",
+      unavailable: "another process holds the database; try again",
     };
     throw new TeuError({
-      code, op, message: (error as Error).message, detail: { sqlite: number },
-      ...(subject === undefined ? {} : { subject }), ...(hints[code] === undefined ? {} : { hint: hints[code] }),
+      code,
+      op,
+      message: (error as Error).message,
+      detail: { sqlite: number },
+      ...(subject === undefined ? {} : { subject }),
+      ...(hints[code] === undefined ? {} : { hint: hints[code] }),
     });
   }
 }

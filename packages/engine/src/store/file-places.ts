@@ -9,7 +9,17 @@ import type { EnginePaths } from "./paths.ts";
 /** Makes what is missing. 0711 above: the container's processes may pass through, not look around. */
 export function makePlaces(paths: EnginePaths): void {
   for (const directory of [paths.root, paths.runroot]) make(directory, 0o711);
-  for (const directory of [paths.layers, paths.workspaces, paths.empty, paths.scratch, paths.containers, paths.volumes, paths.runContainers, paths.locks]) make(directory, 0o700);
+  for (const directory of [
+    paths.layers,
+    paths.workspaces,
+    paths.empty,
+    paths.scratch,
+    paths.containers,
+    paths.volumes,
+    paths.runContainers,
+    paths.locks,
+  ])
+    make(directory, 0o700);
 }
 
 function make(directory: string, mode: number): void {
@@ -17,8 +27,20 @@ function make(directory: string, mode: number): void {
     mkdirSync(directory, { recursive: true, mode });
   } catch (cause) {
     const errno = (cause as NodeJS.ErrnoException).code;
-    const code = errno === "EACCES" || errno === "EPERM" || errno === "EROFS" ? "denied" : errno === "ENOSPC" ? "exhausted" : "invalid";
-    throw new TeuError({ code, op: "make directory", subject: directory, message: "the engine keeps its state there", cause, hint: "run as root, or choose another --root and --runroot" });
+    const code =
+      errno === "EACCES" || errno === "EPERM" || errno === "EROFS"
+        ? "denied"
+        : errno === "ENOSPC"
+          ? "exhausted"
+          : "invalid";
+    throw new TeuError({
+      code,
+      op: "make directory",
+      subject: directory,
+      message: "the engine keeps its state there",
+      cause,
+      hint: "run as root, or choose another --root and --runroot",
+    });
   }
 }
 

@@ -27,7 +27,19 @@ function collected(db: Database): string[] {
 }
 
 function image(db: Database, chainId: Digest): void {
-  putImage(db, { id: digest("e"), manifest: { mediaType: "m", digest: digest("f"), size: 1 }, platform: { os: "linux", architecture: "amd64" }, chainId, blobs: [digest("f"), digest("e")], size: 1, createdAt: 0 }, 0);
+  putImage(
+    db,
+    {
+      id: digest("e"),
+      manifest: { mediaType: "m", digest: digest("f"), size: 1 },
+      platform: { os: "linux", architecture: "amd64" },
+      chainId,
+      blobs: [digest("f"), digest("e")],
+      size: 1,
+      createdAt: 0,
+    },
+    0,
+  );
 }
 
 test("collectLayers: takes what nothing needs, from the top down, and keeps parents of what is needed", () => {
@@ -53,7 +65,12 @@ test("collectBlobs: keeps what images, layers and leases need", () => {
   touchLease(db, lease, "blob", [D], 0);
   const sweep = () => {
     const gone: string[] = [];
-    collectBlobs(db, [digest("1"), digest("e"), digest("f"), D, digest("9")], () => 1000, (one) => gone.push(one));
+    collectBlobs(
+      db,
+      [digest("1"), digest("e"), digest("f"), D, digest("9")],
+      () => 1000,
+      (one) => gone.push(one),
+    );
     return gone;
   };
   assert.deepEqual(sweep(), [digest("9")]);
@@ -65,7 +82,12 @@ test("collectBlobs: spares blobs younger than a lease on every new blob", () => 
   using db = Database.open(":memory:");
   touchLease(db, addLease(db, 0), "blob", [EVERY_NEW_BLOB], 50_000);
   const gone: string[] = [];
-  collectBlobs(db, [A, B], (one) => (one === A ? 10_000 : 60_000), (one) => gone.push(one));
+  collectBlobs(
+    db,
+    [A, B],
+    (one) => (one === A ? 10_000 : 60_000),
+    (one) => gone.push(one),
+  );
   assert.deepEqual(gone, [A]);
 });
 

@@ -34,13 +34,15 @@ export function collectLayers(db: Database, discard: (chainId: Digest, size: num
 
 /** Whether something needs the blob: an image, a living layer (to push it again), or a lease. */
 export function blobNeeded(db: Database, digest: string): boolean {
-  return db.get(
-    `SELECT 1 WHERE EXISTS (SELECT 1 FROM image, json_each(image.blobs) WHERE json_each.value = ?1)
+  return (
+    db.get(
+      `SELECT 1 WHERE EXISTS (SELECT 1 FROM image, json_each(image.blobs) WHERE json_each.value = ?1)
        OR EXISTS (SELECT 1 FROM image_name WHERE target_digest = ?1)
        OR EXISTS (SELECT 1 FROM layer WHERE blob_digest = ?1)
        OR EXISTS (SELECT 1 FROM lease_item WHERE kind = 'blob' AND digest = ?1)`,
-    digest,
-  ) !== undefined;
+      digest,
+    ) !== undefined
+  );
 }
 
 /** The clock of a file system ticks apart from ours. */
@@ -50,7 +52,12 @@ const CLOCK_SLACK = 2000;
  * Calls `discard` for those of `digests` that nothing needs, while nobody can begin to need them.
  * `bornAt`: when the blob's file came to be, milliseconds since 1970; null when it is gone.
  */
-export function collectBlobs(db: Database, digests: readonly Digest[], bornAt: (digest: Digest) => number | null, discard: (digest: Digest) => void): void {
+export function collectBlobs(
+  db: Database,
+  digests: readonly Digest[],
+  bornAt: (digest: Digest) => number | null,
+  discard: (digest: Digest) => void,
+): void {
   for (let start = 0; start < digests.length; start += BATCH) {
     db.transaction(() => {
       const keptSince = newBlobsKeptSince(db) ?? Infinity;

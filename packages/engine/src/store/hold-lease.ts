@@ -40,17 +40,19 @@ export function holdLease(scope: Scope, db: Database, paths: EnginePaths, store:
   };
   const content = new LeasedContent(store, {
     keep: (digest) => keep("blob", digest ?? EVERY_NEW_BLOB),
-    giveUp: (digest) => db.transaction(() => {
-      named.delete(`blob${digest}`);
-      dropFromLease(db, id, "blob", digest);
-      const path = store.path?.(digest);
-      if (path === undefined || blobNeeded(db, digest)) return false;
-      rmSync(path, { force: true });
-      return true;
-    }),
+    giveUp: (digest) =>
+      db.transaction(() => {
+        named.delete(`blob${digest}`);
+        dropFromLease(db, id, "blob", digest);
+        const path = store.path?.(digest);
+        if (path === undefined || blobNeeded(db, digest)) return false;
+        rmSync(path, { force: true });
+        return true;
+      }),
   });
   return {
-    id, content,
+    id,
+    content,
     snapshots: new OverlaySnapshots({ db, paths, content, keep: (chainId) => keep("layer", chainId) }),
     [Symbol.asyncDispose]: async () => {
       try {

@@ -31,8 +31,14 @@ export function putImage(db: Database, image: ImageRow, now: number): void {
   db.run(
     `INSERT INTO image(id, manifest, platform, chain_id, blobs, size, created_at, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT(id) DO UPDATE SET manifest = excluded.manifest, platform = excluded.platform, blobs = excluded.blobs, size = excluded.size`,
-    image.id, JSON.stringify(image.manifest), JSON.stringify(image.platform), image.chainId, JSON.stringify(image.blobs),
-    image.size, Math.trunc(image.createdAt), Math.trunc(now),
+    image.id,
+    JSON.stringify(image.manifest),
+    JSON.stringify(image.platform),
+    image.chainId,
+    JSON.stringify(image.blobs),
+    image.size,
+    Math.trunc(image.createdAt),
+    Math.trunc(now),
   );
 }
 
@@ -49,7 +55,9 @@ export function listImages(db: Database): ImageRow[] {
 
 /** Ids that begin with `prefix` (with its algorithm), at most two: enough to know that it is ambiguous. */
 export function imageIdsByPrefix(db: Database, prefix: string): Digest[] {
-  return db.all("SELECT id FROM image WHERE id >= ? AND id < ? LIMIT 2", prefix, `${prefix}~`).map((row) => String(row["id"]) as Digest);
+  return db
+    .all("SELECT id FROM image WHERE id >= ? AND id < ? LIMIT 2", prefix, `${prefix}~`)
+    .map((row) => String(row["id"]) as Digest);
 }
 
 /** Removes the image; its names must be gone. */
@@ -63,7 +71,11 @@ export function putImageName(db: Database, name: string, imageId: string, target
     `INSERT INTO image_name(name, image_id, target, target_digest, tagged_at) VALUES (?, ?, ?, ?, ?)
      ON CONFLICT(name) DO UPDATE SET image_id = excluded.image_id, target = excluded.target,
        target_digest = excluded.target_digest, tagged_at = excluded.tagged_at`,
-    name, imageId, JSON.stringify(target), target.digest, Math.trunc(now),
+    name,
+    imageId,
+    JSON.stringify(target),
+    target.digest,
+    Math.trunc(now),
   );
 }
 
@@ -75,9 +87,10 @@ export function getImageName(db: Database, name: string): ImageNameRow | null {
 
 /** Names of one image, or of all; sorted. */
 export function listImageNames(db: Database, imageId?: string): ImageNameRow[] {
-  const rows = imageId === undefined
-    ? db.all("SELECT * FROM image_name ORDER BY name")
-    : db.all("SELECT * FROM image_name WHERE image_id = ? ORDER BY name", imageId);
+  const rows =
+    imageId === undefined
+      ? db.all("SELECT * FROM image_name ORDER BY name")
+      : db.all("SELECT * FROM image_name WHERE image_id = ? ORDER BY name", imageId);
   return rows.map(nameOf);
 }
 

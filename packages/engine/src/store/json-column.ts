@@ -9,7 +9,13 @@ export function jsonColumn<T>(row: Row, column: string): T {
   try {
     return JSON.parse(String(text)) as T;
   } catch (cause) {
-    throw new TeuError({ code: "corrupt", op: "read database", subject: column, message: "column does not hold JSON", cause });
+    throw new TeuError({
+      code: "corrupt",
+      op: "read database",
+      subject: column,
+      message: "column does not hold JSON",
+      cause,
+    });
   }
 }
 

@@ -28,7 +28,13 @@ export function putLayer(db: Database, layer: LayerRow, now: number): void {
   db.run(
     `INSERT INTO layer(chain_id, parent, diff_id, blob, blob_digest, size, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT(chain_id) DO UPDATE SET blob = coalesce(blob, excluded.blob), blob_digest = coalesce(blob_digest, excluded.blob_digest)`,
-    layer.chainId, layer.parent, layer.diffId, blob, layer.blob?.digest ?? null, layer.size, Math.trunc(now),
+    layer.chainId,
+    layer.parent,
+    layer.diffId,
+    blob,
+    layer.blob?.digest ?? null,
+    layer.size,
+    Math.trunc(now),
   );
 }
 
@@ -53,10 +59,15 @@ export function layerChain(db: Database, chainId: string): LayerRow[] {
 
 /** Adds a workspace; `owner` for those that end with their process. False when the key is taken. */
 export function addWorkspace(db: Database, workspace: WorkspaceRow, owner: string | null, now: number): boolean {
-  return db.run(
-    "INSERT OR IGNORE INTO workspace(key, parent, owner, created_at) VALUES (?, ?, ?, ?)",
-    workspace.key, workspace.parent, owner, Math.trunc(now),
-  ) === 1;
+  return (
+    db.run(
+      "INSERT OR IGNORE INTO workspace(key, parent, owner, created_at) VALUES (?, ?, ?, ?)",
+      workspace.key,
+      workspace.parent,
+      owner,
+      Math.trunc(now),
+    ) === 1
+  );
 }
 
 /** Null when there is none. */
@@ -75,7 +86,9 @@ export function orphanedWorkspaces(db: Database): string[] {
   const rows = db.all(
     "SELECT key, owner FROM workspace WHERE owner IS NOT NULL OR key NOT IN (SELECT id FROM container)",
   );
-  return rows.filter((row) => row["owner"] === null || !ownerAlive(String(row["owner"]))).map((row) => String(row["key"]));
+  return rows
+    .filter((row) => row["owner"] === null || !ownerAlive(String(row["owner"])))
+    .map((row) => String(row["key"]));
 }
 
 function layerOf(row: Row): LayerRow {

@@ -23,13 +23,22 @@ export function addLease(db: Database, now: number): string {
 }
 
 /** Names things that the lease keeps; again: their term begins anew. */
-export function touchLease(db: Database, lease: string, kind: LeaseKind, digests: readonly string[], now: number): void {
+export function touchLease(
+  db: Database,
+  lease: string,
+  kind: LeaseKind,
+  digests: readonly string[],
+  now: number,
+): void {
   db.transaction(() => {
     for (const digest of digests) {
       db.run(
         `INSERT INTO lease_item(lease_id, kind, digest, touched_at) VALUES (?, ?, ?, ?)
          ON CONFLICT(kind, digest, lease_id) DO UPDATE SET touched_at = excluded.touched_at`,
-        lease, kind, digest, Math.trunc(now),
+        lease,
+        kind,
+        digest,
+        Math.trunc(now),
       );
     }
   });
@@ -56,6 +65,9 @@ export function expireLeases(db: Database, now: number): void {
 
 /** From when on new blobs are kept whatever their digest, milliseconds since 1970; null: by no lease. */
 export function newBlobsKeptSince(db: Database): number | null {
-  const since = db.get("SELECT min(touched_at) AS since FROM lease_item WHERE kind = 'blob' AND digest = ?", EVERY_NEW_BLOB)?.["since"];
+  const since = db.get(
+    "SELECT min(touched_at) AS since FROM lease_item WHERE kind = 'blob' AND digest = ?",
+    EVERY_NEW_BLOB,
+  )?.["since"];
   return typeof since === "number" ? since : null;
 }

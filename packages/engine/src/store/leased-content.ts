@@ -88,7 +88,13 @@ class LeasedIngest implements Ingest {
     this.#keeper.keep(info.digest);
     // The same bytes may have been there before, unneeded, and collected between commit and lease.
     if ((await this.#store.info(this.#scope, info.digest)) !== null) return info;
-    throw new TeuError({ code: "unavailable", op: "store blob", subject: info.digest, message: "it was collected as garbage at the same moment", hint: "try again" });
+    throw new TeuError({
+      code: "unavailable",
+      op: "store blob",
+      subject: info.digest,
+      message: "it was collected as garbage at the same moment",
+      hint: "try again",
+    });
   }
 
   abort(): Promise<void> {

@@ -31,7 +31,10 @@ export function getNetwork(db: Database, name: string): NetworkRow | null {
 export function ensureNetwork(db: Database, row: NetworkRow): NetworkRow {
   db.run(
     "INSERT OR IGNORE INTO network(name, bridge, subnet, gateway, last) VALUES (?, ?, ?, ?, 0)",
-    row.name, row.bridge, row.subnet, row.gateway,
+    row.name,
+    row.bridge,
+    row.subnet,
+    row.gateway,
   );
   return getNetwork(db, row.name) ?? row;
 }
@@ -49,7 +52,10 @@ export function allocateAddress(db: Database, network: string, range: AddressRan
     const address = freeFrom(db, network, start, range.last) ?? freeFrom(db, network, range.first, start - 1);
     if (address === null) {
       throw new TeuError({
-        code: "exhausted", op: "allocate address", subject: network, message: `all ${range.last - range.first + 1} addresses are in use`,
+        code: "exhausted",
+        op: "allocate address",
+        subject: network,
+        message: `all ${range.last - range.first + 1} addresses are in use`,
         hint: "stop containers that are not needed",
       });
     }
@@ -66,15 +72,20 @@ function freeFrom(db: Database, network: string, first: number, last: number): n
   const row = db.get(
     `SELECT address + 1 AS free FROM address AS a WHERE network = ?1 AND address BETWEEN ?2 AND ?3 - 1
        AND NOT EXISTS (SELECT 1 FROM address AS b WHERE b.network = ?1 AND b.address = a.address + 1) ORDER BY address LIMIT 1`,
-    network, first, last,
+    network,
+    first,
+    last,
   );
   return row === undefined ? null : Number(row["free"]);
 }
 
 /** Container id to address, of one network. */
 export function listAddresses(db: Database, network: string): ReadonlyMap<string, number> {
-  return new Map(db.all("SELECT container_id, address FROM address WHERE network = ?", network)
-    .map((row) => [String(row["container_id"]), Number(row["address"])]));
+  return new Map(
+    db
+      .all("SELECT container_id, address FROM address WHERE network = ?", network)
+      .map((row) => [String(row["container_id"]), Number(row["address"])]),
+  );
 }
 
 /** Takes a port of the host for a container; false when another container has it (0.0.0.0 meets every address). */
@@ -82,12 +93,19 @@ export function takePort(db: Database, containerId: string, port: PortMapping): 
   return db.transaction(() => {
     const clash = db.get(
       `SELECT 1 FROM port WHERE protocol = ? AND host_port = ? AND (host_ip = ? OR host_ip = '0.0.0.0' OR ? = '0.0.0.0')`,
-      port.protocol, port.hostPort, port.hostIp, port.hostIp,
+      port.protocol,
+      port.hostPort,
+      port.hostIp,
+      port.hostIp,
     );
     if (clash !== undefined) return false;
     db.run(
       "INSERT INTO port(protocol, host_port, host_ip, container_port, container_id) VALUES (?, ?, ?, ?, ?)",
-      port.protocol, port.hostPort, port.hostIp, port.containerPort, containerId,
+      port.protocol,
+      port.hostPort,
+      port.hostIp,
+      port.containerPort,
+      containerId,
     );
     return true;
   });
@@ -95,11 +113,13 @@ export function takePort(db: Database, containerId: string, port: PortMapping): 
 
 /** Published ports of every container, or of one. */
 export function listPorts(db: Database, containerId?: string): ReadonlyMap<string, PortMapping[]> {
-  const rows = containerId === undefined
-    ? db.all("SELECT * FROM port ORDER BY container_port, protocol, host_ip")
-    : db.all("SELECT * FROM port WHERE container_id = ? ORDER BY container_port, protocol, host_ip", containerId);
+  const rows =
+    containerId === undefined
+      ? db.all("SELECT * FROM port ORDER BY container_port, protocol, host_ip")
+      : db.all("SELECT * FROM port WHERE container_id = ? ORDER BY container_port, protocol, host_ip", containerId);
   return Map.groupBy(rows, (row) => String(row["container_id"]))
-    .entries().reduce((map, [id, list]) => map.set(id, list.map(portOf)), new Map<string, PortMapping[]>());
+    .entries()
+    .reduce((map, [id, list]) => map.set(id, list.map(portOf)), new Map<string, PortMapping[]>());
 }
 
 /** Gives back addresses and ports; no error when there are none. */
@@ -112,11 +132,18 @@ export function releaseNetwork(db: Database, containerId: string): void {
 
 /** Ids of containers that hold an address or a port. */
 export function networkHolders(db: Database): string[] {
-  return db.all("SELECT container_id FROM address UNION SELECT container_id FROM port").map((row) => String(row["container_id"]));
+  return db
+    .all("SELECT container_id FROM address UNION SELECT container_id FROM port")
+    .map((row) => String(row["container_id"]));
 }
 
 function networkOf(row: Row): NetworkRow {
-  return { name: String(row["name"]), bridge: String(row["bridge"]), subnet: String(row["subnet"]), gateway: String(row["gateway"]) };
+  return {
+    name: String(row["name"]),
+    bridge: String(row["bridge"]),
+    subnet: String(row["subnet"]),
+    gateway: String(row["gateway"]),
+  };
 }
 
 function portOf(row: Row): PortMapping {

@@ -78,7 +78,13 @@ export function enginePaths(root: string, runroot: string): EnginePaths {
   const layers = join(snapshots, "layers");
   const volumes = join(root, "volumes");
   return {
-    root, runroot, layers, workspaces, containers, runContainers, volumes,
+    root,
+    runroot,
+    layers,
+    workspaces,
+    containers,
+    runContainers,
+    volumes,
     empty: join(snapshots, "empty"),
     database: join(root, "teu.db"),
     content: join(root, "content"),
@@ -97,7 +103,10 @@ export function enginePaths(root: string, runroot: string): EnginePaths {
 function containerPaths(directory: string, run: string, lock: string): ContainerPaths {
   const bundle = join(directory, "bundle");
   return {
-    directory, run, lock, bundle,
+    directory,
+    run,
+    lock,
+    bundle,
     rootfs: join(bundle, "rootfs"),
     spec: join(bundle, "config.json"),
     hosts: join(directory, "hosts"),

@@ -11,18 +11,19 @@ export interface VolumeRow {
 
 /** Adds a volume unless it is there. */
 export function ensureVolume(db: Database, row: VolumeRow, now: number): void {
-  db.run("INSERT OR IGNORE INTO volume(name, anonymous, created_at) VALUES (?, ?, ?)", row.name, row.anonymous ? 1 : 0, Math.trunc(now));
+  db.run(
+    "INSERT OR IGNORE INTO volume(name, anonymous, created_at) VALUES (?, ?, ?)",
+    row.name,
+    row.anonymous ? 1 : 0,
+    Math.trunc(now),
+  );
 }
 
 /** All volumes by name. */
 export function listVolumes(db: Database): VolumeRow[] {
-  return db.all("SELECT * FROM volume ORDER BY name").map((row) => ({ name: String(row["name"]), anonymous: row["anonymous"] === 1 }));
-}
-
-/** Null when there is none. */
-export function getVolume(db: Database, name: string): VolumeRow | null {
-  const row = db.get("SELECT * FROM volume WHERE name = ?", name);
-  return row === undefined ? null : { name, anonymous: row["anonymous"] === 1 };
+  return db
+    .all("SELECT * FROM volume ORDER BY name")
+    .map((row) => ({ name: String(row["name"]), anonymous: row["anonymous"] === 1 }));
 }
 
 /** Names of volumes that some container mounts. */

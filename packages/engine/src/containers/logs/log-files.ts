@@ -11,8 +11,11 @@ const NEWLINE = 10;
 export function logFiles(log: string): string[] {
   const prefix = `${basename(log)}.`;
   const elders = readdirSync(dirname(log))
-    .flatMap((name) => (name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length)) ? [Number(name.slice(prefix.length))] : []))
-    .toSorted((a, b) => b - a).map((number) => join(dirname(log), `${prefix}${number}`));
+    .flatMap((name) =>
+      name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length)) ? [Number(name.slice(prefix.length))] : [],
+    )
+    .toSorted((a, b) => b - a)
+    .map((number) => join(dirname(log), `${prefix}${number}`));
   return statSync(log, { throwIfNoEntry: false }) === undefined ? elders : [...elders, log];
 }
 

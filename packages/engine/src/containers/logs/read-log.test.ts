@@ -13,7 +13,10 @@ const never = () => new Promise<void>(() => {});
 
 function place(): Disposable & { log: string } {
   const directory = mkdtempSync(join(tmpdir(), "teu-log-"));
-  return { log: join(directory, "container.log"), [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }) };
+  return {
+    log: join(directory, "container.log"),
+    [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }),
+  };
 }
 
 function line(number: number, stream = "stdout"): string {
@@ -46,17 +49,23 @@ test("readLog: rotated files oldest first, tail across them", async () => {
     { options: { since: Date.UTC(2026, 0, 1) + 3000.6 }, want: [4, 5] },
     { options: { until: Date.UTC(2026, 0, 1) + 2500 }, want: [1, 2] },
   ];
-  for (const { options, want } of cases) assert.deepEqual(await numbers(at.log, options), want, JSON.stringify(options));
+  for (const { options, want } of cases)
+    assert.deepEqual(await numbers(at.log, options), want, JSON.stringify(options));
 });
 
 test("readLog: tail of a long file, lines across chunk borders", async () => {
   using at = place();
   const pad = "x".repeat(3000);
-  const long = (number: number) => `${JSON.stringify({ log: `${number} ${pad}`, stream: "stdout", time: "2026-01-01T00:00:00Z" })}\n`;
+  const long = (number: number) =>
+    `${JSON.stringify({ log: `${number} ${pad}`, stream: "stdout", time: "2026-01-01T00:00:00Z" })}\n`;
   writeFileSync(at.log, Array.from({ length: 500 }, (_, number) => long(number)).join(""));
   const found: number[] = [];
-  for await (const entry of readLog(createScope(), at.log, { tail: 200 }, never)) found.push(Number(entry.text.split(" ")[0]));
-  assert.deepEqual(found, Array.from({ length: 200 }, (_, index) => 300 + index));
+  for await (const entry of readLog(createScope(), at.log, { tail: 200 }, never))
+    found.push(Number(entry.text.split(" ")[0]));
+  assert.deepEqual(
+    found,
+    Array.from({ length: 200 }, (_, index) => 300 + index),
+  );
 });
 
 test("readLog: nothing when there is no log, corrupt for a damaged one", async () => {
@@ -73,7 +82,13 @@ test("readLog: follows through rotation until the end, each line once", async ()
   const ended = Promise.withResolvers<void>();
   const found: number[] = [];
   const reading = (async () => {
-    for await (const entry of readLog(createScope({ signal: AbortSignal.timeout(10_000) }), at.log, { follow: true }, () => ended.promise)) found.push(Number(entry.text));
+    for await (const entry of readLog(
+      createScope({ signal: AbortSignal.timeout(10_000) }),
+      at.log,
+      { follow: true },
+      () => ended.promise,
+    ))
+      found.push(Number(entry.text));
   })();
   const pause = () => new Promise((resolve) => setTimeout(resolve, 20));
   await pause();
@@ -101,7 +116,8 @@ test("readLog: a cancelled follower stops", async () => {
   writeFileSync(at.log, line(1));
   const controller = new AbortController();
   const reading = (async () => {
-    for await (const _ of readLog(createScope({ signal: controller.signal }), at.log, { follow: true }, never)) controller.abort();
+    for await (const _ of readLog(createScope({ signal: controller.signal }), at.log, { follow: true }, never))
+      controller.abort();
   })();
   await assert.rejects(reading, { code: "cancelled" });
 });

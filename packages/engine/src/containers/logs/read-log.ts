@@ -14,12 +14,24 @@ import { LogFile, logFiles, tailOffset } from "./log-files.ts";
 export type Ended = () => Promise<void>;
 
 /** Entries of the log at `path`. Nothing when there is no log. */
-export async function* readLog(scope: Scope, path: string, options: LogsOptions, ended: Ended): AsyncGenerator<LogEntry> {
+export async function* readLog(
+  scope: Scope,
+  path: string,
+  options: LogsOptions,
+  ended: Ended,
+): AsyncGenerator<LogEntry> {
   const wants = filterOf(options);
   // Watched before the first look, so that nothing falls between the two.
   using changes = options.follow === true ? new Changes(scope, dirname(path)) : null;
   let over = changes === null;
-  if (changes !== null) void ended().then(() => { over = true; changes.wake(); }, (error: unknown) => changes.fail(error));
+  if (changes !== null)
+    void ended().then(
+      () => {
+        over = true;
+        changes.wake();
+      },
+      (error: unknown) => changes.fail(error),
+    );
   using place = new Place(path, options.tail);
   for (;;) {
     // Asked before reading: what is written before the end is then read for sure.

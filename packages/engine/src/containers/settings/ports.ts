@@ -7,7 +7,11 @@ import { TeuError } from "@teu/base/errors";
 import type { PublishOption } from "../create-options.ts";
 
 /** Checks and completes `publish`; `all` adds every exposed port that is not there yet. @throws TeuError `invalid`, `unsupported`. */
-export function publishSettings(wishes: readonly PublishOption[], exposed: readonly string[], all: boolean): Required<PublishOption>[] {
+export function publishSettings(
+  wishes: readonly PublishOption[],
+  exposed: readonly string[],
+  all: boolean,
+): Required<PublishOption>[] {
   const published = wishes.map(publishSetting);
   if (!all) return published;
   for (const text of exposed) {
@@ -24,7 +28,13 @@ function publishSetting(wish: PublishOption): Required<PublishOption> {
   const port = (value: number, least: number) => Number.isInteger(value) && value >= least && value <= 65_535;
   if (!port(hostPort, 0)) throw refuse(hostPort, "want a host port from 1 to 65535");
   if (!port(containerPort, 1)) throw refuse(containerPort, "want a container port from 1 to 65535");
-  if (!isIPv4(hostIp)) throw new TeuError({ code: "unsupported", op: "publish port", subject: hostIp, message: "want an IPv4 address of this host" });
+  if (!isIPv4(hostIp))
+    throw new TeuError({
+      code: "unsupported",
+      op: "publish port",
+      subject: hostIp,
+      message: "want an IPv4 address of this host",
+    });
   return { hostIp, hostPort, containerPort, protocol };
 }
 
@@ -36,7 +46,8 @@ export function exposedPorts(keys: readonly string[]): string[] {
     if (match === null) continue;
     const first = Number(match[1]);
     const last = Math.min(Number(match[2] ?? first), first + 1000);
-    for (let port = first; port <= last; port++) if (port >= 1 && port <= 65_535) ports.push(`${port}/${match[3] ?? "tcp"}`);
+    for (let port = first; port <= last; port++)
+      if (port >= 1 && port <= 65_535) ports.push(`${port}/${match[3] ?? "tcp"}`);
   }
   return [...new Set(ports)];
 }

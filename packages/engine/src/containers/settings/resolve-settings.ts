@@ -49,18 +49,31 @@ export function resolveSettings(input: SettingsInput): ResolvedSettings {
   const defaults = config.config ?? {};
   const shares = namespaceSettings(options);
   const network = networkMode(options);
-  const warnings = checkAll(options, facts, { network: network !== "host", ipc: shares.ipc === "private", uts: shares.uts === "private" });
+  const warnings = checkAll(options, facts, {
+    network: network !== "host",
+    ipc: shares.ipc === "private",
+    uts: shares.uts === "private",
+  });
   const exposed = exposedPorts(Object.keys(defaults.ExposedPorts ?? {}));
-  if (network !== "bridge" && (options.publish ?? []).length > 0) warnings.push(`published ports are dropped: the network is ${network}`);
+  if (network !== "bridge" && (options.publish ?? []).length > 0)
+    warnings.push(`published ports are dropped: the network is ${network}`);
   const settings: ContainerSettings = {
-    image: input.image, imageId: input.imageId, chainId: input.chainId, runtime: input.runtime,
+    image: input.image,
+    imageId: input.imageId,
+    chainId: input.chainId,
+    runtime: input.runtime,
     ...commandSettings(options, defaults),
     env: environment(defaults.Env ?? [], options.env ?? []),
     workdir: workdir(options.workdir ?? defaults.WorkingDir ?? ""),
     user: options.user ?? defaults.User ?? "",
     groupAdd: options.groupAdd ?? [],
     // As in Docker: whoever has the host's network answers to the host's name.
-    hostname: options.hostname !== undefined ? checkHostname(options.hostname) : network === "host" ? facts.hostname : id.slice(0, 12),
+    hostname:
+      options.hostname !== undefined
+        ? checkHostname(options.hostname)
+        : network === "host"
+          ? facts.hostname
+          : id.slice(0, 12),
     domainname: options.domainname === undefined ? "" : checkHostname(options.domainname),
     tty: options.tty ?? false,
     interactive: options.interactive ?? false,
@@ -68,7 +81,8 @@ export function resolveSettings(input: SettingsInput): ResolvedSettings {
     labels: { ...defaults.Labels, ...options.labels },
     stopSignal: stopSignal(options.stopSignal, defaults.StopSignal),
     stopTimeout: options.stopTimeout ?? DEFAULT_STOP_TIMEOUT,
-    network, exposed,
+    network,
+    exposed,
     publish: network === "bridge" ? publishSettings(options.publish ?? [], exposed, options.publishAll ?? false) : [],
     addHost: (options.addHost ?? []).map(checkAddHost),
     dns: (options.dns ?? []).map(checkNameServer),
@@ -94,13 +108,25 @@ export function resolveSettings(input: SettingsInput): ResolvedSettings {
   return { settings, warnings };
 }
 
-function checkAll(options: CreateOptions, facts: HostFacts, own: { readonly network: boolean; readonly ipc: boolean; readonly uts: boolean }): string[] {
+function checkAll(
+  options: CreateOptions,
+  facts: HostFacts,
+  own: { readonly network: boolean; readonly ipc: boolean; readonly uts: boolean },
+): string[] {
   if (options.restart !== undefined && options.restart !== "no") {
-    throw new TeuError({ code: "unsupported", op: "set restart policy", subject: options.restart, message: "containers are not restarted yet", hint: 'leave --restart out, or use "no"' });
+    throw new TeuError({
+      code: "unsupported",
+      op: "set restart policy",
+      subject: options.restart,
+      message: "containers are not restarted yet",
+      hint: 'leave --restart out, or use "no"',
+    });
   }
   const stopTimeout = options.stopTimeout ?? 0;
-  if (!Number.isInteger(stopTimeout) || stopTimeout < -1) throw refuse("set stop timeout", String(stopTimeout), "want whole seconds, or -1 to wait for ever");
-  if (options.shmSize !== undefined && !(options.shmSize > 0)) throw refuse("set shm size", String(options.shmSize), "want a positive number of bytes");
+  if (!Number.isInteger(stopTimeout) || stopTimeout < -1)
+    throw refuse("set stop timeout", String(stopTimeout), "want whole seconds, or -1 to wait for ever");
+  if (options.shmSize !== undefined && !(options.shmSize > 0))
+    throw refuse("set shm size", String(options.shmSize), "want a positive number of bytes");
   const warnings = checkResources(options.resources ?? {}, facts);
   checkUlimits(options.ulimits ?? []);
   checkOomScore(options.oomScoreAdj ?? 0, facts);
@@ -108,13 +134,18 @@ function checkAll(options: CreateOptions, facts: HostFacts, own: { readonly netw
   return warnings;
 }
 
-function commandSettings(options: CreateOptions, defaults: NonNullable<ImageConfig["config"]>): Pick<ContainerSettings, "entrypoint" | "command"> {
+function commandSettings(
+  options: CreateOptions,
+  defaults: NonNullable<ImageConfig["config"]>,
+): Pick<ContainerSettings, "entrypoint" | "command"> {
   // A new entrypoint does not know what to do with the image's command, so Docker drops that.
   const command = options.command ?? (options.entrypoint === undefined ? (defaults.Cmd ?? []) : []);
   const entrypoint = options.entrypoint ?? defaults.Entrypoint ?? [];
   const args = [...entrypoint, ...command];
-  if (args.length === 0 || args[0] === "") throw refuse("create container", undefined, "no command: neither the image nor the options say what to run");
-  if (args.some((arg) => arg.includes("\0"))) throw refuse("create container", undefined, "an argument holds a zero byte");
+  if (args.length === 0 || args[0] === "")
+    throw refuse("create container", undefined, "no command: neither the image nor the options say what to run");
+  if (args.some((arg) => arg.includes("\0")))
+    throw refuse("create container", undefined, "an argument holds a zero byte");
   return { entrypoint, command };
 }
 
@@ -124,7 +155,8 @@ function environment(image: readonly string[], user: readonly string[]): string[
   // An image's entry without "=" means nothing to execve; "=value" could hide another variable.
   for (const entry of image) if (/^[^=\0]+=[^\0]*$/.test(entry)) byName.set(nameOf(entry), entry);
   for (const entry of user) {
-    if (!/^[^=\0]+(?:=[^\0]*)?$/.test(entry)) throw refuse("set environment", entry, 'want NAME=value or NAME, without zero bytes');
+    if (!/^[^=\0]+(?:=[^\0]*)?$/.test(entry))
+      throw refuse("set environment", entry, "want NAME=value or NAME, without zero bytes");
     if (entry.includes("=")) byName.set(nameOf(entry), entry);
     else byName.delete(entry);
   }
@@ -150,16 +182,31 @@ function networkMode(options: CreateOptions): ContainerSettings["network"] {
   const mode: string = options.network ?? "bridge";
   if (mode === "none" || mode === "host" || mode === "bridge") return mode;
   if (mode === "default") return "bridge";
-  throw new TeuError({ code: "unsupported", op: "set network", subject: mode, message: "the networks are none, host and bridge" });
+  throw new TeuError({
+    code: "unsupported",
+    op: "set network",
+    subject: mode,
+    message: "the networks are none, host and bridge",
+  });
 }
 
 function namespaceSettings(options: CreateOptions): Pick<ContainerSettings, "pid" | "ipc" | "uts" | "cgroupns"> {
   const read = (what: string, value: string | undefined) => {
     if (value === undefined || value === "" || value === "private" || value === "shareable") return "private";
     if (value === "host") return "host";
-    throw new TeuError({ code: "unsupported", op: `set ${what} namespace`, subject: value, message: "want private or host" });
+    throw new TeuError({
+      code: "unsupported",
+      op: `set ${what} namespace`,
+      subject: value,
+      message: "want private or host",
+    });
   };
-  return { pid: read("pid", options.pid), ipc: read("ipc", options.ipc), uts: read("uts", options.uts), cgroupns: read("cgroup", options.cgroupns) };
+  return {
+    pid: read("pid", options.pid),
+    ipc: read("ipc", options.ipc),
+    uts: read("uts", options.uts),
+    cgroupns: read("cgroup", options.cgroupns),
+  };
 }
 
 function checkAddHost(text: string): string {
@@ -176,9 +223,16 @@ function checkNameServer(text: string): string {
 
 function logSettings(options: LogOptions): ContainerSettings["log"] {
   const { driver = "json-file", maxSize = 0, maxFiles = 1 } = options;
-  if (driver !== "json-file" && driver !== "none") throw new TeuError({ code: "unsupported", op: "set log driver", subject: String(driver), message: "want json-file or none" });
+  if (driver !== "json-file" && driver !== "none")
+    throw new TeuError({
+      code: "unsupported",
+      op: "set log driver",
+      subject: String(driver),
+      message: "want json-file or none",
+    });
   if (!(maxSize >= 0)) throw refuse("set log max-size", String(maxSize), "want a positive number of bytes");
-  if (!(Number.isInteger(maxFiles) && maxFiles >= 1)) throw refuse("set log max-file", String(maxFiles), "want at least 1");
+  if (!(Number.isInteger(maxFiles) && maxFiles >= 1))
+    throw refuse("set log max-file", String(maxFiles), "want at least 1");
   if (maxFiles > 1 && maxSize === 0) throw refuse("set log max-file", String(maxFiles), "it needs max-size too");
   return { driver, maxSize, maxFiles };
 }

@@ -19,7 +19,11 @@ const PROFILE_LIMIT = 4 << 20;
 
 /** Reads "key=value" and the older "key:value". @throws TeuError `invalid`, `not-found` for a profile's file, `unsupported`. */
 export function securitySettings(options: readonly string[]): SecuritySettings {
-  let settings: SecuritySettings = { seccomp: { kind: "default" }, noNewPrivileges: false, systemPathsUnconfined: false };
+  let settings: SecuritySettings = {
+    seccomp: { kind: "default" },
+    noNewPrivileges: false,
+    systemPathsUnconfined: false,
+  };
   for (const option of options) {
     const [, key = "", value = ""] = /^([^=:]+)[=:]?([\s\S]*)$/.exec(option) ?? [];
     switch (key) {
@@ -37,7 +41,12 @@ export function securitySettings(options: readonly string[]): SecuritySettings {
       case "label":
         // Nothing is confined by a module that is not there, so that asking for none of it is fulfilled.
         if (value !== "unconfined" && value !== "disable") {
-          throw new TeuError({ code: "unsupported", op: "read security option", subject: option, message: `no ${key === "label" ? "SELinux" : "AppArmor"} support yet` });
+          throw new TeuError({
+            code: "unsupported",
+            op: "read security option",
+            subject: option,
+            message: `no ${key === "label" ? "SELinux" : "AppArmor"} support yet`,
+          });
         }
         break;
       default:
@@ -61,7 +70,13 @@ function profileText(path: string): string {
   try {
     text = readFileSync(path, "utf8");
   } catch (cause) {
-    throw new TeuError({ code: "not-found", op: "read seccomp profile", subject: path, message: "cannot read the file", cause });
+    throw new TeuError({
+      code: "not-found",
+      op: "read seccomp profile",
+      subject: path,
+      message: "cannot read the file",
+      cause,
+    });
   }
   if (text.length > PROFILE_LIMIT) throw refuse(path, `the profile is larger than ${PROFILE_LIMIT} bytes`);
   return text;
@@ -74,17 +89,31 @@ function flag(option: string, value: string): boolean {
 }
 
 /** Parameters that belong to a namespace of the container; everything else would change the host. */
-const IPC_SYSCTLS: readonly string[] = ["kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced"];
+const IPC_SYSCTLS: readonly string[] = [
+  "kernel.msgmax",
+  "kernel.msgmnb",
+  "kernel.msgmni",
+  "kernel.sem",
+  "kernel.shmall",
+  "kernel.shmmax",
+  "kernel.shmmni",
+  "kernel.shm_rmid_forced",
+];
 
 /** Checks kernel parameters against the namespaces the container has of its own. @throws TeuError `invalid`. */
-export function checkSysctls(sysctls: Readonly<Record<string, string>>, own: { readonly network: boolean; readonly ipc: boolean; readonly uts: boolean }): void {
+export function checkSysctls(
+  sysctls: Readonly<Record<string, string>>,
+  own: { readonly network: boolean; readonly ipc: boolean; readonly uts: boolean },
+): void {
   for (const name of Object.keys(sysctls)) {
     const dotted = name.replaceAll("/", ".");
     const ipc = IPC_SYSCTLS.includes(dotted) || dotted.startsWith("fs.mqueue.");
     const net = dotted.startsWith("net.");
     const domain = dotted === "kernel.domainname";
-    if (/\.\.|[^a-zA-Z0-9_.\-/]/.test(name) || !(ipc || net || domain)) throw refuse(name, "this kernel parameter is not of a namespace, and would change the host", "set sysctl");
-    if ((ipc && !own.ipc) || (net && !own.network) || (domain && !own.uts)) throw refuse(name, "the container shares this namespace with the host", "set sysctl");
+    if (/\.\.|[^a-zA-Z0-9_.\-/]/.test(name) || !(ipc || net || domain))
+      throw refuse(name, "this kernel parameter is not of a namespace, and would change the host", "set sysctl");
+    if ((ipc && !own.ipc) || (net && !own.network) || (domain && !own.uts))
+      throw refuse(name, "the container shares this namespace with the host", "set sysctl");
   }
 }
 

@@ -17,15 +17,36 @@ const ID = "a1".repeat(32);
 
 function resolve(options: Partial<CreateOptions>, config: Partial<ImageConfig["config"]> = {}) {
   return resolveSettings({
-    id: ID, options: { image: "i", ...options }, image: "i", imageId: null, chainId: null, runtime: "teu-runtime", facts: FACTS,
-    config: { os: "linux", architecture: "amd64", rootfs: { type: "layers", diff_ids: [] }, config: { Cmd: ["sh"], ...config } },
+    id: ID,
+    options: { image: "i", ...options },
+    image: "i",
+    imageId: null,
+    chainId: null,
+    runtime: "teu-runtime",
+    facts: FACTS,
+    config: {
+      os: "linux",
+      architecture: "amd64",
+      rootfs: { type: "layers", diff_ids: [] },
+      config: { Cmd: ["sh"], ...config },
+    },
   });
 }
 
 test("parseSignal: names, numbers, real-time ones", () => {
-  const cases: [string, number][] = [["TERM", 15], ["SIGTERM", 15], ["sigkill", 9], ["15", 15], ["RTMIN", 34], ["SIGRTMIN+3", 37], ["RTMAX-1", 63], ["64", 64]];
+  const cases: [string, number][] = [
+    ["TERM", 15],
+    ["SIGTERM", 15],
+    ["sigkill", 9],
+    ["15", 15],
+    ["RTMIN", 34],
+    ["SIGRTMIN+3", 37],
+    ["RTMAX-1", 63],
+    ["64", 64],
+  ];
   for (const [text, want] of cases) assert.equal(parseSignal(text), want, text);
-  for (const text of ["", "0", "65", "NOPE", "RTMIN+40", "RTMAX-40", "-1", "9; rm", "toString", "__proto__"]) assert.throws(() => parseSignal(text), { code: "invalid" }, text);
+  for (const text of ["", "0", "65", "NOPE", "RTMIN+40", "RTMAX-40", "-1", "9; rm", "toString", "__proto__"])
+    assert.throws(() => parseSignal(text), { code: "invalid" }, text);
 });
 
 test("checkContainerName: takes made-up names, drops the slash of Docker's API, refuses what could be a path", () => {
@@ -34,7 +55,8 @@ test("checkContainerName: takes made-up names, drops the slash of Docker's API, 
     assert.equal(checkContainerName(name), name);
   }
   assert.equal(checkContainerName("/web"), "web");
-  for (const name of ["", ".", "..", "../x", "a/b", "-x", "a b", "a\0b", "ä", "x".repeat(256)]) assert.throws(() => checkContainerName(name), { code: "invalid" }, name);
+  for (const name of ["", ".", "..", "../x", "a/b", "-x", "a b", "a\0b", "ä", "x".repeat(256)])
+    assert.throws(() => checkContainerName(name), { code: "invalid" }, name);
 });
 
 test("newContainerId: 64 hex digits whose short form is no number", () => {
@@ -43,11 +65,18 @@ test("newContainerId: 64 hex digits whose short form is no number", () => {
 
 test("checkHostname: RFC 1123", () => {
   for (const name of ["a", "web-1", "a.b.example"]) assert.equal(checkHostname(name), name);
-  for (const name of ["", "-a", "a-", "a_b", "a b", "a\nb", "x".repeat(65)]) assert.throws(() => checkHostname(name), { code: "invalid" }, name);
+  for (const name of ["", "-a", "a-", "a_b", "a b", "a\nb", "x".repeat(65)])
+    assert.throws(() => checkHostname(name), { code: "invalid" }, name);
 });
 
 test("exposedPorts: what is not a port is dropped, ranges are bounded", () => {
-  assert.deepEqual(exposedPorts(["80", "80/tcp", "53/UDP", "8000-8002/tcp", "x", "0", "70000", "80/sctp", "../80"]), ["80/tcp", "53/udp", "8000/tcp", "8001/tcp", "8002/tcp"]);
+  assert.deepEqual(exposedPorts(["80", "80/tcp", "53/UDP", "8000-8002/tcp", "x", "0", "70000", "80/sctp", "../80"]), [
+    "80/tcp",
+    "53/udp",
+    "8000/tcp",
+    "8001/tcp",
+    "8002/tcp",
+  ]);
   assert.ok(exposedPorts(["1-65535"]).length <= 1001);
 });
 
@@ -75,19 +104,39 @@ test("resolveSettings: environment, later wins, a bare name removes", () => {
 });
 
 test("resolveSettings: an image's odd config neither throws where it means nothing nor escapes", () => {
-  const odd = resolve({}, { Env: ["", "=", "=x", "NOVALUE", "OK=1", "Z=\0"], WorkingDir: "../../etc", ExposedPorts: { "../x": {} }, Labels: { "x\n": "y" } }).settings;
+  const odd = resolve(
+    {},
+    {
+      Env: ["", "=", "=x", "NOVALUE", "OK=1", "Z=\0"],
+      WorkingDir: "../../etc",
+      ExposedPorts: { "../x": {} },
+      Labels: { "x\n": "y" },
+    },
+  ).settings;
   assert.deepEqual(odd.env, ["OK=1"]);
   assert.equal(odd.workdir, "/etc");
   assert.deepEqual(odd.exposed, []);
   assert.equal(resolve({}, { WorkingDir: "" }).settings.workdir, "/");
-  for (const config of [{ WorkingDir: "/a\0b" }, { StopSignal: "SIGNOPE" }, { Volumes: { "relative": {} } }, { Volumes: { "/": {} } }, { Volumes: { "/../..": {} } }]) {
+  for (const config of [
+    { WorkingDir: "/a\0b" },
+    { StopSignal: "SIGNOPE" },
+    { Volumes: { relative: {} } },
+    { Volumes: { "/": {} } },
+    { Volumes: { "/../..": {} } },
+  ]) {
     assert.throws(() => resolve({}, config), { code: "invalid" }, JSON.stringify(config));
   }
 });
 
 test("resolveSettings: mounts are cleaned, image volumes are added where the user has none", () => {
   const { mounts } = resolve(
-    { volumes: [{ kind: "bind", source: "/src/../host", target: "/data/../../d/" }, { kind: "volume", name: "vol", target: "/v", readOnly: true }, { kind: "tmpfs", target: "/t", options: ["size=1m"] }] },
+    {
+      volumes: [
+        { kind: "bind", source: "/src/../host", target: "/data/../../d/" },
+        { kind: "volume", name: "vol", target: "/v", readOnly: true },
+        { kind: "tmpfs", target: "/t", options: ["size=1m"] },
+      ],
+    },
     { Volumes: { "/d": {}, "/fresh/": {} } },
   ).settings;
   assert.deepEqual(mounts.slice(0, 3), [
@@ -105,10 +154,31 @@ test("resolveSettings: refuses what makes no sense or would reach the host", () 
     { name: "relative target", options: { volumes: [{ kind: "bind", source: "/a", target: "a" }] }, code: "invalid" },
     { name: "mount on root", options: { volumes: [{ kind: "bind", source: "/a", target: "/x/.." }] }, code: "invalid" },
     { name: "zero byte", options: { volumes: [{ kind: "bind", source: "/a\0", target: "/b" }] }, code: "invalid" },
-    { name: "volume name as path", options: { volumes: [{ kind: "volume", name: "../x", target: "/b" }] }, code: "invalid" },
-    { name: "two on one target", options: { volumes: [{ kind: "tmpfs", target: "/b" }, { kind: "tmpfs", target: "/b/" }] }, code: "invalid" },
-    { name: "tmpfs option", options: { volumes: [{ kind: "tmpfs", target: "/b", options: ["mpol=bind:0"] }] }, code: "invalid" },
-    { name: "propagation", options: { volumes: [{ kind: "bind", source: "/a", target: "/b", propagation: "x" }] }, code: "invalid" },
+    {
+      name: "volume name as path",
+      options: { volumes: [{ kind: "volume", name: "../x", target: "/b" }] },
+      code: "invalid",
+    },
+    {
+      name: "two on one target",
+      options: {
+        volumes: [
+          { kind: "tmpfs", target: "/b" },
+          { kind: "tmpfs", target: "/b/" },
+        ],
+      },
+      code: "invalid",
+    },
+    {
+      name: "tmpfs option",
+      options: { volumes: [{ kind: "tmpfs", target: "/b", options: ["mpol=bind:0"] }] },
+      code: "invalid",
+    },
+    {
+      name: "propagation",
+      options: { volumes: [{ kind: "bind", source: "/a", target: "/b", propagation: "x" }] },
+      code: "invalid",
+    },
     { name: "little memory", options: { resources: { memory: 1024 } }, code: "invalid" },
     { name: "swap without memory", options: { resources: { memorySwap: 1 << 30 } }, code: "invalid" },
     { name: "swap below memory", options: { resources: { memory: 64 << 20, memorySwap: 32 << 20 } }, code: "invalid" },
@@ -122,7 +192,11 @@ test("resolveSettings: refuses what makes no sense or would reach the host", () 
     { name: "foreign pid namespace", options: { pid: "container:x" }, code: "unsupported" },
     { name: "host sysctl", options: { sysctls: { "kernel.core_pattern": "|/x" } }, code: "invalid" },
     { name: "sysctl with dots", options: { sysctls: { "net./../../x": "1" } }, code: "invalid" },
-    { name: "net sysctl on the host's network", options: { network: "host", sysctls: { "net.ipv4.ip_forward": "1" } }, code: "invalid" },
+    {
+      name: "net sysctl on the host's network",
+      options: { network: "host", sysctls: { "net.ipv4.ip_forward": "1" } },
+      code: "invalid",
+    },
     { name: "security option", options: { securityOpt: ["nonsense=1"] }, code: "invalid" },
     { name: "missing profile", options: { securityOpt: ["seccomp=/nowhere.json"] }, code: "not-found" },
     { name: "apparmor", options: { securityOpt: ["apparmor=docker-default"] }, code: "unsupported" },
@@ -146,8 +220,17 @@ test("resolveSettings: published ports only on a bridge, warned of otherwise; -P
   const none = resolve({ network: "none", publish: [{ containerPort: 80 }] });
   assert.deepEqual(none.settings.publish, []);
   assert.equal(none.warnings.length, 1);
-  const all = resolve({ publishAll: true, publish: [{ containerPort: 80, hostPort: 8080 }] }, { ExposedPorts: { "80/tcp": {}, "53/udp": {} } });
-  assert.deepEqual(all.settings.publish.map((port) => [port.containerPort, port.protocol, port.hostPort]), [[80, "tcp", 8080], [53, "udp", 0]]);
+  const all = resolve(
+    { publishAll: true, publish: [{ containerPort: 80, hostPort: 8080 }] },
+    { ExposedPorts: { "80/tcp": {}, "53/udp": {} } },
+  );
+  assert.deepEqual(
+    all.settings.publish.map((port) => [port.containerPort, port.protocol, port.hostPort]),
+    [
+      [80, "tcp", 8080],
+      [53, "udp", 0],
+    ],
+  );
 });
 
 test("resolveSettings: a seccomp profile's text is kept, from a file or as it is", () => {
@@ -156,7 +239,10 @@ test("resolveSettings: a seccomp profile's text is kept, from a file or as it is
     const file = join(directory, "p.json");
     writeFileSync(file, '{"defaultAction":"SCMP_ACT_ALLOW"}');
     for (const option of [`seccomp=${file}`, 'seccomp={"defaultAction":"SCMP_ACT_ALLOW"}']) {
-      assert.deepEqual(resolve({ securityOpt: [option, "no-new-privileges"] }).settings.seccomp, { kind: "profile", text: '{"defaultAction":"SCMP_ACT_ALLOW"}' });
+      assert.deepEqual(resolve({ securityOpt: [option, "no-new-privileges"] }).settings.seccomp, {
+        kind: "profile",
+        text: '{"defaultAction":"SCMP_ACT_ALLOW"}',
+      });
     }
     writeFileSync(file, "[]");
     assert.throws(() => resolve({ securityOpt: [`seccomp=${file}`] }), { code: "invalid" });

@@ -16,11 +16,19 @@ export function parseSignal(text: string): number {
   const upper = text.trim().toUpperCase();
   const name = upper.startsWith("SIG") ? upper.slice(3) : upper;
   const realtime = /^RT(MIN\+|MAX-)?(MIN|MAX|\d{1,2})$/.exec(name);
-  const number = /^\d{1,2}$/.test(name) ? Number(name)
-    : realtime === null ? (constants.signals as Readonly<Record<string, number>>)[`SIG${name}`]
-    : realtimeNumber(realtime[1], realtime[2] ?? "");
+  const number = /^\d{1,2}$/.test(name)
+    ? Number(name)
+    : realtime === null
+      ? (constants.signals as Readonly<Record<string, number>>)[`SIG${name}`]
+      : realtimeNumber(realtime[1], realtime[2] ?? "");
   if (number !== undefined && number >= 1 && number <= RTMAX) return number;
-  throw new TeuError({ code: "invalid", op: "read signal", subject: text, message: "there is no such signal", hint: "use a name like TERM or a number from 1 to 64" });
+  throw new TeuError({
+    code: "invalid",
+    op: "read signal",
+    subject: text,
+    message: "there is no such signal",
+    hint: "use a name like TERM or a number from 1 to 64",
+  });
 }
 
 function realtimeNumber(base: string | undefined, rest: string): number | undefined {

@@ -10,7 +10,8 @@ import type { VolumeOption } from "../create-options.ts";
 
 const PROPAGATIONS: readonly string[] = ["private", "rprivate", "shared", "rshared", "slave", "rslave"];
 /** What a tmpfs may be told; everything else could be an option of the kernel that we do not know. */
-const TMPFS_FLAGS = /^(?:r[ow]|(?:no)?(?:exec|suid|dev|atime|diratime)|relatime|strictatime|sync|(?:size|mode|uid|gid|nr_inodes|nr_blocks)=[0-9]+[kKmMgG%]?)$/;
+const TMPFS_FLAGS =
+  /^(?:r[ow]|(?:no)?(?:exec|suid|dev|atime|diratime)|relatime|strictatime|sync|(?:size|mode|uid|gid|nr_inodes|nr_blocks)=[0-9]+[kKmMgG%]?)$/;
 
 /** The mounts of a container: the user's, then those of the image's volumes that the user did not cover. */
 export function mountSettings(options: readonly VolumeOption[], imageVolumes: readonly string[]): MountSetting[] {
@@ -37,21 +38,34 @@ function mountSetting(option: VolumeOption): MountSetting {
       return { kind: "tmpfs", target, options };
     }
     case "bind": {
-      if (!option.source.startsWith("/")) throw refuse(option.source, "the source of a bind mount must be an absolute path");
+      if (!option.source.startsWith("/"))
+        throw refuse(option.source, "the source of a bind mount must be an absolute path");
       if (option.source.includes("\0")) throw refuse(option.source, "a path cannot hold a zero byte");
       const propagation = option.propagation ?? "rprivate";
       if (!PROPAGATIONS.includes(propagation)) throw refuse(propagation, "unknown propagation");
-      return { kind: "bind", source: posix.normalize(option.source), target, readOnly: option.readOnly ?? false, propagation };
+      return {
+        kind: "bind",
+        source: posix.normalize(option.source),
+        target,
+        readOnly: option.readOnly ?? false,
+        propagation,
+      };
     }
     default: {
       if (option.name === undefined) return anonymous(target, option.readOnly ?? false);
-      return { kind: "volume", name: checkVolumeName(option.name), anonymous: false, target, readOnly: option.readOnly ?? false };
+      return {
+        kind: "volume",
+        name: checkVolumeName(option.name),
+        anonymous: false,
+        target,
+        readOnly: option.readOnly ?? false,
+      };
     }
   }
 }
 
 /** Names become directories: no separators, no dots at the start. @throws TeuError `invalid`. */
-export function checkVolumeName(name: string): string {
+function checkVolumeName(name: string): string {
   if (/^[a-zA-Z0-9][a-zA-Z0-9_.-]{1,127}$/.test(name)) return name;
   throw refuse(name, 'a volume is named with 2 to 128 letters, digits, "_", "." or "-"; a host path begins with "/"');
 }

@@ -65,7 +65,8 @@ export async function openConnection(scope: Scope, path: string, request: ShimRe
 
 async function connected(path: string): Promise<Socket> {
   // A directory's descriptor stands for the long part of the path.
-  const directory = path.length > LONGEST_PATH ? openSync(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY) : null;
+  const directory =
+    path.length > LONGEST_PATH ? openSync(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY) : null;
   const address = directory === null ? path : `/proc/self/fd/${directory}/${path.slice(dirname(path).length + 1)}`;
   try {
     return await new Promise<Socket>((resolve, reject) => {
@@ -96,11 +97,16 @@ function firstLine(socket: Socket, op: string): Promise<{ line: string; rest: Bu
       seen = seen.length === 0 ? chunk : Buffer.concat([seen, chunk]);
       const end = seen.indexOf(10);
       if (end < 0 && seen.length <= LINE_LIMIT) return;
-      if (end < 0) return fail(new TeuError({ code: "corrupt", op: `read shim's answer to ${op}`, message: "the line does not end" }));
+      if (end < 0)
+        return fail(
+          new TeuError({ code: "corrupt", op: `read shim's answer to ${op}`, message: "the line does not end" }),
+        );
       settle();
       resolve({ line: seen.toString("utf8", 0, end), rest: seen.subarray(end + 1) });
     });
-    socket.on("error", (error) => fail(error instanceof TeuError ? error : gone(`it broke off before it answered ${op}`, error)));
+    socket.on("error", (error) =>
+      fail(error instanceof TeuError ? error : gone(`it broke off before it answered ${op}`, error)),
+    );
     socket.on("close", () => fail(gone(`it went away before it answered ${op}`)));
     socket.on("end", () => fail(gone(`it closed before it answered ${op}`)));
   });

@@ -55,7 +55,8 @@ export class FrameReader {
     this.#type = header[0] ?? 0;
     this.#left = header.readUInt32BE(4);
     const known = this.#type === STREAM_STDOUT || this.#type === STREAM_STDERR || this.#type === STREAM_END;
-    if (!known || (this.#type === STREAM_END && this.#left > END_LIMIT)) throw corrupt(`frame of type ${this.#type} and ${this.#left} bytes`);
+    if (!known || (this.#type === STREAM_END && this.#left > END_LIMIT))
+      throw corrupt(`frame of type ${this.#type} and ${this.#left} bytes`);
     return rest;
   }
 
@@ -74,5 +75,10 @@ export class FrameReader {
 }
 
 function corrupt(message: string, cause?: unknown): TeuError {
-  return new TeuError({ code: "corrupt", op: "read streams of the shim", message, ...(cause === undefined ? {} : { cause }) });
+  return new TeuError({
+    code: "corrupt",
+    op: "read streams of the shim",
+    message,
+    ...(cause === undefined ? {} : { cause }),
+  });
 }

@@ -79,7 +79,14 @@ class ShimSession implements StreamSession {
         continue;
       }
       const { code, error } = piece.end;
-      if (code < 0) this.#fail(new TeuError({ code: "unavailable", op: "read container's output", message: error ?? "the shim cut the stream off" }));
+      if (code < 0)
+        this.#fail(
+          new TeuError({
+            code: "unavailable",
+            op: "read container's output",
+            message: error ?? "the shim cut the stream off",
+          }),
+        );
       else this.#ended.resolve(code);
       this.#socket.destroy();
       return;
@@ -102,6 +109,9 @@ class ShimSession implements StreamSession {
 
 function lost(cause?: unknown): TeuError {
   return new TeuError({
-    code: "unavailable", op: "read container's output", message: "the connection to the shim is closed", ...(cause === undefined ? {} : { cause }),
+    code: "unavailable",
+    op: "read container's output",
+    message: "the connection to the shim is closed",
+    ...(cause === undefined ? {} : { cause }),
   });
 }

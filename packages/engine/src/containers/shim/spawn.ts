@@ -21,8 +21,17 @@ export type ShimStarted = Extract<ShimReport, { ok: true }>;
 export async function spawnShim(scope: Scope, shim: string, configFile: string): Promise<ShimStarted> {
   scope.check("start shim");
   // detached: a terminal's Ctrl-C is for the client, never for the container's parent.
-  const child = spawn(shim, ["--config", configFile], { stdio: ["ignore", "ignore", "pipe", "pipe"], detached: true, env: shimEnvironment(), cwd: "/" });
-  const failed = new Promise<never>((_, reject) => child.once("error", (cause) => reject(new TeuError({ code: "unavailable", op: "start shim", subject: shim, message: "cannot run it", cause }))));
+  const child = spawn(shim, ["--config", configFile], {
+    stdio: ["ignore", "ignore", "pipe", "pipe"],
+    detached: true,
+    env: shimEnvironment(),
+    cwd: "/",
+  });
+  const failed = new Promise<never>((_, reject) =>
+    child.once("error", (cause) =>
+      reject(new TeuError({ code: "unavailable", op: "start shim", subject: shim, message: "cannot run it", cause })),
+    ),
+  );
   failed.catch(() => {});
   const complaint = collect(child.stderr as Readable);
   const report = collect(child.stdio[3] as Readable);
@@ -43,13 +52,37 @@ export async function spawnShim(scope: Scope, shim: string, configFile: string):
 
 /** Runs `shim --config FILE --cleanup`: settles a container whose shim was killed. @throws TeuError `internal` with what it says. */
 export function cleanUpAfterShim(scope: Scope, shim: string, configFile: string): Promise<void> {
-  const child = spawn(shim, ["--config", configFile, "--cleanup"], { stdio: ["ignore", "ignore", "pipe"], env: shimEnvironment(), cwd: "/", signal: scope.signal });
+  const child = spawn(shim, ["--config", configFile, "--cleanup"], {
+    stdio: ["ignore", "ignore", "pipe"],
+    env: shimEnvironment(),
+    cwd: "/",
+    signal: scope.signal,
+  });
   const complaint = collect(child.stderr);
   return new Promise((resolve, reject) => {
-    child.once("error", (cause) => reject(new TeuError({ code: "unavailable", op: "clean up after shim", subject: shim, message: "cannot run it", cause })));
+    child.once("error", (cause) =>
+      reject(
+        new TeuError({
+          code: "unavailable",
+          op: "clean up after shim",
+          subject: shim,
+          message: "cannot run it",
+          cause,
+        }),
+      ),
+    );
     child.once("close", (code) => {
       if (code === 0) return resolve();
-      void complaint.then((text) => reject(new TeuError({ code: "internal", op: "clean up after shim", subject: configFile, message: text.trim() || `it ended with ${code}` })));
+      void complaint.then((text) =>
+        reject(
+          new TeuError({
+            code: "internal",
+            op: "clean up after shim",
+            subject: configFile,
+            message: text.trim() || `it ended with ${code}`,
+          }),
+        ),
+      );
     });
   });
 }
@@ -83,5 +116,10 @@ async function collect(stream: Readable): Promise<string> {
 }
 
 function silent(shim: string, complaint: string): TeuError {
-  return new TeuError({ code: "internal", op: "start shim", subject: shim, message: complaint.trim() === "" ? "it ended without a report" : complaint.trim() });
+  return new TeuError({
+    code: "internal",
+    op: "start shim",
+    subject: shim,
+    message: complaint.trim() === "" ? "it ended without a report" : complaint.trim(),
+  });
 }

@@ -69,7 +69,7 @@ export function containerProcess({ settings, identity, facts }: SpecInput): Proc
 }
 
 /** The environment: ours first, so that the image's and the user's win. */
-export function processEnv(settings: ContainerSettings, identity: Identity): string[] {
+function processEnv(settings: ContainerSettings, identity: Identity): string[] {
   const own = [
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     `HOSTNAME=${settings.hostname}`,

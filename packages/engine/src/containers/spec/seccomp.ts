@@ -53,7 +53,7 @@ export function defaultFilter(capabilities: readonly string[], facts: HostFacts)
 }
 
 /** Names of the architectures that this host runs. @throws TeuError `unsupported` for one that is not known here. */
-export function architecturesOf(facts: HostFacts): readonly string[] {
+function architecturesOf(facts: HostFacts): readonly string[] {
   const found = ARCHITECTURES[facts.architecture];
   if (found !== undefined) return found;
   throw new TeuError({
