@@ -29,6 +29,8 @@ test("Registry.listen: says what is wrong with port and root", async () => {
   await assert.rejects(Registry.listen({ address: first.address }), (error) => isTeuError(error, "already-exists") && /another program/.test(error.message) && error.hint !== undefined);
   await writeFile(root.join("file"), "");
   await assert.rejects(Registry.listen({ root: root.join("file") }), (error) => isTeuError(error) && error.message.includes("file"));
+  // Where the kernel allows no new names, node's own recursive mkdir never returns.
+  await assert.rejects(Registry.listen({ root: "/proc/nowhere" }), (error) => isTeuError(error));
   await assert.rejects(Registry.listen({ root: "" }), (error) => isTeuError(error, "invalid"));
   await mkdir(root.join("locked"));
   await chmod(root.join("locked"), 0o500);

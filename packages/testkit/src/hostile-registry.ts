@@ -41,10 +41,10 @@ export class HostileRegistry implements AsyncDisposable {
 
   /** Listens on a free loopback port. Until told otherwise it answers the ping with 200 and everything else with 404. */
   static async listen(): Promise<HostileRegistry> {
-    let registry: HostileRegistry | undefined;
-    const server = createServer((request, response) => void registry?.answer(request, response));
+    const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    registry = new HostileRegistry(server);
+    const registry = new HostileRegistry(server);
+    server.on("request", (request, response) => void registry.answer(request, response));
     return registry;
   }
 

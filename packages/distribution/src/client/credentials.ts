@@ -190,7 +190,7 @@ function checkedConfig(value: unknown): ConfigFile {
   for (const [key, entry] of Object.entries(record(config["auths"] ?? {}, "auths"))) record(entry, `auths/${key}`);
   for (const name of Object.values(record(config["credHelpers"] ?? {}, "credHelpers"))) text(name, "credHelpers");
   text(config["credsStore"] ?? "", "credsStore");
-  return config as ConfigFile;
+  return config;
 }
 
 function record(value: unknown, at: string): Record<string, unknown> {

@@ -55,7 +55,7 @@ export async function pullImage(scope: Scope, options: PullOptions): Promise<Pul
     if (!isIndex(descriptor)) for (const blob of blobsOf(bytes)) blobs.set(parseDigest(blob.digest), blob);
   }
   await inParallel(scope, [...blobs.values()], options.concurrency ?? 4, (inner, blob) => pullBlob(inner, options, blob));
-  for (const content of [...visited.values()].reverse()) await storeBytes(scope, store, content.descriptor.digest, content.bytes);
+  for (const content of [...visited.values()].toReversed()) await storeBytes(scope, store, content.descriptor.digest, content.bytes);
   return { descriptor: top.descriptor, manifestDescriptor: chosen };
 }
 

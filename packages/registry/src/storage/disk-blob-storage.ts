@@ -5,7 +5,7 @@
 
 import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { access, mkdir, open, opendir, rename, rm, stat, unlink } from "node:fs/promises";
+import { access, open, opendir, rename, rm, stat, unlink } from "node:fs/promises";
 import path from "node:path";
 import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
@@ -16,6 +16,7 @@ import { type Digest, digestAlgorithm, digestEncoded, isDigest } from "@teu/imag
 import { DiskOpenBlob } from "./disk-open-blob.ts";
 import { DiskUpload, syncDirectory, type UploadHash } from "./disk-upload.ts";
 import { fileError, isErrno } from "./file-error.ts";
+import { makeDirectory } from "./make-directory.ts";
 import { ReadBuffers } from "./read-buffers.ts";
 
 /** How many uploads keep their hash between requests; the others are read again at their end. */
@@ -38,7 +39,7 @@ export class DiskBlobStorage implements BlobStorage {
   static async open(scope: Scope, root: string): Promise<DiskBlobStorage> {
     scope.check("open blob storage");
     try {
-      for (const name of ["blobs/sha256", "blobs/sha512", "uploads"]) await mkdir(path.join(root, name), { recursive: true, mode: 0o700 });
+      for (const name of ["blobs/sha256", "blobs/sha512", "uploads"]) await makeDirectory(path.join(root, name));
       await access(path.join(root, "uploads"), constants.W_OK | constants.X_OK);
     } catch (error) {
       throw fileError("open blob storage", root, error);
@@ -166,7 +167,7 @@ export class DiskBlobStorage implements BlobStorage {
 export async function checkWritable(root: string): Promise<void> {
   const probe = path.join(root, `.probe-${randomUUID()}`);
   try {
-    await mkdir(root, { recursive: true, mode: 0o700 });
+    await makeDirectory(root);
     await (await open(probe, "wx", 0o600)).close();
     await rm(probe);
   } catch (error) {
