@@ -2,7 +2,7 @@
 // How much memory does the monitor of one running container hold, beside conmon?
 // Command: npm run bench -- engine-run
 
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -108,7 +108,7 @@ function main(): void {
     printMemory(engines);
   } finally {
     // podman leaves its overlay directory mounted on itself inside our mount namespace.
-    execFileSync("umount", ["--recursive", "--lazy", join(dir, "p", "overlay")], { stdio: "ignore" });
+    spawnSync("umount", ["--recursive", "--lazy", join(dir, "p/overlay")], { stdio: "ignore" });
     rmSync(dir, { recursive: true, force: true });
   }
 }

@@ -17,9 +17,9 @@ export class Screen {
     this.line(`\n${styleText("bold", `${this.#step}. ${title}`)}`);
   }
 
-  /** The command that is being run, as a person would type it. */
-  command(words: readonly string[]): void {
-    this.line(`   ${styleText("dim", "$")} ${styleText("cyan", words.map(quoted).join(" "))}`);
+  /** The command that is being run, as a person would type it; `suffix` is shell syntax after it. */
+  command(words: readonly string[], suffix = ""): void {
+    this.line(`   ${styleText("dim", "$")} ${styleText("cyan", words.map(quoted).join(" ") + suffix)}`);
   }
 
   /** A piece of a program's output, each line indented. */

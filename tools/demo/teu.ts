@@ -46,7 +46,7 @@ export class Teu {
   /** Starts a command that goes on; the caller ends it with SIGTERM. */
   background(words: readonly string[]): ChildProcess {
     this.#options.signal.throwIfAborted();
-    this.#options.screen.command(["teu", ...words, "&"]);
+    this.#options.screen.command(["teu", ...words], " &");
     return this.#spawn(words);
   }
 
