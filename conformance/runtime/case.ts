@@ -32,7 +32,36 @@ export interface Bundle {
   readonly rootfs: string;
 }
 
-const APPLETS = ["sh", "ls", "cat", "true", "false", "id", "mount", "ps", "sleep", "echo", "hostname", "env", "grep", "stat", "kill", "wc", "mknod", "dd", "touch", "readlink", "pwd", "stty", "tty", "ulimit", "test", "umount", "mkdir", "ip"];
+const APPLETS = [
+  "sh",
+  "ls",
+  "cat",
+  "true",
+  "false",
+  "id",
+  "mount",
+  "ps",
+  "sleep",
+  "echo",
+  "hostname",
+  "env",
+  "grep",
+  "stat",
+  "kill",
+  "wc",
+  "mknod",
+  "dd",
+  "touch",
+  "readlink",
+  "pwd",
+  "stty",
+  "tty",
+  "ulimit",
+  "test",
+  "umount",
+  "mkdir",
+  "ip",
+];
 const TIMEOUT_MS = 20_000;
 const BUSYBOX = "/bin/busybox";
 
@@ -53,12 +82,18 @@ export class Bench {
   bundle(change: (spec: Spec) => Spec = (spec) => spec): Bundle {
     const path = join(this.directory, `bundle${this.#next++}`);
     const rootfs = join(path, "rootfs");
-    for (const name of ["bin", "proc", "sys", "dev", "etc", "tmp", "root"]) mkdirSync(join(rootfs, name), { recursive: true });
+    for (const name of ["bin", "proc", "sys", "dev", "etc", "tmp", "root"])
+      mkdirSync(join(rootfs, name), { recursive: true });
     copyFileSync(BUSYBOX, join(rootfs, "bin/busybox"));
     for (const name of APPLETS) symlinkSync("busybox", join(rootfs, "bin", name));
     const spec = defaultSpec();
     // 1.0.2 is what the oldest runtime in use accepts; nothing here needs more.
-    const plain: Spec = { ...spec, ociVersion: "1.0.2", hostname: "box", process: { ...spec.process, cwd: "/", terminal: false, args: ["/bin/true"] } };
+    const plain: Spec = {
+      ...spec,
+      ociVersion: "1.0.2",
+      hostname: "box",
+      process: { ...spec.process, cwd: "/", terminal: false, args: ["/bin/true"] },
+    };
     writeFileSync(join(path, "config.json"), JSON.stringify(change(plain)));
     return { path, rootfs };
   }
@@ -81,12 +116,35 @@ export class Bench {
   }
 
   /** The same with more environment, input or inherited files from fd 3 up. */
-  callWith(options: { readonly env?: Readonly<Record<string, string>>; readonly input?: string; readonly fds?: readonly number[] }, ...args: string[]): Outcome {
+  callWith(
+    options: {
+      readonly env?: Readonly<Record<string, string>>;
+      readonly input?: string;
+      readonly fds?: readonly number[];
+    },
+    ...args: string[]
+  ): Outcome {
     // Output to files: a created container keeps the descriptors, and a pipe would then never end.
-    const result = spawnSync("/bin/sh", ["-c", 'out=$1 err=$2; shift 2; [ -z "$LISTEN_FDS" ] || export LISTEN_PID=$$; exec "$@" >"$out" 2>"$err"', "sh", this.#file("out"), this.#file("err"), this.runtime, "--root", join(this.directory, "root"), ...args], {
-      input: options.input ?? "", stdio: ["pipe", "ignore", "ignore", ...(options.fds ?? [])], timeout: TIMEOUT_MS,
-      env: { PATH: process.env["PATH"] ?? "", ...options.env },
-    });
+    const result = spawnSync(
+      "/bin/sh",
+      [
+        "-c",
+        'out=$1 err=$2; shift 2; [ -z "$LISTEN_FDS" ] || export LISTEN_PID=$$; exec "$@" >"$out" 2>"$err"',
+        "sh",
+        this.#file("out"),
+        this.#file("err"),
+        this.runtime,
+        "--root",
+        join(this.directory, "root"),
+        ...args,
+      ],
+      {
+        input: options.input ?? "",
+        stdio: ["pipe", "ignore", "ignore", ...(options.fds ?? [])],
+        timeout: TIMEOUT_MS,
+        env: { PATH: process.env["PATH"] ?? "", ...options.env },
+      },
+    );
     const read = (name: string): string => spawnSync("cat", [this.#file(name)], { encoding: "utf8" }).stdout.trim();
     return { code: result.status ?? -1, out: read("out"), err: read("err") };
   }
@@ -158,7 +216,8 @@ export function expectFailure(outcome: Outcome): Outcome {
 
 /** Fails unless equal. */
 export function expectEqual(have: unknown, want: unknown, what = "value"): void {
-  if (JSON.stringify(have) !== JSON.stringify(want)) throw new Error(`${what}: have ${JSON.stringify(have)}, want ${JSON.stringify(want)}`);
+  if (JSON.stringify(have) !== JSON.stringify(want))
+    throw new Error(`${what}: have ${JSON.stringify(have)}, want ${JSON.stringify(want)}`);
 }
 
 /** Fails unless the text matches. */

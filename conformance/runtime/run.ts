@@ -17,7 +17,15 @@ import { cases as privileges } from "./security/privileges.ts";
 
 /** Every case, by property. */
 export const ALL: readonly RuntimeCase[] = [
-  ...lifecycle, ...process_, ...filesystem, ...namespaces, ...cgroups, ...hooks, ...breakout, ...paths, ...privileges,
+  ...lifecycle,
+  ...process_,
+  ...filesystem,
+  ...namespaces,
+  ...cgroups,
+  ...hooks,
+  ...breakout,
+  ...paths,
+  ...privileges,
 ];
 
 /** One case's result. */
@@ -45,7 +53,10 @@ export function runCase(one: RuntimeCase, runtime: string): Result {
 const HUGETLB = "/sys/fs/cgroup/hugetlb";
 
 function prepareFor(runtime: string): () => void {
-  const needed = basename(realpathSync(runtime)).startsWith("crun") && existsSync("/sys/fs/cgroup/memory") && !existsSync(`${HUGETLB}/tasks`);
+  const needed =
+    basename(realpathSync(runtime)).startsWith("crun") &&
+    existsSync("/sys/fs/cgroup/memory") &&
+    !existsSync(`${HUGETLB}/tasks`);
   if (!needed) return () => {};
   mkdirSync(HUGETLB, { recursive: true });
   spawnSync("mount", ["-t", "cgroup", "-o", "hugetlb", "cgroup", HUGETLB]);
@@ -84,9 +95,14 @@ if (import.meta.main) {
   const private_ = readFileSync("/proc/self/environ", "utf8").includes("TEU_CONFORMANCE_NAMESPACE=1");
   if (private_) process.exitCode = main(process.argv.slice(2));
   else {
-    const again = spawnSync("unshare", ["--mount", "--propagation", "private", process.execPath, ...process.argv.slice(1)], {
-      stdio: "inherit", env: { ...process.env, TEU_CONFORMANCE_NAMESPACE: "1" },
-    });
+    const again = spawnSync(
+      "unshare",
+      ["--mount", "--propagation", "private", process.execPath, ...process.argv.slice(1)],
+      {
+        stdio: "inherit",
+        env: { ...process.env, TEU_CONFORMANCE_NAMESPACE: "1" },
+      },
+    );
     process.exitCode = again.status ?? 1;
   }
 }

@@ -14,17 +14,23 @@ export const cases: readonly RuntimeCase[] = [
   },
   {
     name: "root: writable else",
-    run: (bench) => void expectOk(bench.run(bench.script("touch /x", (spec) => ({ ...spec, root: { path: "rootfs" } })))),
+    run: (bench) =>
+      void expectOk(bench.run(bench.script("touch /x", (spec) => ({ ...spec, root: { path: "rootfs" } })))),
   },
   {
     name: "mounts: bind of a file and of a directory, targets made",
     run: (bench) => {
       mkdirSync(join(bench.directory, "data"));
       writeFileSync(join(bench.directory, "data/f"), "hello");
-      const bundle = bench.script("cat /a/b/f /c/f", (spec) => addMount(
-        addMount({ ...spec, root: { path: "rootfs" } }, { destination: "/a/b", type: "bind", source: join(bench.directory, "data"), options: ["bind"] }),
-        { destination: "/c/f", type: "bind", source: join(bench.directory, "data/f"), options: ["bind", "ro"] },
-      ));
+      const bundle = bench.script("cat /a/b/f /c/f", (spec) =>
+        addMount(
+          addMount(
+            { ...spec, root: { path: "rootfs" } },
+            { destination: "/a/b", type: "bind", source: join(bench.directory, "data"), options: ["bind"] },
+          ),
+          { destination: "/c/f", type: "bind", source: join(bench.directory, "data/f"), options: ["bind", "ro"] },
+        ),
+      );
       expectEqual(expectOk(bench.run(bundle)).out, "hellohello");
     },
   },
@@ -32,18 +38,34 @@ export const cases: readonly RuntimeCase[] = [
     name: "mounts: ro bind cannot be written",
     run: (bench) => {
       mkdirSync(join(bench.directory, "data"));
-      const bundle = bench.script("touch /data/x", (spec) => addMount({ ...spec, root: { path: "rootfs" } }, {
-        destination: "/data", type: "bind", source: join(bench.directory, "data"), options: ["rbind", "ro", "nosuid", "nodev"],
-      }));
+      const bundle = bench.script("touch /data/x", (spec) =>
+        addMount(
+          { ...spec, root: { path: "rootfs" } },
+          {
+            destination: "/data",
+            type: "bind",
+            source: join(bench.directory, "data"),
+            options: ["rbind", "ro", "nosuid", "nodev"],
+          },
+        ),
+      );
       expectFailure(bench.run(bundle));
     },
   },
   {
     name: "mounts: tmpfs with size and mode",
     run: (bench) => {
-      const bundle = bench.script("stat -c %a /scratch; mount | grep /scratch", (spec) => addMount({ ...spec, root: { path: "rootfs" } }, {
-        destination: "/scratch", type: "tmpfs", source: "tmpfs", options: ["nosuid", "noexec", "size=1m", "mode=1770"],
-      }));
+      const bundle = bench.script("stat -c %a /scratch; mount | grep /scratch", (spec) =>
+        addMount(
+          { ...spec, root: { path: "rootfs" } },
+          {
+            destination: "/scratch",
+            type: "tmpfs",
+            source: "tmpfs",
+            options: ["nosuid", "noexec", "size=1m", "mode=1770"],
+          },
+        ),
+      );
       const { out } = expectOk(bench.run(bundle));
       expectMatch(out, /^1770\n/);
       expectMatch(out, /nosuid.*noexec.*size=1024k/);
@@ -54,32 +76,61 @@ export const cases: readonly RuntimeCase[] = [
     run: (bench) => {
       mkdirSync(join(bench.directory, "data"));
       writeFileSync(join(bench.directory, "data/f"), "below");
-      const bundle = bench.script("ls /m", (spec) => addMount(
-        addMount({ ...spec, root: { path: "rootfs" } }, { destination: "/m", type: "bind", source: join(bench.directory, "data"), options: ["bind"] }),
-        { destination: "/m", type: "tmpfs", source: "tmpfs" },
-      ));
+      const bundle = bench.script("ls /m", (spec) =>
+        addMount(
+          addMount(
+            { ...spec, root: { path: "rootfs" } },
+            { destination: "/m", type: "bind", source: join(bench.directory, "data"), options: ["bind"] },
+          ),
+          { destination: "/m", type: "tmpfs", source: "tmpfs" },
+        ),
+      );
       expectEqual(expectOk(bench.run(bundle)).out, "");
     },
   },
   {
     name: "devices: the default ones work, and have their numbers",
     run: (bench) => {
-      const { out } = expectOk(bench.run(bench.script("for d in null zero full random urandom tty; do stat -c '%t:%T' /dev/$d; done; echo x >/dev/null; for l in ptmx fd stdin; do readlink /dev/$l; done")));
-      expectEqual(out.split("\n"), ["1:3", "1:5", "1:7", "1:8", "1:9", "5:0", "pts/ptmx", "/proc/self/fd", "/proc/self/fd/0"]);
+      const { out } = expectOk(
+        bench.run(
+          bench.script(
+            "for d in null zero full random urandom tty; do stat -c '%t:%T' /dev/$d; done; echo x >/dev/null; for l in ptmx fd stdin; do readlink /dev/$l; done",
+          ),
+        ),
+      );
+      expectEqual(out.split("\n"), [
+        "1:3",
+        "1:5",
+        "1:7",
+        "1:8",
+        "1:9",
+        "5:0",
+        "pts/ptmx",
+        "/proc/self/fd",
+        "/proc/self/fd/0",
+      ]);
     },
   },
   {
     name: "devices: own device with mode and owner",
     run: (bench) => {
-      const bundle = bench.script("stat -c '%t:%T %a %u' /dev/mine", (spec) => withLinux(spec, { devices: [{ type: "c", path: "/dev/mine", major: 1, minor: 3, fileMode: 0o640, uid: 7, gid: 8 }] }));
+      const bundle = bench.script("stat -c '%t:%T %a %u' /dev/mine", (spec) =>
+        withLinux(spec, {
+          devices: [{ type: "c", path: "/dev/mine", major: 1, minor: 3, fileMode: 0o640, uid: 7, gid: 8 }],
+        }),
+      );
       expectEqual(expectOk(bench.run(bundle)).out, "1:3 640 7");
     },
   },
   {
     name: "maskedPaths: a file reads as empty, a directory is empty",
-    run: (bench) => expectEqual(
-      expectOk(bench.run(bench.script("cat /proc/timer_list /proc/keys | wc -c; ls /sys/firmware | wc -l"))).out.split("\n").map((line) => line.trim()), ["0", "0"],
-    ),
+    run: (bench) =>
+      expectEqual(
+        expectOk(bench.run(bench.script("cat /proc/timer_list /proc/keys | wc -c; ls /sys/firmware | wc -l")))
+          .out.split("\n")
+          .map((line) => line.trim()),
+        ["0", "0"],
+      ),
   },
   {
     name: "readonlyPaths: cannot be written",
@@ -87,12 +138,23 @@ export const cases: readonly RuntimeCase[] = [
   },
   {
     name: "sysctl: set in the container's namespace",
-    run: (bench) => expectEqual(
-      expectOk(bench.run(bench.script("cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shmmni", (spec) => withLinux(spec, { sysctl: { "net.ipv4.ip_forward": "1", "kernel.shmmni": "77" } })))).out.split("\n"), ["1", "77"],
-    ),
+    run: (bench) =>
+      expectEqual(
+        expectOk(
+          bench.run(
+            bench.script("cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shmmni", (spec) =>
+              withLinux(spec, { sysctl: { "net.ipv4.ip_forward": "1", "kernel.shmmni": "77" } }),
+            ),
+          ),
+        ).out.split("\n"),
+        ["1", "77"],
+      ),
   },
   {
     name: "sysctl: error for one that is not namespaced",
-    run: (bench) => void expectFailure(bench.run(bench.script("true", (spec) => withLinux(spec, { sysctl: { "vm.swappiness": "1" } })))),
+    run: (bench) =>
+      void expectFailure(
+        bench.run(bench.script("true", (spec) => withLinux(spec, { sysctl: { "vm.swappiness": "1" } }))),
+      ),
   },
 ];

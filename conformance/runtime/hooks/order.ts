@@ -8,16 +8,25 @@ import { type Bench, type RuntimeCase, expectEqual, expectFailure, expectOk } fr
 /** A hook that appends its name and the state's id and status to a log. */
 function logging(bench: Bench, kind: keyof Hooks): Hook {
   const log = join(bench.directory, "hooks.log");
-  return { path: "/bin/sh", args: ["sh", "-c", `read -r line; echo "${kind} $line" >> ${log}`], env: ["PATH=/bin:/usr/bin"] };
+  return {
+    path: "/bin/sh",
+    args: ["sh", "-c", `read -r line; echo "${kind} $line" >> ${log}`],
+    env: ["PATH=/bin:/usr/bin"],
+  };
 }
 
-function logged(bench: Bench): { kind: string; state: { id?: string; status?: string; pid?: number; bundle?: string } }[] {
+function logged(
+  bench: Bench,
+): { kind: string; state: { id?: string; status?: string; pid?: number; bundle?: string } }[] {
   const path = join(bench.directory, "hooks.log");
   if (!existsSync(path)) return [];
-  return readFileSync(path, "utf8").trim().split("\n").map((line) => {
-    const cut = line.indexOf(" ");
-    return { kind: line.slice(0, cut), state: JSON.parse(line.slice(cut)) as { id?: string; status?: string } };
-  });
+  return readFileSync(path, "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => {
+      const cut = line.indexOf(" ");
+      return { kind: line.slice(0, cut), state: JSON.parse(line.slice(cut)) as { id?: string; status?: string } };
+    });
 }
 
 export const cases: readonly RuntimeCase[] = [
@@ -29,17 +38,29 @@ export const cases: readonly RuntimeCase[] = [
       const bundle = bench.script("sleep 30", (spec) => ({ ...spec, hooks }));
       const id = bench.id();
       expectOk(bench.call("create", "--bundle", bundle.path, id));
-      expectEqual(logged(bench).map(({ kind }) => kind), ["prestart", "createRuntime"]);
+      expectEqual(
+        logged(bench).map(({ kind }) => kind),
+        ["prestart", "createRuntime"],
+      );
       expectOk(bench.call("start", id));
-      expectEqual(logged(bench).map(({ kind }) => kind), ["prestart", "createRuntime", "poststart"]);
+      expectEqual(
+        logged(bench).map(({ kind }) => kind),
+        ["prestart", "createRuntime", "poststart"],
+      );
       expectOk(bench.call("delete", "--force", id));
-      expectEqual(logged(bench).map(({ kind }) => kind), [...kinds]);
+      expectEqual(
+        logged(bench).map(({ kind }) => kind),
+        [...kinds],
+      );
     },
   },
   {
     name: "hooks: the state on stdin has id, bundle and the host's pid",
     run: (bench) => {
-      const bundle = bench.script("sleep 30", (spec) => ({ ...spec, hooks: { createRuntime: [logging(bench, "createRuntime")], poststart: [logging(bench, "poststart")] } }));
+      const bundle = bench.script("sleep 30", (spec) => ({
+        ...spec,
+        hooks: { createRuntime: [logging(bench, "createRuntime")], poststart: [logging(bench, "poststart")] },
+      }));
       const id = bench.started(bundle);
       const pid = (JSON.parse(bench.call("state", id).out) as { pid: number }).pid;
       for (const { state } of logged(bench)) expectEqual([state.id, state.bundle, state.pid], [id, bundle.path, pid]);
@@ -50,7 +71,9 @@ export const cases: readonly RuntimeCase[] = [
     name: "hooks: startContainer runs inside, before the program",
     run: (bench) => {
       const bundle = bench.script("cat /tmp/order; echo program", (spec) => ({
-        ...spec, root: { path: "rootfs" }, hooks: { startContainer: [{ path: "/bin/sh", args: ["sh", "-c", "cat >/dev/null; echo hook > /tmp/order"] }] },
+        ...spec,
+        root: { path: "rootfs" },
+        hooks: { startContainer: [{ path: "/bin/sh", args: ["sh", "-c", "cat >/dev/null; echo hook > /tmp/order"] }] },
       }));
       expectEqual(expectOk(bench.run(bundle)).out.split("\n"), ["hook", "program"]);
     },
@@ -59,7 +82,14 @@ export const cases: readonly RuntimeCase[] = [
     name: "hooks: a failing createRuntime hook fails create and leaves nothing",
     run: (bench) => {
       const id = bench.id();
-      expectFailure(bench.call("create", "--bundle", bench.script("true", (spec) => ({ ...spec, hooks: { createRuntime: [{ path: "/bin/false" }] } })).path, id));
+      expectFailure(
+        bench.call(
+          "create",
+          "--bundle",
+          bench.script("true", (spec) => ({ ...spec, hooks: { createRuntime: [{ path: "/bin/false" }] } })).path,
+          id,
+        ),
+      );
       expectFailure(bench.call("state", id));
     },
   },
@@ -67,7 +97,17 @@ export const cases: readonly RuntimeCase[] = [
     name: "hooks: a timeout kills the hook and fails create",
     run: (bench) => {
       const started = Date.now();
-      expectFailure(bench.call("create", "--bundle", bench.script("true", (spec) => ({ ...spec, hooks: { createRuntime: [{ path: "/bin/sleep", args: ["sleep", "15"], timeout: 1 }] } })).path, bench.id()));
+      expectFailure(
+        bench.call(
+          "create",
+          "--bundle",
+          bench.script("true", (spec) => ({
+            ...spec,
+            hooks: { createRuntime: [{ path: "/bin/sleep", args: ["sleep", "15"], timeout: 1 }] },
+          })).path,
+          bench.id(),
+        ),
+      );
       if (Date.now() - started > 8000) throw new Error("the hook was waited for");
     },
   },
@@ -77,7 +117,14 @@ export const cases: readonly RuntimeCase[] = [
       const script = join(bench.directory, "fail.sh");
       writeFileSync(script, "#!/bin/sh\nexit 1\n", { mode: 0o755 });
       const id = bench.id();
-      expectOk(bench.call("create", "--bundle", bench.script("true", (spec) => ({ ...spec, hooks: { poststop: [{ path: script }] } })).path, id));
+      expectOk(
+        bench.call(
+          "create",
+          "--bundle",
+          bench.script("true", (spec) => ({ ...spec, hooks: { poststop: [{ path: script }] } })).path,
+          id,
+        ),
+      );
       expectOk(bench.call("delete", "--force", id));
       expectFailure(bench.call("state", id));
     },

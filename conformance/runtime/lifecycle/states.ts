@@ -41,7 +41,10 @@ export const cases: readonly RuntimeCase[] = [
     name: "kill: signal reaches init",
     run: (bench) => {
       const id = bench.started(bench.script("trap 'exit 0' TERM; while :; do sleep 0.1; done"));
-      bench.until("trap is set", () => bench.call("exec", id, "/bin/grep", "-q", "SigCgt:.*4", "/proc/1/status").code === 0);
+      bench.until(
+        "trap is set",
+        () => bench.call("exec", id, "/bin/grep", "-q", "SigCgt:.*4", "/proc/1/status").code === 0,
+      );
       expectOk(bench.call("kill", id, "TERM"));
       bench.until("stopped", () => bench.status(id) === "stopped");
     },
@@ -78,7 +81,8 @@ export const cases: readonly RuntimeCase[] = [
   })),
   {
     name: "exec: death by signal 9 is 137",
-    run: (bench) => expectEqual(bench.call("exec", bench.started(bench.script("sleep 30")), "/bin/sh", "-c", "kill -9 $$").code, 137),
+    run: (bench) =>
+      expectEqual(bench.call("exec", bench.started(bench.script("sleep 30")), "/bin/sh", "-c", "kill -9 $$").code, 137),
   },
   {
     name: "pause, resume: state says so, and processes stand still",
@@ -94,7 +98,10 @@ export const cases: readonly RuntimeCase[] = [
     name: "ps: --format json is an array of host pids",
     run: (bench) => {
       const id = bench.started(bench.script("sleep 30 & sleep 30; true"));
-      bench.until("three processes", () => (JSON.parse(expectOk(bench.call("ps", "--format", "json", id)).out) as number[]).length === 3);
+      bench.until(
+        "three processes",
+        () => (JSON.parse(expectOk(bench.call("ps", "--format", "json", id)).out) as number[]).length === 3,
+      );
     },
   },
 ];

@@ -5,7 +5,8 @@ import { readlinkSync } from "node:fs";
 import type { NamespaceType, Spec } from "@teu/specs/runtime";
 import { type RuntimeCase, expectEqual, expectFailure, expectMatch, expectOk, withLinux } from "../case.ts";
 
-const add = (spec: Spec, ...types: NamespaceType[]): Spec => withLinux(spec, { namespaces: [...(spec.linux?.namespaces ?? []), ...types.map((type) => ({ type }))] });
+const add = (spec: Spec, ...types: NamespaceType[]): Spec =>
+  withLinux(spec, { namespaces: [...(spec.linux?.namespaces ?? []), ...types.map((type) => ({ type }))] });
 const own = (name: string): string => readlinkSync(`/proc/self/ns/${name}`);
 const MAPS = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
 
@@ -13,25 +14,40 @@ export const cases: readonly RuntimeCase[] = [
   {
     name: "namespaces: the listed ones are new, the others the host's",
     run: (bench) => {
-      const { out } = expectOk(bench.run(bench.script("for n in pid net ipc uts mnt user; do readlink /proc/self/ns/$n; done")));
+      const { out } = expectOk(
+        bench.run(bench.script("for n in pid net ipc uts mnt user; do readlink /proc/self/ns/$n; done")),
+      );
       const [pid, net, ipc, uts, mnt, user] = out.split("\n");
-      for (const [name, value] of Object.entries({ pid, net, ipc, uts, mnt })) if (value === own(name)) throw new Error(`${name} namespace is the host's`);
+      for (const [name, value] of Object.entries({ pid, net, ipc, uts, mnt }))
+        if (value === own(name)) throw new Error(`${name} namespace is the host's`);
       expectEqual(user, own("user"));
     },
   },
   {
     name: "pid: first process is 1 and sees only its own",
-    run: (bench) => expectEqual(expectOk(bench.run(bench.script("echo $$; ls -d /proc/[0-9]* | wc -l"))).out.split("\n").map((line) => line.trim())[0], "1"),
+    run: (bench) =>
+      expectEqual(
+        expectOk(bench.run(bench.script("echo $$; ls -d /proc/[0-9]* | wc -l")))
+          .out.split("\n")
+          .map((line) => line.trim())[0],
+        "1",
+      ),
   },
   { name: "uts: hostname", run: (bench) => expectEqual(expectOk(bench.run(bench.script("hostname"))).out, "box") },
   {
     name: "network: only lo, and it is up",
-    run: (bench) => expectMatch(expectOk(bench.run(bench.script("ip link | grep -E '^[0-9]+: (lo|eth|ens|veth)'"))).out, /^1: lo: <[^>]*UP[^>]*>.*$/),
+    run: (bench) =>
+      expectMatch(
+        expectOk(bench.run(bench.script("ip link | grep -E '^[0-9]+: (lo|eth|ens|veth)'"))).out,
+        /^1: lo: <[^>]*UP[^>]*>.*$/,
+      ),
   },
   {
     name: "cgroup: the container's cgroup is the root",
     run: (bench) => {
-      const { out } = expectOk(bench.run(bench.script("grep -E ':(memory|pids|):' /proc/self/cgroup", (spec) => add(spec, "cgroup"))));
+      const { out } = expectOk(
+        bench.run(bench.script("grep -E ':(memory|pids|):' /proc/self/cgroup", (spec) => add(spec, "cgroup"))),
+      );
       for (const line of out.split("\n")) expectMatch(line, /:\/$/);
     },
   },
@@ -39,7 +55,9 @@ export const cases: readonly RuntimeCase[] = [
     name: "user: root inside is another user outside, and owns what it makes",
     run: (bench) => {
       spawnSync("chown", ["-R", "100000:100000", bench.directory]);
-      const bundle = bench.script("id -u; cat /proc/self/uid_map; touch /tmp/x; stat -c %u /tmp/x /dev/null", (spec) => withLinux(add({ ...spec, root: { path: "rootfs" } }, "user"), { uidMappings: MAPS, gidMappings: MAPS }));
+      const bundle = bench.script("id -u; cat /proc/self/uid_map; touch /tmp/x; stat -c %u /tmp/x /dev/null", (spec) =>
+        withLinux(add({ ...spec, root: { path: "rootfs" } }, "user"), { uidMappings: MAPS, gidMappings: MAPS }),
+      );
       spawnSync("chmod", ["-R", "a+rwX", bench.directory]);
       const lines = expectOk(bench.run(bundle)).out.split("\n");
       expectEqual(lines[0], "0");
@@ -53,9 +71,11 @@ export const cases: readonly RuntimeCase[] = [
       bench.defer(() => void holder.kill("SIGKILL"));
       const path = `/proc/${holder.pid}/ns/net`;
       bench.until("namespace is there", () => readlinkSync(path) !== own("net"));
-      const bundle = bench.script("readlink /proc/self/ns/net", (spec) => withLinux(spec, {
-        namespaces: (spec.linux?.namespaces ?? []).map((one) => (one.type === "network" ? { ...one, path } : one)),
-      }));
+      const bundle = bench.script("readlink /proc/self/ns/net", (spec) =>
+        withLinux(spec, {
+          namespaces: (spec.linux?.namespaces ?? []).map((one) => (one.type === "network" ? { ...one, path } : one)),
+        }),
+      );
       expectEqual(expectOk(bench.run(bundle)).out, readlinkSync(path));
     },
   },
@@ -65,13 +85,28 @@ export const cases: readonly RuntimeCase[] = [
   },
   {
     name: "hostname: error without a uts namespace of its own",
-    run: (bench) => void expectFailure(bench.run(bench.script("true", (spec) => withLinux(spec, { namespaces: (spec.linux?.namespaces ?? []).filter(({ type }) => type !== "uts") })))),
+    run: (bench) =>
+      void expectFailure(
+        bench.run(
+          bench.script("true", (spec) =>
+            withLinux(spec, { namespaces: (spec.linux?.namespaces ?? []).filter(({ type }) => type !== "uts") }),
+          ),
+        ),
+      ),
   },
   {
     name: "exec: is in every namespace of the container",
     run: (bench) => {
       const id = bench.started(bench.script("sleep 30"));
-      const { out } = expectOk(bench.call("exec", id, "/bin/sh", "-c", "for n in pid net ipc uts mnt; do [ $(readlink /proc/self/ns/$n) = $(readlink /proc/1/ns/$n) ] || echo $n; done"));
+      const { out } = expectOk(
+        bench.call(
+          "exec",
+          id,
+          "/bin/sh",
+          "-c",
+          "for n in pid net ipc uts mnt; do [ $(readlink /proc/self/ns/$n) = $(readlink /proc/1/ns/$n) ] || echo $n; done",
+        ),
+      );
       expectEqual(out, "");
     },
   },

@@ -1,6 +1,15 @@
 // A hostile root file system must not lead the runtime out of itself. Each case names the attack.
 
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, rmdirSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  rmdirSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import type { Mount, Spec } from "@teu/specs/runtime";
 import { type Bundle, type RuntimeCase, expectEqual, expectFailure, expectOk } from "../case.ts";
@@ -16,7 +25,8 @@ function plant(bundle: Bundle, name: string, goal: string): void {
 
 export const cases: readonly RuntimeCase[] = [
   ...["proc", "sys"].map((name): RuntimeCase => ({
-    name: `/${name}: a symlink in its place is refused`, cve: name === "proc" ? "CVE-2019-19921, 2023-27561" : "CVE-2023-28642",
+    name: `/${name}: a symlink in its place is refused`,
+    cve: name === "proc" ? "CVE-2019-19921, 2023-27561" : "CVE-2023-28642",
     run: (bench) => {
       const bundle = bench.script("true");
       mkdirSync(join(bundle.rootfs, "bad"));
@@ -25,13 +35,20 @@ export const cases: readonly RuntimeCase[] = [
     },
   })),
   ...["/proc", "/proc/self/attr", "/proc/sys/kernel", "/proc/self"].map((destination): RuntimeCase => ({
-    name: `mounts: tmpfs on ${destination} is refused`, cve: "CVE-2019-16884",
-    run: (bench) => void expectFailure(bench.run(bench.script("true", (spec) => addMount(spec, { destination, type: "tmpfs", source: "tmpfs" })))),
+    name: `mounts: tmpfs on ${destination} is refused`,
+    cve: "CVE-2019-16884",
+    run: (bench) =>
+      void expectFailure(
+        bench.run(bench.script("true", (spec) => addMount(spec, { destination, type: "tmpfs", source: "tmpfs" }))),
+      ),
   })),
   {
-    name: "mounts: a destination through a symlink into /proc is refused", cve: "CVE-2019-16884",
+    name: "mounts: a destination through a symlink into /proc is refused",
+    cve: "CVE-2019-16884",
     run: (bench) => {
-      const bundle = bench.script("true", (spec) => addMount(writable(spec), { destination: "/vol/attr", type: "tmpfs", source: "tmpfs" }));
+      const bundle = bench.script("true", (spec) =>
+        addMount(writable(spec), { destination: "/vol/attr", type: "tmpfs", source: "tmpfs" }),
+      );
       symlinkSync("/proc/self", join(bundle.rootfs, "vol"));
       expectFailure(bench.run(bundle));
     },
@@ -40,36 +57,60 @@ export const cases: readonly RuntimeCase[] = [
     name: "mounts: /proc/meminfo may be covered, as lxcfs does",
     run: (bench) => {
       writeFileSync(join(bench.directory, "meminfo"), "fake\n");
-      expectEqual(expectOk(bench.run(bench.script("cat /proc/meminfo", (spec) => addMount(spec, { destination: "/proc/meminfo", type: "bind", source: join(bench.directory, "meminfo"), options: ["bind"] })))).out, "fake");
+      expectEqual(
+        expectOk(
+          bench.run(
+            bench.script("cat /proc/meminfo", (spec) =>
+              addMount(spec, {
+                destination: "/proc/meminfo",
+                type: "bind",
+                source: join(bench.directory, "meminfo"),
+                options: ["bind"],
+              }),
+            ),
+          ),
+        ).out,
+        "fake",
+      );
     },
   },
   {
-    name: "mounts: an absolute symlink in the image stays in the image", cve: "CVE-2019-18837, 2021-30465",
+    name: "mounts: an absolute symlink in the image stays in the image",
+    cve: "CVE-2019-18837, 2021-30465",
     run: (bench) => {
       const outside = join(bench.directory, "outside");
       mkdirSync(outside);
-      const bundle = bench.script("ls /vol/sub >/dev/null", (spec) => addMount(writable(spec), { destination: "/vol/sub/deep", type: "tmpfs", source: "tmpfs" }));
+      const bundle = bench.script("ls /vol/sub >/dev/null", (spec) =>
+        addMount(writable(spec), { destination: "/vol/sub/deep", type: "tmpfs", source: "tmpfs" }),
+      );
       symlinkSync(outside, join(bundle.rootfs, "vol"));
       bench.run(bundle);
       expectEqual(readdirSync(outside), []);
     },
   },
   {
-    name: "mounts: '..' in a destination stays in the image", cve: "CVE-2024-45310",
+    name: "mounts: '..' in a destination stays in the image",
+    cve: "CVE-2024-45310",
     run: (bench) => {
-      const bundle = bench.script("true", (spec) => addMount(writable(spec), { destination: "/../../../../escaped", type: "tmpfs", source: "tmpfs" }));
+      const bundle = bench.script("true", (spec) =>
+        addMount(writable(spec), { destination: "/../../../../escaped", type: "tmpfs", source: "tmpfs" }),
+      );
       bench.run(bundle);
       expectEqual(existsSync("/escaped"), false);
       expectEqual(existsSync(join(bundle.path, "escaped")), false);
     },
   },
   {
-    name: "/dev: a symlink to the host is not written through", cve: "CVE-2026-41579, 2026-47766",
+    name: "/dev: a symlink to the host is not written through",
+    cve: "CVE-2026-41579, 2026-47766",
     run: (bench) => {
       const outside = join(bench.directory, "outside");
       mkdirSync(outside);
       writeFileSync(join(outside, "ptmx"), "mine");
-      const bundle = bench.script("true", (spec) => ({ ...writable(spec), mounts: (spec.mounts ?? []).filter(({ destination }) => !destination.startsWith("/dev")) }));
+      const bundle = bench.script("true", (spec) => ({
+        ...writable(spec),
+        mounts: (spec.mounts ?? []).filter(({ destination }) => !destination.startsWith("/dev")),
+      }));
       plant(bundle, "dev", outside);
       bench.run(bundle);
       expectEqual(readdirSync(outside), ["ptmx"]);
@@ -77,26 +118,39 @@ export const cases: readonly RuntimeCase[] = [
     },
   },
   {
-    name: "maskedPaths: /dev/null of the image is not what masks", cve: "CVE-2025-31133",
+    name: "maskedPaths: /dev/null of the image is not what masks",
+    cve: "CVE-2025-31133",
     run: (bench) => {
       const volume = join(bench.directory, "dev");
       mkdirSync(volume);
       symlinkSync("/proc/sys/kernel/core_pattern", join(volume, "null"));
       const bundle = bench.script("wc -c </proc/timer_list", (spec) => ({
-        ...spec, mounts: [...(spec.mounts ?? []).filter(({ destination }) => !destination.startsWith("/dev")), { destination: "/dev", type: "bind", source: volume, options: ["bind"] }],
+        ...spec,
+        mounts: [
+          ...(spec.mounts ?? []).filter(({ destination }) => !destination.startsWith("/dev")),
+          { destination: "/dev", type: "bind", source: volume, options: ["bind"] },
+        ],
       }));
       const outcome = bench.run(bundle);
       if (outcome.code === 0) expectEqual(outcome.out, "0");
     },
   },
   {
-    name: "files: what the runtime makes is not written through planted symlinks", cve: "CVE-2025-24965",
+    name: "files: what the runtime makes is not written through planted symlinks",
+    cve: "CVE-2025-24965",
     run: (bench) => {
       const outside = join(bench.directory, "victim");
       writeFileSync(outside, "mine");
       mkdirSync(join(bench.directory, "data"));
       writeFileSync(join(bench.directory, "data/f"), "");
-      const bundle = bench.script("true", (spec) => addMount(writable(spec), { destination: "/etc/hosts", type: "bind", source: join(bench.directory, "data/f"), options: ["bind"] }));
+      const bundle = bench.script("true", (spec) =>
+        addMount(writable(spec), {
+          destination: "/etc/hosts",
+          type: "bind",
+          source: join(bench.directory, "data/f"),
+          options: ["bind"],
+        }),
+      );
       symlinkSync(outside, join(bundle.rootfs, "etc/hosts"));
       bench.run(bundle);
       expectEqual(readFileSync(outside, "utf8"), "mine");
@@ -104,9 +158,21 @@ export const cases: readonly RuntimeCase[] = [
     },
   },
   {
-    name: "mounts: a source of 70,000 bytes is a clean error", cve: "CVE-2021-43784",
+    name: "mounts: a source of 70,000 bytes is a clean error",
+    cve: "CVE-2021-43784",
     run: (bench) => {
-      const outcome = expectFailure(bench.run(bench.script("true", (spec) => addMount(writable(spec), { destination: "/x", type: "bind", source: `/${"a".repeat(70_000)}`, options: ["bind"] }))));
+      const outcome = expectFailure(
+        bench.run(
+          bench.script("true", (spec) =>
+            addMount(writable(spec), {
+              destination: "/x",
+              type: "bind",
+              source: `/${"a".repeat(70_000)}`,
+              options: ["bind"],
+            }),
+          ),
+        ),
+      );
       if (outcome.code > 127) throw new Error(`exit ${outcome.code}: not a clean error`);
     },
   },

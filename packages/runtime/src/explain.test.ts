@@ -23,47 +23,114 @@ const CREATE = ["create", "--bundle", "/bundle", "--pid-file", "/run/pid", "box"
 const CASES: readonly Case[] = [
   { name: "create-default", words: CREATE },
   {
-    name: "create-unified-limits", options: { cgroups: [""] }, words: CREATE,
-    configure: (spec) => withLinux(spec, {
-      cgroupsPath: "/box", resources: { memory: { limit: 67_108_864, swap: 134_217_728 }, cpu: { shares: 512, quota: 50_000, period: 100_000 }, pids: { limit: 20 } },
-      namespaces: [...(spec.linux?.namespaces ?? []), { type: "cgroup" }],
-    }),
+    name: "create-unified-limits",
+    options: { cgroups: [""] },
+    words: CREATE,
+    configure: (spec) =>
+      withLinux(spec, {
+        cgroupsPath: "/box",
+        resources: {
+          memory: { limit: 67_108_864, swap: 134_217_728 },
+          cpu: { shares: 512, quota: 50_000, period: 100_000 },
+          pids: { limit: 20 },
+        },
+        namespaces: [...(spec.linux?.namespaces ?? []), { type: "cgroup" }],
+      }),
   },
   {
-    name: "create-user-namespace", words: CREATE,
-    configure: (spec) => withLinux({ ...spec, mounts: [...(spec.mounts ?? []), { destination: "/data", source: "/srv/data", type: "bind", options: ["rbind", "ro"] }] }, {
-      uidMappings: MAPS, gidMappings: MAPS, namespaces: [...(spec.linux?.namespaces ?? []), { type: "user" }],
-    }),
+    name: "create-user-namespace",
+    words: CREATE,
+    configure: (spec) =>
+      withLinux(
+        {
+          ...spec,
+          mounts: [
+            ...(spec.mounts ?? []),
+            { destination: "/data", source: "/srv/data", type: "bind", options: ["rbind", "ro"] },
+          ],
+        },
+        {
+          uidMappings: MAPS,
+          gidMappings: MAPS,
+          namespaces: [...(spec.linux?.namespaces ?? []), { type: "user" }],
+        },
+      ),
     prepare: (host) => host.makeDirectory("/srv/data"),
   },
   {
-    name: "create-terminal", options: { listeners: ["/run/console.sock"] }, words: ["create", "--bundle", "/bundle", "--console-socket", "/run/console.sock", "box"],
-    configure: (spec) => ({ ...spec, process: { ...spec.process, cwd: "/", terminal: true, consoleSize: { height: 24, width: 80 } } }),
-  },
-  {
-    name: "run-hooks-seccomp", words: ["run", "--bundle", "/bundle", "box"],
-    configure: (spec) => withLinux({
-      ...spec, process: { ...spec.process, cwd: "/", args: ["true"], user: { uid: 1000, gid: 1000, additionalGids: [5] } },
-      hooks: { createRuntime: [{ path: "/usr/bin/hook" }], createContainer: [{ path: "/usr/bin/hook" }], startContainer: [{ path: "/bin/true" }], poststop: [{ path: "/usr/bin/hook" }] },
-    }, { seccomp: { defaultAction: "SCMP_ACT_ERRNO", syscalls: [{ names: ["read", "write"], action: "SCMP_ACT_ALLOW" }] } }),
-  },
-  {
-    name: "create-joins-and-binds", words: CREATE,
-    configure: (spec) => withLinux({
-      ...spec, mounts: [...(spec.mounts ?? []), { destination: "/etc/hosts", source: "/srv/hosts", type: "bind", options: ["bind", "rro", "rprivate"] }],
-    }, {
-      namespaces: [{ type: "pid" }, { type: "mount" }, { type: "ipc", path: "/run/ns/ipc" }, { type: "network", path: "/run/ns/net" }, { type: "uts" }],
-      sysctl: { "net.ipv4.ip_forward": "1" }, rootfsPropagation: "private", devices: [{ type: "c", path: "/dev/fuse", major: 10, minor: 229, fileMode: 0o660 }],
+    name: "create-terminal",
+    options: { listeners: ["/run/console.sock"] },
+    words: ["create", "--bundle", "/bundle", "--console-socket", "/run/console.sock", "box"],
+    configure: (spec) => ({
+      ...spec,
+      process: { ...spec.process, cwd: "/", terminal: true, consoleSize: { height: 24, width: 80 } },
     }),
+  },
+  {
+    name: "run-hooks-seccomp",
+    words: ["run", "--bundle", "/bundle", "box"],
+    configure: (spec) =>
+      withLinux(
+        {
+          ...spec,
+          process: { ...spec.process, cwd: "/", args: ["true"], user: { uid: 1000, gid: 1000, additionalGids: [5] } },
+          hooks: {
+            createRuntime: [{ path: "/usr/bin/hook" }],
+            createContainer: [{ path: "/usr/bin/hook" }],
+            startContainer: [{ path: "/bin/true" }],
+            poststop: [{ path: "/usr/bin/hook" }],
+          },
+        },
+        {
+          seccomp: {
+            defaultAction: "SCMP_ACT_ERRNO",
+            syscalls: [{ names: ["read", "write"], action: "SCMP_ACT_ALLOW" }],
+          },
+        },
+      ),
+  },
+  {
+    name: "create-joins-and-binds",
+    words: CREATE,
+    configure: (spec) =>
+      withLinux(
+        {
+          ...spec,
+          mounts: [
+            ...(spec.mounts ?? []),
+            { destination: "/etc/hosts", source: "/srv/hosts", type: "bind", options: ["bind", "rro", "rprivate"] },
+          ],
+        },
+        {
+          namespaces: [
+            { type: "pid" },
+            { type: "mount" },
+            { type: "ipc", path: "/run/ns/ipc" },
+            { type: "network", path: "/run/ns/net" },
+            { type: "uts" },
+          ],
+          sysctl: { "net.ipv4.ip_forward": "1" },
+          rootfsPropagation: "private",
+          devices: [{ type: "c", path: "/dev/fuse", major: 10, minor: 229, fileMode: 0o660 }],
+        },
+      ),
     prepare: (host) => {
       host.writeFile("/srv/hosts", "127.0.0.1 localhost\n");
       host.makeLink("/run/ns/ipc", "ipc:[7]");
       host.makeLink("/run/ns/net", "net:[8]");
     },
   },
-  { name: "exec", words: ["exec", "box", "/bin/true"], prepare: (host) => void host.run(["run", "-d", "-b", "/bundle", "box"]) },
+  {
+    name: "exec",
+    words: ["exec", "box", "/bin/true"],
+    prepare: (host) => void host.run(["run", "-d", "-b", "/bundle", "box"]),
+  },
   { name: "start", words: ["start", "box"], prepare: (host) => void host.run(CREATE) },
-  { name: "delete-force", words: ["delete", "--force", "box"], prepare: (host) => void host.run(["run", "-d", "-b", "/bundle", "box"]) },
+  {
+    name: "delete-force",
+    words: ["delete", "--force", "box"],
+    prepare: (host) => void host.run(["run", "-d", "-b", "/bundle", "box"]),
+  },
 ];
 
 for (const { name, options, configure, prepare, words } of CASES) {
@@ -72,7 +139,9 @@ for (const { name, options, configure, prepare, words } of CASES) {
     if (configure !== undefined) host.configure(configure);
     prepare?.(host);
     const lines: string[] = [];
-    const kernel = transcribe(host.kernel, (line) => lines.push(line), { normalize: (line) => line.replace(/\/proc\/\d+/g, "/proc/PID") });
+    const kernel = transcribe(host.kernel, (line) => lines.push(line), {
+      normalize: (line) => line.replace(/\/proc\/\d+/g, "/proc/PID"),
+    });
     const outcome = host.run(words, kernel);
     assert.deepEqual(outcome, { code: 0, out: "", err: "" });
     const path = new URL(`../testdata/explain/${name}.txt`, import.meta.url);

@@ -5,7 +5,13 @@ import { type ErrorCode, TeuError } from "@teu/base/errors";
 
 /** An error whose text callers look for; the command line prints exactly `text`. */
 export function verbatim(code: ErrorCode, text: string, cause?: unknown): TeuError {
-  return new TeuError({ code, op: "run command", message: text, detail: { verbatim: true }, ...(cause === undefined ? {} : { cause }) });
+  return new TeuError({
+    code,
+    op: "run command",
+    message: text,
+    detail: { verbatim: true },
+    ...(cause === undefined ? {} : { cause }),
+  });
 }
 
 /** config.json asks for what is wrong or impossible; `path` is the JSON path. */

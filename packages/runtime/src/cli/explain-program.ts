@@ -11,8 +11,16 @@ import { runProgram } from "./program.ts";
 /** Explains this process's own command line; returns the exit code. */
 export function explainProgram(real: Kernel): number {
   const args = real.process.args().filter((word) => word !== "--explain" && word !== "-explain");
-  const cgroups = parseOwnCgroups(real.fs.readTextAt(AT_FDCWD, "/proc/self/cgroup", 1 << 20)).map(([controllers]) => controllers);
-  const fake = createFakeKernel({ backing: real, cgroups, args, env: real.process.environ(), cwd: real.process.getcwd() });
+  const cgroups = parseOwnCgroups(real.fs.readTextAt(AT_FDCWD, "/proc/self/cgroup", 1 << 20)).map(
+    ([controllers]) => controllers,
+  );
+  const fake = createFakeKernel({
+    backing: real,
+    cgroups,
+    args,
+    env: real.process.environ(),
+    cwd: real.process.getcwd(),
+  });
   const kernel = transcribe(fake.kernel, (line) => real.host.print(line));
   const code = runProgram(kernel, args);
   for (const line of fake.out) real.host.print(line);

@@ -3,8 +3,10 @@ import { test } from "node:test";
 import { type Flag, parseFlags } from "./flags.ts";
 
 const FLAGS: readonly Flag[] = [
-  { name: "bundle", aliases: ["b"], kind: "string", doc: "" }, { name: "detach", aliases: ["d"], kind: "boolean", doc: "" },
-  { name: "preserve-fds", kind: "number", doc: "" }, { name: "env", aliases: ["e"], kind: "list", doc: "" },
+  { name: "bundle", aliases: ["b"], kind: "string", doc: "" },
+  { name: "detach", aliases: ["d"], kind: "boolean", doc: "" },
+  { name: "preserve-fds", kind: "number", doc: "" },
+  { name: "env", aliases: ["e"], kind: "list", doc: "" },
 ];
 
 const GOOD: readonly (readonly [string[], string, boolean, string[]])[] = [
@@ -19,13 +21,18 @@ const GOOD: readonly (readonly [string[], string, boolean, string[]])[] = [
 for (const [argv, bundle, detach, operands] of GOOD) {
   test(`parseFlags: ${argv.join(" ")}`, () => {
     const parsed = parseFlags(FLAGS, argv);
-    assert.deepEqual([parsed.values.string("bundle"), parsed.values.boolean("detach"), parsed.operands], [bundle, detach, operands]);
+    assert.deepEqual(
+      [parsed.values.string("bundle"), parsed.values.boolean("detach"), parsed.operands],
+      [bundle, detach, operands],
+    );
   });
 }
 
 const BAD: readonly (readonly [string[], string])[] = [
-  [["--nope"], "flag provided but not defined: -nope"], [["--bundle"], "flag needs an argument: -bundle"],
-  [["--preserve-fds", "x"], 'invalid value "x" for flag -preserve-fds: parse error'], [["-d=maybe"], 'invalid boolean value "maybe" for -d: parse error'],
+  [["--nope"], "flag provided but not defined: -nope"],
+  [["--bundle"], "flag needs an argument: -bundle"],
+  [["--preserve-fds", "x"], 'invalid value "x" for flag -preserve-fds: parse error'],
+  [["-d=maybe"], 'invalid boolean value "maybe" for -d: parse error'],
   [["---bundle"], "bad flag syntax: ---bundle"],
 ];
 for (const [argv, text] of BAD) {

@@ -1,6 +1,7 @@
 // Reads a command line as runc's parser does: one or two dashes for every flag, `--flag value`, `--flag=value`, flags before operands.
 // portable: no host types here.
 
+import { TeuError } from "@teu/base/errors";
 import { verbatim } from "../failure.ts";
 
 /** One flag. `aliases` without dashes. */
@@ -53,12 +54,22 @@ export class FlagValues {
   }
 
   #check(name: string): void {
-    if (!this.#flags.some((flag) => flag.name === name)) throw new Error(`undeclared flag ${name}`);
+    if (!this.#flags.some((flag) => flag.name === name)) {
+      throw new TeuError({
+        code: "internal",
+        op: "read flag",
+        subject: name,
+        message: "the command does not declare it",
+      });
+    }
   }
 }
 
 /** Splits `argv` into flags and operands. Throws `invalid` with the texts of Go's flag package, which podman greps. */
-export function parseFlags(flags: readonly Flag[], argv: readonly string[]): { values: FlagValues; operands: readonly string[] } {
+export function parseFlags(
+  flags: readonly Flag[],
+  argv: readonly string[],
+): { values: FlagValues; operands: readonly string[] } {
   const values = new Map<string, string[]>();
   let at = 0;
   for (; at < argv.length; at++) {

@@ -31,9 +31,10 @@ export function openLog(kernel: Kernel, options: LogOptions): Log {
   const write = (level: string, message: string): void => {
     // Whole seconds: what Go's log formatter writes and every reader takes.
     const time = `${rfc3339(host.realtimeNs()).slice(0, 19)}Z`;
-    const line = options.format === "json"
-      ? JSON.stringify({ level, msg: message, time })
-      : `time=${JSON.stringify(time)} level=${level} msg=${JSON.stringify(message)}`;
+    const line =
+      options.format === "json"
+        ? JSON.stringify({ level, msg: message, time })
+        : `time=${JSON.stringify(time)} level=${level} msg=${JSON.stringify(message)}`;
     if (options.file === "") host.printError(line);
     else append(kernel, options.file, `${line}\n`);
   };

@@ -31,7 +31,20 @@ export const VERSION = "0.1.0";
 
 /** Every command, in the order of the help text. */
 export const COMMANDS: readonly Command[] = [
-  create, deleteCommand, exec, features, kill, list, pause, ps, resume, run, spec, start, state, update,
+  create,
+  deleteCommand,
+  exec,
+  features,
+  kill,
+  list,
+  pause,
+  ps,
+  resume,
+  run,
+  spec,
+  start,
+  state,
+  update,
 ];
 
 const HELP_FLAG: Flag = { name: "help", aliases: ["h"], kind: "boolean", doc: "show help" };
@@ -41,7 +54,11 @@ export const GLOBAL_FLAGS: readonly Flag[] = [
   { name: "debug", kind: "boolean", doc: "enable debug logging" },
   { name: "log", kind: "string", doc: "set the log file to write logs to (default: stderr)" },
   { name: "log-format", kind: "string", doc: "set the log format ('text' (default), or 'json')" },
-  { name: "root", kind: "string", doc: "root directory for storage of container state (this should be located in tmpfs)" },
+  {
+    name: "root",
+    kind: "string",
+    doc: "root directory for storage of container state (this should be located in tmpfs)",
+  },
   { name: "systemd-cgroup", kind: "boolean", doc: "enable systemd cgroup support" },
   { name: "rootless", kind: "string", doc: "ignore cgroup permission errors ('true', 'false', or 'auto')" },
   { name: "explain", kind: "boolean", doc: "print the kernel steps of create, run or exec instead of taking them" },
@@ -65,7 +82,8 @@ export function runProgram(kernel: Kernel, argv: readonly string[]): number {
   }
   const [name, ...rest] = operands;
   if (values.boolean("version")) return say(kernel, versionText());
-  if (name === undefined || name === "help" || values.boolean("help")) return say(kernel, programHelp(COMMANDS, GLOBAL_FLAGS));
+  if (name === undefined || name === "help" || values.boolean("help"))
+    return say(kernel, programHelp(COMMANDS, GLOBAL_FLAGS));
   const command = COMMANDS.find((one) => one.name === name);
   if (command === undefined) {
     kernel.host.printError(`No help topic for '${name}'`);
@@ -87,7 +105,11 @@ function say(kernel: Kernel, text: string): number {
 function runCommand(kernel: Kernel, global: FlagValues, command: Command, argv: readonly string[]): number {
   let log = openLog(kernel, { file: "", format: "", debug: false });
   try {
-    log = openLog(kernel, { file: global.string("log"), format: global.string("log-format"), debug: global.boolean("debug") });
+    log = openLog(kernel, {
+      file: global.string("log"),
+      format: global.string("log-format"),
+      debug: global.boolean("debug"),
+    });
     if (global.boolean("explain")) explain(kernel);
     const { values, operands } = parseFlags([...command.flags, HELP_FLAG], argv);
     if (values.boolean("help")) return say(kernel, commandHelp(command));
@@ -95,9 +117,18 @@ function runCommand(kernel: Kernel, global: FlagValues, command: Command, argv: 
       throw verbatim("invalid", `"${command.name}" ${operandsWanted(command)}, but has ${operands.length}`);
     }
     if (global.boolean("systemd-cgroup")) {
-      throw verbatim("unsupported", "systemd cgroup flag passed, but systemd support for managing cgroups is not available");
+      throw verbatim(
+        "unsupported",
+        "systemd cgroup flag passed, but systemd support for managing cgroups is not available",
+      );
     }
-    const context = { kernel, root: rootDirectory(kernel, global), log, debug: global.boolean("debug"), systemdCgroup: false };
+    const context = {
+      kernel,
+      root: rootDirectory(kernel, global),
+      log,
+      debug: global.boolean("debug"),
+      systemdCgroup: false,
+    };
     return command.run(context, values, operands);
   } catch (error) {
     if (kernel.simulation?.isEnd(error) === true) throw error;
@@ -108,13 +139,17 @@ function runCommand(kernel: Kernel, global: FlagValues, command: Command, argv: 
 
 function operandsWanted({ minOperands, maxOperands }: Command): string {
   if (minOperands === maxOperands) return `requires exactly ${minOperands} argument(s)`;
-  return maxOperands === Number.POSITIVE_INFINITY ? `requires a minimum of ${minOperands} argument(s)` : `requires ${minOperands} to ${maxOperands} argument(s)`;
+  return maxOperands === Number.POSITIVE_INFINITY
+    ? `requires a minimum of ${minOperands} argument(s)`
+    : `requires ${minOperands} to ${maxOperands} argument(s)`;
 }
 
 /** Engines show this text as it is, and find their exit codes in it. */
 function prefixed(command: Command, text: string): string {
-  if (command.name === "create" || command.name === "run") return `runc ${command.name} failed: unable to start container process: ${text}`;
-  if (command.name === "exec" && /^(exec|chdir)[: ]/.test(text)) return `exec failed: unable to start container process: ${text}`;
+  if (command.name === "create" || command.name === "run")
+    return `runc ${command.name} failed: unable to start container process: ${text}`;
+  if (command.name === "exec" && /^(exec|chdir)[: ]/.test(text))
+    return `exec failed: unable to start container process: ${text}`;
   return text;
 }
 
@@ -122,7 +157,9 @@ function rootDirectory(kernel: Kernel, global: FlagValues): string {
   const given = global.string("root");
   if (given === "") {
     const runtimeDirectory = environmentValue(kernel, "XDG_RUNTIME_DIR");
-    return kernel.process.geteuid() !== 0 && runtimeDirectory !== "" ? `${runtimeDirectory}/teu/runtime` : "/run/teu/runtime";
+    return kernel.process.geteuid() !== 0 && runtimeDirectory !== ""
+      ? `${runtimeDirectory}/teu/runtime`
+      : "/run/teu/runtime";
   }
   if (given.replace(/\/+/g, "/") === "/") throw verbatim("invalid", '--root must not be "/"');
   return absolutePath(kernel, given);

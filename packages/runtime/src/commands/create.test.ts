@@ -5,7 +5,11 @@ import { fakeHost } from "../testing/fake-host.ts";
 
 test("create: container waits, pid file has digits only, state is created", () => {
   const host = fakeHost();
-  assert.deepEqual(host.run(["create", "--bundle", "/bundle", "--pid-file", "/run/pid", "c1"]), { code: 0, out: "", err: "" });
+  assert.deepEqual(host.run(["create", "--bundle", "/bundle", "--pid-file", "/run/pid", "c1"]), {
+    code: 0,
+    out: "",
+    err: "",
+  });
   assert.equal(host.status("c1"), "created");
   assert.match(host.kernel.fs.readTextAt(-100, "/run/pid", 100), /^\d+$/);
 });
@@ -25,7 +29,13 @@ test("create: goes on where a killed create left its directory", () => {
   assert.equal(host.run(["create", "-b", "/bundle", "c1"]).code, 0);
 });
 
-for (const [name, id] of [["a path", "../x"], ["two dots", ".."], ["empty", ""], ["a slash", "a/b"], ["the cache", ".cache"]] as const) {
+for (const [name, id] of [
+  ["a path", "../x"],
+  ["two dots", ".."],
+  ["empty", ""],
+  ["a slash", "a/b"],
+  ["the cache", ".cache"],
+] as const) {
   test(`create: invalid when the id is ${name}`, () => {
     const outcome = fakeHost().run(["create", "-b", "/bundle", id]);
     assert.equal(outcome.code, 1);
@@ -35,10 +45,20 @@ for (const [name, id] of [["a path", "../x"], ["two dots", ".."], ["empty", ""],
 
 // Whichever kernel call fails: an error is told, and no state, cgroup, process or fd of ours is left.
 const FAILURES: readonly (readonly [string, number, string])[] = [
-  ["mount.moveMount", 1, "EPERM"], ["mount.moveMount", 5, "EPERM"], ["mount.openTree", 1, "EINVAL"], ["mount.fsmount", 2, "EPERM"],
-  ["mount.pivotRoot", 1, "EINVAL"], ["process.clone3", 2, "EAGAIN"], ["process.sethostname", 1, "EPERM"], ["process.setresuid", 1, "EPERM"],
-  ["capability.capset", 1, "EPERM"], ["fs.mkdirAt", 4, "ENOSPC"], ["fs.mknodAt", 3, "EPERM"], ["process.setrlimit", 1, "EPERM"],
-  ["fs.replaceFileAt", 3, "ENOSPC"], ["fs.writeTextAt", 3, "EBUSY"],
+  ["mount.moveMount", 1, "EPERM"],
+  ["mount.moveMount", 5, "EPERM"],
+  ["mount.openTree", 1, "EINVAL"],
+  ["mount.fsmount", 2, "EPERM"],
+  ["mount.pivotRoot", 1, "EINVAL"],
+  ["process.clone3", 2, "EAGAIN"],
+  ["process.sethostname", 1, "EPERM"],
+  ["process.setresuid", 1, "EPERM"],
+  ["capability.capset", 1, "EPERM"],
+  ["fs.mkdirAt", 4, "ENOSPC"],
+  ["fs.mknodAt", 3, "EPERM"],
+  ["process.setrlimit", 1, "EPERM"],
+  ["fs.replaceFileAt", 3, "ENOSPC"],
+  ["fs.writeTextAt", 3, "EBUSY"],
 ];
 for (const [call, nth, errno] of FAILURES) {
   test(`create: everything undone when ${call} number ${nth} fails with ${errno}`, () => {
@@ -49,7 +69,10 @@ for (const [call, nth, errno] of FAILURES) {
     assert.match(outcome.err, new RegExp(errno));
     assert.equal(host.exists("/run/teu/c1"), false);
     assert.deepEqual(host.leaks().cgroups, []);
-    assert.equal([...host.world.processes.values()].filter((one) => one.pid !== 100 && one.state === "running").length, 0);
+    assert.equal(
+      [...host.world.processes.values()].filter((one) => one.pid !== 100 && one.state === "running").length,
+      0,
+    );
     assert.equal(host.run(["create", "-b", "/bundle", "c1"]).code, 0, "and the next create works");
   });
 }
@@ -66,7 +89,10 @@ test("create: sends the terminal's master to the console socket", () => {
 test("create: invalid when a terminal has no console socket", () => {
   const host = fakeHost();
   host.configure((spec) => ({ ...spec, process: { ...spec.process, cwd: "/", terminal: true } }));
-  assert.match(host.run(["create", "-b", "/bundle", "c1"]).err, /cannot allocate tty if runc will detach without setting console socket/);
+  assert.match(
+    host.run(["create", "-b", "/bundle", "c1"]).err,
+    /cannot allocate tty if runc will detach without setting console socket/,
+  );
 });
 
 test("create: not-found in runc's words when there is no config.json", () => {

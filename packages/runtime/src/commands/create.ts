@@ -7,7 +7,12 @@ import { START_FLAGS, startRequest } from "./start-flags.ts";
 
 /** The command. */
 export const create: Command = {
-  name: "create", operands: "<container-id>", doc: "create a container", flags: START_FLAGS, minOperands: 1, maxOperands: 1,
+  name: "create",
+  operands: "<container-id>",
+  doc: "create a container",
+  flags: START_FLAGS,
+  minOperands: 1,
+  maxOperands: 1,
   run: (context, flags, [id = ""]) => {
     startContainer(context.kernel, startRequest(context, flags, id, true, true));
     return 0;

@@ -47,7 +47,10 @@ test("delete: --force removes a directory without state.json", () => {
 
 test("delete: a poststop hook that fails is only warned of, and the next one runs", () => {
   const host = fakeHost({ programs: new Map([["/usr/bin/failing-hook", 1]]) });
-  host.configure((spec) => ({ ...spec, hooks: { poststop: [{ path: "/usr/bin/failing-hook" }, { path: "/usr/bin/hook" }] } }));
+  host.configure((spec) => ({
+    ...spec,
+    hooks: { poststop: [{ path: "/usr/bin/failing-hook" }, { path: "/usr/bin/hook" }] },
+  }));
   host.run(["create", "-b", "/bundle", "c1"]);
   const outcome = host.run(["delete", "c1"]);
   assert.equal(outcome.code, 0);

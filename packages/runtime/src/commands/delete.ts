@@ -16,9 +16,19 @@ import { killContainer } from "../linux/kill-container.ts";
 
 /** The command. */
 export const deleteCommand: Command = {
-  name: "delete", operands: "<container-id>", doc: "delete any resources held by the container often used with detached container",
-  flags: [{ name: "force", aliases: ["f"], kind: "boolean", doc: "forcibly deletes the container if it is still running (uses SIGKILL)" }],
-  minOperands: 1, maxOperands: 1,
+  name: "delete",
+  operands: "<container-id>",
+  doc: "delete any resources held by the container often used with detached container",
+  flags: [
+    {
+      name: "force",
+      aliases: ["f"],
+      kind: "boolean",
+      doc: "forcibly deletes the container if it is still running (uses SIGKILL)",
+    },
+  ],
+  minOperands: 1,
+  maxOperands: 1,
   run: ({ kernel, root, log }, flags, [id = ""]) => {
     const force = flags.boolean("force");
     try {
@@ -36,12 +46,18 @@ export const deleteCommand: Command = {
 function end(kernel: Kernel, directory: StateDirectory, record: ContainerRecord, force: boolean): void {
   const status = statusOf(kernel, directory, record);
   if (status === "stopped") return;
-  if (!force && status !== "created") throw verbatim("conflict", `cannot delete container ${record.id} that is not stopped: ${status}`);
+  if (!force && status !== "created")
+    throw verbatim("conflict", `cannot delete container ${record.id} that is not stopped: ${status}`);
   killContainer(kernel, record);
 }
 
 /** Ends what may still be in the cgroup, removes cgroup and state, runs poststop. `record` null: a create died before it wrote one. */
-export function removeContainer(kernel: Kernel, directory: StateDirectory, record: ContainerRecord | null, log: Log): void {
+export function removeContainer(
+  kernel: Kernel,
+  directory: StateDirectory,
+  record: ContainerRecord | null,
+  log: Log,
+): void {
   if (record !== null) {
     if (!record.ownPidNamespace) signalCgroup(kernel, record.cgroup, 9);
     removeCgroup(kernel, record.cgroup);

@@ -19,7 +19,8 @@ test("exec: enters every namespace and cgroup of the container", () => {
   const pid = Number(host.kernel.fs.readTextAt(-100, "/run/exec.pid", 20));
   const [init] = [...host.world.processes.values()].filter((one) => one.program !== null && one.pid !== pid);
   const process = host.world.processes.get(pid);
-  for (const name of ["net", "ipc", "uts", "mnt"]) assert.equal(process?.namespaces[name], init?.namespaces[name], name);
+  for (const name of ["net", "ipc", "uts", "mnt"])
+    assert.equal(process?.namespaces[name], init?.namespaces[name], name);
   assert.equal(process?.cgroups.get("pids"), "/c1");
   assert.deepEqual([...(process?.fds.keys() ?? [])], [0, 1, 2]);
 });
@@ -36,7 +37,10 @@ test("exec: --cap leaves the inheritable and ambient sets empty (CVE-2022-29162)
 test("exec: exit 255 in runc's words when there is no such program", () => {
   const outcome = running().run(["exec", "c1", "/nope"]);
   assert.equal(outcome.code, 255);
-  assert.match(outcome.err, /exec failed: unable to start container process: exec: \\"\/nope\\": stat \/nope: no such file or directory/);
+  assert.match(
+    outcome.err,
+    /exec failed: unable to start container process: exec: \\"\/nope\\": stat \/nope: no such file or directory/,
+  );
 });
 
 test("exec: conflict when stopped", () => {
@@ -58,8 +62,19 @@ test("exec: flags after the id belong to the program", () => {
 });
 
 const USERS: readonly (readonly [string, { uid?: number; gid?: number } | null])[] = [
-  ["", {}], ["1", { uid: 1 }], ["1:2", { uid: 1, gid: 2 }], ["0", { uid: 0 }],
-  ["1:", null], ["0x1", null], ["abc", null], ["1x", null], ["4294967295", null], ["1:4294967295", null], ["-1", null], [" 1", null], ["99999999999", null],
+  ["", {}],
+  ["1", { uid: 1 }],
+  ["1:2", { uid: 1, gid: 2 }],
+  ["0", { uid: 0 }],
+  ["1:", null],
+  ["0x1", null],
+  ["abc", null],
+  ["1x", null],
+  ["4294967295", null],
+  ["1:4294967295", null],
+  ["-1", null],
+  [" 1", null],
+  ["99999999999", null],
 ];
 for (const [text, want] of USERS) {
   test(`parseUser: ${want === null ? "invalid" : "accepted"} for ${JSON.stringify(text)} (CVE-2016-3697, CVE-2026-30892)`, () => {

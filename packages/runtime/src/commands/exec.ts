@@ -18,7 +18,11 @@ import { parseUser } from "./user-flag.ts";
 const PROCESS_LIMIT = 4 << 20;
 
 const FLAGS: readonly Flag[] = [
-  { name: "console-socket", kind: "string", doc: "path to an AF_UNIX socket which will receive the master end of the console's pseudoterminal" },
+  {
+    name: "console-socket",
+    kind: "string",
+    doc: "path to an AF_UNIX socket which will receive the master end of the console's pseudoterminal",
+  },
   { name: "cwd", kind: "string", doc: "current working directory in the container" },
   { name: "env", aliases: ["e"], kind: "list", doc: "set environment variables" },
   { name: "tty", aliases: ["t"], kind: "boolean", doc: "allocate a pseudo-TTY" },
@@ -27,18 +31,30 @@ const FLAGS: readonly Flag[] = [
   { name: "process", aliases: ["p"], kind: "string", doc: "path to the process.json" },
   { name: "detach", aliases: ["d"], kind: "boolean", doc: "detach from the container's process" },
   { name: "pid-file", kind: "string", doc: "specify the file to write the process id to" },
-  { name: "process-label", kind: "string", doc: "set the asm process label for the process commonly used with selinux" },
+  {
+    name: "process-label",
+    kind: "string",
+    doc: "set the asm process label for the process commonly used with selinux",
+  },
   { name: "apparmor", kind: "string", doc: "set the apparmor profile for the process" },
   { name: "no-new-privs", kind: "boolean", doc: "set the no new privileges value for the process" },
   { name: "cap", aliases: ["c"], kind: "list", doc: "add a capability to the bounding set for the process" },
-  { name: "preserve-fds", kind: "number", doc: "pass N additional file descriptors to the container (stdio + N in total)" },
+  {
+    name: "preserve-fds",
+    kind: "number",
+    doc: "pass N additional file descriptors to the container (stdio + N in total)",
+  },
   { name: "ignore-paused", kind: "boolean", doc: "allow exec in a paused container" },
 ];
 
 /** The command. */
 export const exec: Command = {
-  name: "exec", operands: "<container-id> <command> [command options]", doc: "execute new process inside the container", flags: FLAGS,
-  minOperands: 1, maxOperands: Number.POSITIVE_INFINITY,
+  name: "exec",
+  operands: "<container-id> <command> [command options]",
+  doc: "execute new process inside the container",
+  flags: FLAGS,
+  minOperands: 1,
+  maxOperands: Number.POSITIVE_INFINITY,
   run: (context, flags, [id = "", ...args]) => {
     const { kernel, root } = context;
     const directory = StateDirectory.open(kernel, root, id);
@@ -55,18 +71,31 @@ export const exec: Command = {
 };
 
 function runProcess(
-  context: Context, flags: FlagValues, directory: StateDirectory, record: ReturnType<StateDirectory["read"]>, spec: Spec, process: Process,
+  context: Context,
+  flags: FlagValues,
+  directory: StateDirectory,
+  record: ReturnType<StateDirectory["read"]>,
+  spec: Spec,
+  process: Process,
 ): number {
   const { kernel } = context;
   const detach = flags.boolean("detach");
   const terminal = process.terminal ?? false;
   const consoleSocket = flags.string("console-socket");
-  if (terminal && detach && consoleSocket === "") throw verbatim("invalid", "cannot allocate tty if runc will detach without setting console socket");
-  if (consoleSocket !== "" && (!terminal || !detach)) throw verbatim("invalid", "cannot use console socket if runc will not detach or allocate tty");
+  if (terminal && detach && consoleSocket === "")
+    throw verbatim("invalid", "cannot allocate tty if runc will detach without setting console socket");
+  if (consoleSocket !== "" && (!terminal || !detach))
+    throw verbatim("invalid", "cannot use console socket if runc will not detach or allocate tty");
   const pair = terminal && !detach ? kernel.socket.socketpair(SOCK_STREAM) : null;
   const pidFile = flags.string("pid-file");
   const entered = enterContainer(kernel, {
-    root: context.root, record, spec, process, consoleSocket, consoleFd: pair?.[1] ?? -1, preserveFds: flags.number("preserve-fds"),
+    root: context.root,
+    record,
+    spec,
+    process,
+    consoleSocket,
+    consoleFd: pair?.[1] ?? -1,
+    preserveFds: flags.number("preserve-fds"),
     pidFile: pidFile === "" ? "" : absolutePath(kernel, pidFile),
   });
   directory.close();
@@ -89,20 +118,31 @@ function fromFlags(spec: Spec, flags: FlagValues, args: readonly string[]): Proc
     return Number(text);
   });
   return {
-    ...base, args,
+    ...base,
+    args,
     terminal: flags.boolean("tty"),
     ...(flags.string("cwd") === "" ? {} : { cwd: flags.string("cwd") }),
     env: [...(base.env ?? []), ...flags.list("env")],
     user: {
-      ...base.user, ...parseUser(flags.string("user")),
+      ...base.user,
+      ...parseUser(flags.string("user")),
       ...(gids.length === 0 ? {} : { additionalGids: [...(base.user?.additionalGids ?? []), ...gids] }),
     },
     ...(flags.given("no-new-privs") ? { noNewPrivileges: flags.boolean("no-new-privs") } : {}),
     ...(flags.string("apparmor") === "" ? {} : { apparmorProfile: flags.string("apparmor") }),
     ...(flags.string("process-label") === "" ? {} : { selinuxLabel: flags.string("process-label") }),
     // Never inheritable: with them a program run later could regain what its user was not given (CVE-2022-29162).
-    ...(extra.length === 0 ? {} : {
-      capabilities: { ...sets, bounding: more(sets.bounding), effective: more(sets.effective), permitted: more(sets.permitted), inheritable: [], ambient: [] },
-    }),
+    ...(extra.length === 0
+      ? {}
+      : {
+          capabilities: {
+            ...sets,
+            bounding: more(sets.bounding),
+            effective: more(sets.effective),
+            permitted: more(sets.permitted),
+            inheritable: [],
+            ambient: [],
+          },
+        }),
   };
 }

@@ -9,16 +9,47 @@ import { MOUNT_OPTION_NAMES } from "../linux/mount-options.ts";
 import { NAMESPACE_FLAGS } from "../linux/namespaces.ts";
 import { SECCOMP_FLAGS } from "../linux/seccomp.ts";
 
-const ACTIONS: readonly string[] = ["ALLOW", "ERRNO", "KILL", "KILL_PROCESS", "KILL_THREAD", "LOG", "NOTIFY", "TRACE", "TRAP"];
+const ACTIONS: readonly string[] = [
+  "ALLOW",
+  "ERRNO",
+  "KILL",
+  "KILL_PROCESS",
+  "KILL_THREAD",
+  "LOG",
+  "NOTIFY",
+  "TRACE",
+  "TRAP",
+];
 const OPERATORS: readonly string[] = ["EQ", "GE", "GT", "LE", "LT", "MASKED_EQ", "NE"];
 const ARCHITECTURES: readonly string[] = [
-  "AARCH64", "ARM", "LOONGARCH64", "MIPS", "MIPS64", "MIPS64N32", "MIPSEL", "MIPSEL64", "MIPSEL64N32", "PPC", "PPC64", "PPC64LE", "RISCV64",
-  "S390", "S390X", "X32", "X86", "X86_64",
+  "AARCH64",
+  "ARM",
+  "LOONGARCH64",
+  "MIPS",
+  "MIPS64",
+  "MIPS64N32",
+  "MIPSEL",
+  "MIPSEL64",
+  "MIPSEL64N32",
+  "PPC",
+  "PPC64",
+  "PPC64LE",
+  "RISCV64",
+  "S390",
+  "S390X",
+  "X32",
+  "X86",
+  "X86_64",
 ];
 
 /** The command. */
 export const features: Command = {
-  name: "features", operands: "", doc: "show the enabled features", flags: [], minOperands: 0, maxOperands: 0,
+  name: "features",
+  operands: "",
+  doc: "show the enabled features",
+  flags: [],
+  minOperands: 0,
+  maxOperands: 0,
   run: ({ kernel }) => {
     const report: Features = {
       ociVersionMin: "1.0.0",

@@ -2,17 +2,26 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type FakeHost, fakeHost } from "../testing/fake-host.ts";
 
-const STATES: readonly { readonly name: string; readonly prepare: (host: FakeHost) => void; readonly code: number; readonly text: RegExp }[] = [
+const STATES: readonly {
+  readonly name: string;
+  readonly prepare: (host: FakeHost) => void;
+  readonly code: number;
+  readonly text: RegExp;
+}[] = [
   { name: "created", prepare: (host) => void host.run(["create", "-b", "/bundle", "c1"]), code: 0, text: /^$/ },
   {
-    name: "running", code: 0, text: /^$/,
+    name: "running",
+    code: 0,
+    text: /^$/,
     prepare: (host) => {
       host.run(["create", "-b", "/bundle", "c1"]);
       host.run(["start", "c1"]);
     },
   },
   {
-    name: "stopped", code: 1, text: /container not running/,
+    name: "stopped",
+    code: 1,
+    text: /container not running/,
     prepare: (host) => {
       host.run(["create", "-b", "/bundle", "c1"]);
       host.run(["kill", "c1", "9"]);
@@ -50,12 +59,21 @@ test("kill: a pid that the kernel gave to another process counts as gone", () =>
 
 test("kill: KILL reaches every process when the pid namespace is the host's", () => {
   const host = fakeHost();
-  host.configure((spec) => ({ ...spec, linux: { ...spec.linux, namespaces: (spec.linux?.namespaces ?? []).filter(({ type }) => type !== "pid") } }));
+  host.configure((spec) => ({
+    ...spec,
+    linux: { ...spec.linux, namespaces: (spec.linux?.namespaces ?? []).filter(({ type }) => type !== "pid") },
+  }));
   host.run(["run", "-d", "-b", "/bundle", "c1"]);
   host.run(["exec", "-d", "c1", "/bin/daemon"]);
-  assert.equal([...host.world.processes.values()].filter((one) => one.program !== null && one.state === "running").length, 2);
+  assert.equal(
+    [...host.world.processes.values()].filter((one) => one.program !== null && one.state === "running").length,
+    2,
+  );
   host.run(["kill", "c1", "KILL"]);
-  assert.equal([...host.world.processes.values()].filter((one) => one.program !== null && one.state === "running").length, 0);
+  assert.equal(
+    [...host.world.processes.values()].filter((one) => one.program !== null && one.state === "running").length,
+    0,
+  );
 });
 
 for (const signal of ["FOO", "65", "-1", "SIGRTMAX+1", ""]) {

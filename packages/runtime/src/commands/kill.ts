@@ -14,9 +14,19 @@ import { openInit } from "../linux/kill-container.ts";
 
 /** The command. */
 export const kill: Command = {
-  name: "kill", operands: "<container-id> [signal]", doc: "kill sends the specified signal (default: SIGTERM) to the container's init process",
-  flags: [{ name: "all", aliases: ["a"], kind: "boolean", doc: "send the specified signal to all processes inside the container" }],
-  minOperands: 1, maxOperands: 2,
+  name: "kill",
+  operands: "<container-id> [signal]",
+  doc: "kill sends the specified signal (default: SIGTERM) to the container's init process",
+  flags: [
+    {
+      name: "all",
+      aliases: ["a"],
+      kind: "boolean",
+      doc: "send the specified signal to all processes inside the container",
+    },
+  ],
+  minOperands: 1,
+  maxOperands: 2,
   run: ({ kernel, root }, flags, [id = "", text = "TERM"]) => {
     const signal = signalNumber(text);
     if (signal === null) throw verbatim("invalid", `unknown signal ${JSON.stringify(text)}`);

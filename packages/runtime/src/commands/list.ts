@@ -11,7 +11,11 @@ import { type StateReport, reportState } from "./state.ts";
 
 /** The command. */
 export const list: Command = {
-  name: "list", operands: "", doc: "lists containers started with the given root", minOperands: 0, maxOperands: 0,
+  name: "list",
+  operands: "",
+  doc: "lists containers started with the given root",
+  minOperands: 0,
+  maxOperands: 0,
   flags: [
     { name: "format", aliases: ["f"], kind: "string", doc: "select one of: table or json (default: table)" },
     { name: "quiet", aliases: ["q"], kind: "boolean", doc: "display only container IDs" },
@@ -37,7 +41,11 @@ export function containerIds(kernel: Kernel, root: string): string[] {
   try {
     const fd = fs.openat(AT_FDCWD, root, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
     try {
-      return fs.readDir(fd).filter(({ name, type }) => type === DT_DIR && !name.startsWith(".")).map(({ name }) => name).sort();
+      return fs
+        .readDir(fd)
+        .filter(({ name, type }) => type === DT_DIR && !name.startsWith("."))
+        .map(({ name }) => name)
+        .sort();
     } finally {
       fs.close(fd);
     }
@@ -69,5 +77,9 @@ function table(reports: readonly StateReport[]): string {
     ...reports.map((one) => [one.id, String(one.pid), one.status, one.bundle, one.created, one.owner]),
   ];
   const widths = (rows[0] ?? []).map((_, column) => Math.max(12, ...rows.map((row) => (row[column] ?? "").length + 1)));
-  return rows.map((row) => row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join("")).join("\n");
+  return rows
+    .map((row) =>
+      row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join(""),
+    )
+    .join("\n");
 }

@@ -13,14 +13,18 @@ const CHUNK = 1 << 20;
 
 /** The command. */
 export const ps: Command = {
-  name: "ps", operands: "<container-id> [ps options]", doc: "ps displays the processes running inside a container",
-  minOperands: 1, maxOperands: Number.POSITIVE_INFINITY,
+  name: "ps",
+  operands: "<container-id> [ps options]",
+  doc: "ps displays the processes running inside a container",
+  minOperands: 1,
+  maxOperands: Number.POSITIVE_INFINITY,
   flags: [{ name: "format", aliases: ["f"], kind: "string", doc: "select one of: table or json (default: table)" }],
   run: ({ kernel, root }, flags, [id = "", ...options]) => {
     const pids = cgroupPids(kernel, StateDirectory.open(kernel, root, id).read().cgroup);
     const format = flags.string("format");
     if (format === "json") kernel.host.print(JSON.stringify(pids));
-    else if (format === "" || format === "table") kernel.host.print(table(kernel, pids, options.length === 0 ? ["-ef"] : options));
+    else if (format === "" || format === "table")
+      kernel.host.print(table(kernel, pids, options.length === 0 ? ["-ef"] : options));
     else throw verbatim("invalid", "invalid format option");
     return 0;
   },
@@ -40,10 +44,16 @@ function runPs(kernel: Kernel, options: readonly string[]): string {
   const path = ["/usr/bin/ps", "/bin/ps"].find((candidate) => fs.accessAt(AT_FDCWD, candidate, X_OK));
   if (path === undefined) throw verbatim("unavailable", "ps is not installed on this host; use --format json");
   const [read, write] = fs.pipe2(O_CLOEXEC);
-  const child = process.spawn({ path, argv: ["ps", ...options], env: [`PATH=${environmentValue(kernel, "PATH")}`], fds: [-1, write, 2] });
+  const child = process.spawn({
+    path,
+    argv: ["ps", ...options],
+    env: [`PATH=${environmentValue(kernel, "PATH")}`],
+    fds: [-1, write, 2],
+  });
   fs.close(write);
   let text = "";
-  for (let data = fs.read(read, CHUNK); data.length > 0; data = fs.read(read, CHUNK)) text += kernel.host.utf8Decode(data);
+  for (let data = fs.read(read, CHUNK); data.length > 0; data = fs.read(read, CHUNK))
+    text += kernel.host.utf8Decode(data);
   fs.close(read);
   const status = process.waitpid(child.pid, 0);
   fs.close(child.pidfd);

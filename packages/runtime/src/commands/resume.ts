@@ -9,7 +9,12 @@ import { setFrozen } from "../linux/cgroup/control.ts";
 
 /** The command. */
 export const resume: Command = {
-  name: "resume", operands: "<container-id>", doc: "resumes all processes that have been previously paused", flags: [], minOperands: 1, maxOperands: 1,
+  name: "resume",
+  operands: "<container-id>",
+  doc: "resumes all processes that have been previously paused",
+  flags: [],
+  minOperands: 1,
+  maxOperands: 1,
   run: ({ kernel, root }, _flags, [id = ""]) => {
     const directory = StateDirectory.open(kernel, root, id);
     const record = directory.read();

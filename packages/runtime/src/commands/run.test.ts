@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fakeHost } from "../testing/fake-host.ts";
 
-for (const [program, code] of [["/bin/true", 0], ["/bin/false", 1], ["/bin/seven", 7]] as const) {
+for (const [program, code] of [
+  ["/bin/true", 0],
+  ["/bin/false", 1],
+  ["/bin/seven", 7],
+] as const) {
   test(`run: exit code ${code} is the container's, and nothing is left`, () => {
     const host = fakeHost();
     host.configure((spec) => ({ ...spec, process: { ...spec.process, cwd: "/", args: [program] } }));
@@ -27,7 +31,10 @@ test("run: single-dash long flags are understood", () => {
 
 test("run: cgroup v2 alone: born in its cgroup, limits in v2 files", () => {
   const host = fakeHost({ cgroups: [""] });
-  host.configure((spec) => ({ ...spec, linux: { ...spec.linux, cgroupsPath: "/box", resources: { memory: { limit: 64 << 20 }, pids: { limit: 5 } } } }));
+  host.configure((spec) => ({
+    ...spec,
+    linux: { ...spec.linux, cgroupsPath: "/box", resources: { memory: { limit: 64 << 20 }, pids: { limit: 5 } } },
+  }));
   assert.equal(host.run(["run", "-d", "-b", "/bundle", "c1"]).code, 0);
   assert.equal(host.kernel.fs.readTextAt(-100, "/sys/fs/cgroup/box/memory.max", 100), String(64 << 20));
   assert.equal(host.kernel.fs.readTextAt(-100, "/sys/fs/cgroup/box/pids.max", 100), "5");
@@ -39,7 +46,13 @@ test("run: a user namespace gets its maps from outside before it goes on", () =>
   const host = fakeHost();
   const maps = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
   host.configure((spec) => ({
-    ...spec, linux: { ...spec.linux, uidMappings: maps, gidMappings: maps, namespaces: [...(spec.linux?.namespaces ?? []), { type: "user" }] },
+    ...spec,
+    linux: {
+      ...spec.linux,
+      uidMappings: maps,
+      gidMappings: maps,
+      namespaces: [...(spec.linux?.namespaces ?? []), { type: "user" }],
+    },
   }));
   assert.deepEqual(host.run(["run", "-d", "-b", "/bundle", "c1"]), { code: 0, out: "", err: "" });
   const init = [...host.world.processes.values()].find((one) => one.program !== null);

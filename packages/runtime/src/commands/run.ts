@@ -14,12 +14,20 @@ import { START_FLAGS, startRequest } from "./start-flags.ts";
 
 /** The command. */
 export const run: Command = {
-  name: "run", operands: "<container-id>", doc: "create and run a container", minOperands: 1, maxOperands: 1,
+  name: "run",
+  operands: "<container-id>",
+  doc: "create and run a container",
+  minOperands: 1,
+  maxOperands: 1,
   flags: [
     ...START_FLAGS,
     { name: "detach", aliases: ["d"], kind: "boolean", doc: "detach from the container's process" },
     { name: "keep", kind: "boolean", doc: "do not delete the container after it exits" },
-    { name: "no-subreaper", kind: "boolean", doc: "disable the use of the subreaper used to reap reparented processes" },
+    {
+      name: "no-subreaper",
+      kind: "boolean",
+      doc: "disable the use of the subreaper used to reap reparented processes",
+    },
   ],
   run: (context, flags, [id = ""]) => {
     const { kernel } = context;

@@ -10,7 +10,11 @@ import { verbatim } from "../failure.ts";
 
 /** The command. */
 export const spec: Command = {
-  name: "spec", operands: "", doc: "create a new specification file", minOperands: 0, maxOperands: 0,
+  name: "spec",
+  operands: "",
+  doc: "create a new specification file",
+  minOperands: 0,
+  maxOperands: 0,
   flags: [
     { name: "bundle", aliases: ["b"], kind: "string", doc: "path to the root of the bundle directory" },
     { name: "rootless", kind: "boolean", doc: "generate a configuration for a rootless container" },

@@ -16,12 +16,25 @@ const CONFIG_LIMIT = 16 << 20;
 
 /** Flags of both. */
 export const START_FLAGS: readonly Flag[] = [
-  { name: "bundle", aliases: ["b"], kind: "string", doc: "path to the root of the bundle directory, defaults to the current directory" },
-  { name: "console-socket", kind: "string", doc: "path to an AF_UNIX socket which will receive the master end of the console's pseudoterminal" },
+  {
+    name: "bundle",
+    aliases: ["b"],
+    kind: "string",
+    doc: "path to the root of the bundle directory, defaults to the current directory",
+  },
+  {
+    name: "console-socket",
+    kind: "string",
+    doc: "path to an AF_UNIX socket which will receive the master end of the console's pseudoterminal",
+  },
   { name: "pid-file", kind: "string", doc: "specify the file to write the process id to" },
   { name: "no-pivot", kind: "boolean", doc: "accepted for compatibility; pivot_root is always used" },
   { name: "no-new-keyring", kind: "boolean", doc: "do not create a new session keyring for the container" },
-  { name: "preserve-fds", kind: "number", doc: "pass N additional file descriptors to the container (stdio + $LISTEN_FDS + N in total)" },
+  {
+    name: "preserve-fds",
+    kind: "number",
+    doc: "pass N additional file descriptors to the container (stdio + $LISTEN_FDS + N in total)",
+  },
 ];
 
 /** Reads config.json of the bundle that the flags name. Throws `not-found` with runc's text. */
@@ -38,16 +51,30 @@ export function readBundle(kernel: Kernel, flags: FlagValues): { bundle: string;
 }
 
 /** The request that the flags make. `detached`: nobody of this process stays with the container's terminal. */
-export function startRequest(context: Context, flags: FlagValues, id: string, wait: boolean, detached: boolean): StartRequest {
+export function startRequest(
+  context: Context,
+  flags: FlagValues,
+  id: string,
+  wait: boolean,
+  detached: boolean,
+): StartRequest {
   const { kernel } = context;
   const { bundle, spec, configText } = readBundle(kernel, flags);
   const terminal = spec.process?.terminal ?? false;
   const consoleSocket = flags.string("console-socket");
-  if (terminal && detached && consoleSocket === "") throw verbatim("invalid", "cannot allocate tty if runc will detach without setting console socket");
-  if (consoleSocket !== "" && (!terminal || !detached)) throw verbatim("invalid", "cannot use console socket if runc will not detach or allocate tty");
+  if (terminal && detached && consoleSocket === "")
+    throw verbatim("invalid", "cannot allocate tty if runc will detach without setting console socket");
+  if (consoleSocket !== "" && (!terminal || !detached))
+    throw verbatim("invalid", "cannot use console socket if runc will not detach or allocate tty");
   const listen = listenFds(kernel);
   return {
-    id, bundle, wait, consoleSocket, configText, root: context.root, consoleFd: -1,
+    id,
+    bundle,
+    wait,
+    consoleSocket,
+    configText,
+    root: context.root,
+    consoleFd: -1,
     spec: listen === 0 ? spec : withListenFds(kernel, spec),
     pidFile: flags.string("pid-file") === "" ? "" : absolutePath(kernel, flags.string("pid-file")),
     preserveFds: flags.number("preserve-fds") + listen,
@@ -65,7 +92,11 @@ function listenFds(kernel: Kernel): number {
 /** sd_listen_fds(3): the container's init is process 1 to itself. */
 function withListenFds(kernel: Kernel, spec: Spec): Spec {
   const names = environmentValue(kernel, "LISTEN_FDNAMES");
-  const more = [`LISTEN_FDS=${listenFds(kernel)}`, "LISTEN_PID=1", ...(names === "" ? [] : [`LISTEN_FDNAMES=${names}`])];
+  const more = [
+    `LISTEN_FDS=${listenFds(kernel)}`,
+    "LISTEN_PID=1",
+    ...(names === "" ? [] : [`LISTEN_FDNAMES=${names}`]),
+  ];
   const process = spec.process ?? { cwd: "/" };
   return { ...spec, process: { ...process, env: [...(process.env ?? []), ...more] } };
 }

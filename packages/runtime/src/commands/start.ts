@@ -16,7 +16,12 @@ const MESSAGE_LIMIT = 64 << 10;
 
 /** The command. */
 export const start: Command = {
-  name: "start", operands: "<container-id>", doc: "executes the user defined process in a created container", flags: [], minOperands: 1, maxOperands: 1,
+  name: "start",
+  operands: "<container-id>",
+  doc: "executes the user defined process in a created container",
+  flags: [],
+  minOperands: 1,
+  maxOperands: 1,
   run: ({ kernel, root }, _flags, [id = ""]) => {
     const directory = StateDirectory.open(kernel, root, id);
     directory.lock();

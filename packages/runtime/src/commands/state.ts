@@ -26,9 +26,15 @@ export interface StateReport {
 export function reportState(kernel: Kernel, directory: StateDirectory, record: ContainerRecord): StateReport {
   const status = statusOf(kernel, directory, record);
   return {
-    ociVersion: record.ociVersion, id: record.id, pid: status === "stopped" ? 0 : record.pid, status, bundle: record.bundle,
-    rootfs: record.rootfs, created: record.created,
-    ...(Object.keys(record.annotations).length === 0 ? {} : { annotations: record.annotations }), owner: ownerName(kernel, directory),
+    ociVersion: record.ociVersion,
+    id: record.id,
+    pid: status === "stopped" ? 0 : record.pid,
+    status,
+    bundle: record.bundle,
+    rootfs: record.rootfs,
+    created: record.created,
+    ...(Object.keys(record.annotations).length === 0 ? {} : { annotations: record.annotations }),
+    owner: ownerName(kernel, directory),
   };
 }
 
@@ -36,13 +42,20 @@ export function reportState(kernel: Kernel, directory: StateDirectory, record: C
 export function ownerName(kernel: Kernel, directory: StateDirectory): string {
   const { uid } = kernel.fs.fstat(directory.fd);
   if (uid === 0) return "root";
-  const lines = kernel.fs.accessAt(AT_FDCWD, "/etc/passwd", 4) ? kernel.fs.readTextAt(AT_FDCWD, "/etc/passwd", 1 << 20).split("\n") : [];
+  const lines = kernel.fs.accessAt(AT_FDCWD, "/etc/passwd", 4)
+    ? kernel.fs.readTextAt(AT_FDCWD, "/etc/passwd", 1 << 20).split("\n")
+    : [];
   return lines.map((line) => line.split(":")).find((fields) => fields[2] === String(uid))?.[0] ?? `#${uid}`;
 }
 
 /** The command. */
 export const state: Command = {
-  name: "state", operands: "<container-id>", doc: "output the state of a container", flags: [], minOperands: 1, maxOperands: 1,
+  name: "state",
+  operands: "<container-id>",
+  doc: "output the state of a container",
+  flags: [],
+  minOperands: 1,
+  maxOperands: 1,
   run: ({ kernel, root }, _flags, [id = ""]) => {
     const directory = StateDirectory.open(kernel, root, id);
     const report = reportState(kernel, directory, directory.read());

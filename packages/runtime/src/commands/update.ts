@@ -20,12 +20,22 @@ const LIMIT = 1 << 20;
 const number = (name: string, doc: string, hidden = false): Flag => ({ name, kind: "number", doc, hidden });
 
 const FLAGS: readonly Flag[] = [
-  { name: "resources", aliases: ["r"], kind: "string", doc: "path to the file containing the resources to update or '-' to read from the standard input" },
+  {
+    name: "resources",
+    aliases: ["r"],
+    kind: "string",
+    doc: "path to the file containing the resources to update or '-' to read from the standard input",
+  },
   number("blkio-weight", "specifies per cgroup weight, range is from 10 to 1000"),
   number("cpu-period", "CPU CFS period to be used for hardcapping (in usecs)"),
   number("cpu-quota", "CPU CFS hardcap limit (in usecs)"),
   number("cpu-burst", "CPU CFS hardcap burst limit (in usecs)"),
-  { name: "cpu-share", aliases: ["cpu-shares"], kind: "number", doc: "CPU shares (relative weight vs. other containers)" },
+  {
+    name: "cpu-share",
+    aliases: ["cpu-shares"],
+    kind: "number",
+    doc: "CPU shares (relative weight vs. other containers)",
+  },
   number("cpu-rt-period", "CPU realtime period to be used for hardcapping (in usecs)"),
   number("cpu-rt-runtime", "CPU realtime hardcap limit (in usecs)"),
   number("cpu-idle", "set cgroup SCHED_IDLE or not, 0: default behavior, 1: SCHED_IDLE"),
@@ -41,7 +51,12 @@ const FLAGS: readonly Flag[] = [
 
 /** The command. */
 export const update: Command = {
-  name: "update", operands: "<container-id>", doc: "update container resource constraints", flags: FLAGS, minOperands: 1, maxOperands: 1,
+  name: "update",
+  operands: "<container-id>",
+  doc: "update container resource constraints",
+  flags: FLAGS,
+  minOperands: 1,
+  maxOperands: 1,
   run: ({ kernel, root }, flags, [id = ""]) => {
     const directory = StateDirectory.open(kernel, root, id);
     const record = directory.read();
@@ -69,14 +84,26 @@ function readInput(kernel: Kernel): string {
 }
 
 function fromFlags(flags: FlagValues): LinuxResources {
-  const value = (name: string, key: string): Record<string, number> => (flags.given(name) ? { [key]: flags.number(name) } : {});
-  const text = (name: string, key: string): Record<string, string> => (flags.given(name) ? { [key]: flags.string(name) } : {});
+  const value = (name: string, key: string): Record<string, number> =>
+    flags.given(name) ? { [key]: flags.number(name) } : {};
+  const text = (name: string, key: string): Record<string, string> =>
+    flags.given(name) ? { [key]: flags.string(name) } : {};
   return {
-    memory: { ...value("memory", "limit"), ...value("memory-reservation", "reservation"), ...value("memory-swap", "swap") },
+    memory: {
+      ...value("memory", "limit"),
+      ...value("memory-reservation", "reservation"),
+      ...value("memory-swap", "swap"),
+    },
     cpu: {
-      ...value("cpu-period", "period"), ...value("cpu-quota", "quota"), ...value("cpu-burst", "burst"), ...value("cpu-share", "shares"),
-      ...value("cpu-rt-period", "realtimePeriod"), ...value("cpu-rt-runtime", "realtimeRuntime"), ...value("cpu-idle", "idle"),
-      ...text("cpuset-cpus", "cpus"), ...text("cpuset-mems", "mems"),
+      ...value("cpu-period", "period"),
+      ...value("cpu-quota", "quota"),
+      ...value("cpu-burst", "burst"),
+      ...value("cpu-share", "shares"),
+      ...value("cpu-rt-period", "realtimePeriod"),
+      ...value("cpu-rt-runtime", "realtimeRuntime"),
+      ...value("cpu-idle", "idle"),
+      ...text("cpuset-cpus", "cpus"),
+      ...text("cpuset-mems", "mems"),
     },
     pids: value("pids-limit", "limit"),
     blockIO: value("blkio-weight", "weight"),
@@ -86,7 +113,11 @@ function fromFlags(flags: FlagValues): LinuxResources {
 function writeLimits(kernel: Kernel, record: CgroupRecord, writes: readonly CgroupWrite[]): void {
   for (const write of inPossibleOrder(kernel, record, writes)) {
     const path = cgroupDirectory(record, write.controller);
-    if (path === null) throw unsupportedConfig("resources", `${write.file} cannot be set: the container has no ${write.controller} cgroup`);
+    if (path === null)
+      throw unsupportedConfig(
+        "resources",
+        `${write.file} cannot be set: the container has no ${write.controller} cgroup`,
+      );
     applyWrites(kernel, { path, writes: [write] });
   }
 }

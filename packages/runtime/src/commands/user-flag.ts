@@ -9,9 +9,11 @@ const NO_ID = 4294967295;
 export function parseUser(text: string): { readonly uid?: number; readonly gid?: number } {
   if (text === "") return {};
   const match = /^(\d{1,10})(?::(\d{1,10}))?$/.exec(text);
-  if (match === null) throw verbatim("invalid", `parsing ${JSON.stringify(text)} as uid[:gid] failed: want decimal numbers`);
+  if (match === null)
+    throw verbatim("invalid", `parsing ${JSON.stringify(text)} as uid[:gid] failed: want decimal numbers`);
   const uid = Number(match[1]);
   const gid = match[2] === undefined ? undefined : Number(match[2]);
-  if (uid >= NO_ID || (gid ?? 0) >= NO_ID) throw verbatim("invalid", `parsing ${JSON.stringify(text)} as uid[:gid] failed: out of range`);
+  if (uid >= NO_ID || (gid ?? 0) >= NO_ID)
+    throw verbatim("invalid", `parsing ${JSON.stringify(text)} as uid[:gid] failed: out of range`);
   return gid === undefined ? { uid } : { uid, gid };
 }

@@ -89,7 +89,8 @@ export class StateDirectory {
       }
       const found = StateDirectory.open(kernel, root, id);
       try {
-        if ((found.tryRead()?.pid ?? 0) !== 0 || !found.tryLock()) throw verbatim("already-exists", "container with given ID already exists");
+        if ((found.tryRead()?.pid ?? 0) !== 0 || !found.tryLock())
+          throw verbatim("already-exists", "container with given ID already exists");
         sweep(found);
       } finally {
         found.close();
@@ -101,7 +102,12 @@ export class StateDirectory {
   /** Takes the lock or throws `conflict`: another command is at work on this container. */
   lock(): void {
     if (!this.tryLock()) {
-      throw new TeuError({ code: "conflict", op: "lock container", subject: this.path, message: "another command is working on it" });
+      throw new TeuError({
+        code: "conflict",
+        op: "lock container",
+        subject: this.path,
+        message: "another command is working on it",
+      });
     }
   }
 

@@ -13,7 +13,10 @@ export const START_FIFO = "start.fifo";
 export const RESULT_FIFO = "result.fifo";
 
 /** State letter and start time of a process; null when there is none. */
-export function processStat(kernel: Kernel, pid: number): { readonly letter: string; readonly startTime: number } | null {
+export function processStat(
+  kernel: Kernel,
+  pid: number,
+): { readonly letter: string; readonly startTime: number } | null {
   try {
     const text = kernel.fs.readTextAt(AT_FDCWD, `/proc/${pid}/stat`, 4096);
     // The name, in parentheses, may hold anything, spaces and parentheses included.
@@ -55,7 +58,11 @@ export function statusOf(kernel: Kernel, directory: StateDirectory, record: Cont
 /** The state as the spec defines it, for hooks. */
 export function specState(record: Omit<ContainerRecord, "version">, status: Status, pid: number): State {
   return {
-    ociVersion: record.ociVersion, id: record.id, status, ...(pid === 0 ? {} : { pid }), bundle: record.bundle,
+    ociVersion: record.ociVersion,
+    id: record.id,
+    status,
+    ...(pid === 0 ? {} : { pid }),
+    bundle: record.bundle,
     ...(Object.keys(record.annotations).length === 0 ? {} : { annotations: record.annotations }),
   };
 }

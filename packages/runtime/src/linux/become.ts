@@ -23,11 +23,22 @@ export interface Program {
 }
 
 const POLICIES: Readonly<Record<Scheduler["policy"], number>> = {
-  SCHED_OTHER: 0, SCHED_FIFO: 1, SCHED_RR: 2, SCHED_BATCH: 3, SCHED_ISO: 4, SCHED_IDLE: 5, SCHED_DEADLINE: 6,
+  SCHED_OTHER: 0,
+  SCHED_FIFO: 1,
+  SCHED_RR: 2,
+  SCHED_BATCH: 3,
+  SCHED_ISO: 4,
+  SCHED_IDLE: 5,
+  SCHED_DEADLINE: 6,
 };
 const SCHEDULER_FLAGS: Readonly<Record<string, number>> = {
-  SCHED_FLAG_RESET_ON_FORK: 1, SCHED_FLAG_RECLAIM: 2, SCHED_FLAG_DL_OVERRUN: 4, SCHED_FLAG_KEEP_POLICY: 8, SCHED_FLAG_KEEP_PARAMS: 16,
-  SCHED_FLAG_UTIL_CLAMP_MIN: 32, SCHED_FLAG_UTIL_CLAMP_MAX: 64,
+  SCHED_FLAG_RESET_ON_FORK: 1,
+  SCHED_FLAG_RECLAIM: 2,
+  SCHED_FLAG_DL_OVERRUN: 4,
+  SCHED_FLAG_KEEP_POLICY: 8,
+  SCHED_FLAG_KEEP_PARAMS: 16,
+  SCHED_FLAG_UTIL_CLAMP_MIN: 32,
+  SCHED_FLAG_UTIL_CLAMP_MAX: 64,
 };
 
 /**
@@ -35,7 +46,13 @@ const SCHEDULER_FLAGS: Readonly<Record<string, number>> = {
  * when new privileges are allowed: loading then needs CAP_SYS_ADMIN, which is about to go. Returns the program to execute,
  * or null when there are no arguments (then `start` has to fail, not `create`).
  */
-export function become(kernel: Kernel, plan: ProcessPlan, seccomp: SeccompPlan | null, keepFds: number, notify: (fd: number) => void): Program | null {
+export function become(
+  kernel: Kernel,
+  plan: ProcessPlan,
+  seccomp: SeccompPlan | null,
+  keepFds: number,
+  notify: (fd: number) => void,
+): Program | null {
   const { process, fs } = kernel;
   // From here on whatever else is open goes at execve. Before the filter: it may not know close_range.
   fs.closeRange(3 + keepFds, CLOSE_RANGE_ALL, CLOSE_RANGE_CLOEXEC);
@@ -58,8 +75,15 @@ export function become(kernel: Kernel, plan: ProcessPlan, seccomp: SeccompPlan |
 }
 
 /** Loads the filter as late as can be when new privileges are forbidden, and becomes the program. Returns only by throwing. */
-export function execute(kernel: Kernel, program: Program | null, plan: ProcessPlan, seccomp: SeccompPlan | null, notify: (fd: number) => void): never {
-  if (program === null) throw new TeuError({ code: "invalid", op: "start container", message: "config.json has no process.args" });
+export function execute(
+  kernel: Kernel,
+  program: Program | null,
+  plan: ProcessPlan,
+  seccomp: SeccompPlan | null,
+  notify: (fd: number) => void,
+): never {
+  if (program === null)
+    throw new TeuError({ code: "invalid", op: "start container", message: "config.json has no process.args" });
   if (seccomp !== null && plan.noNewPrivileges) notify(applySeccomp(kernel, seccomp));
   try {
     return kernel.process.execveat(AT_FDCWD, program.path, program.args, program.env, 0);
@@ -70,8 +94,12 @@ export function execute(kernel: Kernel, program: Program | null, plan: ProcessPl
 }
 
 const EXEC_TEXTS: Readonly<Record<string, string>> = {
-  ENOENT: "no such file or directory", EACCES: "permission denied", ENOEXEC: "exec format error", E2BIG: "argument list too long",
-  EPERM: "operation not permitted", ETXTBSY: "text file busy",
+  ENOENT: "no such file or directory",
+  EACCES: "permission denied",
+  ENOEXEC: "exec format error",
+  E2BIG: "argument list too long",
+  EPERM: "operation not permitted",
+  ETXTBSY: "text file busy",
 };
 
 function switchUser(kernel: Kernel, plan: ProcessPlan): void {
@@ -93,7 +121,14 @@ function enterDirectory(kernel: Kernel, path: string): boolean {
   } catch (error) {
     if (isSysError(error, "EACCES")) return false;
     if (!isSysError(error)) throw error;
-    throw directoryError(path, error.errno === "ENOENT" ? "no such file or directory" : error.errno === "ENOTDIR" ? "not a directory" : error.errno);
+    throw directoryError(
+      path,
+      error.errno === "ENOENT"
+        ? "no such file or directory"
+        : error.errno === "ENOTDIR"
+          ? "not a directory"
+          : error.errno,
+    );
   }
   let cwd: string;
   try {
@@ -104,8 +139,11 @@ function enterDirectory(kernel: Kernel, path: string): boolean {
   }
   if (!cwd.startsWith("/")) {
     throw new TeuError({
-      code: "denied", op: "enter directory", subject: path,
-      message: "current working directory is outside of container mount namespace root -- possible container breakout detected",
+      code: "denied",
+      op: "enter directory",
+      subject: path,
+      message:
+        "current working directory is outside of container mount namespace root -- possible container breakout detected",
     });
   }
   return true;
@@ -122,7 +160,12 @@ function applyScheduling(kernel: Kernel, plan: ProcessPlan): void {
   if (plan.scheduler === null) return;
   const { policy, nice, priority, runtime, deadline, period, flags } = plan.scheduler;
   process.schedSetattr(0, {
-    policy: POLICIES[policy], nice: nice ?? 0, priority: priority ?? 0, runtime: runtime ?? 0, deadline: deadline ?? 0, period: period ?? 0,
+    policy: POLICIES[policy],
+    nice: nice ?? 0,
+    priority: priority ?? 0,
+    runtime: runtime ?? 0,
+    deadline: deadline ?? 0,
+    period: period ?? 0,
     flags: (flags ?? []).reduce((bits, flag) => bits | (SCHEDULER_FLAGS[flag] ?? 0), 0),
   });
 }

@@ -25,8 +25,11 @@ export function planCapabilities(capabilities: Capabilities | undefined, at: str
       return number;
     });
   return {
-    bounding: numbers("bounding"), effective: numbers("effective"), permitted: numbers("permitted"),
-    inheritable: numbers("inheritable"), ambient: numbers("ambient"),
+    bounding: numbers("bounding"),
+    effective: numbers("effective"),
+    permitted: numbers("permitted"),
+    inheritable: numbers("inheritable"),
+    ambient: numbers("ambient"),
   };
 }
 
@@ -56,6 +59,7 @@ export function applyCapabilities(kernel: Kernel, plan: CapabilityPlan): void {
   if (plan.ambient.length === 0) return;
   kernel.capability.ambientClear();
   for (const capability of plan.ambient) {
-    if (plan.permitted.includes(capability) && plan.inheritable.includes(capability)) kernel.capability.ambientRaise(capability);
+    if (plan.permitted.includes(capability) && plan.inheritable.includes(capability))
+      kernel.capability.ambientRaise(capability);
   }
 }

@@ -24,7 +24,13 @@ export function connectConsoleSocket(kernel: Kernel, path: string): number {
     return fd;
   } catch (error) {
     kernel.fs.close(fd);
-    throw new TeuError({ code: "invalid", op: "connect to console socket", subject: path, message: "refused", cause: error });
+    throw new TeuError({
+      code: "invalid",
+      op: "connect to console socket",
+      subject: path,
+      message: "refused",
+      cause: error,
+    });
   }
 }
 
@@ -35,7 +41,12 @@ export function openConsole(kernel: Kernel, root: RootfsPath, size: Process["con
   const stat = fs.fstat(master);
   if (fs.fstatfs(master).type !== DEVPTS_SUPER_MAGIC || stat.rdevMajor !== 5 || stat.rdevMinor !== 2) {
     fs.close(master);
-    throw new TeuError({ code: "denied", op: "open terminal", subject: "/dev/pts/ptmx", message: "is not the multiplexer of a devpts" });
+    throw new TeuError({
+      code: "denied",
+      op: "open terminal",
+      subject: "/dev/pts/ptmx",
+      message: "is not the multiplexer of a devpts",
+    });
   }
   const index = terminal.unlock(master);
   const peer = terminal.peer(master, O_RDWR | O_NOCTTY);

@@ -2,7 +2,19 @@
 // portable: no host types here.
 
 import {
-  AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG,
+  AT_EMPTY_PATH,
+  AT_SYMLINK_NOFOLLOW,
+  O_CLOEXEC,
+  O_CREAT,
+  O_DIRECTORY,
+  O_EXCL,
+  O_NOFOLLOW,
+  O_RDONLY,
+  O_WRONLY,
+  S_IFDIR,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
 } from "@teu/sys/constants/fs";
 import type { Kernel } from "@teu/sys/kernel";
 import type { RootfsPath } from "./rootfs-path.ts";
@@ -47,7 +59,12 @@ function copyEntry(kernel: Kernel, from: number, to: number, name: string, mount
   const kind = directory ? O_DIRECTORY : 0;
   const source = fs.openat(from, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | kind, 0);
   if (directory) fs.mkdirAt(to, name, 0o700);
-  const target = fs.openat(to, name, (directory ? O_RDONLY | O_DIRECTORY : O_WRONLY | O_CREAT | O_EXCL) | O_NOFOLLOW | O_CLOEXEC, 0o600);
+  const target = fs.openat(
+    to,
+    name,
+    (directory ? O_RDONLY | O_DIRECTORY : O_WRONLY | O_CREAT | O_EXCL) | O_NOFOLLOW | O_CLOEXEC,
+    0o600,
+  );
   try {
     if (!directory) fs.copy(source, target, stat.size);
     else if (fs.fstat(source).mountId === mountId) copyEntries(kernel, source, target, mountId, depth - 1);

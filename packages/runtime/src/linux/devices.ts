@@ -3,7 +3,18 @@
 // portable: no host types here.
 
 import { TeuError } from "@teu/base/errors";
-import { AT_FDCWD, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_NOFOLLOW, O_PATH, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, S_IFIFO, S_IFMT } from "@teu/sys/constants/fs";
+import {
+  AT_FDCWD,
+  AT_EMPTY_PATH,
+  AT_SYMLINK_NOFOLLOW,
+  O_CLOEXEC,
+  O_NOFOLLOW,
+  O_PATH,
+  RESOLVE_BENEATH,
+  RESOLVE_NO_SYMLINKS,
+  S_IFIFO,
+  S_IFMT,
+} from "@teu/sys/constants/fs";
 import { OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE } from "@teu/sys/constants/mount";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
@@ -41,13 +52,25 @@ function makeDevice(kernel: Kernel, parent: number, name: string, device: Device
     if (device.uid !== 0 || device.gid !== 0) fs.chownAt(parent, name, device.uid, device.gid, AT_SYMLINK_NOFOLLOW);
   } catch (error) {
     if (!isSysError(error, "EEXIST")) {
-      throw new TeuError({ code: "internal", op: "make device", subject: device.path, message: "mknod failed", cause: error });
+      throw new TeuError({
+        code: "internal",
+        op: "make device",
+        subject: device.path,
+        message: "mknod failed",
+        cause: error,
+      });
     }
     // The image has one: accepted only when it is the very same device.
     const found = fs.statAt(parent, name, AT_SYMLINK_NOFOLLOW);
-    const same = (found.mode & S_IFMT) === device.type && found.rdevMajor === device.major && found.rdevMinor === device.minor;
+    const same =
+      (found.mode & S_IFMT) === device.type && found.rdevMajor === device.major && found.rdevMinor === device.minor;
     if (!same) {
-      throw new TeuError({ code: "conflict", op: "make device", subject: device.path, message: "the root file system has something else there" });
+      throw new TeuError({
+        code: "conflict",
+        op: "make device",
+        subject: device.path,
+        message: "the root file system has something else there",
+      });
     }
     fs.chownAt(parent, name, device.uid, device.gid, AT_SYMLINK_NOFOLLOW);
   }
@@ -57,7 +80,12 @@ function bindDevice(kernel: Kernel, parent: number, name: string, device: Device
   const { fs, mount } = kernel;
   const found = fs.statAt(AT_FDCWD, device.path, AT_SYMLINK_NOFOLLOW);
   if ((found.mode & S_IFMT) !== device.type || found.rdevMajor !== device.major || found.rdevMinor !== device.minor) {
-    throw new TeuError({ code: "unsupported", op: "bind device", subject: device.path, message: "the host's node is another device" });
+    throw new TeuError({
+      code: "unsupported",
+      op: "bind device",
+      subject: device.path,
+      message: "the host's node is another device",
+    });
   }
   const file = makeEmptyFile(kernel, parent, name);
   const tree = mount.openTree(AT_FDCWD, device.path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);

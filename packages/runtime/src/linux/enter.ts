@@ -57,14 +57,22 @@ export function enterContainer(kernel: Kernel, request: EnterRequest): { pid: nu
   const init = openInit(kernel, record);
   if (init === null) throw verbatim("conflict", "cannot exec in a stopped container");
   const prepared: Prepared = {
-    request, plan, seccomp, init, flags: foreignNamespaces(kernel, record), newUser: record.namespaces.includes("user"),
-    consoleSocket: request.consoleSocket === "" ? request.consoleFd : connectConsoleSocket(kernel, request.consoleSocket),
+    request,
+    plan,
+    seccomp,
+    init,
+    flags: foreignNamespaces(kernel, record),
+    newUser: record.namespaces.includes("user"),
+    consoleSocket:
+      request.consoleSocket === "" ? request.consoleFd : connectConsoleSocket(kernel, request.consoleSocket),
     notifySocket: connectAgent(kernel, seccomp),
   };
   const twin = clone(kernel, prepared);
   try {
-    if (plan.oomScoreAdj !== null) kernel.fs.writeTextAt(AT_FDCWD, `/proc/${twin.pid}/oom_score_adj`, String(plan.oomScoreAdj));
-    if (twin.receive() === null) throw new TeuError({ code: "internal", op: "enter container", message: "the new process ended" });
+    if (plan.oomScoreAdj !== null)
+      kernel.fs.writeTextAt(AT_FDCWD, `/proc/${twin.pid}/oom_score_adj`, String(plan.oomScoreAdj));
+    if (twin.receive() === null)
+      throw new TeuError({ code: "internal", op: "enter container", message: "the new process ended" });
     if (request.pidFile !== "") kernel.fs.replaceFileAt(AT_FDCWD, request.pidFile, String(twin.pid), 0o644, false);
     twin.resume();
     twin.receive();
@@ -79,7 +87,14 @@ export function enterContainer(kernel: Kernel, request: EnterRequest): { pid: nu
 /** Of the container's namespaces those that are not ours already: joining one's own user namespace again is refused. */
 function foreignNamespaces(kernel: Kernel, record: ContainerRecord): number {
   const names: Readonly<Record<NamespaceType, string>> = {
-    user: "user", pid: "pid", network: "net", mount: "mnt", ipc: "ipc", uts: "uts", cgroup: "cgroup", time: "time",
+    user: "user",
+    pid: "pid",
+    network: "net",
+    mount: "mnt",
+    ipc: "ipc",
+    uts: "uts",
+    cgroup: "cgroup",
+    time: "time",
   };
   let flags = 0;
   for (const type of record.namespaces) {
@@ -100,7 +115,9 @@ function clone(kernel: Kernel, prepared: Prepared): Twin {
   if (forChildren !== 0) namespace.setns(prepared.init, forChildren);
   const passed = Array.from({ length: prepared.request.preserveFds }, (_, index) => 3 + index);
   const keep = [prepared.init, prepared.consoleSocket, prepared.notifySocket, ...passed];
-  return Twin.start(kernel, { flags: 0, ...(cgroupFd >= 0 ? { cgroupFd } : {}) }, keep, (channel) => enterChild(kernel, prepared, channel));
+  return Twin.start(kernel, { flags: 0, ...(cgroupFd >= 0 ? { cgroupFd } : {}) }, keep, (channel) =>
+    enterChild(kernel, prepared, channel),
+  );
 }
 
 function* enterChild(kernel: Kernel, prepared: Prepared, channel: ChildChannel): Generator<ChildMessage, void, void> {

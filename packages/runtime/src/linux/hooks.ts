@@ -25,7 +25,12 @@ function runHook(kernel: Kernel, name: string, hook: Hook, state: State): void {
   const [outRead, outWrite] = fs.pipe2(O_CLOEXEC);
   let child: ReturnType<typeof process.spawn>;
   try {
-    child = process.spawn({ path: hook.path, argv: hook.args ?? [hook.path], env: hook.env ?? [], fds: [input, outWrite, outWrite] });
+    child = process.spawn({
+      path: hook.path,
+      argv: hook.args ?? [hook.path],
+      env: hook.env ?? [],
+      fds: [input, outWrite, outWrite],
+    });
   } catch (error) {
     fs.close(outRead);
     throw new TeuError({ code: "invalid", op: "run hook", subject: hook.path, message: name, cause: error });
@@ -38,13 +43,20 @@ function runHook(kernel: Kernel, name: string, hook: Hook, state: State): void {
     if (output === null) {
       process.pidfdSendSignal(child.pidfd, SIGKILL);
       process.waitpid(child.pid, 0);
-      throw new TeuError({ code: "timeout", op: "run hook", subject: hook.path, message: `${name}: still running after ${hook.timeout} s, killed` });
+      throw new TeuError({
+        code: "timeout",
+        op: "run hook",
+        subject: hook.path,
+        message: `${name}: still running after ${hook.timeout} s, killed`,
+      });
     }
     const status = process.waitpid(child.pid, 0);
     if (status === null || status.kind !== "exited" || status.code !== 0) {
       const how = status?.kind === "exited" ? `exit status ${status.code}` : `signal: ${status?.code}`;
       throw new TeuError({
-        code: "internal", op: "run hook", subject: hook.path,
+        code: "internal",
+        op: "run hook",
+        subject: hook.path,
         message: `error running ${name}: ${how}, output: ${output.trim()}`,
       });
     }

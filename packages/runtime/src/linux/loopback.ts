@@ -2,7 +2,16 @@
 // portable: no host types here.
 
 import { TeuError } from "@teu/base/errors";
-import { AF_NETLINK, IFF_UP, NETLINK_ROUTE, NLM_F_ACK, NLM_F_REQUEST, NLMSG_ERROR, RTM_NEWLINK, SOCK_RAW } from "@teu/sys/constants/socket";
+import {
+  AF_NETLINK,
+  IFF_UP,
+  NETLINK_ROUTE,
+  NLM_F_ACK,
+  NLM_F_REQUEST,
+  NLMSG_ERROR,
+  RTM_NEWLINK,
+  SOCK_RAW,
+} from "@teu/sys/constants/socket";
 import type { Kernel } from "@teu/sys/kernel";
 
 /** Sets interface 1 up: in a new namespace that is always lo. */
@@ -24,7 +33,13 @@ export function raiseLoopback(kernel: Kernel): void {
     const { data } = socket.receiveMessage(fd, 4096);
     const answer = new DataView(data.buffer, data.byteOffset, data.byteLength);
     const errno = data.length >= 20 && answer.getUint16(4, true) === NLMSG_ERROR ? answer.getInt32(16, true) : -1;
-    if (errno !== 0) throw new TeuError({ code: "internal", op: "bring up interface", subject: "lo", message: `rtnetlink answers ${errno}` });
+    if (errno !== 0)
+      throw new TeuError({
+        code: "internal",
+        op: "bring up interface",
+        subject: "lo",
+        message: `rtnetlink answers ${errno}`,
+      });
   } finally {
     fs.close(fd);
   }

@@ -4,9 +4,24 @@
 // portable: no host types here.
 
 import { TeuError } from "@teu/base/errors";
-import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_CLOEXEC, O_NOFOLLOW, O_PATH, S_IFCHR, S_IFDIR, S_IFMT } from "@teu/sys/constants/fs";
 import {
-  MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE,
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_RECURSIVE,
+  O_CLOEXEC,
+  O_NOFOLLOW,
+  O_PATH,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFMT,
+} from "@teu/sys/constants/fs";
+import {
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NOEXEC,
+  MOUNT_ATTR_NOSUID,
+  MOUNT_ATTR_RDONLY,
+  OPEN_TREE_CLOEXEC,
+  OPEN_TREE_CLONE,
 } from "@teu/sys/constants/mount";
 import type { Kernel } from "@teu/sys/kernel";
 import { attach, newFilesystem, setReadonly } from "./mount-tree.ts";
@@ -72,7 +87,11 @@ export function readonlyPaths(kernel: Kernel, root: RootfsPath, paths: readonly 
     const target = root.find(path);
     if (target === null) continue;
     try {
-      const copy = kernel.mount.openTree(target, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
+      const copy = kernel.mount.openTree(
+        target,
+        "",
+        OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE,
+      );
       try {
         setReadonly(kernel, copy, AT_RECURSIVE);
         attach(kernel, copy, target);
@@ -80,7 +99,13 @@ export function readonlyPaths(kernel: Kernel, root: RootfsPath, paths: readonly 
         kernel.fs.close(copy);
       }
     } catch (error) {
-      throw new TeuError({ code: "internal", op: "make path read-only", subject: path, message: "mount failed", cause: error });
+      throw new TeuError({
+        code: "internal",
+        op: "make path read-only",
+        subject: path,
+        message: "mount failed",
+        cause: error,
+      });
     } finally {
       kernel.fs.close(target);
     }

@@ -9,7 +9,15 @@ import type { Kernel } from "@teu/sys/kernel";
 import { mountCgroups } from "./cgroup/mount.ts";
 import { copyUp } from "./copy-up.ts";
 import type { MountStep } from "./mount-plan.ts";
-import { type MountEnvironment, attach, finishTree, newFilesystem, openBindSource, openStepTarget, setReadonly } from "./mount-tree.ts";
+import {
+  type MountEnvironment,
+  attach,
+  finishTree,
+  newFilesystem,
+  openBindSource,
+  openStepTarget,
+  setReadonly,
+} from "./mount-tree.ts";
 
 /** Makes one mount. Failures say destination and type, with the kernel's words as cause. */
 export function applyMount(kernel: Kernel, step: MountStep, environment: MountEnvironment): void {
@@ -76,7 +84,8 @@ function applyRemount(kernel: Kernel, step: MountStep, { root }: MountEnvironmen
   const target = root.openStrict(step.destination, O_PATH);
   try {
     const { set, clear } = step.options.attributes;
-    if (set !== 0 || clear !== 0) kernel.mount.mountSetattr(target, "", AT_EMPTY_PATH, { set, clear, propagation: 0, usernsFd: -1 });
+    if (set !== 0 || clear !== 0)
+      kernel.mount.mountSetattr(target, "", AT_EMPTY_PATH, { set, clear, propagation: 0, usernsFd: -1 });
     finishTree(kernel, target, step);
   } finally {
     kernel.fs.close(target);
@@ -85,5 +94,12 @@ function applyRemount(kernel: Kernel, step: MountStep, { root }: MountEnvironmen
 
 function mountError(step: MountStep, error: unknown): TeuError {
   const what = step.kind === "bind" ? `bind ${JSON.stringify(step.source)}` : step.fstype;
-  return new TeuError({ code: "internal", op: "mount", subject: step.destination, message: what, detail: { at: step.at }, cause: error });
+  return new TeuError({
+    code: "internal",
+    op: "mount",
+    subject: step.destination,
+    message: what,
+    detail: { at: step.at },
+    cause: error,
+  });
 }

@@ -2,8 +2,20 @@
 // portable: no host types here.
 
 import {
-  MOUNT_ATTR_NOATIME, MOUNT_ATTR_NODEV, MOUNT_ATTR_NODIRATIME, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NOSYMFOLLOW,
-  MOUNT_ATTR_RDONLY, MOUNT_ATTR_RELATIME, MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME, MS_PRIVATE, MS_SHARED, MS_SLAVE, MS_UNBINDABLE,
+  MOUNT_ATTR_NOATIME,
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NODIRATIME,
+  MOUNT_ATTR_NOEXEC,
+  MOUNT_ATTR_NOSUID,
+  MOUNT_ATTR_NOSYMFOLLOW,
+  MOUNT_ATTR_RDONLY,
+  MOUNT_ATTR_RELATIME,
+  MOUNT_ATTR_STRICTATIME,
+  MOUNT_ATTR__ATIME,
+  MS_PRIVATE,
+  MS_SHARED,
+  MS_SLAVE,
+  MS_UNBINDABLE,
 } from "@teu/sys/constants/mount";
 
 /** Attribute bits to set and to clear. */
@@ -59,20 +71,43 @@ const ATTRIBUTES: Readonly<Record<string, readonly [number, number]>> = {
 };
 
 const PROPAGATION: Readonly<Record<string, number>> = {
-  private: MS_PRIVATE, shared: MS_SHARED, slave: MS_SLAVE, unbindable: MS_UNBINDABLE,
+  private: MS_PRIVATE,
+  shared: MS_SHARED,
+  slave: MS_SLAVE,
+  unbindable: MS_UNBINDABLE,
 };
 
 /** Superblock flags; an empty string means "off, which is the default". */
 const SUPER_FLAGS: Readonly<Record<string, string>> = {
-  sync: "sync", async: "", dirsync: "dirsync", mand: "mand", nomand: "", lazytime: "lazytime", nolazytime: "",
-  iversion: "iversion", noiversion: "", silent: "silent", loud: "", defaults: "", acl: "", noacl: "",
+  sync: "sync",
+  async: "",
+  dirsync: "dirsync",
+  mand: "mand",
+  nomand: "",
+  lazytime: "lazytime",
+  nolazytime: "",
+  iversion: "iversion",
+  noiversion: "",
+  silent: "silent",
+  loud: "",
+  defaults: "",
+  acl: "",
+  noacl: "",
 };
 
 /** Every option name that is not file system data, for `features`. */
 export const MOUNT_OPTION_NAMES: readonly string[] = [
-  ...Object.keys(ATTRIBUTES), ...Object.keys(ATTRIBUTES).map((name) => `r${name}`),
-  ...Object.keys(PROPAGATION), ...Object.keys(PROPAGATION).map((name) => `r${name}`),
-  ...Object.keys(SUPER_FLAGS), "bind", "rbind", "remount", "idmap", "ridmap", "tmpcopyup",
+  ...Object.keys(ATTRIBUTES),
+  ...Object.keys(ATTRIBUTES).map((name) => `r${name}`),
+  ...Object.keys(PROPAGATION),
+  ...Object.keys(PROPAGATION).map((name) => `r${name}`),
+  ...Object.keys(SUPER_FLAGS),
+  "bind",
+  "rbind",
+  "remount",
+  "idmap",
+  "ridmap",
+  "tmpcopyup",
 ].sort();
 
 /** Reads the options in order; later ones win, as in mount(8). Nothing is refused here: unknown names are data. */
@@ -80,8 +115,15 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
   const own = { set: 0, clear: 0 };
   const all = { set: 0, clear: 0 };
   const out = {
-    bind: false, recursive: false, remount: false, propagation: 0, propagationRecursive: false,
-    idmap: "" as MountOptions["idmap"], superFlags: [] as string[], data: [] as string[], copyUp: false,
+    bind: false,
+    recursive: false,
+    remount: false,
+    propagation: 0,
+    propagationRecursive: false,
+    idmap: "" as MountOptions["idmap"],
+    superFlags: [] as string[],
+    data: [] as string[],
+    copyUp: false,
   };
   for (const option of options) {
     const tail = option.startsWith("r") ? option.slice(1) : "";
@@ -89,8 +131,10 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     const recursiveAttribute = ATTRIBUTES[tail];
     if (attribute !== undefined) change(own, attribute);
     else if (recursiveAttribute !== undefined) change(all, recursiveAttribute);
-    else if (PROPAGATION[option] !== undefined) Object.assign(out, { propagation: PROPAGATION[option], propagationRecursive: false });
-    else if (PROPAGATION[tail] !== undefined) Object.assign(out, { propagation: PROPAGATION[tail], propagationRecursive: true });
+    else if (PROPAGATION[option] !== undefined)
+      Object.assign(out, { propagation: PROPAGATION[option], propagationRecursive: false });
+    else if (PROPAGATION[tail] !== undefined)
+      Object.assign(out, { propagation: PROPAGATION[tail], propagationRecursive: true });
     else if (SUPER_FLAGS[option] !== undefined) {
       if (SUPER_FLAGS[option] !== "") out.superFlags.push(option);
     } else if (option === "bind") out.bind = true;

@@ -28,8 +28,17 @@ export interface MountStep {
 
 /** What lxcfs and its like put over single files of /proc. */
 const PROC_FILES: ReadonlySet<string> = new Set([
-  "/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime", "/proc/loadavg", "/proc/slabinfo",
-  "/proc/net/dev", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled",
+  "/proc/cpuinfo",
+  "/proc/diskstats",
+  "/proc/meminfo",
+  "/proc/stat",
+  "/proc/swaps",
+  "/proc/uptime",
+  "/proc/loadavg",
+  "/proc/slabinfo",
+  "/proc/net/dev",
+  "/proc/sys/kernel/ns_last_pid",
+  "/proc/sys/crypto/fips_enabled",
 ]);
 
 /** The steps for `spec.mounts`, in order. Relative bind sources are taken from `bundle`. Throws TeuError `invalid`. */
@@ -40,12 +49,22 @@ export function planMounts(spec: Spec, bundle: string): MountStep[] {
     const destination = cleanPath(mount.destination);
     const bind = options.bind || mount.type === "bind";
     const fstype = bind ? "bind" : (mount.type ?? "");
-    const kind = options.remount ? "remount" : bind ? "bind" : fstype === "cgroup" || fstype === "cgroup2" ? "cgroup" : "filesystem";
+    const kind = options.remount
+      ? "remount"
+      : bind
+        ? "bind"
+        : fstype === "cgroup" || fstype === "cgroup2"
+          ? "cgroup"
+          : "filesystem";
     if (destination === "/") throw invalidConfig(`${at}.destination`, "is the root of the container; use root.path");
-    if (kind === "filesystem" && fstype === "") throw invalidConfig(`${at}.type`, "missing, and the mount is not a bind");
+    if (kind === "filesystem" && fstype === "")
+      throw invalidConfig(`${at}.type`, "missing, and the mount is not a bind");
     if (bind && (mount.source ?? "") === "") throw invalidConfig(`${at}.source`, "missing, but the mount is a bind");
     if (bind && options.data.length > 0) {
-      throw invalidConfig(`${at}.options`, `a bind mount takes no file system options, but has ${JSON.stringify(options.data.join(","))}`);
+      throw invalidConfig(
+        `${at}.options`,
+        `a bind mount takes no file system options, but has ${JSON.stringify(options.data.join(","))}`,
+      );
     }
     if (options.idmap === "" && (mount.uidMappings !== undefined) !== (mount.gidMappings !== undefined)) {
       throw invalidConfig(at, "uidMappings and gidMappings must come together");
@@ -53,7 +72,11 @@ export function planMounts(spec: Spec, bundle: string): MountStep[] {
     refuseOverProc(destination, fstype, mount.source ?? "", at);
     const source = mount.source ?? (fstype === "" ? "" : fstype);
     return {
-      kind, destination, fstype, options, at,
+      kind,
+      destination,
+      fstype,
+      options,
+      at,
       source: bind && !source.startsWith("/") ? `${bundle}/${source}` : source,
       strict: fstype === "proc" || fstype === "sysfs",
       onProc: PROC_FILES.has(destination),
@@ -67,9 +90,15 @@ function refuseOverProc(destination: string, fstype: string, source: string, at:
   if (destination === "/proc") {
     // A bind of the host's /proc is how containers without a pid namespace of their own get one; it is checked when made.
     if (fstype !== "proc" && !(fstype === "bind" && cleanPath(source) === "/proc")) {
-      throw invalidConfig(`${at}.destination`, `only a procfs can be mounted on "/proc", not ${JSON.stringify(fstype)}`);
+      throw invalidConfig(
+        `${at}.destination`,
+        `only a procfs can be mounted on "/proc", not ${JSON.stringify(fstype)}`,
+      );
     }
   } else if (destination.startsWith("/proc/") && !PROC_FILES.has(destination)) {
-    throw invalidConfig(`${at}.destination`, `${JSON.stringify(destination)} cannot be mounted because it is inside /proc`);
+    throw invalidConfig(
+      `${at}.destination`,
+      `${JSON.stringify(destination)} cannot be mounted because it is inside /proc`,
+    );
   }
 }

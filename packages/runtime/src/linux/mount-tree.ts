@@ -4,7 +4,16 @@
 
 import { TeuError } from "@teu/base/errors";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_DIRECTORY, O_PATH, PROC_SUPER_MAGIC } from "@teu/sys/constants/fs";
-import { FSMOUNT_CLOEXEC, FSOPEN_CLOEXEC, MOUNT_ATTR_IDMAP, MOUNT_ATTR_RDONLY, MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE } from "@teu/sys/constants/mount";
+import {
+  FSMOUNT_CLOEXEC,
+  FSOPEN_CLOEXEC,
+  MOUNT_ATTR_IDMAP,
+  MOUNT_ATTR_RDONLY,
+  MOVE_MOUNT_F_EMPTY_PATH,
+  MOVE_MOUNT_T_EMPTY_PATH,
+  OPEN_TREE_CLOEXEC,
+  OPEN_TREE_CLONE,
+} from "@teu/sys/constants/mount";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import type { CgroupHandle } from "./cgroup/manager.ts";
@@ -26,7 +35,8 @@ export function openBindSource(kernel: Kernel, step: MountStep, propagation: num
   const { mount } = kernel;
   const recursive = step.options.recursive ? AT_RECURSIVE : 0;
   const tree = mount.openTree(AT_FDCWD, step.source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive);
-  if (propagation !== 0) mount.mountSetattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, { set: 0, clear: 0, propagation, usernsFd: -1 });
+  if (propagation !== 0)
+    mount.mountSetattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, { set: 0, clear: 0, propagation, usernsFd: -1 });
   if (usernsFd >= 0) {
     const depth = step.options.idmap === "ridmap" ? AT_RECURSIVE : 0;
     mount.mountSetattr(tree, "", AT_EMPTY_PATH | depth, { set: MOUNT_ATTR_IDMAP, clear: 0, propagation: 0, usernsFd });
@@ -48,7 +58,11 @@ export function attach(kernel: Kernel, tree: number, target: number): void {
 export function finishTree(kernel: Kernel, tree: number, step: MountStep): void {
   const { recursiveAttributes, propagation, propagationRecursive } = step.options;
   if (recursiveAttributes.set !== 0 || recursiveAttributes.clear !== 0) {
-    kernel.mount.mountSetattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, { ...recursiveAttributes, propagation: 0, usernsFd: -1 });
+    kernel.mount.mountSetattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, {
+      ...recursiveAttributes,
+      propagation: 0,
+      usernsFd: -1,
+    });
   }
   if (propagation !== 0) {
     const depth = propagationRecursive ? AT_RECURSIVE : 0;
@@ -58,7 +72,12 @@ export function finishTree(kernel: Kernel, tree: number, step: MountStep): void 
 
 /** A new file system, detached, with mount attributes. Caller closes. */
 export function newFilesystem(
-  kernel: Kernel, fstype: string, source: string, superFlags: readonly string[], data: readonly string[], attributes: number,
+  kernel: Kernel,
+  fstype: string,
+  source: string,
+  superFlags: readonly string[],
+  data: readonly string[],
+  attributes: number,
 ): number {
   const { fs, mount } = kernel;
   const context = mount.fsopen(fstype, FSOPEN_CLOEXEC);
@@ -84,7 +103,12 @@ export function openStepTarget(kernel: Kernel, root: RootfsPath, step: MountStep
   // Without a link on the way the text of the destination decided already (planMounts).
   if (followedLink && !step.onProc && kernel.fs.fstatfs(fd).type === PROC_SUPER_MAGIC) {
     kernel.fs.close(fd);
-    throw new TeuError({ code: "denied", op: "mount on", subject: step.destination, message: "a symbolic link leads into procfs" });
+    throw new TeuError({
+      code: "denied",
+      op: "mount on",
+      subject: step.destination,
+      message: "a symbolic link leads into procfs",
+    });
   }
   return fd;
 }
@@ -95,7 +119,11 @@ function openStrictTarget(kernel: Kernel, root: RootfsPath, destination: string)
   } catch (error) {
     if (isSysError(error, "ELOOP") || isSysError(error, "ENOTDIR")) {
       throw new TeuError({
-        code: "denied", op: "mount on", subject: destination, message: "the root file system has a symbolic link or file in its place", cause: error,
+        code: "denied",
+        op: "mount on",
+        subject: destination,
+        message: "the root file system has a symbolic link or file in its place",
+        cause: error,
       });
     }
     if (!isSysError(error, "ENOENT")) throw error;
@@ -106,5 +134,10 @@ function openStrictTarget(kernel: Kernel, root: RootfsPath, destination: string)
 
 /** Makes a mount read-only; `depth` AT_RECURSIVE for all below it. */
 export function setReadonly(kernel: Kernel, fd: number, depth: number): void {
-  kernel.mount.mountSetattr(fd, "", AT_EMPTY_PATH | depth, { set: MOUNT_ATTR_RDONLY, clear: 0, propagation: 0, usernsFd: -1 });
+  kernel.mount.mountSetattr(fd, "", AT_EMPTY_PATH | depth, {
+    set: MOUNT_ATTR_RDONLY,
+    clear: 0,
+    propagation: 0,
+    usernsFd: -1,
+  });
 }

@@ -19,7 +19,13 @@ export function openJoins(kernel: Kernel, joins: readonly Join[]): OpenJoin[] {
     try {
       return { ...join, fd: kernel.fs.openat(AT_FDCWD, join.path, O_RDONLY | O_CLOEXEC, 0) };
     } catch (error) {
-      throw new TeuError({ code: "not-found", op: "open namespace", subject: join.path, message: "cannot be opened", cause: error });
+      throw new TeuError({
+        code: "not-found",
+        op: "open namespace",
+        subject: join.path,
+        message: "cannot be opened",
+        cause: error,
+      });
     }
   });
 }
@@ -30,7 +36,13 @@ export function enterJoins(kernel: Kernel, joins: readonly OpenJoin[]): void {
     try {
       kernel.namespace.setns(fd, NAMESPACE_FLAGS[type]);
     } catch (error) {
-      throw new TeuError({ code: "invalid", op: `join ${type} namespace`, subject: path, message: "refused", cause: error });
+      throw new TeuError({
+        code: "invalid",
+        op: `join ${type} namespace`,
+        subject: path,
+        message: "refused",
+        cause: error,
+      });
     }
   }
 }
@@ -39,13 +51,17 @@ export function enterJoins(kernel: Kernel, joins: readonly OpenJoin[]): void {
 export function prepareChildren(kernel: Kernel, plan: NamespacePlan, linux: Linux): () => void {
   if (plan.joinsBefore.length === 0 && !plan.newTime) return () => {};
   const { fs } = kernel;
-  const own = (["pid", "time"] as const).map((name) => fs.openat(AT_FDCWD, `/proc/self/ns/${name}`, O_RDONLY | O_CLOEXEC, 0));
+  const own = (["pid", "time"] as const).map((name) =>
+    fs.openat(AT_FDCWD, `/proc/self/ns/${name}`, O_RDONLY | O_CLOEXEC, 0),
+  );
   const joins = openJoins(kernel, plan.joinsBefore);
   try {
     enterJoins(kernel, joins);
     if (plan.newTime) {
       kernel.namespace.unshare(CLONE_NEWTIME);
-      const lines = Object.entries(linux.timeOffsets ?? {}).map(([clock, { secs, nanosecs }]) => `${clock} ${secs ?? 0} ${nanosecs ?? 0}\n`);
+      const lines = Object.entries(linux.timeOffsets ?? {}).map(
+        ([clock, { secs, nanosecs }]) => `${clock} ${secs ?? 0} ${nanosecs ?? 0}\n`,
+      );
       if (lines.length > 0) fs.writeTextAt(AT_FDCWD, "/proc/self/timens_offsets", lines.join(""));
     }
   } finally {
@@ -62,7 +78,8 @@ export function prepareChildren(kernel: Kernel, plan: NamespacePlan, linux: Linu
 
 /** Writes the maps of a new user namespace whose first process is `pid`. */
 export function writeIdMaps(kernel: Kernel, pid: number, linux: Linux): void {
-  const text = (maps: readonly IdMapping[]): string => maps.map((map) => `${map.containerID} ${map.hostID} ${map.size}\n`).join("");
+  const text = (maps: readonly IdMapping[]): string =>
+    maps.map((map) => `${map.containerID} ${map.hostID} ${map.size}\n`).join("");
   const { fs } = kernel;
   try {
     // Without CAP_SETGID over the parent namespace a gid map is only taken once setgroups is given up.
@@ -70,7 +87,13 @@ export function writeIdMaps(kernel: Kernel, pid: number, linux: Linux): void {
     fs.writeTextAt(AT_FDCWD, `/proc/${pid}/gid_map`, text(linux.gidMappings ?? []));
     fs.writeTextAt(AT_FDCWD, `/proc/${pid}/uid_map`, text(linux.uidMappings ?? []));
   } catch (error) {
-    throw new TeuError({ code: "denied", op: "write id mappings", subject: String(pid), message: "refused", cause: error });
+    throw new TeuError({
+      code: "denied",
+      op: "write id mappings",
+      subject: String(pid),
+      message: "refused",
+      cause: error,
+    });
   }
 }
 

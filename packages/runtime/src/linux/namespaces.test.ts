@@ -9,9 +9,22 @@ const spec = (linux: Linux, more: Partial<Spec> = {}): Spec => ({ ociVersion: "1
 const MOUNT = { type: "mount" } as const;
 
 test("planNamespaces: new ones in one clone; cgroup and time apart; mount joined last", () => {
-  const plan = planNamespaces(spec({ namespaces: [{ type: "mount", path: "/m" }, { type: "pid" }, { type: "cgroup" }, { type: "time" }, { type: "network", path: "/n" }] }));
+  const plan = planNamespaces(
+    spec({
+      namespaces: [
+        { type: "mount", path: "/m" },
+        { type: "pid" },
+        { type: "cgroup" },
+        { type: "time" },
+        { type: "network", path: "/n" },
+      ],
+    }),
+  );
   assert.equal(plan.cloneFlags, CLONE_NEWPID);
-  assert.deepEqual(plan.joinsInside.map(({ type }) => type), ["network", "mount"]);
+  assert.deepEqual(
+    plan.joinsInside.map(({ type }) => type),
+    ["network", "mount"],
+  );
   assert.deepEqual([plan.newCgroup, plan.newTime, plan.newUser], [true, true, false]);
 });
 
@@ -26,7 +39,11 @@ const REFUSED: readonly (readonly [string, Spec, RegExp])[] = [
   ["none for mounts", spec({ namespaces: [{ type: "pid" }] }), /mount namespace/],
   ["a relative path", spec({ namespaces: [MOUNT, { type: "ipc", path: "x" }] }), /absolute/],
   ["a hostname without uts", spec({ namespaces: [MOUNT] }, { hostname: "h" }), /private UTS namespace/],
-  ["mappings without user", spec({ namespaces: [MOUNT], uidMappings: [{ containerID: 0, hostID: 0, size: 1 }] }), /no user namespace/],
+  [
+    "mappings without user",
+    spec({ namespaces: [MOUNT], uidMappings: [{ containerID: 0, hostID: 0, size: 1 }] }),
+    /no user namespace/,
+  ],
   ["user without mappings", spec({ namespaces: [MOUNT, { type: "user" }] }), /needs uidMappings/],
   ["offsets without time", spec({ namespaces: [MOUNT], timeOffsets: { monotonic: { secs: 1 } } }), /time namespace/],
 ];

@@ -2,15 +2,28 @@
 // portable: no host types here.
 
 import {
-  CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS,
+  CLONE_NEWCGROUP,
+  CLONE_NEWIPC,
+  CLONE_NEWNET,
+  CLONE_NEWNS,
+  CLONE_NEWPID,
+  CLONE_NEWTIME,
+  CLONE_NEWUSER,
+  CLONE_NEWUTS,
 } from "@teu/sys/constants/process";
 import type { NamespaceType, Spec } from "@teu/specs/runtime";
 import { invalidConfig, unsupportedConfig } from "../failure.ts";
 
 /** CLONE_NEW* of each kind. */
 export const NAMESPACE_FLAGS: Readonly<Record<NamespaceType, number>> = {
-  user: CLONE_NEWUSER, pid: CLONE_NEWPID, network: CLONE_NEWNET, mount: CLONE_NEWNS, ipc: CLONE_NEWIPC, uts: CLONE_NEWUTS,
-  cgroup: CLONE_NEWCGROUP, time: CLONE_NEWTIME,
+  user: CLONE_NEWUSER,
+  pid: CLONE_NEWPID,
+  network: CLONE_NEWNET,
+  mount: CLONE_NEWNS,
+  ipc: CLONE_NEWIPC,
+  uts: CLONE_NEWUTS,
+  cgroup: CLONE_NEWCGROUP,
+  time: CLONE_NEWTIME,
 };
 
 /** A namespace to enter by its file. */
@@ -43,37 +56,61 @@ export interface NamespacePlan {
 export function planNamespaces(spec: Spec): NamespacePlan {
   const paths = new Map<NamespaceType, string>();
   for (const [index, { type, path }] of (spec.linux?.namespaces ?? []).entries()) {
-    if (paths.has(type)) throw invalidConfig(`linux.namespaces[${index}]`, `namespace ${JSON.stringify(type)} is given twice`);
-    if (path !== undefined && path !== "" && !path.startsWith("/")) throw invalidConfig(`linux.namespaces[${index}].path`, "must be absolute");
+    if (paths.has(type))
+      throw invalidConfig(`linux.namespaces[${index}]`, `namespace ${JSON.stringify(type)} is given twice`);
+    if (path !== undefined && path !== "" && !path.startsWith("/"))
+      throw invalidConfig(`linux.namespaces[${index}].path`, "must be absolute");
     paths.set(type, path ?? "");
   }
   const isNew = (type: NamespaceType): boolean => paths.get(type) === "";
   const joins = [...paths].filter(([, path]) => path !== "").map(([type, path]) => ({ type, path }));
   checkNamespaces(spec, paths, isNew);
   let cloneFlags = 0;
-  for (const type of paths.keys()) if (isNew(type) && type !== "cgroup" && type !== "time") cloneFlags |= NAMESPACE_FLAGS[type];
+  for (const type of paths.keys())
+    if (isNew(type) && type !== "cgroup" && type !== "time") cloneFlags |= NAMESPACE_FLAGS[type];
   return {
     cloneFlags,
     joinsBefore: joins.filter(({ type }) => type === "pid" || type === "time"),
     // Mount last: after it the host's paths are out of sight.
-    joinsInside: joins.filter(({ type }) => type !== "pid" && type !== "time").sort((a, b) => Number(a.type === "mount") - Number(b.type === "mount")),
-    newCgroup: isNew("cgroup"), newUser: isNew("user"), newTime: isNew("time"), newNetwork: isNew("network"), newPid: isNew("pid"), newMount: isNew("mount"),
+    joinsInside: joins
+      .filter(({ type }) => type !== "pid" && type !== "time")
+      .sort((a, b) => Number(a.type === "mount") - Number(b.type === "mount")),
+    newCgroup: isNew("cgroup"),
+    newUser: isNew("user"),
+    newTime: isNew("time"),
+    newNetwork: isNew("network"),
+    newPid: isNew("pid"),
+    newMount: isNew("mount"),
     has: new Set(paths.keys()),
   };
 }
 
-function checkNamespaces(spec: Spec, paths: ReadonlyMap<NamespaceType, string>, isNew: (type: NamespaceType) => boolean): void {
+function checkNamespaces(
+  spec: Spec,
+  paths: ReadonlyMap<NamespaceType, string>,
+  isNew: (type: NamespaceType) => boolean,
+): void {
   const linux = spec.linux ?? {};
-  if (!paths.has("mount")) throw unsupportedConfig("linux.namespaces", "a container without a mount namespace of its own cannot be made safely");
-  if ((spec.hostname ?? "") !== "" && !paths.has("uts")) throw invalidConfig("hostname", "unable to set hostname without a private UTS namespace");
-  if ((spec.domainname ?? "") !== "" && !paths.has("uts")) throw invalidConfig("domainname", "unable to set domainname without a private UTS namespace");
+  if (!paths.has("mount"))
+    throw unsupportedConfig(
+      "linux.namespaces",
+      "a container without a mount namespace of its own cannot be made safely",
+    );
+  if ((spec.hostname ?? "") !== "" && !paths.has("uts"))
+    throw invalidConfig("hostname", "unable to set hostname without a private UTS namespace");
+  if ((spec.domainname ?? "") !== "" && !paths.has("uts"))
+    throw invalidConfig("domainname", "unable to set domainname without a private UTS namespace");
   const mappings = (linux.uidMappings ?? []).length > 0 || (linux.gidMappings ?? []).length > 0;
-  if (mappings && !paths.has("user")) throw invalidConfig("linux.uidMappings", "mappings are given, but no user namespace");
+  if (mappings && !paths.has("user"))
+    throw invalidConfig("linux.uidMappings", "mappings are given, but no user namespace");
   if (isNew("user") && ((linux.uidMappings ?? []).length === 0 || (linux.gidMappings ?? []).length === 0)) {
     throw invalidConfig("linux.uidMappings", "a new user namespace needs uidMappings and gidMappings");
   }
-  if ((paths.get("user") ?? "") !== "" && mappings) throw invalidConfig("linux.uidMappings", "a joined user namespace has its mappings already");
-  if ((paths.get("user") ?? "") !== "") throw unsupportedConfig("linux.namespaces", "joining a user namespace by path is not supported yet");
+  if ((paths.get("user") ?? "") !== "" && mappings)
+    throw invalidConfig("linux.uidMappings", "a joined user namespace has its mappings already");
+  if ((paths.get("user") ?? "") !== "")
+    throw unsupportedConfig("linux.namespaces", "joining a user namespace by path is not supported yet");
   const offsets = Object.keys(linux.timeOffsets ?? {});
-  if (offsets.length > 0 && !isNew("time")) throw invalidConfig("linux.timeOffsets", "offsets can only be set in a new time namespace");
+  if (offsets.length > 0 && !isNew("time"))
+    throw invalidConfig("linux.timeOffsets", "offsets can only be set in a new time namespace");
 }

@@ -30,20 +30,28 @@ export interface ProcessPlan {
 const DEFAULT_UMASK = 0o022;
 /** setresuid(-1) changes nothing, so this id would mean "stay root" (CVE-2026-30892 and its kin). */
 const NO_ID = 4294967295;
-const IO_CLASSES: Readonly<Record<IoPriority["class"], number>> = { IOPRIO_CLASS_RT: 1, IOPRIO_CLASS_BE: 2, IOPRIO_CLASS_IDLE: 3 };
+const IO_CLASSES: Readonly<Record<IoPriority["class"], number>> = {
+  IOPRIO_CLASS_RT: 1,
+  IOPRIO_CLASS_BE: 2,
+  IOPRIO_CLASS_IDLE: 3,
+};
 
 /** Reads a process; `at` is its JSON path. Throws TeuError `invalid`. */
 export function planProcess(process: Process, linux: Linux, at: string): ProcessPlan {
   const user = process.user ?? {};
   for (const id of [user.uid ?? 0, user.gid ?? 0, ...(user.additionalGids ?? [])]) {
-    if (!Number.isInteger(id) || id < 0 || id >= NO_ID) throw invalidConfig(`${at}.user`, `${id} is not a user or group id`);
+    if (!Number.isInteger(id) || id < 0 || id >= NO_ID)
+      throw invalidConfig(`${at}.user`, `${id} is not a user or group id`);
   }
-  if (!process.cwd.startsWith("/")) throw invalidConfig(`${at}.cwd`, `Cwd must be an absolute path, is ${JSON.stringify(process.cwd)}`);
+  if (!process.cwd.startsWith("/"))
+    throw invalidConfig(`${at}.cwd`, `Cwd must be an absolute path, is ${JSON.stringify(process.cwd)}`);
   for (const [index, entry] of (process.env ?? []).entries()) {
     if (entry.includes("\0")) throw invalidConfig(`${at}.env[${index}]`, "contains a NUL");
   }
-  if ((process.apparmorProfile ?? "") !== "") throw invalidConfig(`${at}.apparmorProfile`, "AppArmor is not enabled on this host");
-  if ((process.selinuxLabel ?? "") !== "") throw invalidConfig(`${at}.selinuxLabel`, "SELinux is not enabled on this host");
+  if ((process.apparmorProfile ?? "") !== "")
+    throw invalidConfig(`${at}.apparmorProfile`, "AppArmor is not enabled on this host");
+  if ((process.selinuxLabel ?? "") !== "")
+    throw invalidConfig(`${at}.selinuxLabel`, "SELinux is not enabled on this host");
   return {
     args: process.args ?? [],
     env: process.env ?? [],
@@ -57,8 +65,12 @@ export function planProcess(process: Process, linux: Linux, at: string): Process
     noNewPrivileges: process.noNewPrivileges ?? false,
     oomScoreAdj: process.oomScoreAdj ?? null,
     scheduler: process.scheduler ?? null,
-    ioPriority: process.ioPriority === undefined ? null : (IO_CLASSES[process.ioPriority.class] << 13) | (process.ioPriority.priority ?? 0),
-    personality: linux.personality === undefined ? null : linux.personality.domain === "LINUX32" ? PER_LINUX32 : PER_LINUX,
+    ioPriority:
+      process.ioPriority === undefined
+        ? null
+        : (IO_CLASSES[process.ioPriority.class] << 13) | (process.ioPriority.priority ?? 0),
+    personality:
+      linux.personality === undefined ? null : linux.personality.domain === "LINUX32" ? PER_LINUX32 : PER_LINUX,
     terminal: process.terminal ?? false,
     consoleSize: process.consoleSize,
   };

@@ -13,8 +13,10 @@ const PASSWD_LIMIT = 1 << 20;
 export function lookUpProgram(kernel: Kernel, name: string, env: readonly string[]): string {
   if (name.includes("/")) {
     const problem = problemWith(kernel, name);
-    if (problem === "missing") throw verbatim("not-found", `exec: ${JSON.stringify(name)}: stat ${name}: no such file or directory`);
-    if (problem === "not a directory") throw verbatim("not-found", `exec: ${JSON.stringify(name)}: stat ${name}: not a directory`);
+    if (problem === "missing")
+      throw verbatim("not-found", `exec: ${JSON.stringify(name)}: stat ${name}: no such file or directory`);
+    if (problem === "not a directory")
+      throw verbatim("not-found", `exec: ${JSON.stringify(name)}: stat ${name}: not a directory`);
     if (problem !== null) throw verbatim("denied", `exec: ${JSON.stringify(name)}: ${problem}`);
     return name;
   }
@@ -46,7 +48,10 @@ function problemWith(kernel: Kernel, path: string): Problem | null {
 }
 
 /** The environment with HOME added at its end when missing, from the container's /etc/passwd by number; "/" when unknown. */
-export function environmentWithHome(kernel: Kernel, plan: { readonly env: readonly string[]; readonly uid: number }): readonly string[] {
+export function environmentWithHome(
+  kernel: Kernel,
+  plan: { readonly env: readonly string[]; readonly uid: number },
+): readonly string[] {
   if (plan.env.some((entry) => entry.startsWith("HOME=") && entry.length > "HOME=".length)) return plan.env;
   return [...plan.env.filter((entry) => entry !== "HOME="), `HOME=${homeOf(kernel, plan.uid)}`];
 }

@@ -20,7 +20,8 @@ export function planRlimits(rlimits: readonly Rlimit[] | undefined, at: string):
   const seen = new Set<string>();
   return (rlimits ?? []).map(({ type, soft, hard }, index) => {
     const resource = RLIMIT_NAMES.indexOf(type);
-    if (resource < 0) throw invalidConfig(`${at}.rlimits[${index}].type`, `invalid rlimit type ${JSON.stringify(type)}`);
+    if (resource < 0)
+      throw invalidConfig(`${at}.rlimits[${index}].type`, `invalid rlimit type ${JSON.stringify(type)}`);
     if (seen.has(type)) throw invalidConfig(`${at}.rlimits[${index}].type`, `${type} is given twice`);
     if (soft > hard) throw invalidConfig(`${at}.rlimits[${index}]`, "soft is above hard");
     seen.add(type);
@@ -39,8 +40,12 @@ export function applyRlimits(kernel: Kernel, steps: readonly RlimitStep[]): void
       kernel.process.setrlimit(0, resource, soft, hard);
     } catch (error) {
       throw new TeuError({
-        code: "denied", op: "set rlimit", subject: name, message: `soft ${soft}, hard ${hard} is refused`,
-        hint: "Raising a hard limit needs CAP_SYS_RESOURCE.", cause: error,
+        code: "denied",
+        op: "set rlimit",
+        subject: name,
+        message: `soft ${soft}, hard ${hard} is refused`,
+        hint: "Raising a hard limit needs CAP_SYS_RESOURCE.",
+        cause: error,
       });
     }
   }

@@ -5,8 +5,16 @@
 
 import { TeuError } from "@teu/base/errors";
 import {
-  O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_PATH, O_RDONLY,
-  RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS,
+  O_CLOEXEC,
+  O_CREAT,
+  O_DIRECTORY,
+  O_EXCL,
+  O_NOFOLLOW,
+  O_PATH,
+  O_RDONLY,
+  RESOLVE_IN_ROOT,
+  RESOLVE_NO_MAGICLINKS,
+  RESOLVE_NO_SYMLINKS,
 } from "@teu/sys/constants/fs";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
@@ -177,5 +185,10 @@ function rooted(path: string): string {
 }
 
 function loop(path: string): TeuError {
-  return new TeuError({ code: "invalid", op: "resolve path in rootfs", subject: path, message: "too many symbolic links, or a link in place of a file" });
+  return new TeuError({
+    code: "invalid",
+    op: "resolve path in rootfs",
+    subject: path,
+    message: "too many symbolic links, or a link in place of a file",
+  });
 }

@@ -3,9 +3,23 @@
 
 import { TeuError } from "@teu/base/errors";
 import {
-  AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_CLOEXEC, O_DIRECTORY, O_PATH, STATX_ATTR_MOUNT_ROOT,
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_RECURSIVE,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_PATH,
+  STATX_ATTR_MOUNT_ROOT,
 } from "@teu/sys/constants/fs";
-import { MNT_DETACH, MOUNT_ATTR_RDONLY, MS_PRIVATE, MS_SHARED, MS_SLAVE, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE } from "@teu/sys/constants/mount";
+import {
+  MNT_DETACH,
+  MOUNT_ATTR_RDONLY,
+  MS_PRIVATE,
+  MS_SHARED,
+  MS_SLAVE,
+  OPEN_TREE_CLOEXEC,
+  OPEN_TREE_CLONE,
+} from "@teu/sys/constants/mount";
 import type { Kernel } from "@teu/sys/kernel";
 import { makeDeviceLinks, makeDevices } from "./devices.ts";
 import { applyMount } from "./mount-apply.ts";
@@ -26,7 +40,13 @@ export function openRoot(kernel: Kernel, plan: StartPlan): RootfsPath {
     attach(kernel, tree, place);
     return new RootfsPath(kernel, tree);
   } catch (error) {
-    throw new TeuError({ code: "invalid", op: "mount rootfs", subject: plan.rootfs, message: "is it a directory?", cause: error });
+    throw new TeuError({
+      code: "invalid",
+      op: "mount rootfs",
+      subject: plan.rootfs,
+      message: "is it a directory?",
+      cause: error,
+    });
   } finally {
     if (place >= 0) fs.close(place);
   }
@@ -36,7 +56,8 @@ export function openRoot(kernel: Kernel, plan: StartPlan): RootfsPath {
 function isolate(kernel: Kernel, rootfs: string, tree: number): void {
   const { fs, mount } = kernel;
   let path = rootfs;
-  while (path !== "" && (fs.statAt(AT_FDCWD, path, 0).attributes & STATX_ATTR_MOUNT_ROOT) === 0) path = path.slice(0, path.lastIndexOf("/"));
+  while (path !== "" && (fs.statAt(AT_FDCWD, path, 0).attributes & STATX_ATTR_MOUNT_ROOT) === 0)
+    path = path.slice(0, path.lastIndexOf("/"));
   const alone = { set: 0, clear: 0, propagation: MS_PRIVATE, usernsFd: -1 };
   mount.mountSetattr(AT_FDCWD, path === "" ? "/" : path, 0, alone);
   mount.mountSetattr(tree, "", AT_EMPTY_PATH, alone);
@@ -70,9 +91,16 @@ export function pivot(kernel: Kernel, plan: StartPlan, root: RootfsPath): void {
   process.fchdir(root.fd);
   // Old root stacked on the new one: no directory for it is needed, and "." then is the old one.
   mount.pivotRoot(".", ".");
-  if (plan.propagation.before === MS_SHARED) mount.mountSetattr(AT_FDCWD, ".", AT_RECURSIVE, { set: 0, clear: 0, propagation: MS_SLAVE, usernsFd: -1 });
+  if (plan.propagation.before === MS_SHARED)
+    mount.mountSetattr(AT_FDCWD, ".", AT_RECURSIVE, { set: 0, clear: 0, propagation: MS_SLAVE, usernsFd: -1 });
   mount.umount2(".", MNT_DETACH);
   process.chdir("/");
   const { after, afterRecursive } = plan.propagation;
-  if (after !== 0) mount.mountSetattr(AT_FDCWD, "/", afterRecursive ? AT_RECURSIVE : 0, { set: 0, clear: 0, propagation: after, usernsFd: -1 });
+  if (after !== 0)
+    mount.mountSetattr(AT_FDCWD, "/", afterRecursive ? AT_RECURSIVE : 0, {
+      set: 0,
+      clear: 0,
+      propagation: after,
+      usernsFd: -1,
+    });
 }

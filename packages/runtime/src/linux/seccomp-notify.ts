@@ -16,7 +16,13 @@ export function connectAgent(kernel: Kernel, plan: SeccompPlan | null): number {
     return fd;
   } catch (error) {
     kernel.fs.close(fd);
-    throw new TeuError({ code: "unavailable", op: "connect to seccomp agent", subject: plan.listenerPath, message: "refused", cause: error });
+    throw new TeuError({
+      code: "unavailable",
+      op: "connect to seccomp agent",
+      subject: plan.listenerPath,
+      message: "refused",
+      cause: error,
+    });
   }
 }
 
@@ -24,7 +30,10 @@ export function connectAgent(kernel: Kernel, plan: SeccompPlan | null): number {
 export function sendNotify(kernel: Kernel, socket: number, fd: number, plan: SeccompPlan | null, state: State): void {
   if (fd < 0 || socket < 0 || plan === null) return;
   const message: ContainerProcessState = {
-    ociVersion: RUNTIME_SPEC_VERSION, fds: ["seccompFd"], pid: state.pid ?? 0, state,
+    ociVersion: RUNTIME_SPEC_VERSION,
+    fds: ["seccompFd"],
+    pid: state.pid ?? 0,
+    state,
     ...(plan.listenerMetadata === "" ? {} : { metadata: plan.listenerMetadata }),
   };
   kernel.socket.sendMessage(socket, kernel.host.utf8Encode(JSON.stringify(message)), [fd]);

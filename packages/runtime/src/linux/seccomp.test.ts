@@ -7,8 +7,13 @@ import { prepareSeccomp, seccompFilter } from "./seccomp.ts";
 
 test("seccompFilter: rules that repeat the default are left out, errno is in the action", () => {
   const { defaultAction, rules, architectures } = seccompFilter({
-    defaultAction: "SCMP_ACT_ERRNO", defaultErrnoRet: 38, architectures: ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"],
-    syscalls: [{ names: ["read"], action: "SCMP_ACT_ALLOW" }, { names: ["swapon"], action: "SCMP_ACT_ERRNO", errnoRet: 38 }],
+    defaultAction: "SCMP_ACT_ERRNO",
+    defaultErrnoRet: 38,
+    architectures: ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"],
+    syscalls: [
+      { names: ["read"], action: "SCMP_ACT_ALLOW" },
+      { names: ["swapon"], action: "SCMP_ACT_ERRNO", errnoRet: 38 },
+    ],
   });
   assert.equal(defaultAction, SCMP_ACT_ERRNO | 38);
   assert.deepEqual(rules, [{ syscall: "read", action: SCMP_ACT_ALLOW, args: [] }]);
@@ -17,8 +22,14 @@ test("seccompFilter: rules that repeat the default are left out, errno is in the
 
 test("seccompFilter: two comparisons of one argument become two rules", () => {
   const arg = (value: number) => ({ index: 0, value, op: "SCMP_CMP_EQ" }) as const;
-  const { rules } = seccompFilter({ defaultAction: "SCMP_ACT_ERRNO", syscalls: [{ names: ["personality"], action: "SCMP_ACT_ALLOW", args: [arg(0), arg(8)] }] });
-  assert.deepEqual(rules.map(({ args }) => args.map(({ op, value }) => [op, value])), [[[SCMP_CMP_EQ, 0n]], [[SCMP_CMP_EQ, 8n]]]);
+  const { rules } = seccompFilter({
+    defaultAction: "SCMP_ACT_ERRNO",
+    syscalls: [{ names: ["personality"], action: "SCMP_ACT_ALLOW", args: [arg(0), arg(8)] }],
+  });
+  assert.deepEqual(
+    rules.map(({ args }) => args.map(({ op, value }) => [op, value])),
+    [[[SCMP_CMP_EQ, 0n]], [[SCMP_CMP_EQ, 8n]]],
+  );
 });
 
 test("prepareSeccomp: compiled once, then from the cache", () => {
@@ -30,7 +41,10 @@ test("prepareSeccomp: compiled once, then from the cache", () => {
     return fake.kernel.seccomp.compile(filter);
   };
   const kernel: Kernel = { ...fake.kernel, seccomp: { ...fake.kernel.seccomp, compile } };
-  const seccomp = { defaultAction: "SCMP_ACT_ERRNO", syscalls: [{ names: ["read"], action: "SCMP_ACT_ALLOW" }] } as const;
+  const seccomp = {
+    defaultAction: "SCMP_ACT_ERRNO",
+    syscalls: [{ names: ["read"], action: "SCMP_ACT_ALLOW" }],
+  } as const;
   const first = prepareSeccomp(kernel, "/root", seccomp);
   assert.deepEqual(prepareSeccomp(kernel, "/root", seccomp).program, first.program);
   assert.equal(compiled, 1);
@@ -40,6 +54,15 @@ test("prepareSeccomp: compiled once, then from the cache", () => {
 
 test("prepareSeccomp: invalid for unknown flags and a listener that is missing", () => {
   const { kernel } = createFakeKernel();
-  assert.throws(() => prepareSeccomp(kernel, "/", { defaultAction: "SCMP_ACT_ALLOW", flags: ["NOPE"] }), { code: "invalid" });
-  assert.throws(() => prepareSeccomp(kernel, "/", { defaultAction: "SCMP_ACT_ALLOW", syscalls: [{ names: ["open"], action: "SCMP_ACT_NOTIFY" }] }), { code: "invalid" });
+  assert.throws(() => prepareSeccomp(kernel, "/", { defaultAction: "SCMP_ACT_ALLOW", flags: ["NOPE"] }), {
+    code: "invalid",
+  });
+  assert.throws(
+    () =>
+      prepareSeccomp(kernel, "/", {
+        defaultAction: "SCMP_ACT_ALLOW",
+        syscalls: [{ names: ["open"], action: "SCMP_ACT_NOTIFY" }],
+      }),
+    { code: "invalid" },
+  );
 });

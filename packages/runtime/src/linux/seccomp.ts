@@ -6,9 +6,25 @@ import { TeuError } from "@teu/base/errors";
 import { concatBytes } from "@teu/base/bytes";
 import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from "@teu/sys/constants/fs";
 import {
-  SCMP_ACT_ALLOW, SCMP_ACT_ERRNO, SCMP_ACT_KILL_PROCESS, SCMP_ACT_KILL_THREAD, SCMP_ACT_LOG, SCMP_ACT_NOTIFY, SCMP_ACT_TRACE, SCMP_ACT_TRAP,
-  SCMP_CMP_EQ, SCMP_CMP_GE, SCMP_CMP_GT, SCMP_CMP_LE, SCMP_CMP_LT, SCMP_CMP_MASKED_EQ, SCMP_CMP_NE,
-  SECCOMP_FILTER_FLAG_LOG, SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, SECCOMP_FILTER_FLAG_TSYNC,
+  SCMP_ACT_ALLOW,
+  SCMP_ACT_ERRNO,
+  SCMP_ACT_KILL_PROCESS,
+  SCMP_ACT_KILL_THREAD,
+  SCMP_ACT_LOG,
+  SCMP_ACT_NOTIFY,
+  SCMP_ACT_TRACE,
+  SCMP_ACT_TRAP,
+  SCMP_CMP_EQ,
+  SCMP_CMP_GE,
+  SCMP_CMP_GT,
+  SCMP_CMP_LE,
+  SCMP_CMP_LT,
+  SCMP_CMP_MASKED_EQ,
+  SCMP_CMP_NE,
+  SECCOMP_FILTER_FLAG_LOG,
+  SECCOMP_FILTER_FLAG_NEW_LISTENER,
+  SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+  SECCOMP_FILTER_FLAG_TSYNC,
   SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
 } from "@teu/sys/constants/seccomp";
 import type { Kernel } from "@teu/sys/kernel";
@@ -26,17 +42,33 @@ export interface SeccompPlan {
 }
 
 const ACTIONS: Readonly<Record<SeccompAction, number>> = {
-  SCMP_ACT_KILL: SCMP_ACT_KILL_THREAD, SCMP_ACT_KILL_THREAD, SCMP_ACT_KILL_PROCESS, SCMP_ACT_TRAP, SCMP_ACT_ERRNO, SCMP_ACT_TRACE,
-  SCMP_ACT_ALLOW, SCMP_ACT_LOG, SCMP_ACT_NOTIFY,
+  SCMP_ACT_KILL: SCMP_ACT_KILL_THREAD,
+  SCMP_ACT_KILL_THREAD,
+  SCMP_ACT_KILL_PROCESS,
+  SCMP_ACT_TRAP,
+  SCMP_ACT_ERRNO,
+  SCMP_ACT_TRACE,
+  SCMP_ACT_ALLOW,
+  SCMP_ACT_LOG,
+  SCMP_ACT_NOTIFY,
 };
 
 const OPERATORS: Readonly<Record<SeccompOperator, number>> = {
-  SCMP_CMP_NE, SCMP_CMP_LT, SCMP_CMP_LE, SCMP_CMP_EQ, SCMP_CMP_GE, SCMP_CMP_GT, SCMP_CMP_MASKED_EQ,
+  SCMP_CMP_NE,
+  SCMP_CMP_LT,
+  SCMP_CMP_LE,
+  SCMP_CMP_EQ,
+  SCMP_CMP_GE,
+  SCMP_CMP_GT,
+  SCMP_CMP_MASKED_EQ,
 };
 
 /** Flags by name; TSYNC is taken and left out, because one thread has nothing to synchronise. */
 export const SECCOMP_FLAGS: Readonly<Record<string, number>> = {
-  SECCOMP_FILTER_FLAG_TSYNC, SECCOMP_FILTER_FLAG_LOG, SECCOMP_FILTER_FLAG_SPEC_ALLOW, SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
+  SECCOMP_FILTER_FLAG_TSYNC,
+  SECCOMP_FILTER_FLAG_LOG,
+  SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
 };
 
 const EPERM = 1;
@@ -51,23 +83,30 @@ export function prepareSeccomp(kernel: Kernel, root: string, seccomp: Seccomp): 
   let flags = 0;
   for (const [index, name] of (seccomp.flags ?? []).entries()) {
     const flag = SECCOMP_FLAGS[name];
-    if (flag === undefined) throw invalidConfig(`linux.seccomp.flags[${index}]`, `unknown flag ${JSON.stringify(name)}`);
+    if (flag === undefined)
+      throw invalidConfig(`linux.seccomp.flags[${index}]`, `unknown flag ${JSON.stringify(name)}`);
     flags |= flag & ~SECCOMP_FILTER_FLAG_TSYNC;
   }
   const notifies = (seccomp.syscalls ?? []).some((rule) => rule.action === "SCMP_ACT_NOTIFY");
-  if (seccomp.defaultAction === "SCMP_ACT_NOTIFY") throw invalidConfig("linux.seccomp.defaultAction", "SCMP_ACT_NOTIFY cannot be the default action");
-  if (notifies && (seccomp.listenerPath ?? "") === "") throw invalidConfig("linux.seccomp.listenerPath", "missing, but a rule has SCMP_ACT_NOTIFY");
+  if (seccomp.defaultAction === "SCMP_ACT_NOTIFY")
+    throw invalidConfig("linux.seccomp.defaultAction", "SCMP_ACT_NOTIFY cannot be the default action");
+  if (notifies && (seccomp.listenerPath ?? "") === "")
+    throw invalidConfig("linux.seccomp.listenerPath", "missing, but a rule has SCMP_ACT_NOTIFY");
   if (notifies) flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
   return {
-    program: cachedProgram(kernel, root, seccomp), flags,
-    listenerPath: notifies ? (seccomp.listenerPath ?? "") : "", listenerMetadata: seccomp.listenerMetadata ?? "",
+    program: cachedProgram(kernel, root, seccomp),
+    flags,
+    listenerPath: notifies ? (seccomp.listenerPath ?? "") : "",
+    listenerMetadata: seccomp.listenerMetadata ?? "",
   };
 }
 
 function cachedProgram(kernel: Kernel, root: string, seccomp: Seccomp): Uint8Array {
   const { fs, host } = kernel;
   const { defaultAction, defaultErrnoRet, architectures, syscalls } = seccomp;
-  const key = host.sha256Hex(JSON.stringify([2, kernel.seccomp.libraryVersion(), defaultAction, defaultErrnoRet, architectures, syscalls]));
+  const key = host.sha256Hex(
+    JSON.stringify([2, kernel.seccomp.libraryVersion(), defaultAction, defaultErrnoRet, architectures, syscalls]),
+  );
   const directory = `${root}/.cache/seccomp`;
   try {
     const fd = fs.openat(AT_FDCWD, `${directory}/${key}`, O_RDONLY | O_CLOEXEC, 0);
@@ -99,7 +138,12 @@ function compile(kernel: Kernel, seccomp: Seccomp): Uint8Array {
     const stub = unknownCallStub(kernel, seccomp);
     return stub === null ? program : concatBytes([stub, program]);
   } catch (error) {
-    throw new TeuError({ code: "invalid", op: "compile seccomp filter", message: "libseccomp refuses it", cause: error });
+    throw new TeuError({
+      code: "invalid",
+      op: "compile seccomp filter",
+      message: "libseccomp refuses it",
+      cause: error,
+    });
   }
 }
 
@@ -111,7 +155,10 @@ export function seccompFilter(seccomp: Seccomp): Filter {
     const action = actionValue(rule.action, rule.errnoRet);
     if (action === defaultAction) continue;
     const args = (rule.args ?? []).map(({ index, op, value, valueTwo }) => ({
-      index, op: OPERATORS[op], value: wide(value), valueTwo: wide(valueTwo ?? 0),
+      index,
+      op: OPERATORS[op],
+      value: wide(value),
+      valueTwo: wide(valueTwo ?? 0),
     }));
     // libseccomp takes one comparison per argument and rule: further ones of the same argument become rules of their own (any may match).
     const clash = new Set(args.map(({ index }) => index)).size !== args.length;
@@ -139,7 +186,8 @@ function wide(value: number): bigint {
  */
 function unknownCallStub(kernel: Kernel, seccomp: Seccomp): Uint8Array | null {
   const auditArch = { x86_64: 0xc000003e, aarch64: 0xc00000b7 }[kernel.process.machine()];
-  if (seccomp.defaultAction !== "SCMP_ACT_ERRNO" || seccomp.defaultErrnoRet === ENOSYS || auditArch === undefined) return null;
+  if (seccomp.defaultAction !== "SCMP_ACT_ERRNO" || seccomp.defaultErrnoRet === ENOSYS || auditArch === undefined)
+    return null;
   let newest = -1;
   for (const rule of seccomp.syscalls ?? []) {
     for (const name of rule.names) newest = Math.max(newest, kernel.seccomp.syscallNumber(name) ?? -1);

@@ -43,13 +43,20 @@ export interface ChildEnvironment {
 }
 
 /** The child's program. */
-export function* startChild(kernel: Kernel, environment: ChildEnvironment, channel: ChildChannel): Generator<ChildMessage, void, void> {
+export function* startChild(
+  kernel: Kernel,
+  environment: ChildEnvironment,
+  channel: ChildChannel,
+): Generator<ChildMessage, void, void> {
   const { plan, seccomp } = environment;
   yield* enterNamespaces(kernel, environment);
   const root = openRoot(kernel, plan);
   const nullFd = plan.maskedPaths.length > 0 ? openNull(kernel) : -1;
   fillRoot(kernel, plan, {
-    root, cgroup: environment.cgroup, cgroupNamespace: plan.namespaces.newCgroup, opened: environment.opened,
+    root,
+    cgroup: environment.cgroup,
+    cgroupNamespace: plan.namespaces.newCgroup,
+    opened: environment.opened,
   });
   if (needsHookPause(plan) || environment.notifySocket >= 0) yield { step: "hooks" };
   runHooks(kernel, "createContainer", plan.hooks.createContainer, environment.state("created", channel.hostPid));
@@ -61,7 +68,8 @@ export function* startChild(kernel: Kernel, environment: ChildEnvironment, chann
   if (plan.hostname !== "") kernel.process.sethostname(plan.hostname);
   if (plan.domainname !== "") kernel.process.setdomainname(plan.domainname);
   applySysctl(kernel, plan.sysctl);
-  const notify = (fd: number): void => sendNotify(kernel, environment.notifySocket, fd, seccomp, environment.state("creating", channel.hostPid));
+  const notify = (fd: number): void =>
+    sendNotify(kernel, environment.notifySocket, fd, seccomp, environment.state("creating", channel.hostPid));
   const program = become(kernel, plan.process, seccomp, environment.keepFds, notify);
   yield { step: "ready" };
   waitForStart(kernel, environment, channel);
@@ -75,7 +83,10 @@ export function needsHookPause(plan: StartPlan): boolean {
   return [prestart, createRuntime, createContainer].some((hooks) => (hooks ?? []).length > 0);
 }
 
-function* enterNamespaces(kernel: Kernel, { plan, joins, newKeyring, cgroup }: ChildEnvironment): Generator<ChildMessage, void, void> {
+function* enterNamespaces(
+  kernel: Kernel,
+  { plan, joins, newKeyring, cgroup }: ChildEnvironment,
+): Generator<ChildMessage, void, void> {
   const { process } = kernel;
   const { namespaces } = plan;
   joinCgroup(kernel, cgroupRecord(cgroup.plan));

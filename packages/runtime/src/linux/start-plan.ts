@@ -51,19 +51,28 @@ export interface StartPlan {
   readonly linux: Linux;
 }
 
-const PROPAGATIONS: Readonly<Record<string, number>> = { private: MS_PRIVATE, slave: MS_SLAVE, shared: MS_SHARED, unbindable: MS_UNBINDABLE };
+const PROPAGATIONS: Readonly<Record<string, number>> = {
+  private: MS_PRIVATE,
+  slave: MS_SLAVE,
+  shared: MS_SHARED,
+  unbindable: MS_UNBINDABLE,
+};
 
 /** Decides. Throws TeuError `invalid` or `unsupported` with the JSON path. */
 export function planStart(spec: Spec, id: string, bundle: string, facts: HostFacts): StartPlan {
   const linux = spec.linux ?? {};
-  if (!spec.ociVersion.startsWith("1.")) throw invalidConfig("ociVersion", `want 1.x, have ${JSON.stringify(spec.ociVersion)}`);
+  if (!spec.ociVersion.startsWith("1."))
+    throw invalidConfig("ociVersion", `want 1.x, have ${JSON.stringify(spec.ociVersion)}`);
   const path = spec.root?.path ?? "";
   if (path === "") throw invalidConfig("root.path", "missing");
   refuseUnsupported(linux);
   const namespaces = planNamespaces(spec);
   const process: Process = spec.process ?? { cwd: "/" };
   return {
-    id, bundle, namespaces, linux,
+    id,
+    bundle,
+    namespaces,
+    linux,
     rootfs: path.startsWith("/") ? cleanPath(path) : cleanPath(`${bundle}/${path}`),
     readonlyRoot: spec.root?.readonly ?? false,
     propagation: planPropagation(linux.rootfsPropagation ?? ""),
@@ -81,10 +90,13 @@ export function planStart(spec: Spec, id: string, bundle: string, facts: HostFac
 }
 
 function refuseUnsupported(linux: Linux): void {
-  if ((linux.mountLabel ?? "") !== "") throw unsupportedConfig("linux.mountLabel", "SELinux is not enabled on this host");
+  if ((linux.mountLabel ?? "") !== "")
+    throw unsupportedConfig("linux.mountLabel", "SELinux is not enabled on this host");
   if (linux.intelRdt !== undefined) throw unsupportedConfig("linux.intelRdt", "resctrl is not supported yet");
-  if (linux.memoryPolicy !== undefined) throw unsupportedConfig("linux.memoryPolicy", "memory policies are not supported yet");
-  if (Object.keys(linux.netDevices ?? {}).length > 0) throw unsupportedConfig("linux.netDevices", "moving network devices is not supported yet");
+  if (linux.memoryPolicy !== undefined)
+    throw unsupportedConfig("linux.memoryPolicy", "memory policies are not supported yet");
+  if (Object.keys(linux.netDevices ?? {}).length > 0)
+    throw unsupportedConfig("linux.netDevices", "moving network devices is not supported yet");
 }
 
 function planPropagation(text: string): PropagationPlan {

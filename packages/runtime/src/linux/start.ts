@@ -63,7 +63,10 @@ export function startContainer(kernel: Kernel, request: StartRequest): Started {
     const record = firstRecord(kernel, plan, request);
     directory.write(record);
     directory.writeConfig(request.configText);
-    const seccomp = request.spec.linux?.seccomp === undefined ? null : prepareSeccomp(kernel, request.root, request.spec.linux.seccomp);
+    const seccomp =
+      request.spec.linux?.seccomp === undefined
+        ? null
+        : prepareSeccomp(kernel, request.root, request.spec.linux.seccomp);
     const cgroup = createCgroup(kernel, plan.cgroup);
     undo.push(() => removeCgroup(kernel, record.cgroup));
     const environment = prepareChild(kernel, plan, request, directory, record, seccomp, cgroup);
@@ -87,9 +90,18 @@ function sweep(kernel: Kernel, stale: StateDirectory): void {
 function firstRecord(kernel: Kernel, plan: StartPlan, request: StartRequest): ContainerRecord {
   const { poststart, poststop } = plan.hooks;
   return {
-    version: 1, ociVersion: request.spec.ociVersion, id: plan.id, pid: 0, startTime: 0, bundle: plan.bundle, rootfs: plan.rootfs,
-    created: rfc3339(kernel.host.realtimeNs()), annotations: request.spec.annotations ?? {}, cgroup: cgroupRecord(plan.cgroup),
-    namespaces: [...plan.namespaces.has], ownPidNamespace: plan.namespaces.newPid,
+    version: 1,
+    ociVersion: request.spec.ociVersion,
+    id: plan.id,
+    pid: 0,
+    startTime: 0,
+    bundle: plan.bundle,
+    rootfs: plan.rootfs,
+    created: rfc3339(kernel.host.realtimeNs()),
+    annotations: request.spec.annotations ?? {},
+    cgroup: cgroupRecord(plan.cgroup),
+    namespaces: [...plan.namespaces.has],
+    ownPidNamespace: plan.namespaces.newPid,
     hooks: { ...(poststart === undefined ? {} : { poststart }), ...(poststop === undefined ? {} : { poststop }) },
   };
 }
@@ -101,8 +113,13 @@ export function rfc3339(nanoseconds: bigint): string {
 }
 
 function prepareChild(
-  kernel: Kernel, plan: StartPlan, request: StartRequest, directory: StateDirectory, record: ContainerRecord,
-  seccomp: SeccompPlan | null, cgroup: CgroupHandle,
+  kernel: Kernel,
+  plan: StartPlan,
+  request: StartRequest,
+  directory: StateDirectory,
+  record: ContainerRecord,
+  seccomp: SeccompPlan | null,
+  cgroup: CgroupHandle,
 ): ChildEnvironment {
   const { fs } = kernel;
   const fifo = (name: string): number => {
@@ -113,13 +130,19 @@ function prepareChild(
   };
   const state = (status: State["status"], pid: number): State => specState(record, status, pid);
   return {
-    plan, seccomp, cgroup, state,
-    startFifo: fifo(START_FIFO), resultFifo: fifo(RESULT_FIFO),
+    plan,
+    seccomp,
+    cgroup,
+    state,
+    startFifo: fifo(START_FIFO),
+    resultFifo: fifo(RESULT_FIFO),
     joins: openJoins(kernel, plan.namespaces.joinsInside),
     opened: openSources(kernel, plan),
-    consoleSocket: request.consoleSocket === "" ? request.consoleFd : connectConsoleSocket(kernel, request.consoleSocket),
+    consoleSocket:
+      request.consoleSocket === "" ? request.consoleFd : connectConsoleSocket(kernel, request.consoleSocket),
     notifySocket: connectAgent(kernel, seccomp),
-    keepFds: request.preserveFds, newKeyring: request.newKeyring,
+    keepFds: request.preserveFds,
+    newKeyring: request.newKeyring,
   };
 }
 
@@ -128,7 +151,8 @@ function openSources(kernel: Kernel, plan: StartPlan): ReadonlyMap<MountStep, nu
   const opened = new Map<MountStep, number>();
   if (!plan.namespaces.newUser) return opened;
   const propagation = plan.propagation.before === MS_SHARED ? 0 : MS_SLAVE;
-  for (const step of plan.mounts) if (step.kind === "bind") opened.set(step, openBindSource(kernel, step, propagation, -1));
+  for (const step of plan.mounts)
+    if (step.kind === "bind") opened.set(step, openBindSource(kernel, step, propagation, -1));
   return opened;
 }
 
@@ -139,7 +163,9 @@ function clone(kernel: Kernel, plan: StartPlan, environment: ChildEnvironment): 
   try {
     const { unifiedFd } = environment.cgroup;
     return Twin.start(
-      kernel, { flags: plan.namespaces.cloneFlags, ...(unifiedFd >= 0 ? { cgroupFd: unifiedFd } : {}) }, inheritedFds(environment),
+      kernel,
+      { flags: plan.namespaces.cloneFlags, ...(unifiedFd >= 0 ? { cgroupFd: unifiedFd } : {}) },
+      inheritedFds(environment),
       (channel) => startChild(kernel, environment, channel),
     );
   } finally {
@@ -151,12 +177,25 @@ function clone(kernel: Kernel, plan: StartPlan, environment: ChildEnvironment): 
 function inheritedFds(environment: ChildEnvironment): number[] {
   const { consoleSocket, notifySocket, startFifo, resultFifo, joins, opened, keepFds } = environment;
   const passed = Array.from({ length: keepFds }, (_, index) => 3 + index);
-  return [consoleSocket, notifySocket, startFifo, resultFifo, ...joins.map(({ fd }) => fd), ...opened.values(), ...passed];
+  return [
+    consoleSocket,
+    notifySocket,
+    startFifo,
+    resultFifo,
+    ...joins.map(({ fd }) => fd),
+    ...opened.values(),
+    ...passed,
+  ];
 }
 
 /** Meets the child at each of its steps until it is ready; then records it and lets it go. */
 function accompany(
-  kernel: Kernel, plan: StartPlan, request: StartRequest, directory: StateDirectory, record: ContainerRecord, twin: Twin,
+  kernel: Kernel,
+  plan: StartPlan,
+  request: StartRequest,
+  directory: StateDirectory,
+  record: ContainerRecord,
+  twin: Twin,
 ): ContainerRecord {
   if (plan.process.oomScoreAdj !== null) setOomScore(kernel, twin.pid, plan.process.oomScoreAdj);
   const known: ContainerRecord = { ...record, pid: twin.pid, startTime: processStat(kernel, twin.pid)?.startTime ?? 0 };
@@ -176,7 +215,8 @@ function accompany(
   if (request.pidFile !== "") kernel.fs.replaceFileAt(AT_FDCWD, request.pidFile, String(twin.pid), 0o644, false);
   twin.resume();
   // The channel ends when the program has been executed; before that an error may come.
-  if (!request.wait && twin.receive() !== null) throw new TeuError({ code: "internal", op: "start container", message: "unexpected message" });
+  if (!request.wait && twin.receive() !== null)
+    throw new TeuError({ code: "internal", op: "start container", message: "unexpected message" });
   return known;
 }
 
@@ -186,7 +226,11 @@ function setOomScore(kernel: Kernel, pid: number, score: number): void {
   } catch (error) {
     const lowered = isSysError(error, "EACCES") || isSysError(error, "EPERM");
     throw new TeuError({
-      code: "denied", op: "set oom_score_adj", subject: String(score), message: lowered ? "lowering it needs CAP_SYS_RESOURCE" : "refused", cause: error,
+      code: "denied",
+      op: "set oom_score_adj",
+      subject: String(score),
+      message: lowered ? "lowering it needs CAP_SYS_RESOURCE" : "refused",
+      cause: error,
     });
   }
 }
@@ -196,8 +240,12 @@ function childDied(kernel: Kernel, plan: StartPlan, twin: Twin): TeuError {
   const limited = plan.linux.resources?.memory?.limit !== undefined;
   const killed = status?.kind === "signaled" && status.code === SIGKILL;
   return new TeuError({
-    code: killed && limited ? "exhausted" : "internal", op: "set up container",
-    message: killed && limited ? "its first process was killed: the memory limit may be too low" : `its first process ended (${status?.kind ?? "gone"} ${status?.code ?? 0})`,
+    code: killed && limited ? "exhausted" : "internal",
+    op: "set up container",
+    message:
+      killed && limited
+        ? "its first process was killed: the memory limit may be too low"
+        : `its first process ended (${status?.kind ?? "gone"} ${status?.code ?? 0})`,
   });
 }
 

@@ -17,7 +17,14 @@ export interface SysctlStep {
 }
 
 const IPC: ReadonlySet<string> = new Set([
-  "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced",
+  "kernel.msgmax",
+  "kernel.msgmnb",
+  "kernel.msgmni",
+  "kernel.sem",
+  "kernel.shmall",
+  "kernel.shmmax",
+  "kernel.shmmni",
+  "kernel.shm_rmid_forced",
 ]);
 
 /** Checks each name against the namespaces that the container has for itself. Throws TeuError `invalid`. */
@@ -25,8 +32,15 @@ export function planSysctl(spec: Spec, namespaces: NamespacePlan): SysctlStep[] 
   return Object.entries(spec.linux?.sysctl ?? {}).map(([key, value]) => {
     // Both spellings are used: "net.ipv4.conf.eth0/1.x" and "net/ipv4/conf/eth0.1/x".
     const firstSeparator = /[./]/.exec(key)?.[0];
-    const path = firstSeparator === "/" ? key : key.split("").map((c) => (c === "." ? "/" : c === "/" ? "." : c)).join("");
-    if (path.split("/").some((part) => part === "" || part === "." || part === "..")) throw invalidConfig(`linux.sysctl.${key}`, "is not the name of a setting");
+    const path =
+      firstSeparator === "/"
+        ? key
+        : key
+            .split("")
+            .map((c) => (c === "." ? "/" : c === "/" ? "." : c))
+            .join("");
+    if (path.split("/").some((part) => part === "" || part === "." || part === ".."))
+      throw invalidConfig(`linux.sysctl.${key}`, "is not the name of a setting");
     checkNamespaced(key, path.replaceAll("/", "."), namespaces, spec);
     return { path, value };
   });
@@ -65,7 +79,13 @@ export function applySysctl(kernel: Kernel, steps: readonly SysctlStep[]): void 
           fs.close(fd);
         }
       } catch (error) {
-        throw new TeuError({ code: "invalid", op: "set sysctl", subject: path, message: `value ${JSON.stringify(value)} is refused`, cause: error });
+        throw new TeuError({
+          code: "invalid",
+          op: "set sysctl",
+          subject: path,
+          message: `value ${JSON.stringify(value)} is refused`,
+          cause: error,
+        });
       }
     }
   } finally {

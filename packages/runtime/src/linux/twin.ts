@@ -59,7 +59,14 @@ export class Twin {
       process.setTitle("teu-init");
       runChild(kernel, theirs, program);
     }
-    if (simulation !== undefined) return new Twin(kernel, pid, pidfd, mine, simulateChild(kernel, pid, [0, 1, 2, theirs, ...keep], theirs, program));
+    if (simulation !== undefined)
+      return new Twin(
+        kernel,
+        pid,
+        pidfd,
+        mine,
+        simulateChild(kernel, pid, [0, 1, 2, theirs, ...keep], theirs, program),
+      );
     fs.close(theirs);
     return new Twin(kernel, pid, pidfd, mine, null);
   }
@@ -94,7 +101,13 @@ interface SimulatedChild {
   park(): void;
 }
 
-function simulateChild(kernel: Kernel, pid: number, keep: readonly number[], socket: number, program: ChildProgram): SimulatedChild {
+function simulateChild(
+  kernel: Kernel,
+  pid: number,
+  keep: readonly number[],
+  socket: number,
+  program: ChildProgram,
+): SimulatedChild {
   const { simulation, fs } = kernel;
   const channel = { errorFd: socket, hostPid: pid };
   const child = program(channel);
@@ -164,7 +177,9 @@ function runChild(kernel: Kernel, socket: number, program: ChildProgram): never 
 
 /** Writes an error for `receive` (or whoever reads the fd). */
 export function reportError(kernel: Kernel, fd: number, error: unknown): void {
-  const known = isTeuError(error) ? error : new TeuError({ code: "internal", op: "set up container", message: errorText(error) });
+  const known = isTeuError(error)
+    ? error
+    : new TeuError({ code: "internal", op: "set up container", message: errorText(error) });
   try {
     kernel.fs.write(fd, JSON.stringify({ error: flat(known) }));
   } catch {
@@ -175,5 +190,9 @@ export function reportError(kernel: Kernel, fd: number, error: unknown): void {
 /** Causes become text, and the text fits into one message. */
 function flat(error: TeuError): TeuErrorJson {
   const json = error.toJSON();
-  return { ...json, message: json.message.slice(0, 8192), ...(json.cause === undefined ? {} : { cause: json.cause.slice(0, 8192) }) };
+  return {
+    ...json,
+    message: json.message.slice(0, 8192),
+    ...(json.cause === undefined ? {} : { cause: json.cause.slice(0, 8192) }),
+  };
 }

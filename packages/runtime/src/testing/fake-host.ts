@@ -31,12 +31,19 @@ export function plainSpec(): Spec {
 
 /** Makes one. */
 export function fakeHost(options: FakeOptions = {}): FakeHost {
-  const programs = new Map<string, number | undefined>([["/bin/daemon", undefined], ["/bin/false", 1], ["/bin/seven", 7], ...(options.programs ?? [])]);
+  const programs = new Map<string, number | undefined>([
+    ["/bin/daemon", undefined],
+    ["/bin/false", 1],
+    ["/bin/seven", 7],
+    ...(options.programs ?? []),
+  ]);
   const fake = createFakeKernel({ cwd: "/", ...options, programs });
-  for (const path of ["/bundle/rootfs/proc", "/bundle/rootfs/sys", "/bundle/rootfs/dev", "/run"]) fake.makeDirectory(path);
+  for (const path of ["/bundle/rootfs/proc", "/bundle/rootfs/sys", "/bundle/rootfs/dev", "/run"])
+    fake.makeDirectory(path);
   for (const name of ["daemon", "true", "false", "seven"]) fake.writeFile(`/bundle/rootfs/bin/${name}`, "", 0o755);
   for (const name of ["hook", "failing-hook"]) fake.writeFile(`/usr/bin/${name}`, "", 0o755);
-  const configure = (change: (spec: Spec) => Spec): void => fake.writeFile("/bundle/config.json", JSON.stringify(change(plainSpec())));
+  const configure = (change: (spec: Spec) => Spec): void =>
+    fake.writeFile("/bundle/config.json", JSON.stringify(change(plainSpec())));
   configure((spec) => spec);
   const run = (words: readonly string[], kernel: Kernel = fake.kernel): Outcome => {
     const before = { out: fake.out.length, err: fake.err.length };

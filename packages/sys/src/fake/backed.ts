@@ -1,7 +1,18 @@
 // Directories of the fake kernel that show the real ones, read when they are looked at and never written: for --explain.
 // portable: no host types here.
 
-import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_DIRECTORY, O_RDONLY, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, TMPFS_MAGIC } from "../constants/fs.ts";
+import {
+  AT_FDCWD,
+  AT_SYMLINK_NOFOLLOW,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_RDONLY,
+  S_IFDIR,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  TMPFS_MAGIC,
+} from "../constants/fs.ts";
 import type { Kernel } from "../kernel.ts";
 import { isSysError } from "../sys-error.ts";
 import { Inode, decode } from "./inode.ts";
@@ -18,7 +29,11 @@ export function backedInode(real: Kernel, path: string): Inode | null {
     throw error;
   }
   const type = stat.mode & S_IFMT;
-  const inode = new Inode(stat.mode, TMPFS_MAGIC, type === S_IFDIR ? directoryOps(real, path) : type === S_IFREG ? { read: () => readReal(real, path) } : {});
+  const inode = new Inode(
+    stat.mode,
+    TMPFS_MAGIC,
+    type === S_IFDIR ? directoryOps(real, path) : type === S_IFREG ? { read: () => readReal(real, path) } : {},
+  );
   Object.assign(inode, { uid: stat.uid, gid: stat.gid, major: stat.rdevMajor, minor: stat.rdevMinor });
   if (type === S_IFLNK) inode.goal = real.fs.readlinkAt(AT_FDCWD, path);
   return inode;

@@ -9,7 +9,11 @@ import { decode, device, encode } from "./inode.ts";
 import { type Message, type OpenFile, type World, openFile } from "./world.ts";
 
 /** sys:socket. `listeners`: unix paths that accept; what is sent to them is kept in `sent`. */
-export function socketCalls(world: World, listeners: ReadonlySet<string>, sent: Map<string, Message[]>): Kernel["socket"] {
+export function socketCalls(
+  world: World,
+  listeners: ReadonlySet<string>,
+  sent: Map<string, Message[]>,
+): Kernel["socket"] {
   const push = (fd: number, data: Uint8Array, files: readonly OpenFile[]): number => {
     const { outgoing, incoming, options } = world.file(fd, "sendmsg");
     if (options.get("family") === String(AF_NETLINK)) {
@@ -27,7 +31,10 @@ export function socketCalls(world: World, listeners: ReadonlySet<string>, sent: 
     socketpair: () => {
       const one: Message[] = [];
       const other: Message[] = [];
-      return [world.install(openFile("socket", { incoming: one, outgoing: other })), world.install(openFile("socket", { incoming: other, outgoing: one }))];
+      return [
+        world.install(openFile("socket", { incoming: one, outgoing: other })),
+        world.install(openFile("socket", { incoming: other, outgoing: one })),
+      ];
     },
     bindUnix: (fd) => void world.file(fd, "bind"),
     connectUnix: (fd, path) => {
@@ -42,7 +49,12 @@ export function socketCalls(world: World, listeners: ReadonlySet<string>, sent: 
     listen: (fd) => void world.file(fd, "listen"),
     accept: () => -1,
     send: (fd, data) => push(fd, data, []),
-    sendMessage: (fd, data, fds) => push(fd, data, fds.map((one) => world.file(one, "sendmsg"))),
+    sendMessage: (fd, data, fds) =>
+      push(
+        fd,
+        data,
+        fds.map((one) => world.file(one, "sendmsg")),
+      ),
     receiveMessage: (fd) => {
       const message = world.file(fd, "recvmsg").incoming.shift();
       if (message === undefined) throw sysError("EAGAIN", "recvmsg", String(fd));
@@ -58,12 +70,15 @@ export function socketCalls(world: World, listeners: ReadonlySet<string>, sent: 
 export function terminalCalls(world: World): Kernel["terminal"] {
   return {
     unlock: (ptmx) => {
-      if (world.located(ptmx, "ioctl").inode.magic !== DEVPTS_SUPER_MAGIC) throw sysError("ENOTTY", "ioctl", String(ptmx));
+      if (world.located(ptmx, "ioctl").inode.magic !== DEVPTS_SUPER_MAGIC)
+        throw sysError("ENOTTY", "ioctl", String(ptmx));
       return 0;
     },
     peer: (ptmx) => {
       const { mount } = world.located(ptmx, "ioctl");
-      return world.install(openFile("file", { flags: O_RDWR, location: { mount, inode: device(DEVPTS_SUPER_MAGIC, S_IFCHR, 136, 0) } }));
+      return world.install(
+        openFile("file", { flags: O_RDWR, location: { mount, inode: device(DEVPTS_SUPER_MAGIC, S_IFCHR, 136, 0) } }),
+      );
     },
     setSize: (fd) => void world.file(fd, "ioctl"),
     getSize: () => ({ rows: 24, columns: 80 }),
@@ -80,7 +95,8 @@ export function pollCalls(world: World): Kernel["poll"] {
   const isReady = (file: OpenFile): boolean => {
     if (file.kind === "pidfd") return world.processes.get(file.pid)?.state !== "running";
     if (file.kind === "socket" || file.kind === "pipe") return file.incoming.length > 0;
-    if (file.kind === "signalfd") return [...world.processes.values()].some((one) => one.ppid === world.current && one.state === "zombie");
+    if (file.kind === "signalfd")
+      return [...world.processes.values()].some((one) => one.ppid === world.current && one.state === "zombie");
     return true;
   };
   const watched = new Map<OpenFile, Map<number, { fd: number; events: number }>>();
@@ -88,7 +104,10 @@ export function pollCalls(world: World): Kernel["poll"] {
     create: () => world.install(openFile("epoll")),
     add: (epoll, fd, events, token) => {
       const file = world.file(epoll, "epoll_ctl");
-      watched.set(file, (watched.get(file) ?? new Map<number, { fd: number; events: number }>()).set(token, { fd, events }));
+      watched.set(
+        file,
+        (watched.get(file) ?? new Map<number, { fd: number; events: number }>()).set(token, { fd, events }),
+      );
     },
     modify: (epoll, fd, events, token) => void watched.get(world.file(epoll, "epoll_ctl"))?.set(token, { fd, events }),
     remove: (epoll, fd) => {
@@ -97,7 +116,9 @@ export function pollCalls(world: World): Kernel["poll"] {
     },
     wait: (epoll, milliseconds) => {
       const tokens = watched.get(world.file(epoll, "epoll_wait")) ?? new Map<number, { fd: number; events: number }>();
-      const ready = [...tokens].filter(([, { fd }]) => isReady(world.file(fd, "epoll_wait"))).map(([token, { events }]) => ({ token, events }));
+      const ready = [...tokens]
+        .filter(([, { fd }]) => isReady(world.file(fd, "epoll_wait")))
+        .map(([token, { events }]) => ({ token, events }));
       if (ready.length === 0 && milliseconds < 0) throw sysError("EDEADLK", "epoll_wait", "");
       return ready;
     },
@@ -122,7 +143,9 @@ const NUMBERS: Readonly<Record<string, number>> = { read: 0, write: 1, getcwd: 7
 export function seccompCalls(world: World): Kernel["seccomp"] {
   return {
     compile: (filter) => {
-      const text = JSON.stringify(filter, (_, value: unknown) => (typeof value === "bigint" ? value.toString() : value));
+      const text = JSON.stringify(filter, (_, value: unknown) =>
+        typeof value === "bigint" ? value.toString() : value,
+      );
       return { program: encode(text.padEnd(Math.ceil(text.length / 8) * 8)), unknown: [] };
     },
     load: () => {
@@ -162,7 +185,13 @@ export function hostCalls(world: World, out: string[], err: string[]): Kernel["h
     version: () => ({ host: "fake", quickjs: "fake" }),
     memory: () => ({ peakKiB: 0, currentKiB: 0 }),
     jsonLines: (data, before, after) =>
-      encode(decode(data).split(/(?<=\n)/).filter((line) => line !== "").map((line) => `${before}${JSON.stringify(line).slice(1, -1)}${after}`).join("")),
+      encode(
+        decode(data)
+          .split(/(?<=\n)/)
+          .filter((line) => line !== "")
+          .map((line) => `${before}${JSON.stringify(line).slice(1, -1)}${after}`)
+          .join(""),
+      ),
   };
 }
 

@@ -16,7 +16,9 @@ test("openat2: RESOLVE_IN_ROOT keeps links and dots inside, BENEATH refuses them
   assert.equal(kernel.fs.fstat(inside).ino, kernel.fs.statAt(-100, "/r/etc/inner", 0).ino);
   assert.throws(() => kernel.fs.openat2(root, "out/inner", O_PATH, 0, RESOLVE_BENEATH), { errno: "EXDEV" });
   assert.throws(() => kernel.fs.openat2(root, "../etc", O_PATH, 0, RESOLVE_BENEATH), { errno: "EXDEV" });
-  assert.throws(() => kernel.fs.openat2(root, "/out", O_PATH, 0, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS), { errno: "ELOOP" });
+  assert.throws(() => kernel.fs.openat2(root, "/out", O_PATH, 0, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS), {
+    errno: "ELOOP",
+  });
 });
 
 test("mounts: a detached file system appears where it is moved, and a copy of the namespace does not see later ones", () => {
@@ -62,7 +64,9 @@ test("cgroups: a directory with a process in it cannot be removed", () => {
 test("capset: no capability that the process has not", () => {
   const { kernel } = createFakeKernel();
   kernel.capability.capset({ effective: [], permitted: [5], inheritable: [] });
-  assert.throws(() => kernel.capability.capset({ effective: [], permitted: [5, 6], inheritable: [] }), { errno: "EPERM" });
+  assert.throws(() => kernel.capability.capset({ effective: [], permitted: [5, 6], inheritable: [] }), {
+    errno: "EPERM",
+  });
 });
 
 test("transcribe: fds by what they stand for, flags by name, errors by errno", () => {
@@ -72,5 +76,9 @@ test("transcribe: fds by what they stand for, flags by name, errors by errno", (
   const fd = kernel.fs.openat(-100, "/proc", O_PATH, 0);
   assert.throws(() => kernel.fs.openat2(fd, "none", 0, 0, RESOLVE_IN_ROOT));
   kernel.fs.close(fd);
-  assert.deepEqual(lines, ['runtime openat("/proc", O_PATH)', 'runtime openat2(</proc>, "none", RESOLVE_IN_ROOT) = ENOENT', "runtime close(</proc>)"]);
+  assert.deepEqual(lines, [
+    'runtime openat("/proc", O_PATH)',
+    'runtime openat2(</proc>, "none", RESOLVE_IN_ROOT) = ENOENT',
+    "runtime close(</proc>)",
+  ]);
 });

@@ -51,14 +51,43 @@ export interface FakeKernel {
 }
 
 /** Controllers of a machine with every v1 controller alone and an empty v2 beside them. */
-export const HYBRID_CGROUPS: readonly string[] = ["name=systemd", "pids", "blkio", "freezer", "devices", "memory", "cpuset", "cpuacct", "cpu", ""];
+export const HYBRID_CGROUPS: readonly string[] = [
+  "name=systemd",
+  "pids",
+  "blkio",
+  "freezer",
+  "devices",
+  "memory",
+  "cpuset",
+  "cpuacct",
+  "cpu",
+  "",
+];
 
 const PROC_PATHS: readonly string[] = [
-  "acpi", "bus", "fs", "irq", "scsi", "kcore=", "keys=", "timer_list=", "sysrq-trigger=", "sys/net/ipv4/ip_forward=", "sys/net/ipv4/ping_group_range=",
-  "sys/kernel/shmmax=", "sys/kernel/domainname=", "uptime=", "cpuinfo=",
+  "acpi",
+  "bus",
+  "fs",
+  "irq",
+  "scsi",
+  "kcore=",
+  "keys=",
+  "timer_list=",
+  "sysrq-trigger=",
+  "sys/net/ipv4/ip_forward=",
+  "sys/net/ipv4/ping_group_range=",
+  "sys/kernel/shmmax=",
+  "sys/kernel/domainname=",
+  "uptime=",
+  "cpuinfo=",
 ];
 const HOST_DEVICES: readonly (readonly [string, number, number])[] = [
-  ["null", 1, 3], ["zero", 1, 5], ["full", 1, 7], ["random", 1, 8], ["urandom", 1, 9], ["tty", 5, 0],
+  ["null", 1, 3],
+  ["zero", 1, 5],
+  ["full", 1, 7],
+  ["random", 1, 8],
+  ["urandom", 1, 9],
+  ["tty", 5, 0],
 ];
 const SYS_PATHS: readonly string[] = ["firmware", "fs/cgroup", "devices/virtual/powercap"];
 
@@ -69,7 +98,10 @@ export function createFakeKernel(options: FakeOptions = {}): FakeKernel {
   const err: string[] = [];
   const sent = new Map<string, Message[]>();
   const hierarchies = options.cgroups ?? HYBRID_CGROUPS;
-  const host = options.backing === undefined ? directory(TMPFS_MAGIC) : (backedInode(options.backing, "/") ?? directory(TMPFS_MAGIC));
+  const host =
+    options.backing === undefined
+      ? directory(TMPFS_MAGIC)
+      : (backedInode(options.backing, "/") ?? directory(TMPFS_MAGIC));
   const rootMount = new Mount(host, "ext4");
   const origin: Location = { mount: rootMount, inode: host };
   world.processes.set(world.current, firstProcess(world, origin, hierarchies));
@@ -79,17 +111,29 @@ export function createFakeKernel(options: FakeOptions = {}): FakeKernel {
   const failures = new Map<string, { left: number; errno: string }[]>();
   const calls = {
     fs: fsCalls(world),
-    mount: mountCalls(world, { proc, sysfs: sysRoot, cgroup: (controllers) => roots.get(controllers) ?? roots.get(`name=${controllers}`) ?? directory(0) }),
+    mount: mountCalls(world, {
+      proc,
+      sysfs: sysRoot,
+      cgroup: (controllers) => roots.get(controllers) ?? roots.get(`name=${controllers}`) ?? directory(0),
+    }),
     namespace: namespaceCalls(world),
     process: processCalls(world, options.programs ?? new Map(), options.args ?? [], options.env ?? []),
     capability: capabilityCalls(world),
     socket: socketCalls(world, new Set(options.listeners ?? []), sent),
-    terminal: terminalCalls(world), poll: pollCalls(world), seccomp: seccompCalls(world), bpf: bpfCalls(world), host: hostCalls(world, out, err),
+    terminal: terminalCalls(world),
+    poll: pollCalls(world),
+    seccomp: seccompCalls(world),
+    bpf: bpfCalls(world),
+    host: hostCalls(world, out, err),
   };
   const kernel: Kernel = { ...withFailures(calls, failures), simulation: simulationOf(world) };
   if (options.cwd !== undefined) world.self.cwd = find(world, -100, options.cwd, true, "chdir");
   return {
-    kernel, world, out, err, sent,
+    kernel,
+    world,
+    out,
+    err,
+    sent,
     failOn: (call, nth, errno) => void failures.set(call, [...(failures.get(call) ?? []), { left: nth, errno }]),
     writeFile: (path, text, mode = 0o644) => void parentOf(host, path).add(nameOf(path), file(TMPFS_MAGIC, mode, text)),
     makeDirectory: (path) => void parentOf(host, `${path}/x`),
@@ -97,7 +141,9 @@ export function createFakeKernel(options: FakeOptions = {}): FakeKernel {
     exists: (path) => calls.fs.accessAt(-100, path, 0),
     leaks: () => ({
       fds: [...(world.processes.get(100)?.fds.keys() ?? [])].filter((fd) => fd > 2),
-      cgroups: [...roots].flatMap(([controllers, root]) => [...root.entries].filter(([, child]) => child.isDirectory).map(([name]) => `${controllers}:${name}`)),
+      cgroups: [...roots].flatMap(([controllers, root]) =>
+        [...root.entries].filter(([, child]) => child.isDirectory).map(([name]) => `${controllers}:${name}`),
+      ),
     }),
   };
 }
@@ -121,14 +167,44 @@ function firstProcess(world: World, origin: Location, hierarchies: readonly stri
   const all = new Set(Array.from({ length: 41 }, (_, index) => index));
   const standard = new Map([0, 1, 2].map((fd) => [fd, { file: openFile("other", { outgoing: [] }), cloexec: false }]));
   return {
-    pid: world.current, ppid: 1, state: "running", exitCode: 0, exitSignal: 0, startTime: 1000, root: origin, cwd: origin, fds: standard,
-    uid: 0, gid: 0, groups: [], umask: 0o022, effective: all, permitted: all, inheritable: new Set(), bounding: all, ambient: new Set(),
-    noNewPrivileges: false, dumpable: true, seccomp: 0, namespaces: {}, rlimits: new Map(), hostname: "host", oomScoreAdj: 0, idMaps: new Map(),
-    cgroups: new Map(hierarchies.map((controllers) => [controllers, "/"])), program: null,
+    pid: world.current,
+    ppid: 1,
+    state: "running",
+    exitCode: 0,
+    exitSignal: 0,
+    startTime: 1000,
+    root: origin,
+    cwd: origin,
+    fds: standard,
+    uid: 0,
+    gid: 0,
+    groups: [],
+    umask: 0o022,
+    effective: all,
+    permitted: all,
+    inheritable: new Set(),
+    bounding: all,
+    ambient: new Set(),
+    noNewPrivileges: false,
+    dumpable: true,
+    seccomp: 0,
+    namespaces: {},
+    rlimits: new Map(),
+    hostname: "host",
+    oomScoreAdj: 0,
+    idMaps: new Map(),
+    cgroups: new Map(hierarchies.map((controllers) => [controllers, "/"])),
+    program: null,
   };
 }
 
-function mountHost(rootMount: Mount, host: Inode, hierarchies: readonly string[], roots: ReadonlyMap<string, Inode>, proc: Inode): void {
+function mountHost(
+  rootMount: Mount,
+  host: Inode,
+  hierarchies: readonly string[],
+  roots: ReadonlyMap<string, Inode>,
+  proc: Inode,
+): void {
   const place = (path: string): Inode => {
     let at = host;
     for (const name of path.split("/")) at = at.child(name) ?? at.add(name, directory(TMPFS_MAGIC));
@@ -149,7 +225,10 @@ function mountHost(rootMount: Mount, host: Inode, hierarchies: readonly string[]
   if (only !== undefined) return;
   for (const [controllers, root] of roots) {
     const name = controllers === "" ? "unified" : controllers.replace(/^name=/, "");
-    base.attach(base.root.add(name, directory(TMPFS_MAGIC)), new Mount(root, controllers === "" ? "cgroup2" : "cgroup"));
+    base.attach(
+      base.root.add(name, directory(TMPFS_MAGIC)),
+      new Mount(root, controllers === "" ? "cgroup2" : "cgroup"),
+    );
   }
 }
 
@@ -173,14 +252,19 @@ type Modules = Omit<Kernel, "simulation">;
 
 function withFailures(modules: Modules, failures: Map<string, { left: number; errno: string }[]>): Modules {
   const wrap = (module: string, functions: object): object =>
-    Object.fromEntries(Object.entries(functions).map(([name, call]: [string, (...args: unknown[]) => unknown]) => [
-      name,
-      (...args: unknown[]): unknown => {
-        for (const failure of failures.get(`${module}.${name}`) ?? []) {
-          if (--failure.left === 0) throw sysError(failure.errno, name, args.find((arg) => typeof arg === "string") ?? "");
-        }
-        return call(...args);
-      },
-    ]));
-  return Object.fromEntries(Object.entries(modules).map(([name, functions]) => [name, wrap(name, functions)])) as unknown as Modules;
+    Object.fromEntries(
+      Object.entries(functions).map(([name, call]: [string, (...args: unknown[]) => unknown]) => [
+        name,
+        (...args: unknown[]): unknown => {
+          for (const failure of failures.get(`${module}.${name}`) ?? []) {
+            if (--failure.left === 0)
+              throw sysError(failure.errno, name, args.find((arg) => typeof arg === "string") ?? "");
+          }
+          return call(...args);
+        },
+      ]),
+    );
+  return Object.fromEntries(
+    Object.entries(modules).map(([name, functions]) => [name, wrap(name, functions)]),
+  ) as unknown as Modules;
 }

@@ -2,8 +2,26 @@
 // portable: no host types here.
 
 import {
-  AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, LOCK_NB, LOCK_UN, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDWR, O_TRUNC,
-  O_WRONLY, RESOLVE_NO_SYMLINKS, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, STATX_ATTR_MOUNT_ROOT,
+  AT_REMOVEDIR,
+  AT_SYMLINK_NOFOLLOW,
+  LOCK_NB,
+  LOCK_UN,
+  O_CREAT,
+  O_DIRECTORY,
+  O_EXCL,
+  O_NOFOLLOW,
+  O_NONBLOCK,
+  O_PATH,
+  O_RDWR,
+  O_TRUNC,
+  O_WRONLY,
+  RESOLVE_NO_SYMLINKS,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  STATX_ATTR_MOUNT_ROOT,
 } from "../constants/fs.ts";
 import type { Kernel } from "../kernel.ts";
 import { sysError } from "../sys-error.ts";
@@ -47,7 +65,8 @@ export function writeTo(world: World, open: OpenFile, data: Uint8Array, call: st
 function wakeReaders(world: World, inode: Inode): void {
   for (const [pid, resume] of [...world.parked]) {
     const process = world.processes.get(pid);
-    if (process === undefined || ![...process.fds.values()].some(({ file: one }) => one.location?.inode === inode)) continue;
+    if (process === undefined || ![...process.fds.values()].some(({ file: one }) => one.location?.inode === inode))
+      continue;
     world.parked.delete(pid);
     resume();
   }
@@ -74,13 +93,32 @@ function content(inode: Inode): Uint8Array {
 
 function statOf({ mount, inode }: Location): ReturnType<Fs["fstat"]> {
   return {
-    mode: inode.mode, uid: inode.uid, gid: inode.gid, size: inode.ops.read === undefined ? inode.data.length : 0, ino: inode.number, nlink: 1,
-    devMajor: 0, devMinor: 0, rdevMajor: inode.major, rdevMinor: inode.minor, mtimeNs: 0n, ctimeNs: 0n, mountId: mount.root.number,
+    mode: inode.mode,
+    uid: inode.uid,
+    gid: inode.gid,
+    size: inode.ops.read === undefined ? inode.data.length : 0,
+    ino: inode.number,
+    nlink: 1,
+    devMajor: 0,
+    devMinor: 0,
+    rdevMajor: inode.major,
+    rdevMinor: inode.minor,
+    mtimeNs: 0n,
+    ctimeNs: 0n,
+    mountId: mount.root.number,
     attributes: inode === mount.root ? STATX_ATTR_MOUNT_ROOT : 0,
   };
 }
 
-function open(world: World, dirfd: number, path: string, flags: number, mode: number, resolve: number, call: string): number {
+function open(
+  world: World,
+  dirfd: number,
+  path: string,
+  flags: number,
+  mode: number,
+  resolve: number,
+  call: string,
+): number {
   if (path === "" && (flags & O_PATH) === 0) throw sysError("ENOENT", call, path);
   const follow = (flags & O_NOFOLLOW) === 0 && (flags & (O_CREAT | O_EXCL)) !== (O_CREAT | O_EXCL);
   const found = walk(world, dirfd, path, follow, resolve, call);
@@ -97,22 +135,28 @@ function open(world: World, dirfd: number, path: string, flags: number, mode: nu
     if ((resolve & RESOLVE_NO_SYMLINKS) !== 0 && (flags & O_NOFOLLOW) === 0) throw sysError("ELOOP", call, path);
     if ((flags & O_PATH) === 0) throw sysError("ELOOP", call, path);
   }
-  if (inode.isDirectory && (flags & (O_WRONLY | O_RDWR)) !== 0 && (flags & O_PATH) === 0) throw sysError("EISDIR", call, path);
-  if (inode.type === S_IFIFO && (flags & O_WRONLY) !== 0 && (flags & O_NONBLOCK) !== 0 && !hasReader(world, inode)) throw sysError("ENXIO", call, path);
+  if (inode.isDirectory && (flags & (O_WRONLY | O_RDWR)) !== 0 && (flags & O_PATH) === 0)
+    throw sysError("EISDIR", call, path);
+  if (inode.type === S_IFIFO && (flags & O_WRONLY) !== 0 && (flags & O_NONBLOCK) !== 0 && !hasReader(world, inode))
+    throw sysError("ENXIO", call, path);
   if ((flags & O_TRUNC) !== 0 && inode.type === S_IFREG) inode.data = new Uint8Array(0);
   return world.install(openFile("file", { location, flags }));
 }
 
 function hasReader(world: World, inode: Inode): boolean {
   return [...world.processes.values()].some((process) =>
-    [...process.fds.values()].some(({ file: one }) => one.location?.inode === inode && (one.flags & (O_WRONLY | O_PATH)) === 0),
+    [...process.fds.values()].some(
+      ({ file: one }) => one.location?.inode === inode && (one.flags & (O_WRONLY | O_PATH)) === 0,
+    ),
   );
 }
 
 function descriptorCalls(world: World) {
   return {
-    openat2: (dirfd: number, path: string, flags: number, mode: number, resolve: number) => open(world, dirfd, path, flags, mode, resolve, "openat2"),
-    openat: (dirfd: number, path: string, flags: number, mode: number) => open(world, dirfd, path, flags, mode, 0, "openat"),
+    openat2: (dirfd: number, path: string, flags: number, mode: number, resolve: number) =>
+      open(world, dirfd, path, flags, mode, resolve, "openat2"),
+    openat: (dirfd: number, path: string, flags: number, mode: number) =>
+      open(world, dirfd, path, flags, mode, 0, "openat"),
     close: (fd: number) => {
       world.file(fd, "close");
       world.self.fds.delete(fd);
@@ -125,8 +169,10 @@ function descriptorCalls(world: World) {
       }
     },
     read: (fd: number, count: number) => readFrom(world.file(fd, "read"), count, "read"),
-    pread: (fd: number, count: number, offset: number) => content(world.located(fd, "pread64").inode).slice(offset, offset + count),
-    write: (fd: number, data: Uint8Array | string) => writeTo(world, world.file(fd, "write"), typeof data === "string" ? encode(data) : data, "write"),
+    pread: (fd: number, count: number, offset: number) =>
+      content(world.located(fd, "pread64").inode).slice(offset, offset + count),
+    write: (fd: number, data: Uint8Array | string) =>
+      writeTo(world, world.file(fd, "write"), typeof data === "string" ? encode(data) : data, "write"),
     writeSome: (fd: number, data: Uint8Array) => writeTo(world, world.file(fd, "write"), data, "write"),
     pwrite: (fd: number, data: Uint8Array, offset: number) => {
       const opened = world.file(fd, "pwrite64");
@@ -135,7 +181,12 @@ function descriptorCalls(world: World) {
     },
     lseek: (fd: number, offset: number, whence: number) => {
       const opened = world.file(fd, "lseek");
-      opened.offset = whence === 0 ? offset : whence === 1 ? opened.offset + offset : (opened.location?.inode.data.length ?? 0) + offset;
+      opened.offset =
+        whence === 0
+          ? offset
+          : whence === 1
+            ? opened.offset + offset
+            : (opened.location?.inode.data.length ?? 0) + offset;
       return opened.offset;
     },
     fstat: (fd: number) => statOf(world.located(fd, "statx")),
@@ -144,7 +195,8 @@ function descriptorCalls(world: World) {
       return { type: inode.magic, flags: mount.attributes, blockSize: 4096, blocks: 0, blocksFree: 0 };
     },
     fchmod: (fd: number, mode: number) => void setMode(world.located(fd, "fchmod").inode, mode),
-    fchown: (fd: number, uid: number, gid: number) => void Object.assign(world.located(fd, "fchown").inode, { uid, gid }),
+    fchown: (fd: number, uid: number, gid: number) =>
+      void Object.assign(world.located(fd, "fchown").inode, { uid, gid }),
     ftruncate: (fd: number, size: number) => void (world.located(fd, "ftruncate").inode.data = new Uint8Array(size)),
     fsync: (fd: number) => void world.file(fd, "fsync"),
     flock: (fd: number, operation: number) => lock(world, fd, operation),
@@ -153,14 +205,25 @@ function descriptorCalls(world: World) {
       for (const name of inode.ops.names?.() ?? []) inode.child(name);
       return [...inode.entries].map(([name, child]) => ({ name, type: child.type >> 12 }));
     },
-    memfdCreate: (name: string) => world.install(openFile("file", { location: { mount: world.rootMount, inode: file(0, 0o600, "") }, flags: O_RDWR, options: new Map([["name", name]]) })),
+    memfdCreate: (name: string) =>
+      world.install(
+        openFile("file", {
+          location: { mount: world.rootMount, inode: file(0, 0o600, "") },
+          flags: O_RDWR,
+          options: new Map([["name", name]]),
+        }),
+      ),
     addSeals: (fd: number) => void world.file(fd, "fcntl"),
     pipe2: (): [number, number] => {
       const queue: OpenFile["incoming"] = [];
-      return [world.install(openFile("pipe", { incoming: queue })), world.install(openFile("pipe", { outgoing: queue }))];
+      return [
+        world.install(openFile("pipe", { incoming: queue })),
+        world.install(openFile("pipe", { outgoing: queue })),
+      ];
     },
     dup: (fd: number, min: number) => world.install(world.file(fd, "fcntl"), true, min),
-    dup3: (fd: number, to: number, cloexec: boolean) => void world.self.fds.set(to, { file: world.file(fd, "dup3"), cloexec }),
+    dup3: (fd: number, to: number, cloexec: boolean) =>
+      void world.self.fds.set(to, { file: world.file(fd, "dup3"), cloexec }),
     setCloexec: (fd: number, on: boolean) => {
       const entry = world.self.fds.get(fd);
       if (entry === undefined) throw sysError("EBADF", "fcntl", String(fd));
@@ -209,7 +272,11 @@ function pathCalls(world: World) {
       writeTo(world, openFile("file", { location, flags: O_WRONLY }), encode(text), "write");
     },
     statAt: (dirfd: number, path: string, flags: number) =>
-      statOf(path === "" ? world.located(dirfd, "statx") : find(world, dirfd, path, (flags & AT_SYMLINK_NOFOLLOW) === 0, "statx")),
+      statOf(
+        path === ""
+          ? world.located(dirfd, "statx")
+          : find(world, dirfd, path, (flags & AT_SYMLINK_NOFOLLOW) === 0, "statx"),
+      ),
     accessAt: (dirfd: number, path: string, mode: number) => {
       try {
         const { inode } = find(world, dirfd, path, true, "faccessat2");
@@ -225,7 +292,8 @@ function pathCalls(world: World) {
       if (inode.type !== S_IFLNK) throw sysError("EINVAL", "readlinkat", path);
       return inode.goal;
     },
-    chmodAt: (dirfd: number, path: string, mode: number) => void setMode(find(world, dirfd, path, true, "fchmodat").inode, mode),
+    chmodAt: (dirfd: number, path: string, mode: number) =>
+      void setMode(find(world, dirfd, path, true, "fchmodat").inode, mode),
     chownAt: (dirfd: number, path: string, uid: number, gid: number, flags: number) =>
       void Object.assign(find(world, dirfd, path, (flags & AT_SYMLINK_NOFOLLOW) === 0, "fchownat").inode, { uid, gid }),
     getxattr: (path: string) => {
@@ -243,7 +311,8 @@ function namingCalls(world: World) {
     if ((parent.mount.attributes & 1) !== 0) throw sysError("EROFS", call, path);
     parent.inode.add(name, inode());
   };
-  const parentMagic = (dirfd: number, path: string, call: string): Inode => walk(world, dirfd, path, false, 0, call).parent.inode;
+  const parentMagic = (dirfd: number, path: string, call: string): Inode =>
+    walk(world, dirfd, path, false, 0, call).parent.inode;
   return {
     mkdirAt: (dirfd: number, path: string, mode: number) =>
       make(dirfd, path, "mkdirat", () => {
@@ -254,12 +323,15 @@ function namingCalls(world: World) {
       }),
     mknodAt: (dirfd: number, path: string, mode: number, major: number, minor: number) =>
       make(dirfd, path, "mknodat", () => {
-        const made = (mode & S_IFMT) === S_IFREG || (mode & S_IFMT) === 0 ? file(0, 0) : device(0, mode & S_IFMT, major, minor);
+        const made =
+          (mode & S_IFMT) === S_IFREG || (mode & S_IFMT) === 0 ? file(0, 0) : device(0, mode & S_IFMT, major, minor);
         setMode(made, mode & ~world.self.umask);
         return made;
       }),
-    mkfifoAt: (dirfd: number, path: string, mode: number) => make(dirfd, path, "mkfifoat", () => fifo(0, mode & ~world.self.umask)),
-    symlinkAt: (target: string, dirfd: number, path: string) => make(dirfd, path, "symlinkat", () => symlink(0, target)),
+    mkfifoAt: (dirfd: number, path: string, mode: number) =>
+      make(dirfd, path, "mkfifoat", () => fifo(0, mode & ~world.self.umask)),
+    symlinkAt: (target: string, dirfd: number, path: string) =>
+      make(dirfd, path, "symlinkat", () => symlink(0, target)),
     linkAt: (fromFd: number, from: string, toFd: number, to: string) => {
       const { inode } = find(world, fromFd, from, false, "linkat");
       make(toFd, to, "linkat", () => inode);

@@ -2,7 +2,12 @@
 // portable: no host types here.
 
 import {
-  RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV, S_IFLNK,
+  RESOLVE_BENEATH,
+  RESOLVE_IN_ROOT,
+  RESOLVE_NO_MAGICLINKS,
+  RESOLVE_NO_SYMLINKS,
+  RESOLVE_NO_XDEV,
+  S_IFLNK,
 } from "../constants/fs.ts";
 import { sysError } from "../sys-error.ts";
 import type { Inode } from "./inode.ts";
@@ -75,8 +80,10 @@ function step(state: WalkState, from: Location, names: readonly string[], follow
       return throughLink(state, at, child, names.slice(index + 1), follow);
     }
     const next = top({ mount: at.mount, inode: child });
-    if (next.mount !== at.mount && (state.resolve & RESOLVE_NO_XDEV) !== 0) throw sysError("EXDEV", state.call, state.path);
-    if (last && child.type === S_IFLNK && (state.resolve & RESOLVE_NO_SYMLINKS) !== 0 && follow) throw sysError("ELOOP", state.call, state.path);
+    if (next.mount !== at.mount && (state.resolve & RESOLVE_NO_XDEV) !== 0)
+      throw sysError("EXDEV", state.call, state.path);
+    if (last && child.type === S_IFLNK && (state.resolve & RESOLVE_NO_SYMLINKS) !== 0 && follow)
+      throw sysError("ELOOP", state.call, state.path);
     if (last) return { location: next, parent: at, name };
     at = next;
   }
@@ -84,7 +91,8 @@ function step(state: WalkState, from: Location, names: readonly string[], follow
 }
 
 function throughLink(state: WalkState, at: Location, link: Inode, rest: readonly string[], follow: boolean): Found {
-  if ((state.resolve & RESOLVE_NO_SYMLINKS) !== 0 || state.links-- <= 0) throw sysError("ELOOP", state.call, state.path);
+  if ((state.resolve & RESOLVE_NO_SYMLINKS) !== 0 || state.links-- <= 0)
+    throw sysError("ELOOP", state.call, state.path);
   const { goal } = link;
   // procfs links to objects (ns/*) have goals like "pid:[123]": magic, the link stands for the object itself.
   if (isMagic(link)) {

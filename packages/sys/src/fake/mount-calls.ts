@@ -1,10 +1,25 @@
 // sys:mount and sys:namespace of the fake kernel.
 // portable: no host types here.
 
-import { AT_RECURSIVE, CGROUP2_SUPER_MAGIC, DEVPTS_SUPER_MAGIC, PROC_SUPER_MAGIC, S_IFCHR, SYSFS_MAGIC, TMPFS_MAGIC } from "../constants/fs.ts";
+import {
+  AT_RECURSIVE,
+  CGROUP2_SUPER_MAGIC,
+  DEVPTS_SUPER_MAGIC,
+  PROC_SUPER_MAGIC,
+  S_IFCHR,
+  SYSFS_MAGIC,
+  TMPFS_MAGIC,
+} from "../constants/fs.ts";
 import { MOUNT_ATTR_RDONLY, OPEN_TREE_CLONE } from "../constants/mount.ts";
 import {
-  CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS,
+  CLONE_NEWCGROUP,
+  CLONE_NEWIPC,
+  CLONE_NEWNET,
+  CLONE_NEWNS,
+  CLONE_NEWPID,
+  CLONE_NEWTIME,
+  CLONE_NEWUSER,
+  CLONE_NEWUTS,
 } from "../constants/process.ts";
 import type { Kernel } from "../kernel.ts";
 import { sysError } from "../sys-error.ts";
@@ -14,8 +29,14 @@ import { Mount, type FakeProcess, type Location, type World, openFile } from "./
 
 /** CLONE_NEW* to the name in /proc/PID/ns. */
 export const NAMESPACE_NAMES: readonly (readonly [number, string])[] = [
-  [CLONE_NEWUSER, "user"], [CLONE_NEWPID, "pid"], [CLONE_NEWNET, "net"], [CLONE_NEWNS, "mnt"], [CLONE_NEWIPC, "ipc"], [CLONE_NEWUTS, "uts"],
-  [CLONE_NEWCGROUP, "cgroup"], [CLONE_NEWTIME, "time"],
+  [CLONE_NEWUSER, "user"],
+  [CLONE_NEWPID, "pid"],
+  [CLONE_NEWNET, "net"],
+  [CLONE_NEWNS, "mnt"],
+  [CLONE_NEWIPC, "ipc"],
+  [CLONE_NEWUTS, "uts"],
+  [CLONE_NEWCGROUP, "cgroup"],
+  [CLONE_NEWTIME, "time"],
 ];
 
 /** What `fsopen` makes, by type; the host's windows come from the world's maker. */
@@ -32,7 +53,8 @@ export function mountCalls(world: World, filesystems: Filesystems): Kernel["moun
     if (propagation !== 0) mount.propagation = propagation;
     if (recursive) for (const child of mount.children.values()) setattr(child, true, set, clear, propagation);
   };
-  const at = (dirfd: number, path: string, call: string): Location => (path === "" ? world.located(dirfd, call) : find(world, dirfd, path, true, call));
+  const at = (dirfd: number, path: string, call: string): Location =>
+    path === "" ? world.located(dirfd, call) : find(world, dirfd, path, true, call);
   return {
     mount: (source, target, fstype) => {
       const where = find(world, -100, target, true, "mount");
@@ -88,7 +110,8 @@ export function mountCalls(world: World, filesystems: Filesystems): Kernel["moun
       const fstype = options.get("fstype") ?? "";
       const mount = new Mount(newRoot(filesystems, fstype, options.get("source") ?? "", [...options.keys()]), fstype);
       const mode = options.get("mode");
-      if (mode !== undefined && fstype === "tmpfs") mount.root.mode = (mount.root.mode & ~0o7777) | Number.parseInt(mode, 8);
+      if (mode !== undefined && fstype === "tmpfs")
+        mount.root.mode = (mount.root.mode & ~0o7777) | Number.parseInt(mode, 8);
       mount.attributes = attributes;
       return world.install(openFile("file", { location: { mount, inode: mount.root } }));
     },
@@ -99,13 +122,23 @@ export function mountCalls(world: World, filesystems: Filesystems): Kernel["moun
   };
 }
 
-const KNOWN: ReadonlySet<string> = new Set(["proc", "tmpfs", "devpts", "mqueue", "sysfs", "cgroup", "cgroup2", "overlay"]);
+const KNOWN: ReadonlySet<string> = new Set([
+  "proc",
+  "tmpfs",
+  "devpts",
+  "mqueue",
+  "sysfs",
+  "cgroup",
+  "cgroup2",
+  "overlay",
+]);
 
 function newRoot(filesystems: Filesystems, fstype: string, source: string, options: readonly string[]): Inode {
   if (fstype === "proc") return filesystems.proc();
   if (fstype === "sysfs") return filesystems.sysfs();
   if (fstype === "cgroup2") return filesystems.cgroup("");
-  if (fstype === "cgroup") return filesystems.cgroup(options.filter((name) => !["fstype", "source", "\0created"].includes(name)).join(","));
+  if (fstype === "cgroup")
+    return filesystems.cgroup(options.filter((name) => !["fstype", "source", "\0created"].includes(name)).join(","));
   if (fstype === "devpts") {
     const root = directory(DEVPTS_SUPER_MAGIC);
     root.add("ptmx", device(DEVPTS_SUPER_MAGIC, S_IFCHR, 5, 2));
@@ -122,7 +155,8 @@ function partOf(place: Location, recursive: boolean): Mount {
   const part = new Mount(place.inode, place.mount.fstype);
   part.attributes = place.mount.attributes;
   if (recursive) {
-    for (const [point, child] of place.mount.children) if (isBelow(point, place.inode)) part.attach(point, child.clone(true));
+    for (const [point, child] of place.mount.children)
+      if (isBelow(point, place.inode)) part.attach(point, child.clone(true));
   }
   return part;
 }
@@ -134,7 +168,8 @@ function isBelow(inode: Inode, ancestor: Inode): boolean {
 
 /** Gives a process new namespaces: ids, and a copy of the mounts for CLONE_NEWNS. */
 export function newNamespaces(world: World, process: FakeProcess, flags: number): void {
-  for (const [flag, name] of NAMESPACE_NAMES) if ((flags & flag) !== 0) process.namespaces[name] = world.nextNamespace++;
+  for (const [flag, name] of NAMESPACE_NAMES)
+    if ((flags & flag) !== 0) process.namespaces[name] = world.nextNamespace++;
   if ((flags & CLONE_NEWNS) === 0) return;
   const map = new Map<Mount, Mount>();
   topmost(process.root.mount).clone(true, map);
@@ -158,7 +193,8 @@ export function namespaceCalls(world: World): Kernel["namespace"] {
       if (file.kind === "pidfd") {
         const target = world.process(file.pid, "setns");
         if (target.state === "zombie") throw sysError("ESRCH", "setns", String(file.pid));
-        for (const [flag, name] of NAMESPACE_NAMES) if ((flags & flag) !== 0) world.self.namespaces[name] = target.namespaces[name] ?? 0;
+        for (const [flag, name] of NAMESPACE_NAMES)
+          if ((flags & flag) !== 0) world.self.namespaces[name] = target.namespaces[name] ?? 0;
         if ((flags & CLONE_NEWNS) !== 0) Object.assign(world.self, { root: target.root, cwd: target.root });
         return;
       }

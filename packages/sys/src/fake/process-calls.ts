@@ -17,7 +17,12 @@ export class ProcessEnd extends Error {}
 const LAST_CAPABILITY = 40;
 
 /** sys:process. `argv` and `env` are those of this program. */
-export function processCalls(world: World, programs: Programs, argv: readonly string[], env: readonly string[]): Kernel["process"] {
+export function processCalls(
+  world: World,
+  programs: Programs,
+  argv: readonly string[],
+  env: readonly string[],
+): Kernel["process"] {
   const ids = idCalls(world);
   return {
     ...ids,
@@ -31,7 +36,9 @@ export function processCalls(world: World, programs: Programs, argv: readonly st
     spawn: ({ path, argv: words, env: variables, fds }) => {
       find(world, -100, path, true, "execve");
       const child = fork(world, world.self);
-      child.fds = new Map(fds.flatMap((fd, index) => (fd < 0 ? [] : [[index, { file: world.file(fd, "spawn"), cloexec: false }]])));
+      child.fds = new Map(
+        fds.flatMap((fd, index) => (fd < 0 ? [] : [[index, { file: world.file(fd, "spawn"), cloexec: false }]])),
+      );
       become(world, child, path, words, variables, programs);
       return { pid: child.pid, pidfd: world.install(openFile("pidfd", { pid: child.pid })) };
     },
@@ -59,21 +66,42 @@ export function processCalls(world: World, programs: Programs, argv: readonly st
     programName: () => "teu-runtime",
     machine: () => "x86_64",
     imageSealed: () => true,
-    uname: () => ({ sysname: "Linux", nodename: world.self.hostname, release: "6.18.0", version: "#1", machine: "x86_64" }),
+    uname: () => ({
+      sysname: "Linux",
+      nodename: world.self.hostname,
+      release: "6.18.0",
+      version: "#1",
+      machine: "x86_64",
+    }),
   };
 }
 
 function fork(world: World, parent: FakeProcess): FakeProcess {
   const pid = world.nextPid++;
   const child: FakeProcess = {
-    ...parent, pid, ppid: parent.pid, startTime: 1000 + pid, fds: new Map([...parent.fds].map(([fd, entry]) => [fd, { ...entry }])),
-    namespaces: { ...parent.namespaces }, rlimits: new Map(parent.rlimits), cgroups: new Map(parent.cgroups), idMaps: new Map(), program: null,
+    ...parent,
+    pid,
+    ppid: parent.pid,
+    startTime: 1000 + pid,
+    fds: new Map([...parent.fds].map(([fd, entry]) => [fd, { ...entry }])),
+    namespaces: { ...parent.namespaces },
+    rlimits: new Map(parent.rlimits),
+    cgroups: new Map(parent.cgroups),
+    idMaps: new Map(),
+    program: null,
   };
   world.processes.set(pid, child);
   return child;
 }
 
-function become(world: World, process: FakeProcess, path: string, argv: readonly string[], env: readonly string[], programs: Programs): void {
+function become(
+  world: World,
+  process: FakeProcess,
+  path: string,
+  argv: readonly string[],
+  env: readonly string[],
+  programs: Programs,
+): void {
   for (const [fd, { cloexec }] of [...process.fds]) if (cloexec) process.fds.delete(fd);
   process.program = { path, argv, env };
   process.dumpable = true;
@@ -90,7 +118,11 @@ function deliver(world: World, process: FakeProcess, signal: number): void {
   world.end(process, 0, signal);
   // The first process of a pid namespace takes the others with it.
   for (const other of world.processes.values()) {
-    if (other.namespaces["pid"] === process.namespaces["pid"] && other.pid > process.pid && process.namespaces["pid"] !== 0) {
+    if (
+      other.namespaces["pid"] === process.namespaces["pid"] &&
+      other.pid > process.pid &&
+      process.namespaces["pid"] !== 0
+    ) {
       if (isFirst(world, process)) world.end(other, 0, SIGKILL);
     }
   }
@@ -101,7 +133,9 @@ function isFirst(world: World, process: FakeProcess): boolean {
 }
 
 function reap(world: World, pid: number, options: number): ReturnType<Kernel["process"]["waitpid"]> {
-  const children = [...world.processes.values()].filter((one) => one.ppid === world.current && (pid === -1 || one.pid === pid));
+  const children = [...world.processes.values()].filter(
+    (one) => one.ppid === world.current && (pid === -1 || one.pid === pid),
+  );
   if (children.length === 0) throw sysError("ECHILD", "wait4", String(pid));
   const ended = children.find((one) => one.state === "zombie");
   if (ended === undefined) {
@@ -109,7 +143,9 @@ function reap(world: World, pid: number, options: number): ReturnType<Kernel["pr
     throw sysError("EDEADLK", "wait4", String(pid));
   }
   world.processes.delete(ended.pid);
-  return ended.exitSignal > 0 ? { pid: ended.pid, kind: "signaled", code: ended.exitSignal } : { pid: ended.pid, kind: "exited", code: ended.exitCode };
+  return ended.exitSignal > 0
+    ? { pid: ended.pid, kind: "signaled", code: ended.exitSignal }
+    : { pid: ended.pid, kind: "exited", code: ended.exitCode };
 }
 
 function cgroupPathOf(world: World, fd: number): string {
@@ -152,8 +188,10 @@ function plainCalls(world: World) {
       return 0;
     },
     setTitle: none,
-    setrlimit: (pid: number, resource: number, soft: number, hard: number) => void world.process(pid, "prlimit64").rlimits.set(resource, { soft, hard }),
-    getrlimit: (pid: number, resource: number) => world.process(pid, "prlimit64").rlimits.get(resource) ?? { soft: -1, hard: -1 },
+    setrlimit: (pid: number, resource: number, soft: number, hard: number) =>
+      void world.process(pid, "prlimit64").rlimits.set(resource, { soft, hard }),
+    getrlimit: (pid: number, resource: number) =>
+      world.process(pid, "prlimit64").rlimits.get(resource) ?? { soft: -1, hard: -1 },
     setSignalMask: none,
     resetSignals: none,
     ignoreSignal: none,
@@ -188,7 +226,11 @@ export function capabilityCalls(world: World): Kernel["capability"] {
     },
     capset: ({ effective, permitted, inheritable }) => {
       if (permitted.some((one) => !world.self.permitted.has(one))) throw sysError("EPERM", "capset", "");
-      Object.assign(world.self, { effective: new Set(effective), permitted: new Set(permitted), inheritable: new Set(inheritable) });
+      Object.assign(world.self, {
+        effective: new Set(effective),
+        permitted: new Set(permitted),
+        inheritable: new Set(inheritable),
+      });
     },
     boundingDrop: (capability) => {
       known(capability);
@@ -199,7 +241,8 @@ export function capabilityCalls(world: World): Kernel["capability"] {
       return world.self.bounding.has(capability);
     },
     ambientRaise: (capability) => {
-      if (!world.self.permitted.has(capability) || !world.self.inheritable.has(capability)) throw sysError("EPERM", "prctl", String(capability));
+      if (!world.self.permitted.has(capability) || !world.self.inheritable.has(capability))
+        throw sysError("EPERM", "prctl", String(capability));
       world.self.ambient = new Set([...world.self.ambient, capability]);
     },
     ambientClear: () => void (world.self.ambient = new Set()),

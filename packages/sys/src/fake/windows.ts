@@ -18,7 +18,10 @@ export function procRoot(world: World, statics: readonly string[]): Inode {
     },
   });
   // Not a link, so that it is that of whoever asks at the moment.
-  root.entries.set("self", directory(PROC_SUPER_MAGIC, { lookup: (name) => processDirectory(world, world.self).child(name) }));
+  root.entries.set(
+    "self",
+    directory(PROC_SUPER_MAGIC, { lookup: (name) => processDirectory(world, world.self).child(name) }),
+  );
   const self = root.entries.get("self");
   if (self !== undefined) self.entries.set = () => self.entries;
   for (const path of statics) addPath(root, path);
@@ -38,21 +41,47 @@ function processDirectory(world: World, process: FakeProcess): Inode {
   const { pid } = process;
   const alive = (): FakeProcess => world.process(pid, "read");
   const made = directory(PROC_SUPER_MAGIC);
-  const map = (name: string): Inode => window(PROC_SUPER_MAGIC, () => alive().idMaps.get(name) ?? "", (text) => void alive().idMaps.set(name, text));
-  made.add("stat", window(PROC_SUPER_MAGIC, () => {
-    const { state, ppid, startTime } = alive();
-    const letter = state === "zombie" ? "Z" : "S";
-    return `${pid} (a) b) ${letter} ${ppid} ${Array.from({ length: 17 }, () => 0).join(" ")} ${startTime} 0\n`;
-  }));
-  made.add("cgroup", window(PROC_SUPER_MAGIC, () => [...alive().cgroups].map(([controllers, path], index) => `${controllers === "" ? 0 : index + 1}:${controllers}:${path}\n`).join("")));
-  made.add("mountinfo", window(PROC_SUPER_MAGIC, () => ""));
-  made.add("oom_score_adj", window(PROC_SUPER_MAGIC, () => `${alive().oomScoreAdj}\n`, (text) => {
-    if (Number(text) < alive().oomScoreAdj) throw sysError("EACCES", "write", "oom_score_adj");
-    alive().oomScoreAdj = Number(text);
-  }));
+  const map = (name: string): Inode =>
+    window(
+      PROC_SUPER_MAGIC,
+      () => alive().idMaps.get(name) ?? "",
+      (text) => void alive().idMaps.set(name, text),
+    );
+  made.add(
+    "stat",
+    window(PROC_SUPER_MAGIC, () => {
+      const { state, ppid, startTime } = alive();
+      const letter = state === "zombie" ? "Z" : "S";
+      return `${pid} (a) b) ${letter} ${ppid} ${Array.from({ length: 17 }, () => 0).join(" ")} ${startTime} 0\n`;
+    }),
+  );
+  made.add(
+    "cgroup",
+    window(PROC_SUPER_MAGIC, () =>
+      [...alive().cgroups]
+        .map(([controllers, path], index) => `${controllers === "" ? 0 : index + 1}:${controllers}:${path}\n`)
+        .join(""),
+    ),
+  );
+  made.add(
+    "mountinfo",
+    window(PROC_SUPER_MAGIC, () => ""),
+  );
+  made.add(
+    "oom_score_adj",
+    window(
+      PROC_SUPER_MAGIC,
+      () => `${alive().oomScoreAdj}\n`,
+      (text) => {
+        if (Number(text) < alive().oomScoreAdj) throw sysError("EACCES", "write", "oom_score_adj");
+        alive().oomScoreAdj = Number(text);
+      },
+    ),
+  );
   for (const name of ["uid_map", "gid_map", "setgroups", "timens_offsets"]) made.add(name, map(name));
   const ns = made.add("ns", directory(PROC_SUPER_MAGIC));
-  for (const name of NAMESPACE_FILES) ns.add(name, symlink(PROC_SUPER_MAGIC, `${name}:[${process.namespaces[name] ?? 0}]`));
+  for (const name of NAMESPACE_FILES)
+    ns.add(name, symlink(PROC_SUPER_MAGIC, `${name}:[${process.namespaces[name] ?? 0}]`));
   return made;
 }
 
@@ -64,7 +93,8 @@ export function cgroupRoot(world: World, controllers: string): Inode {
 function cgroupDirectory(world: World, controllers: string, path: string): Inode {
   const unified = controllers === "";
   const magic = unified ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC;
-  const members = (): FakeProcess[] => [...world.processes.values()].filter((one) => one.state === "running" && one.cgroups.get(controllers) === path);
+  const members = (): FakeProcess[] =>
+    [...world.processes.values()].filter((one) => one.state === "running" && one.cgroups.get(controllers) === path);
   const made: Inode = directory(magic, {
     mkdir: (name) => cgroupDirectory(world, controllers, path === "/" ? `/${name}` : `${path}/${name}`),
     rmdir: () => (members().length > 0 || [...made.entries.values()].some((child) => child.isDirectory) ? "EBUSY" : ""),
@@ -73,7 +103,10 @@ function cgroupDirectory(world: World, controllers: string, path: string): Inode
     const pid = Number(text.trim());
     world.process(pid, "write").cgroups.set(controllers, path);
   };
-  const list = (): string => members().map(({ pid }) => `${pid}\n`).join("");
+  const list = (): string =>
+    members()
+      .map(({ pid }) => `${pid}\n`)
+      .join("");
   made.add("cgroup.procs", window(magic, list, join));
   if (unified) addUnifiedFiles(made, members, world);
   else addLegacyFiles(made, controllers, path, list, join);
@@ -83,27 +116,78 @@ function cgroupDirectory(world: World, controllers: string, path: string): Inode
 function addUnifiedFiles(made: Inode, members: () => FakeProcess[], world: World): void {
   let frozen = "0";
   const all = "cpuset cpu io memory hugetlb pids rdma misc\n";
-  made.add("cgroup.controllers", window(made.magic, () => all));
-  made.add("cgroup.subtree_control", window(made.magic, () => all, () => {}));
-  made.add("cgroup.kill", window(made.magic, () => "", () => {
-    for (const process of members()) world.end(process, 0, SIGKILL);
-  }));
-  made.add("cgroup.freeze", window(made.magic, () => `${frozen}\n`, (text) => void (frozen = text.trim())));
-  made.add("cgroup.events", window(made.magic, () => `populated ${members().length > 0 ? 1 : 0}\nfrozen ${frozen}\n`));
-  for (const name of ["memory.max", "memory.low", "memory.swap.max", "cpu.weight", "cpu.max", "cpu.idle", "pids.max", "cpuset.cpus", "cpuset.mems", "io.max", "io.weight"]) {
+  made.add(
+    "cgroup.controllers",
+    window(made.magic, () => all),
+  );
+  made.add(
+    "cgroup.subtree_control",
+    window(
+      made.magic,
+      () => all,
+      () => {},
+    ),
+  );
+  made.add(
+    "cgroup.kill",
+    window(
+      made.magic,
+      () => "",
+      () => {
+        for (const process of members()) world.end(process, 0, SIGKILL);
+      },
+    ),
+  );
+  made.add(
+    "cgroup.freeze",
+    window(
+      made.magic,
+      () => `${frozen}\n`,
+      (text) => void (frozen = text.trim()),
+    ),
+  );
+  made.add(
+    "cgroup.events",
+    window(made.magic, () => `populated ${members().length > 0 ? 1 : 0}\nfrozen ${frozen}\n`),
+  );
+  for (const name of [
+    "memory.max",
+    "memory.low",
+    "memory.swap.max",
+    "cpu.weight",
+    "cpu.max",
+    "cpu.idle",
+    "pids.max",
+    "cpuset.cpus",
+    "cpuset.mems",
+    "io.max",
+    "io.weight",
+  ]) {
     made.add(name, file(made.magic, 0o644));
   }
 }
 
 const LEGACY_FILES: Readonly<Record<string, readonly string[]>> = {
-  memory: ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes", "memory.soft_limit_in_bytes", "memory.swappiness", "memory.oom_control"],
+  memory: [
+    "memory.limit_in_bytes",
+    "memory.memsw.limit_in_bytes",
+    "memory.soft_limit_in_bytes",
+    "memory.swappiness",
+    "memory.oom_control",
+  ],
   cpu: ["cpu.shares", "cpu.cfs_quota_us", "cpu.cfs_period_us"],
   pids: ["pids.max"],
   devices: ["devices.allow", "devices.deny", "devices.list"],
   blkio: ["blkio.weight", "blkio.throttle.read_bps_device", "blkio.throttle.write_bps_device"],
 };
 
-function addLegacyFiles(made: Inode, controllers: string, path: string, list: () => string, join: (text: string) => void): void {
+function addLegacyFiles(
+  made: Inode,
+  controllers: string,
+  path: string,
+  list: () => string,
+  join: (text: string) => void,
+): void {
   made.add("tasks", window(made.magic, list, join));
   for (const controller of controllers.split(",")) {
     for (const name of LEGACY_FILES[controller] ?? []) made.add(name, file(made.magic, 0o644));
@@ -113,7 +197,14 @@ function addLegacyFiles(made: Inode, controllers: string, path: string, list: ()
     }
     if (controller === "freezer") {
       let state = "THAWED";
-      made.add("freezer.state", window(made.magic, () => `${state}\n`, (text) => void (state = text.trim())));
+      made.add(
+        "freezer.state",
+        window(
+          made.magic,
+          () => `${state}\n`,
+          (text) => void (state = text.trim()),
+        ),
+      );
     }
   }
 }

@@ -160,5 +160,16 @@ export class World {
 
 /** A fresh open file. */
 export function openFile(kind: OpenFile["kind"], more: Partial<OpenFile> = {}): OpenFile {
-  return { kind, location: null, flags: 0, offset: 0, locked: false, pid: 0, incoming: [], outgoing: null, options: new Map(), ...more };
+  return {
+    kind,
+    location: null,
+    flags: 0,
+    offset: 0,
+    locked: false,
+    pid: 0,
+    incoming: [],
+    outgoing: null,
+    options: new Map(),
+    ...more,
+  };
 }

@@ -9,7 +9,9 @@ import type { ArgumentKind } from "./signatures.ts";
 type Table = readonly (readonly [string, number])[];
 
 const pick = (source: Readonly<Record<string, unknown>>, pattern: RegExp): Table =>
-  Object.entries(source).flatMap(([name, value]) => (pattern.test(name) && typeof value === "number" && value !== 0 ? [[name, value] as const] : []));
+  Object.entries(source).flatMap(([name, value]) =>
+    pattern.test(name) && typeof value === "number" && value !== 0 ? [[name, value] as const] : [],
+  );
 
 const CLOEXEC = fs.O_CLOEXEC;
 

@@ -2,7 +2,20 @@
 // portable: no host types here.
 
 /** "fd": by name. "open" ... : flag words. "skip": not shown. "value": as it is. */
-export type ArgumentKind = "fd" | "open" | "resolve" | "at" | "tree" | "attribute" | "umount" | "clone" | "octal" | "move" | "propagation" | "skip" | "value";
+export type ArgumentKind =
+  | "fd"
+  | "open"
+  | "resolve"
+  | "at"
+  | "tree"
+  | "attribute"
+  | "umount"
+  | "clone"
+  | "octal"
+  | "move"
+  | "propagation"
+  | "skip"
+  | "value";
 
 /** By function name: kinds of the arguments in order, and the name of the result. */
 export const SIGNATURES: Readonly<Record<string, readonly [readonly ArgumentKind[], string]>> = {

@@ -20,8 +20,12 @@ const TEXT_LIMIT = 120;
 /** A kernel that does what `kernel` does and gives `write` a line per call. */
 export function transcribe(kernel: Kernel, write: (line: string) => void, options: TranscriptOptions = {}): Kernel {
   const scribe = new Scribe(kernel, write, options.normalize ?? ((line) => line));
-  const modules = Object.entries(kernel).filter(([name]) => name !== "simulation" && (options.host === true || name !== "host"));
-  const wrapped = Object.fromEntries(modules.map(([module, functions]) => [module, scribe.module(functions as object)]));
+  const modules = Object.entries(kernel).filter(
+    ([name]) => name !== "simulation" && (options.host === true || name !== "host"),
+  );
+  const wrapped = Object.fromEntries(
+    modules.map(([module, functions]) => [module, scribe.module(functions as object)]),
+  );
   return { ...kernel, ...wrapped };
 }
 
@@ -40,9 +44,12 @@ class Scribe {
   }
 
   module(functions: object): object {
-    return Object.fromEntries(Object.entries(functions).map(([name, call]: [string, (...args: unknown[]) => unknown]) => [
-      name, (...args: unknown[]): unknown => this.#call(name, call, args),
-    ]));
+    return Object.fromEntries(
+      Object.entries(functions).map(([name, call]: [string, (...args: unknown[]) => unknown]) => [
+        name,
+        (...args: unknown[]): unknown => this.#call(name, call, args),
+      ]),
+    );
   }
 
   #call(name: string, call: (...args: unknown[]) => unknown, args: readonly unknown[]): unknown {
@@ -104,9 +111,12 @@ class Scribe {
     const text = JSON.stringify(arg, (key, value: unknown) => {
       if (typeof value === "bigint") return String(value);
       if (typeof value === "number" && key === "flags") return flagNames("clone", value);
-      if (typeof value === "number" && (key === "set" || key === "clear")) return value === 0 ? undefined : flagNames("attribute", value);
-      if (key === "propagation" && typeof value === "number") return value === 0 ? undefined : flagNames("propagation", value);
-      if (key === "usernsFd" || key === "cgroupFd") return typeof value === "number" && value >= 0 ? this.#nameOf(value) : undefined;
+      if (typeof value === "number" && (key === "set" || key === "clear"))
+        return value === 0 ? undefined : flagNames("attribute", value);
+      if (key === "propagation" && typeof value === "number")
+        return value === 0 ? undefined : flagNames("propagation", value);
+      if (key === "usernsFd" || key === "cgroupFd")
+        return typeof value === "number" && value >= 0 ? this.#nameOf(value) : undefined;
       return value;
     });
     return text ?? "";
@@ -129,11 +139,14 @@ class Scribe {
 
   /** `result` is a pattern: "$1" is the second argument, an fd shown by its name. */
   #describe(result: string, args: readonly unknown[]): string {
-    return result.replace(/\$(\d)/g, (_, index: string) => {
-      const arg = args[Number(index)];
-      if (typeof arg === "number") return arg === -100 ? "" : this.#nameOf(arg).replace(/^<|>$/g, "");
-      return String(arg);
-    }).replace(/\/+/g, "/").replace(/(?<=.)\/$/, "");
+    return result
+      .replace(/\$(\d)/g, (_, index: string) => {
+        const arg = args[Number(index)];
+        if (typeof arg === "number") return arg === -100 ? "" : this.#nameOf(arg).replace(/^<|>$/g, "");
+        return String(arg);
+      })
+      .replace(/\/+/g, "/")
+      .replace(/(?<=.)\/$/, "");
   }
 }
 

@@ -21,7 +21,10 @@ export function cgroupPids(kernel: Kernel, record: CgroupRecord): number[] {
 function pidsBelow(kernel: Kernel, path: string): number[] {
   const own = readOrNull(kernel, `${path}/cgroup.procs`);
   if (own === null) return [];
-  const pids = own.split("\n").filter((line) => line !== "").map(Number);
+  const pids = own
+    .split("\n")
+    .filter((line) => line !== "")
+    .map(Number);
   return [...pids, ...subdirectories(kernel, path).flatMap((name) => pidsBelow(kernel, `${path}/${name}`))];
 }
 
@@ -39,7 +42,11 @@ export function setFrozen(kernel: Kernel, record: CgroupRecord, frozen: boolean)
   const unified = cgroupDirectory(record, "");
   if (legacy !== null) return setLegacy(kernel, legacy, frozen);
   if (unified === null) {
-    throw new TeuError({ code: "unsupported", op: frozen ? "pause container" : "resume container", message: "it has no freezer cgroup" });
+    throw new TeuError({
+      code: "unsupported",
+      op: frozen ? "pause container" : "resume container",
+      message: "it has no freezer cgroup",
+    });
   }
   kernel.fs.writeTextAt(AT_FDCWD, `${unified}/cgroup.freeze`, frozen ? "1" : "0");
   const wanted = `frozen ${frozen ? 1 : 0}`;

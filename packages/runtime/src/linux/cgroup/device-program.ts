@@ -25,15 +25,24 @@ interface Instruction {
   readonly value: number;
 }
 
-const instruction = (code: number, to: number, from: number, offset: number, value: number): Instruction => ({ code, to, from, offset, value });
+const instruction = (code: number, to: number, from: number, offset: number, value: number): Instruction => ({
+  code,
+  to,
+  from,
+  offset,
+  value,
+});
 
 /** The instructions, 8 bytes each, little endian. */
 export function deviceProgram(rules: readonly AccessRule[]): Uint8Array {
   // struct bpf_cgroup_dev_ctx { u32 access_type; u32 major; u32 minor }: type in the low half of access_type, access in the high one.
   const out: Instruction[] = [
-    instruction(LOAD_WORD, 2, 1, 0, 0), instruction(AND, 2, 0, 0, 0xffff),
-    instruction(LOAD_WORD, 3, 1, 0, 0), instruction(SHIFT_RIGHT, 3, 0, 0, 16),
-    instruction(LOAD_WORD, 4, 1, 4, 0), instruction(LOAD_WORD, 5, 1, 8, 0),
+    instruction(LOAD_WORD, 2, 1, 0, 0),
+    instruction(AND, 2, 0, 0, 0xffff),
+    instruction(LOAD_WORD, 3, 1, 0, 0),
+    instruction(SHIFT_RIGHT, 3, 0, 0, 16),
+    instruction(LOAD_WORD, 4, 1, 4, 0),
+    instruction(LOAD_WORD, 5, 1, 8, 0),
   ];
   for (const rule of rules.toReversed()) {
     out.push(...ruleInstructions(rule));
@@ -60,7 +69,11 @@ function ruleInstructions(rule: AccessRule): Instruction[] {
   if (rule.type !== "a") tests.push(instruction(JUMP_UNEQUAL, 2, 0, 0, rule.type === "b" ? TYPE_BLOCK : TYPE_CHAR));
   if (bits !== 7) {
     // Every wanted access must be in the rule's: (wanted & rule) == wanted.
-    tests.push(instruction(MOVE_REGISTER, 1, 3, 0, 0), instruction(AND, 1, 0, 0, bits), instruction(JUMP_UNEQUAL_REGISTER, 1, 3, 0, 0));
+    tests.push(
+      instruction(MOVE_REGISTER, 1, 3, 0, 0),
+      instruction(AND, 1, 0, 0, bits),
+      instruction(JUMP_UNEQUAL_REGISTER, 1, 3, 0, 0),
+    );
   }
   if (rule.major >= 0) tests.push(instruction(JUMP_UNEQUAL, 4, 0, 0, rule.major));
   if (rule.minor >= 0) tests.push(instruction(JUMP_UNEQUAL, 5, 0, 0, rule.minor));

@@ -14,13 +14,27 @@ export interface AccessRule {
   readonly access: string;
 }
 
-const allow = (type: "b" | "c", major: number, minor: number, access = "rwm"): AccessRule => ({ allow: true, type, major, minor, access });
+const allow = (type: "b" | "c", major: number, minor: number, access = "rwm"): AccessRule => ({
+  allow: true,
+  type,
+  major,
+  minor,
+  access,
+});
 
 /** mknod of anything (what it makes cannot be opened), the default nodes, pts, ptmx, tun. */
 const DEFAULT_RULES: readonly AccessRule[] = [
-  allow("c", -1, -1, "m"), allow("b", -1, -1, "m"),
-  allow("c", 1, 3), allow("c", 1, 8), allow("c", 1, 7), allow("c", 5, 0), allow("c", 1, 5), allow("c", 1, 9),
-  allow("c", 136, -1), allow("c", 5, 2), allow("c", 10, 200),
+  allow("c", -1, -1, "m"),
+  allow("b", -1, -1, "m"),
+  allow("c", 1, 3),
+  allow("c", 1, 8),
+  allow("c", 1, 7),
+  allow("c", 5, 0),
+  allow("c", 1, 5),
+  allow("c", 1, 9),
+  allow("c", 136, -1),
+  allow("c", 5, 2),
+  allow("c", 10, 200),
 ];
 
 /** Deny all, then the configuration's rules in order, then the defaults. */
@@ -29,7 +43,11 @@ export function deviceRules(rules: readonly DeviceRule[]): AccessRule[] {
     const type = rule.type === "u" ? "c" : (rule.type ?? "a");
     const access = rule.access ?? "rwm";
     if (type === "p") throw invalidConfig(`linux.resources.devices[${index}].type`, "a FIFO has no device access");
-    if (!/^[rwm]+$/.test(access)) throw invalidConfig(`linux.resources.devices[${index}].access`, `want letters of "rwm", have ${JSON.stringify(access)}`);
+    if (!/^[rwm]+$/.test(access))
+      throw invalidConfig(
+        `linux.resources.devices[${index}].access`,
+        `want letters of "rwm", have ${JSON.stringify(access)}`,
+      );
     return { allow: rule.allow, type, major: rule.major ?? -1, minor: rule.minor ?? -1, access };
   });
   const last = own.at(-1);

@@ -30,9 +30,12 @@ export function detectCgroups(kernel: Kernel): CgroupLayout {
   const memberships = parseOwnCgroups(kernel.fs.readTextAt(AT_FDCWD, "/proc/self/cgroup", LIMIT));
   const unified = filesystemType(kernel, BASE) === CGROUP2_SUPER_MAGIC;
   const hierarchies = unified
-    ? memberships.filter(([controllers]) => controllers === "").map(([controllers, own]) => ({ controllers, mount: BASE, own }))
+    ? memberships
+        .filter(([controllers]) => controllers === "")
+        .map(([controllers, own]) => ({ controllers, mount: BASE, own }))
     : memberships.map(([controllers, own]) => ({ controllers, mount: `${BASE}/${usualName(controllers)}`, own }));
-  const isThere = (one: Hierarchy): boolean => kernel.fs.accessAt(AT_FDCWD, `${one.mount}${one.own}/cgroup.procs`, F_OK);
+  const isThere = (one: Hierarchy): boolean =>
+    kernel.fs.accessAt(AT_FDCWD, `${one.mount}${one.own}/cgroup.procs`, F_OK);
   const present = hierarchies.every(isThere) ? hierarchies : fromMountinfo(kernel, memberships);
   if (present.length === 0) return { kind: "none", hierarchies: [] };
   return { kind: present.some((one) => one.controllers !== "") ? "legacy" : "unified", hierarchies: present };
@@ -74,7 +77,9 @@ function fromMountinfo(kernel: Kernel, memberships: readonly (readonly [string, 
   const out: Hierarchy[] = [];
   for (const [controllers, path] of memberships) {
     const wanted = new Set(controllers.split(","));
-    const mount = mounts.find((one) => (controllers === "" ? one.version === 2 : one.options.some((option) => wanted.has(option))));
+    const mount = mounts.find((one) =>
+      controllers === "" ? one.version === 2 : one.options.some((option) => wanted.has(option)),
+    );
     if (mount === undefined) continue;
     // In a container the mount shows a part of the tree: its root is a prefix of our path.
     const own = mount.root === "/" ? path : path.startsWith(mount.root) ? path.slice(mount.root.length) || "/" : "/";
@@ -98,7 +103,12 @@ export function parseCgroupMounts(text: string): CgroupMount[] {
     if (separator < 0) continue;
     const [, , , root = "/", point = ""] = line.slice(0, separator).split(" ");
     const [fstype, , options = ""] = line.slice(separator + 3).split(" ");
-    out.push({ version: fstype === "cgroup2" ? 2 : 1, root: unescape(root), point: unescape(point), options: options.split(",") });
+    out.push({
+      version: fstype === "cgroup2" ? 2 : 1,
+      root: unescape(root),
+      point: unescape(point),
+      options: options.split(","),
+    });
   }
   return out;
 }

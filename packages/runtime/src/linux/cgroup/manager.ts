@@ -31,7 +31,8 @@ export function createCgroup(kernel: Kernel, plan: CgroupPlan): CgroupHandle {
     for (const directory of plan.directories) {
       makeDirectory(kernel, directory);
       if (plan.kind === "unified") enableControllers(kernel, directory);
-      if (directory.controllers === "") unifiedFd = kernel.fs.openat(AT_FDCWD, directory.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+      if (directory.controllers === "")
+        unifiedFd = kernel.fs.openat(AT_FDCWD, directory.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
       applyWrites(kernel, directory);
     }
     if (plan.kind === "unified") attachDevices(kernel, plan, unifiedFd);
@@ -65,7 +66,13 @@ export function removeCgroup(kernel: Kernel, record: CgroupRecord): void {
     try {
       removeDirectory(kernel, path);
     } catch (error) {
-      failure ??= new TeuError({ code: "internal", op: "remove cgroup", subject: path, message: "still busy", cause: error });
+      failure ??= new TeuError({
+        code: "internal",
+        op: "remove cgroup",
+        subject: path,
+        message: "still busy",
+        cause: error,
+      });
     }
   }
   if (failure !== undefined) throw failure;
@@ -107,8 +114,11 @@ function writeValue(kernel: Kernel, fd: number, path: string, file: string, valu
 function limitError(path: string, file: string, value: string, cause: unknown): TeuError {
   const missing = isSysError(cause, "ENOENT");
   return new TeuError({
-    code: missing ? "unsupported" : "invalid", op: "set cgroup limit", subject: `${path}/${file}`,
-    message: missing ? "this kernel has no such limit" : `the kernel refuses ${JSON.stringify(value)}`, ...(missing ? {} : { cause }),
+    code: missing ? "unsupported" : "invalid",
+    op: "set cgroup limit",
+    subject: `${path}/${file}`,
+    message: missing ? "this kernel has no such limit" : `the kernel refuses ${JSON.stringify(value)}`,
+    ...(missing ? {} : { cause }),
   });
 }
 
@@ -139,14 +149,19 @@ function inheritCpus(kernel: Kernel, path: string): void {
   const parent = path.slice(0, path.lastIndexOf("/"));
   for (const file of ["cpuset.cpus", "cpuset.mems"]) {
     if (kernel.fs.readTextAt(AT_FDCWD, `${path}/${file}`, LIMIT).trim() !== "") continue;
-    kernel.fs.writeTextAt(AT_FDCWD, `${path}/${file}`, kernel.fs.readTextAt(AT_FDCWD, `${parent}/${file}`, LIMIT).trim());
+    kernel.fs.writeTextAt(
+      AT_FDCWD,
+      `${path}/${file}`,
+      kernel.fs.readTextAt(AT_FDCWD, `${parent}/${file}`, LIMIT).trim(),
+    );
   }
 }
 
 /** v2: passes on, from the top, the controllers that the limits need and the directory lacks. */
 function enableControllers(kernel: Kernel, directory: CgroupDirectory): void {
   const { fs } = kernel;
-  const read = (path: string): Set<string> => new Set(fs.readTextAt(AT_FDCWD, `${path}/cgroup.controllers`, LIMIT).trim().split(" "));
+  const read = (path: string): Set<string> =>
+    new Set(fs.readTextAt(AT_FDCWD, `${path}/cgroup.controllers`, LIMIT).trim().split(" "));
   const there = read(directory.path);
   const wanted = new Set(["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma", "misc"]);
   for (const name of there) wanted.delete(name);
@@ -217,7 +232,10 @@ export function subdirectories(kernel: Kernel, path: string): string[] {
   try {
     const fd = fs.openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
     try {
-      return fs.readDir(fd).filter((entry) => entry.type === 4).map((entry) => entry.name);
+      return fs
+        .readDir(fd)
+        .filter((entry) => entry.type === 4)
+        .map((entry) => entry.name);
     } finally {
       fs.close(fd);
     }

@@ -4,10 +4,22 @@
 // portable: no host types here.
 
 import { AT_EMPTY_PATH, AT_FDCWD } from "@teu/sys/constants/fs";
-import { MOUNT_ATTR_RDONLY, MOVE_MOUNT_F_EMPTY_PATH, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE } from "@teu/sys/constants/mount";
+import {
+  MOUNT_ATTR_RDONLY,
+  MOVE_MOUNT_F_EMPTY_PATH,
+  OPEN_TREE_CLOEXEC,
+  OPEN_TREE_CLONE,
+} from "@teu/sys/constants/mount";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
-import { type MountEnvironment, attach, finishTree, newFilesystem, openStepTarget, setReadonly } from "../mount-tree.ts";
+import {
+  type MountEnvironment,
+  attach,
+  finishTree,
+  newFilesystem,
+  openStepTarget,
+  setReadonly,
+} from "../mount-tree.ts";
 import type { MountStep } from "../mount-plan.ts";
 import type { CgroupDirectory } from "./plan.ts";
 
@@ -17,7 +29,10 @@ export function mountCgroups(kernel: Kernel, step: MountStep, environment: Mount
   const unified = plan.kind === "unified" ? plan.directories[0] : undefined;
   const target = openStepTarget(kernel, environment.root, step, "directory");
   try {
-    const tree = unified === undefined ? legacyTree(kernel, step) : hierarchyTree(kernel, unified, step, environment.cgroupNamespace);
+    const tree =
+      unified === undefined
+        ? legacyTree(kernel, step)
+        : hierarchyTree(kernel, unified, step, environment.cgroupNamespace);
     try {
       attach(kernel, tree, target);
       if (unified === undefined) fillLegacy(kernel, tree, step, environment);
@@ -34,7 +49,12 @@ function legacyTree(kernel: Kernel, step: MountStep): number {
   return newFilesystem(kernel, "tmpfs", "tmpfs", [], ["mode=755"], step.options.attributes.set & ~MOUNT_ATTR_RDONLY);
 }
 
-function fillLegacy(kernel: Kernel, tmpfs: number, step: MountStep, { cgroup, cgroupNamespace }: MountEnvironment): void {
+function fillLegacy(
+  kernel: Kernel,
+  tmpfs: number,
+  step: MountStep,
+  { cgroup, cgroupNamespace }: MountEnvironment,
+): void {
   const { fs } = kernel;
   for (const directory of cgroup.plan.directories) {
     const name = directory.mount.slice(directory.mount.lastIndexOf("/") + 1);
@@ -64,6 +84,11 @@ function hierarchyTree(kernel: Kernel, directory: CgroupDirectory, step: MountSt
   }
   const { mount } = kernel;
   const tree = mount.openTree(AT_FDCWD, directory.path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-  mount.mountSetattr(tree, "", AT_EMPTY_PATH, { set: attributes, clear: step.options.attributes.clear, propagation: 0, usernsFd: -1 });
+  mount.mountSetattr(tree, "", AT_EMPTY_PATH, {
+    set: attributes,
+    clear: step.options.attributes.clear,
+    propagation: 0,
+    usernsFd: -1,
+  });
   return tree;
 }

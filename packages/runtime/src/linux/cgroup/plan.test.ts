@@ -8,9 +8,15 @@ import { cpuWeight, ioWeight, planUnifiedResources } from "./resources-unified.t
 
 const V1: CgroupLayout = {
   kind: "legacy",
-  hierarchies: [{ controllers: "memory", mount: "/sys/fs/cgroup/memory", own: "/a/b" }, { controllers: "cpu,cpuacct", mount: "/sys/fs/cgroup/cpu,cpuacct", own: "/" }],
+  hierarchies: [
+    { controllers: "memory", mount: "/sys/fs/cgroup/memory", own: "/a/b" },
+    { controllers: "cpu,cpuacct", mount: "/sys/fs/cgroup/cpu,cpuacct", own: "/" },
+  ],
 };
-const V2: CgroupLayout = { kind: "unified", hierarchies: [{ controllers: "", mount: "/sys/fs/cgroup", own: "/user/session" }] };
+const V2: CgroupLayout = {
+  kind: "unified",
+  hierarchies: [{ controllers: "", mount: "/sys/fs/cgroup", own: "/user/session" }],
+};
 
 const PATHS: readonly (readonly [string, CgroupLayout, string, readonly string[]])[] = [
   ["default on v1: below where we are", V1, "", ["/sys/fs/cgroup/memory/a/b/id", "/sys/fs/cgroup/cpu,cpuacct/id"]],
@@ -21,12 +27,19 @@ const PATHS: readonly (readonly [string, CgroupLayout, string, readonly string[]
   ["absolute on v2", V2, "/x", ["/sys/fs/cgroup/x"]],
 ];
 for (const [name, layout, path, want] of PATHS) {
-  test(`planCgroup: ${name}`, () => assert.deepEqual(planCgroup(layout, path, "id", {}).directories.map((one) => one.path), want));
+  test(`planCgroup: ${name}`, () =>
+    assert.deepEqual(
+      planCgroup(layout, path, "id", {}).directories.map((one) => one.path),
+      want,
+    ));
 }
 
 test("planCgroup: writes go to the hierarchy that has the controller", () => {
   const { directories } = planCgroup(V1, "", "id", { memory: { limit: 4096, swap: 8192 }, cpu: { shares: 2 } });
-  assert.deepEqual(directories.map(({ writes }) => writes.map(({ file }) => file)), [["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"], ["cpu.shares"]]);
+  assert.deepEqual(
+    directories.map(({ writes }) => writes.map(({ file }) => file)),
+    [["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"], ["cpu.shares"]],
+  );
 });
 
 test("planCgroup: unsupported when a limit's controller is not mounted", () => {
@@ -34,10 +47,23 @@ test("planCgroup: unsupported when a limit's controller is not mounted", () => {
 });
 
 test("planUnifiedResources: v1's numbers in v2's terms", () => {
-  const files = Object.fromEntries(planUnifiedResources({
-    memory: { limit: 100, swap: 150, reservation: -1 }, cpu: { shares: 1024, quota: -1, period: 50_000 }, pids: { limit: 0 }, unified: { "memory.high": "1" },
-  }).map(({ file, value }) => [file, value]));
-  assert.deepEqual(files, { "memory.swap.max": "50", "memory.max": "100", "memory.low": "max", "cpu.weight": "100", "cpu.max": "max 50000", "pids.max": "0", "memory.high": "1" });
+  const files = Object.fromEntries(
+    planUnifiedResources({
+      memory: { limit: 100, swap: 150, reservation: -1 },
+      cpu: { shares: 1024, quota: -1, period: 50_000 },
+      pids: { limit: 0 },
+      unified: { "memory.high": "1" },
+    }).map(({ file, value }) => [file, value]),
+  );
+  assert.deepEqual(files, {
+    "memory.swap.max": "50",
+    "memory.max": "100",
+    "memory.low": "max",
+    "cpu.weight": "100",
+    "cpu.max": "max 50000",
+    "pids.max": "0",
+    "memory.high": "1",
+  });
   assert.throws(() => planUnifiedResources({ unified: { "../x": "1" } }), { code: "invalid" });
   assert.throws(() => planUnifiedResources({ memory: { limit: 10, swap: 5 } }), { code: "invalid" });
 });
@@ -60,7 +86,12 @@ function allows(program: Uint8Array, type: number, access: number, major: number
   const registers = Array.from({ length: 11 }, () => 0);
   const context = [(access << 16) | type, major, minor];
   for (let at = 0; ; at++) {
-    const [code, operands, offset, value] = [view.getUint8(at * 8), view.getUint8(at * 8 + 1), view.getInt16(at * 8 + 2, true), view.getInt32(at * 8 + 4, true)];
+    const [code, operands, offset, value] = [
+      view.getUint8(at * 8),
+      view.getUint8(at * 8 + 1),
+      view.getInt16(at * 8 + 2, true),
+      view.getInt32(at * 8 + 4, true),
+    ];
     const [to, from] = [operands & 15, operands >> 4];
     if (code === 0x61) registers[to] = context[offset / 4] ?? 0;
     else if (code === 0xb4) registers[to] = value;
@@ -75,7 +106,13 @@ function allows(program: Uint8Array, type: number, access: number, major: number
 }
 
 test("deviceProgram: decides as the list says, the last match first", () => {
-  const program = deviceProgram(deviceRules([{ allow: false }, { allow: true, type: "c", major: 10, minor: 229, access: "rw" }, { allow: false, type: "c", major: 1, minor: 5, access: "w" }]));
+  const program = deviceProgram(
+    deviceRules([
+      { allow: false },
+      { allow: true, type: "c", major: 10, minor: 229, access: "rw" },
+      { allow: false, type: "c", major: 1, minor: 5, access: "w" },
+    ]),
+  );
   const [BLOCK, CHAR, MKNOD, READ, WRITE] = [1, 2, 1, 2, 4];
   assert.equal(allows(program, CHAR, READ | WRITE, 1, 3), true, "null");
   assert.equal(allows(program, BLOCK, READ, 8, 0), false, "a disk");
@@ -87,7 +124,12 @@ test("deviceProgram: decides as the list says, the last match first", () => {
 });
 
 test("parseOwnCgroups, parseCgroupMounts: v1, v2, co-mounted and escaped", () => {
-  assert.deepEqual(parseOwnCgroups("4:memory:/a:b\n0::/\n"), [["memory", "/a:b"], ["", "/"]]);
-  const [mount] = parseCgroupMounts("34 31 0:31 /docker /sys/fs/cgroup/cpu,cpu\\040acct rw - cgroup cgroup rw,cpu,cpuacct\n35 31 0:3 / /x rw - tmpfs tmpfs rw");
+  assert.deepEqual(parseOwnCgroups("4:memory:/a:b\n0::/\n"), [
+    ["memory", "/a:b"],
+    ["", "/"],
+  ]);
+  const [mount] = parseCgroupMounts(
+    "34 31 0:31 /docker /sys/fs/cgroup/cpu,cpu\\040acct rw - cgroup cgroup rw,cpu,cpuacct\n35 31 0:3 / /x rw - tmpfs tmpfs rw",
+  );
   assert.deepEqual([mount?.root, mount?.point, mount?.version], ["/docker", "/sys/fs/cgroup/cpu,cpu acct", 1]);
 });

@@ -31,7 +31,12 @@ export interface CgroupPlan {
  * from where this process is, or on v2 from the parent of that, which alone may pass controllers on. Throws TeuError
  * `unsupported` for a limit whose controller is not there.
  */
-export function planCgroup(layout: CgroupLayout, cgroupsPath: string, id: string, resources: LinuxResources): CgroupPlan {
+export function planCgroup(
+  layout: CgroupLayout,
+  cgroupsPath: string,
+  id: string,
+  resources: LinuxResources,
+): CgroupPlan {
   const rules = deviceRules(resources.devices ?? []);
   if (layout.kind === "none") return { kind: "none", directories: [], deviceRules: [] };
   const unified = layout.kind === "unified";
@@ -44,11 +49,19 @@ export function planCgroup(layout: CgroupLayout, cgroupsPath: string, id: string
     const names = controllers.includes(",") ? controllers.split(",") : [controllers];
     const own = names.flatMap((name) => byController.get(name) ?? []);
     for (const name of names) byController.delete(name);
-    return { controllers, mount, writes: own, path: `${mount}${parentPath(hierarchy, unified, cgroupsPath)}${relative}` };
+    return {
+      controllers,
+      mount,
+      writes: own,
+      path: `${mount}${parentPath(hierarchy, unified, cgroupsPath)}${relative}`,
+    };
   });
   for (const [controller, [write]] of byController) {
     if (controller === "devices") continue;
-    throw unsupportedConfig("linux.resources", `${write?.file} cannot be set: no cgroup hierarchy with the ${controller} controller is mounted`);
+    throw unsupportedConfig(
+      "linux.resources",
+      `${write?.file} cannot be set: no cgroup hierarchy with the ${controller} controller is mounted`,
+    );
   }
   return { kind: layout.kind, directories, deviceRules: unified ? rules : [] };
 }

@@ -9,6 +9,8 @@ export interface CgroupRecord {
 
 /** The directory of a controller; "" is cgroup v2's. */
 export function cgroupDirectory(record: CgroupRecord, controller: string): string | null {
-  const found = record.directories.find((one) => one.controllers === controller || one.controllers.split(",").includes(controller));
+  const found = record.directories.find(
+    (one) => one.controllers === controller || one.controllers.split(",").includes(controller),
+  );
   return found?.path ?? null;
 }

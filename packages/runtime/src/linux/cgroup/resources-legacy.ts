@@ -22,15 +22,20 @@ export function planLegacyResources(resources: LinuxResources): CgroupWrite[] {
   const out = [...memory(resources.memory ?? {}), ...cpu(resources.cpu ?? {}), ...blkio(resources.blockIO ?? {})];
   const add = (controller: string, file: string, value: string): void => void out.push({ controller, file, value });
   if (resources.pids?.limit !== undefined) add("pids", "pids.max", limitText(resources.pids.limit, "max"));
-  for (const { pageSize, limit } of resources.hugepageLimits ?? []) add("hugetlb", `hugetlb.${pageSize}.limit_in_bytes`, limitText(limit, "-1"));
+  for (const { pageSize, limit } of resources.hugepageLimits ?? [])
+    add("hugetlb", `hugetlb.${pageSize}.limit_in_bytes`, limitText(limit, "-1"));
   if (resources.network?.classID !== undefined) add("net_cls", "net_cls.classid", String(resources.network.classID));
-  for (const { name, priority } of resources.network?.priorities ?? []) add("net_prio", "net_prio.ifpriomap", `${name} ${priority}`);
+  for (const { name, priority } of resources.network?.priorities ?? [])
+    add("net_prio", "net_prio.ifpriomap", `${name} ${priority}`);
   for (const [device, limit] of Object.entries(resources.rdma ?? {})) add("rdma", "rdma.max", rdmaText(device, limit));
   return out;
 }
 
 /** A line of rdma.max; the same in v1 and v2. */
-export function rdmaText(device: string, limit: { readonly hcaHandles?: number; readonly hcaObjects?: number }): string {
+export function rdmaText(
+  device: string,
+  limit: { readonly hcaHandles?: number; readonly hcaObjects?: number },
+): string {
   const handles = limit.hcaHandles === undefined ? "" : ` hca_handle=${limit.hcaHandles}`;
   const objects = limit.hcaObjects === undefined ? "" : ` hca_object=${limit.hcaObjects}`;
   return `${device}${handles}${objects}`;
@@ -75,7 +80,8 @@ function blkio(io: BlockIoResources): CgroupWrite[] {
     if (leafWeight !== undefined) add("blkio.leaf_weight_device", `${major}:${minor} ${leafWeight}`);
   }
   const throttle = (file: string, list: BlockIoResources["throttleReadBpsDevice"]): void => {
-    for (const { major, minor, rate } of list ?? []) add(`blkio.throttle.${file}`, `${major}:${minor} ${limitText(rate, "0")}`);
+    for (const { major, minor, rate } of list ?? [])
+      add(`blkio.throttle.${file}`, `${major}:${minor} ${limitText(rate, "0")}`);
   };
   throttle("read_bps_device", io.throttleReadBpsDevice);
   throttle("write_bps_device", io.throttleWriteBpsDevice);

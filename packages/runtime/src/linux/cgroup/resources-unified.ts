@@ -16,7 +16,10 @@ export function planUnifiedResources(resources: LinuxResources): CgroupWrite[] {
   if (cpu.shares !== undefined && cpu.shares !== 0) add("cpu.weight", cpuWeight(cpu.shares));
   if ((cpu.quota !== undefined && cpu.quota !== 0) || (cpu.period !== undefined && cpu.period !== 0)) {
     const period = cpu.period ?? 0;
-    add("cpu.max", `${cpu.quota !== undefined && cpu.quota > 0 ? cpu.quota : "max"}${period === 0 ? "" : ` ${period}`}`);
+    add(
+      "cpu.max",
+      `${cpu.quota !== undefined && cpu.quota > 0 ? cpu.quota : "max"}${period === 0 ? "" : ` ${period}`}`,
+    );
   }
   add("cpu.max.burst", cpu.burst);
   add("cpu.idle", cpu.idle);
@@ -30,7 +33,8 @@ export function planUnifiedResources(resources: LinuxResources): CgroupWrite[] {
   }
   for (const [device, limit] of Object.entries(resources.rdma ?? {})) add("rdma.max", rdmaText(device, limit));
   for (const [file, value] of Object.entries(resources.unified ?? {})) {
-    if (file.includes("/") || file === "" || file.startsWith(".")) throw invalidConfig("linux.resources.unified", `${JSON.stringify(file)} is not a file name`);
+    if (file.includes("/") || file === "" || file.startsWith("."))
+      throw invalidConfig("linux.resources.unified", `${JSON.stringify(file)} is not a file name`);
     add(file, value);
   }
   return out;
@@ -55,8 +59,10 @@ export function ioWeight(weight: number): number {
 function memory(memory: MemoryResources, add: (file: string, value: string) => void): void {
   const { limit, swap, reservation } = memory;
   if (swap !== undefined && swap !== 0) {
-    if (swap > 0 && (limit === undefined || limit <= 0)) throw invalidConfig("linux.resources.memory.swap", "needs memory.limit: it is memory plus swap");
-    if (swap > 0 && limit !== undefined && swap < limit) throw invalidConfig("linux.resources.memory.swap", "is less than memory.limit");
+    if (swap > 0 && (limit === undefined || limit <= 0))
+      throw invalidConfig("linux.resources.memory.swap", "needs memory.limit: it is memory plus swap");
+    if (swap > 0 && limit !== undefined && swap < limit)
+      throw invalidConfig("linux.resources.memory.swap", "is less than memory.limit");
     add("memory.swap.max", swap < 0 ? "max" : limitText(swap - (limit ?? 0), "max"));
   }
   if (limit !== undefined && limit !== 0) add("memory.max", limitText(limit, "max"));
@@ -65,9 +71,11 @@ function memory(memory: MemoryResources, add: (file: string, value: string) => v
 
 function io(io: BlockIoResources, add: (file: string, value: string) => void): void {
   if (io.weight !== undefined && io.weight !== 0) add("io.weight", `default ${ioWeight(io.weight)}`);
-  for (const { major, minor, weight } of io.weightDevice ?? []) if (weight !== undefined) add("io.weight", `${major}:${minor} ${ioWeight(weight)}`);
+  for (const { major, minor, weight } of io.weightDevice ?? [])
+    if (weight !== undefined) add("io.weight", `${major}:${minor} ${ioWeight(weight)}`);
   const throttle = (key: string, list: BlockIoResources["throttleReadBpsDevice"]): void => {
-    for (const { major, minor, rate } of list ?? []) add("io.max", `${major}:${minor} ${key}=${limitText(rate, "max")}`);
+    for (const { major, minor, rate } of list ?? [])
+      add("io.max", `${major}:${minor} ${key}=${limitText(rate, "max")}`);
   };
   throttle("rbps", io.throttleReadBpsDevice);
   throttle("wbps", io.throttleWriteBpsDevice);
