@@ -17,8 +17,8 @@ import type { BridgeConfig } from "./nft-batch.ts";
 import { runNft } from "./run-nft.ts";
 import { setSysctl, trySysctl } from "./sysctl.ts";
 
-// Marks a bridge that we made and may remove.
-const BRIDGE_ALIAS = "teu bridge";
+// Interface group, "teu" in ASCII: marks a bridge that we made and may remove.
+const BRIDGE_GROUP = 0x746575;
 
 /** Which container, on which host. */
 export interface BridgeContext extends ProgramHost {
@@ -59,7 +59,7 @@ export function* removeBridgeNetwork(context: BridgeContext, network: BridgeConf
     if (network.ports.length > 0) yield* runNft(context, unpublishBatch(network));
     return;
   }
-  if (bridge?.alias === BRIDGE_ALIAS) deleteLink(route, network.bridge);
+  if (bridge?.group === BRIDGE_GROUP) deleteLink(route, network.bridge);
   try {
     yield* runNft(context, removeTableBatch(network));
   } catch (error) {
@@ -74,7 +74,7 @@ function bridgeFor(context: BridgeContext, route: RouteSocket, network: BridgeCo
   if (found !== null && found.kind !== "bridge") {
     throw new TeuError({ code: "conflict", op: "set up bridge", subject: network.bridge, message: `there is an interface of that name that is no bridge` });
   }
-  if (found === null) makeBridge(route, network.bridge, macOf(parseCidr(network.gateway).address), BRIDGE_ALIAS);
+  if (found === null) makeBridge(route, network.bridge, macOf(parseCidr(network.gateway).address), BRIDGE_GROUP);
   const bridge = found ?? findLink(route, network.bridge);
   if (bridge === null) throw new TeuError({ code: "conflict", op: "set up bridge", subject: network.bridge, message: "removed by somebody meanwhile" });
   // Also for one that is there: a flushed address or a bridge that was put down is put right by the next container.
