@@ -41,12 +41,12 @@ try {
 
 async function ownCounts(program: string): Promise<Counts> {
   await using registry = await Registry.listen({ root: path.join(directory, "registry"), sparse: values.sparse });
-  return conformance(program, registry.address, path.join(directory, "ours"));
+  return await conformance(program, registry.address, path.join(directory, "ours"));
 }
 
 async function peerCounts(program: string): Promise<Counts> {
   await using registry = await DockerRegistry.start();
-  return conformance(program, registry.address, path.join(directory, "peer"));
+  return await conformance(program, registry.address, path.join(directory, "peer"));
 }
 
 async function conformance(program: string, address: string, results: string): Promise<Counts> {
