@@ -26,9 +26,21 @@ after(async () => {
 });
 const container = (): ShimContainer => running as ShimContainer;
 
-function exec(args: readonly string[], more: Partial<Extract<ShimRequest, { op: "exec" }>> = {}, process: object = {}): ShimRequest {
+function exec(
+  args: readonly string[],
+  more: Partial<Extract<ShimRequest, { op: "exec" }>> = {},
+  process: object = {},
+): ShimRequest {
   const env = ["PATH=/bin", "TERM=xterm"];
-  return { op: "exec", process: { args, env, cwd: "/", user: { uid: 0, gid: 0 }, ...process }, stdin: false, stdout: true, stderr: true, detach: false, ...more };
+  return {
+    op: "exec",
+    process: { args, env, cwd: "/", user: { uid: 0, gid: 0 }, ...process },
+    stdin: false,
+    stdout: true,
+    stderr: true,
+    detach: false,
+    ...more,
+  };
 }
 
 function code(answer: ShimResponse): unknown {
@@ -72,8 +84,10 @@ test("exec: 137 when killed", { skip }, async () => {
 });
 
 for (const [name, args, want] of [
-  ["a program that does not exist", ["/nope"], 127], ["a name that is not in PATH", ["nope"], 127],
-  ["a file that is not executable", ["/not-executable"], 126], ["a directory", ["/tmp"], 126],
+  ["a program that does not exist", ["/nope"], 127],
+  ["a name that is not in PATH", ["nope"], 127],
+  ["a file that is not executable", ["/not-executable"], 126],
+  ["a directory", ["/tmp"], 126],
 ] as const) {
   test(`exec: exit code ${want} for ${name}`, { skip }, async () => {
     assert.equal(code(await container().ask(exec(args))), want);
@@ -96,7 +110,9 @@ test("exec: detached answers with the pid and leaves the process to run", { skip
 });
 
 test("exec: the process lives on when its client goes away", { skip }, async () => {
-  const session = await container().stream(exec(["sh", "-c", "yes | head -c 3000000; sleep 0.2; echo lived > /tmp/lived; sleep 0.1"]));
+  const session = await container().stream(
+    exec(["sh", "-c", "yes | head -c 3000000; sleep 0.2; echo lived > /tmp/lived; sleep 0.1"]),
+  );
   session.socket.destroy();
   const file = `${container().root}/upper/tmp/lived`;
   for (let i = 0; i < 100 && !existsSync(file); i++) await sleep(20);
@@ -113,7 +129,9 @@ test("exec: a process whose client does not read waits for it, and nothing is lo
 });
 
 test("exec: many at once", { skip }, async () => {
-  const sessions = await Promise.all(Array.from({ length: 12 }, (_, i) => container().stream(exec(["sh", "-c", `echo ${i}; exit ${i}`]))));
+  const sessions = await Promise.all(
+    Array.from({ length: 12 }, (_, i) => container().stream(exec(["sh", "-c", `echo ${i}; exit ${i}`]))),
+  );
   for (const [i, session] of sessions.entries()) {
     assert.deepEqual(await session.end(), { code: i });
     assert.equal(session.stdout, `${i}\n`);

@@ -13,7 +13,12 @@ const host = skip === false ? new Host() : undefined;
 const the = (): Host => host as Host;
 const BRIDGE = `teut${Math.floor(Math.random() * 1e6)}`;
 const network = {
-  mode: "bridge", bridge: BRIDGE, gateway: "10.98.0.1/24", address: "10.98.0.2/24", mac: "02:42:0a:62:00:02", interfaceName: "eth0",
+  mode: "bridge",
+  bridge: BRIDGE,
+  gateway: "10.98.0.1/24",
+  address: "10.98.0.2/24",
+  mac: "02:42:0a:62:00:02",
+  interfaceName: "eth0",
   ports: [{ hostIp: "0.0.0.0", hostPort: 8200, containerPort: 80, protocol: "tcp" }],
 } as const;
 
@@ -28,38 +33,132 @@ after(() => {
 
 // What a shim could leave on the machine: mounts, cgroups, links, rules, open ports.
 function machine(): string {
-  const cgroups = spawnSync("sh", ["-c", `ls -d /sys/fs/cgroup/*/${the().cgroup}/*/ 2>/dev/null | sort`], { encoding: "utf8" }).stdout;
+  const cgroups = spawnSync("sh", ["-c", `ls -d /sys/fs/cgroup/*/${the().cgroup}/*/ 2>/dev/null | sort`], {
+    encoding: "utf8",
+  }).stdout;
   const inside = the().inNetwork("sh", ["-c", "ip -o link | sed 's/^[0-9]*: //'; nft list ruleset; ss -Hltnu"]).output;
-  const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n").filter((line) => line.includes(the().dir)).length;
+  const mounts = readFileSync("/proc/self/mounts", "utf8")
+    .split("\n")
+    .filter((line) => line.includes(the().dir)).length;
   return JSON.stringify({ cgroups, inside, mounts });
 }
 
 // A runtime that is runc but for what the script does.
 function wrapper(name: string, script: string): string {
   const path = `${the().dir}/${name}`;
-  writeFileSync(path, `#!/bin/sh\nfor word in "$@"; do case $word in create|start|kill|delete|exec|pause|resume|state) verb=$word; break;; esac; done\n${script}\nexec ${RUNTIME} "$@"\n`);
+  writeFileSync(
+    path,
+    `#!/bin/sh\nfor word in "$@"; do case $word in create|start|kill|delete|exec|pause|resume|state) verb=$word; break;; esac; done\n${script}\nexec ${RUNTIME} "$@"\n`,
+  );
   chmodSync(path, 0o755);
   return path;
 }
 
-const runtime = (path: string): Pick<ShimConfig, "runtime"> => ({ runtime: { path, root: the().runtimeRoot, args: [] } });
+const runtime = (path: string): Pick<ShimConfig, "runtime"> => ({
+  runtime: { path, root: the().runtimeRoot, args: [] },
+});
 
-const cases: readonly { name: string; want: RegExp; code?: string; options: () => ContainerOptions; prepare?: (container: ShimContainer) => void }[] = [
-  { name: "the runtime is missing", want: /there is no such program/, code: "not-found", options: () => ({ shim: runtime("/nonexistent/runc") }) },
+const cases: readonly {
+  name: string;
+  want: RegExp;
+  code?: string;
+  options: () => ContainerOptions;
+  prepare?: (container: ShimContainer) => void;
+}[] = [
+  {
+    name: "the runtime is missing",
+    want: /there is no such program/,
+    code: "not-found",
+    options: () => ({ shim: runtime("/nonexistent/runc") }),
+  },
   { name: "the runtime is a directory", want: /run|create/, options: () => ({ shim: runtime("/tmp") }) },
-  { name: "the runtime refuses", want: /out of luck/, options: () => ({ shim: runtime(wrapper("refuse", '[ "$verb" = create ] && { echo out of luck >&2; exit 3; }')) }) },
-  { name: "the runtime dies", want: /status 137/, options: () => ({ shim: runtime(wrapper("die", '[ "$verb" = create ] && kill -9 $$')) }) },
-  { name: "the runtime writes no pid", want: /init\.pid|pid file/, options: () => ({ shim: runtime(wrapper("nopid", '[ "$verb" = create ] && exit 0')) }) },
-  { name: "the runtime writes nonsense as pid", want: /pid file says "1; rm/, options: () => ({ shim: runtime(wrapper("badpid", '[ "$verb" = create ] && { while [ "$1" != --pid-file ]; do shift; done; printf "1; rm" > "$2"; exit 0; }')) }) },
-  { name: "the runtime sends no terminal", want: /no terminal|pid/, options: () => ({ shim: { terminal: true, ...runtime(wrapper("notty", '[ "$verb" = create ] && { while [ "$1" != --pid-file ]; do shift; done; sleep 30 >/dev/null 2>&1 & printf $! > "$2"; exit 0; }')) } }) },
-  { name: "config.json is missing", want: /config\.json/, options: () => ({}), prepare: (container) => void spawnSync("rm", [`${container.config.bundle}/config.json`]) },
-  { name: "the program is missing", want: /executable file not found/, code: "invalid", options: () => ({ args: ["nope"] }) },
-  { name: "a layer is missing", want: /nonexistent\/layer","message":"does not exist"/, code: "not-found", options: () => ({ shim: { rootfs: { kind: "overlay", lower: ["/nonexistent/layer"] } } }) },
-  { name: "a layer is a file", want: /is not a directory/, options: () => ({ shim: { rootfs: { kind: "overlay", lower: ["/etc/passwd"] } } }) },
-  { name: "upper and work are the same", want: /overlay|EINVAL|fsconfig/, options: () => ({ shim: { rootfs: { kind: "overlay", lower: [the().base], upper: the().dir, work: the().dir } } }) },
-  { name: "the mount point is missing", want: /rootfs","message":"does not exist"/, options: () => ({}), prepare: (container) => void spawnSync("rmdir", [`${container.config.bundle}/rootfs`]) },
-  { name: "the log's directory is missing", want: /nonexistent\/log/, code: "not-found", options: () => ({ shim: { log: { path: "/nonexistent/log", maxSize: 0, maxFiles: 1 } } }) },
-  { name: "the network's address is taken by a link that is no bridge", want: /no bridge/, options: () => ({ shim: { network: { ...network, bridge: "lo" } } }) },
+  {
+    name: "the runtime refuses",
+    want: /out of luck/,
+    options: () => ({ shim: runtime(wrapper("refuse", '[ "$verb" = create ] && { echo out of luck >&2; exit 3; }')) }),
+  },
+  {
+    name: "the runtime dies",
+    want: /status 137/,
+    options: () => ({ shim: runtime(wrapper("die", '[ "$verb" = create ] && kill -9 $$')) }),
+  },
+  {
+    name: "the runtime writes no pid",
+    want: /init\.pid|pid file/,
+    options: () => ({ shim: runtime(wrapper("nopid", '[ "$verb" = create ] && exit 0')) }),
+  },
+  {
+    name: "the runtime writes nonsense as pid",
+    want: /pid file says "1; rm/,
+    options: () => ({
+      shim: runtime(
+        wrapper(
+          "badpid",
+          '[ "$verb" = create ] && { while [ "$1" != --pid-file ]; do shift; done; printf "1; rm" > "$2"; exit 0; }',
+        ),
+      ),
+    }),
+  },
+  {
+    name: "the runtime sends no terminal",
+    want: /no terminal|pid/,
+    options: () => ({
+      shim: {
+        terminal: true,
+        ...runtime(
+          wrapper(
+            "notty",
+            '[ "$verb" = create ] && { while [ "$1" != --pid-file ]; do shift; done; sleep 30 >/dev/null 2>&1 & printf $! > "$2"; exit 0; }',
+          ),
+        ),
+      },
+    }),
+  },
+  {
+    name: "config.json is missing",
+    want: /config\.json/,
+    options: () => ({}),
+    prepare: (container) => void spawnSync("rm", [`${container.config.bundle}/config.json`]),
+  },
+  {
+    name: "the program is missing",
+    want: /executable file not found/,
+    code: "invalid",
+    options: () => ({ args: ["nope"] }),
+  },
+  {
+    name: "a layer is missing",
+    want: /nonexistent\/layer","message":"does not exist"/,
+    code: "not-found",
+    options: () => ({ shim: { rootfs: { kind: "overlay", lower: ["/nonexistent/layer"] } } }),
+  },
+  {
+    name: "a layer is a file",
+    want: /is not a directory/,
+    options: () => ({ shim: { rootfs: { kind: "overlay", lower: ["/etc/passwd"] } } }),
+  },
+  {
+    name: "upper and work are the same",
+    want: /overlay|EINVAL|fsconfig/,
+    options: () => ({ shim: { rootfs: { kind: "overlay", lower: [the().base], upper: the().dir, work: the().dir } } }),
+  },
+  {
+    name: "the mount point is missing",
+    want: /rootfs","message":"does not exist"/,
+    options: () => ({}),
+    prepare: (container) => void spawnSync("rmdir", [`${container.config.bundle}/rootfs`]),
+  },
+  {
+    name: "the log's directory is missing",
+    want: /nonexistent\/log/,
+    code: "not-found",
+    options: () => ({ shim: { log: { path: "/nonexistent/log", maxSize: 0, maxFiles: 1 } } }),
+  },
+  {
+    name: "the network's address is taken by a link that is no bridge",
+    want: /no bridge/,
+    options: () => ({ shim: { network: { ...network, bridge: "lo" } } }),
+  },
 ];
 
 for (const { name, want, code, options, prepare } of cases) {
@@ -86,8 +185,13 @@ test("create: undone, with a hint, when nft is missing", { skip }, async () => {
   // A mount namespace in which the places of nft are empty.
   const container = the().container({ args: ["true"], shim: { network } });
   const before = machine();
-  const hide = "for p in /usr/sbin/nft /sbin/nft /usr/bin/nft /bin/nft; do [ -e $p ] && mount --bind /dev/null $p; done; exec \"$@\"";
-  const child = spawn("nsenter", [`--net=${the().networkPath}`, "unshare", "-m", "sh", "-c", hide, "sh", SHIM, "--config", container.configFile], { stdio: ["ignore", "ignore", "ignore", "pipe"] });
+  const hide =
+    'for p in /usr/sbin/nft /sbin/nft /usr/bin/nft /bin/nft; do [ -e $p ] && mount --bind /dev/null $p; done; exec "$@"';
+  const child = spawn(
+    "nsenter",
+    [`--net=${the().networkPath}`, "unshare", "-m", "sh", "-c", hide, "sh", SHIM, "--config", container.configFile],
+    { stdio: ["ignore", "ignore", "ignore", "pipe"] },
+  );
   let line = "";
   for await (const chunk of child.stdio[3] as NodeJS.ReadableStream) line += String(chunk);
   assert.match(line, /no nft program in/);
@@ -98,7 +202,9 @@ test("create: undone, with a hint, when nft is missing", { skip }, async () => {
 
 test("start: a failure ends the container with the runtime's words, and a record", { skip }, async () => {
   const path = wrapper("nostart", '[ "$verb" = start ] && { echo "exec: \\"x\\": permission denied" >&2; exit 1; }');
-  const container = await the().container({ args: ["sleep", "100"], shim: { network, ...runtime(path) } }).created();
+  const container = await the()
+    .container({ args: ["sleep", "100"], shim: { network, ...runtime(path) } })
+    .created();
   const wait = container.ask({ op: "wait" });
   const answer = await container.ask({ op: "start" });
   assert.match(JSON.stringify(answer), /permission denied/);
@@ -108,23 +214,41 @@ test("start: a failure ends the container with the runtime's words, and a record
   await container.settled();
 });
 
-test("delete: a runtime that fails at the end is tried by force, and what is left is said in the record", { skip }, async () => {
-  const once = await the().container({ args: ["true"], shim: runtime(wrapper("nodelete", '[ "$verb" = delete ] && case "$*" in *--force*) ;; *) echo no >&2; exit 1;; esac')) }).created();
-  assert.equal((await once.run()).error, null);
-  await once.gone();
-  assert.match(once.shimLog(), /trying again by force/);
-  await once.settled();
-  const never = await the().container({ args: ["true"], shim: runtime(wrapper("neverdelete", '[ "$verb" = delete ] && { echo device busy >&2; exit 1; }')) }).created();
-  const exit = await never.run();
-  assert.equal(exit.code, 0);
-  assert.match(exit.error ?? "", /cannot delete the container: .*device busy/);
-  assert.deepEqual(never.exitFile(), exit);
-  await never.gone();
-  spawnSync(RUNTIME, ["--root", the().runtimeRoot, "delete", "--force", never.id]);
-});
+test(
+  "delete: a runtime that fails at the end is tried by force, and what is left is said in the record",
+  { skip },
+  async () => {
+    const once = await the()
+      .container({
+        args: ["true"],
+        shim: runtime(
+          wrapper("nodelete", '[ "$verb" = delete ] && case "$*" in *--force*) ;; *) echo no >&2; exit 1;; esac'),
+        ),
+      })
+      .created();
+    assert.equal((await once.run()).error, null);
+    await once.gone();
+    assert.match(once.shimLog(), /trying again by force/);
+    await once.settled();
+    const never = await the()
+      .container({
+        args: ["true"],
+        shim: runtime(wrapper("neverdelete", '[ "$verb" = delete ] && { echo device busy >&2; exit 1; }')),
+      })
+      .created();
+    const exit = await never.run();
+    assert.equal(exit.code, 0);
+    assert.match(exit.error ?? "", /cannot delete the container: .*device busy/);
+    assert.deepEqual(never.exitFile(), exit);
+    await never.gone();
+    spawnSync(RUNTIME, ["--root", the().runtimeRoot, "delete", "--force", never.id]);
+  },
+);
 
 test("exit record: who waits is answered also when it cannot be written", { skip }, async () => {
-  const container = await the().container({ args: ["sh", "-c", "exit 6"], shim: { exitFile: "/nonexistent/exit.json" } }).created();
+  const container = await the()
+    .container({ args: ["sh", "-c", "exit 6"], shim: { exitFile: "/nonexistent/exit.json" } })
+    .created();
   assert.equal((await container.run()).code, 6);
   await container.gone();
   assert.match(container.shimLog(), /cannot write the exit record/);
@@ -132,7 +256,9 @@ test("exit record: who waits is answered also when it cannot be written", { skip
 
 test("starter: killed while the shim works, or before it reads the report, changes nothing", { skip }, async () => {
   const container = the().container({ args: ["sleep", "100"], shim: { startTimeoutMs: 1000 } });
-  const starter = spawn("sh", ["-c", `exec 3>/dev/full; ${SHIM} --config ${container.configFile} & kill -9 $$`], { stdio: "ignore" });
+  const starter = spawn("sh", ["-c", `exec 3>/dev/full; ${SHIM} --config ${container.configFile} & kill -9 $$`], {
+    stdio: "ignore",
+  });
   await new Promise((resolve) => starter.once("exit", resolve));
   for (let i = 0; i < 200 && !existsSync(container.socketPath); i++) await sleep(10);
   const state = await container.ask({ op: "state" });
@@ -172,4 +298,3 @@ function shims(id: string): string[] {
     }
   });
 }
-

@@ -3,12 +3,32 @@
 
 import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, openSync, closeSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  closeSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { connect } from "node:net";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
-import type { ExitRecord, LogLine, ShimConfig, ShimReport, ShimRequest, ShimResponse, StreamEnd } from "@teu/shim/protocol";
+import type {
+  ExitRecord,
+  LogLine,
+  ShimConfig,
+  ShimReport,
+  ShimRequest,
+  ShimResponse,
+  StreamEnd,
+} from "@teu/shim/protocol";
 
 /** The shim under test. */
 export const SHIM: string = process.env["SHIM"] ?? new URL("../../bin/teu-shim", import.meta.url).pathname;
@@ -17,12 +37,23 @@ export const RUNTIME: string = process.env["RUNTIME"] ?? "/usr/sbin/runc";
 
 /** Why these tests cannot run here; undefined when they can. For node:test's `skip`. */
 export const UNABLE: string | undefined =
-  process.getuid?.() !== 0 ? "needs root" : !existsSync(SHIM) ? `no shim at ${SHIM}` : !existsSync(RUNTIME) ? `no runtime at ${RUNTIME}` : undefined;
+  process.getuid?.() !== 0
+    ? "needs root"
+    : !existsSync(SHIM)
+      ? `no shim at ${SHIM}`
+      : !existsSync(RUNTIME)
+        ? `no runtime at ${RUNTIME}`
+        : undefined;
 
 interface Spec {
   process: { terminal: boolean; args: string[]; env: string[]; cwd: string; [more: string]: unknown };
   root: { path: string; readonly: boolean };
-  linux: { namespaces: { type: string; path?: string }[]; resources?: unknown; cgroupsPath?: string; [more: string]: unknown };
+  linux: {
+    namespaces: { type: string; path?: string }[];
+    resources?: unknown;
+    cgroupsPath?: string;
+    [more: string]: unknown;
+  };
   [more: string]: unknown;
 }
 
@@ -46,7 +77,8 @@ export class Host implements Disposable {
   #count = 0;
 
   constructor() {
-    for (const name of ["bin", "proc", "sys", "dev", "tmp", "etc"]) mkdirSync(join(this.base, name), { recursive: true });
+    for (const name of ["bin", "proc", "sys", "dev", "tmp", "etc"])
+      mkdirSync(join(this.base, name), { recursive: true });
     mkdirSync(this.runRoot);
     cpSync("/bin/busybox", join(this.base, "bin/busybox"));
     run("/bin/busybox", ["--install", "-s", join(this.base, "bin")]);
@@ -54,14 +86,43 @@ export class Host implements Disposable {
       if (name !== "busybox") spawnSync("ln", ["-sfn", "busybox", join(this.base, "bin", name)]);
       if (name === "sh") break;
     }
-    for (const name of ["sh", "sleep", "cat", "echo", "true", "false", "ip", "nc", "wget", "ls", "yes", "head", "stty", "dd", "id", "kill", "httpd", "ping", "seq", "hostname", "setsid", "tail", "grep", "tty", "mkdir", "mount"]) {
+    for (const name of [
+      "sh",
+      "sleep",
+      "cat",
+      "echo",
+      "true",
+      "false",
+      "ip",
+      "nc",
+      "wget",
+      "ls",
+      "yes",
+      "head",
+      "stty",
+      "dd",
+      "id",
+      "kill",
+      "httpd",
+      "ping",
+      "seq",
+      "hostname",
+      "setsid",
+      "tail",
+      "grep",
+      "tty",
+      "mkdir",
+      "mount",
+    ]) {
       spawnSync("ln", ["-sfn", "busybox", join(this.base, "bin", name)]);
     }
   }
 
   /** A network namespace of this host's own, with a "world" side to reach it from. */
   isolateNetwork(): string {
-    this.#namespace ??= spawn("unshare", ["-n", "sh", "-c", "ip link set lo up && exec sleep 1000"], { stdio: "ignore" });
+    this.#namespace ??= spawn("unshare", ["-n", "sh", "-c", "ip link set lo up && exec sleep 1000"], {
+      stdio: "ignore",
+    });
     const path = `/proc/${this.#namespace.pid}/ns/net`;
     const own = readlinkSync("/proc/self/ns/net");
     for (let i = 0; i < 200 && readlinkSync(path) === own; i++) spawnSync("sleep", ["0.01"]);
@@ -98,16 +159,23 @@ export class Host implements Disposable {
   leftovers(): string[] {
     const found: string[] = [];
     for (const container of this.#containers) found.push(...container.leftovers());
-    const links = this.inNetwork("ip", ["-o", "link"]).output.split("\n").filter((line) => /veth[0-9a-f]{11}|teut/.test(line));
-    const tables = this.inNetwork("nft", ["list", "tables"]).output.split("\n").filter((line) => line.includes("teu_teut"));
-    const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n").filter((line) => line.includes(this.dir));
+    const links = this.inNetwork("ip", ["-o", "link"])
+      .output.split("\n")
+      .filter((line) => /veth[0-9a-f]{11}|teut/.test(line));
+    const tables = this.inNetwork("nft", ["list", "tables"])
+      .output.split("\n")
+      .filter((line) => line.includes("teu_teut"));
+    const mounts = readFileSync("/proc/self/mounts", "utf8")
+      .split("\n")
+      .filter((line) => line.includes(this.dir));
     return [...found, ...links, ...tables, ...mounts];
   }
 
   [Symbol.dispose](): void {
     for (const container of this.#containers) container[Symbol.dispose]();
     this.#namespace?.kill("SIGKILL");
-    for (const controller of readdirSync("/sys/fs/cgroup")) spawnSync("rmdir", [join("/sys/fs/cgroup", controller, this.cgroup)]);
+    for (const controller of readdirSync("/sys/fs/cgroup"))
+      spawnSync("rmdir", [join("/sys/fs/cgroup", controller, this.cgroup)]);
     rmSync(this.dir, { recursive: true, force: true });
   }
 }
@@ -127,14 +195,23 @@ export class ShimContainer implements Disposable {
     this.root = join(host.dir, "c", id.slice(0, 8));
     const runDir = join(host.runRoot, "containers", id);
     const bundle = join(this.root, "bundle");
-    for (const dir of [join(bundle, "rootfs"), runDir, join(this.root, "upper"), join(this.root, "work")]) mkdirSync(dir, { recursive: true });
+    for (const dir of [join(bundle, "rootfs"), runDir, join(this.root, "upper"), join(this.root, "work")])
+      mkdirSync(dir, { recursive: true });
     this.config = {
-      version: 1, id, bundle, runDir, runRoot: host.runRoot,
+      version: 1,
+      id,
+      bundle,
+      runDir,
+      runRoot: host.runRoot,
       runtime: { path: RUNTIME, root: host.runtimeRoot, args: [] },
       rootfs: { kind: "overlay", lower: [host.base], upper: join(this.root, "upper"), work: join(this.root, "work") },
-      network: { mode: "none" }, terminal: false, stdin: false, stdinOnce: false,
+      network: { mode: "none" },
+      terminal: false,
+      stdin: false,
+      stdinOnce: false,
       log: { path: join(this.root, "container.log"), maxSize: 0, maxFiles: 1 },
-      exitFile: join(this.root, "exit.json"), startTimeoutMs: 30_000,
+      exitFile: join(this.root, "exit.json"),
+      startTimeoutMs: 30_000,
       ...options.shim,
     };
     this.configFile = join(runDir, "shim.json");
@@ -146,8 +223,14 @@ export class ShimContainer implements Disposable {
   async create(): Promise<ShimReport> {
     const enter = this.host.networkPath === undefined ? [] : ["nsenter", `--net=${this.host.networkPath}`];
     const [command, ...args] = [...enter, SHIM, "--config", this.configFile];
-    const child = spawn(command, args, { stdio: ["ignore", "ignore", "pipe", "pipe"], env: { ...process.env, TMPDIR: this.host.dir } });
-    const [line, stderr] = await Promise.all([readAll(child.stdio[3] as NodeJS.ReadableStream), readAll(child.stderr as NodeJS.ReadableStream)]);
+    const child = spawn(command, args, {
+      stdio: ["ignore", "ignore", "pipe", "pipe"],
+      env: { ...process.env, TMPDIR: this.host.dir },
+    });
+    const [line, stderr] = await Promise.all([
+      readAll(child.stdio[3] as NodeJS.ReadableStream),
+      readAll(child.stderr as NodeJS.ReadableStream),
+    ]);
     if (line === "") throw new Error(`no report: ${stderr}`);
     const report = JSON.parse(line) as ShimReport;
     if (report.ok) this.shimPid = report.shimPid;
@@ -195,12 +278,18 @@ export class ShimContainer implements Disposable {
 
   log(): LogLine[] {
     const text = readFileSync((this.config.log ?? { path: "" }).path, "utf8");
-    return text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as LogLine);
+    return text
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => JSON.parse(line) as LogLine);
   }
 
   /** What was written to one stream, from the log. */
   logText(stream: "stdout" | "stderr" = "stdout"): string {
-    return this.log().filter((line) => line.stream === stream).map((line) => line.log).join("");
+    return this.log()
+      .filter((line) => line.stream === stream)
+      .map((line) => line.log)
+      .join("");
   }
 
   shimLog(): string {
@@ -247,7 +336,8 @@ export class ShimContainer implements Disposable {
       if (existsSync(join("/sys/fs/cgroup", controller, this.host.cgroup, this.id))) found.push(`cgroup ${controller}`);
     }
     if (existsSync(join(this.host.runtimeRoot, this.id))) found.push("runtime state");
-    for (const name of readdirSync(this.config.runDir)) if (!/^shim\.(json|lock|log)$|^state\.json$/.test(name)) found.push(name);
+    for (const name of readdirSync(this.config.runDir))
+      if (!/^shim\.(json|lock|log)$|^state\.json$/.test(name)) found.push(name);
     return found;
   }
 
@@ -264,7 +354,8 @@ export class ShimContainer implements Disposable {
     delete spec.process["rlimits"];
     spec.root = { path: "rootfs", readonly: false };
     spec.linux.cgroupsPath = `/${this.host.cgroup}/${this.id}`;
-    if (this.config.network.mode === "host") spec.linux.namespaces = spec.linux.namespaces.filter((namespace) => namespace.type !== "network");
+    if (this.config.network.mode === "host")
+      spec.linux.namespaces = spec.linux.namespaces.filter((namespace) => namespace.type !== "network");
     options.spec?.(spec);
     return spec;
   }
@@ -321,7 +412,9 @@ export class Session {
 
   /** Reads one frame; undefined at the end of the connection. */
   async next(): Promise<{ type: number; payload: Buffer } | undefined> {
-    const frame = await this.#take((data) => (data.length < 8 || data.length < 8 + data.readUInt32BE(4) ? 0 : 8 + data.readUInt32BE(4)));
+    const frame = await this.#take((data) =>
+      data.length < 8 || data.length < 8 + data.readUInt32BE(4) ? 0 : 8 + data.readUInt32BE(4),
+    );
     return frame.length === 0 ? undefined : { type: frame[0] ?? 0, payload: frame.subarray(8) };
   }
 

@@ -16,7 +16,9 @@ after(() => {
 const the = (): Host => host as Host;
 
 test("shim: exit code, record on disk before wait answers, nothing left", { skip }, async () => {
-  const container = await the().container({ args: ["sh", "-c", "exit 42"] }).created();
+  const container = await the()
+    .container({ args: ["sh", "-c", "exit 42"] })
+    .created();
   const exit = await container.run();
   assert.deepEqual(container.exitFile(), exit);
   assert.equal(exit.code, 42);
@@ -26,13 +28,18 @@ test("shim: exit code, record on disk before wait answers, nothing left", { skip
   await container.gone();
   assert.deepEqual(container.leftovers(), []);
   assert.equal(container.shimLog(), "");
-  const state = JSON.parse(readFileSync(`${container.config.runDir}/state.json`, "utf8")) as { status: string; exit: unknown };
+  const state = JSON.parse(readFileSync(`${container.config.runDir}/state.json`, "utf8")) as {
+    status: string;
+    exit: unknown;
+  };
   assert.equal(state.status, "stopped");
   assert.deepEqual(state.exit, exit);
 });
 
 test("shim: state follows created, running, paused, running, stopped", { skip }, async () => {
-  const container = await the().container({ args: ["sleep", "100"] }).created();
+  const container = await the()
+    .container({ args: ["sleep", "100"] })
+    .created();
   const status = async (): Promise<string | undefined> => {
     const answer = await container.ask({ op: "state" });
     return answer.ok ? answer.state?.status : undefined;
@@ -58,7 +65,9 @@ test("shim: state follows created, running, paused, running, stopped", { skip },
 });
 
 test("shim: a created container that is killed ends without a start", { skip }, async () => {
-  const container = await the().container({ args: ["true"] }).created();
+  const container = await the()
+    .container({ args: ["true"] })
+    .created();
   const wait = container.ask({ op: "wait" });
   assert.equal((await container.ask({ op: "signal", signal: 9 })).ok, true);
   const end = await wait;
@@ -69,17 +78,21 @@ test("shim: a created container that is killed ends without a start", { skip }, 
 });
 
 test("shim: everything is undone when no start comes", { skip }, async () => {
-  const container = await the().container({ args: ["true"], shim: { startTimeoutMs: 200 } }).created();
+  const container = await the()
+    .container({ args: ["true"], shim: { startTimeoutMs: 200 } })
+    .created();
   await container.gone();
   assert.match(container.exitFile().error ?? "", /no start within 200 ms/);
   assert.deepEqual(container.leftovers(), []);
 });
 
 test("shim: an OOM kill is seen", { skip }, async () => {
-  const container = await the().container({
-    args: ["sh", "-c", "head -c 200000000 /dev/zero | tail"],
-    spec: (spec) => void (spec.linux.resources = { memory: { limit: 16 << 20, swap: 16 << 20 } }),
-  }).created();
+  const container = await the()
+    .container({
+      args: ["sh", "-c", "head -c 200000000 /dev/zero | tail"],
+      spec: (spec) => void (spec.linux.resources = { memory: { limit: 16 << 20, swap: 16 << 20 } }),
+    })
+    .created();
   const exit = await container.run();
   assert.equal(exit.oomKilled, true);
   assert.notEqual(exit.code, 0);
@@ -87,7 +100,9 @@ test("shim: an OOM kill is seen", { skip }, async () => {
 });
 
 test("shim: nothing of the mount shows on the host, and the upper layer keeps what was written", { skip }, async () => {
-  const container = await the().container({ args: ["sh", "-c", "echo kept > /file; sleep 100"] }).created();
+  const container = await the()
+    .container({ args: ["sh", "-c", "echo kept > /file; sleep 100"] })
+    .created();
   await container.ask({ op: "start" });
   assert.ok(!readFileSync("/proc/self/mounts", "utf8").includes(the().dir));
   for (let i = 0; i < 200 && !existsSync(`${container.root}/upper/file`); i++) await sleep(10);
@@ -97,10 +112,15 @@ test("shim: nothing of the mount shows on the host, and the upper layer keeps wh
 });
 
 test("shim: a hundred layers, with long paths, are mounted", { skip }, async () => {
-  const dirs = Array.from({ length: 100 }, (_, i) => `${the().dir}/layer-${String(i).padStart(64, "0")}/${"x".repeat(200)}`);
+  const dirs = Array.from(
+    { length: 100 },
+    (_, i) => `${the().dir}/layer-${String(i).padStart(64, "0")}/${"x".repeat(200)}`,
+  );
   for (const [i, dir] of dirs.entries()) spawnSync("sh", ["-c", `mkdir -p ${dir} && echo ${i} > ${dir}/f${i}`]);
   const lower = [...dirs, the().base];
-  const container = await the().container({ args: ["cat", "/f0", "/f57", "/f99"], shim: { rootfs: { kind: "overlay", lower } } }).created();
+  const container = await the()
+    .container({ args: ["cat", "/f0", "/f57", "/f99"], shim: { rootfs: { kind: "overlay", lower } } })
+    .created();
   const exit = await container.run();
   assert.equal(exit.code, 0);
   assert.equal(container.logText(), "0\n57\n99\n");
@@ -108,7 +128,9 @@ test("shim: a hundred layers, with long paths, are mounted", { skip }, async () 
 });
 
 test("shim: a single read-only layer is read-only", { skip }, async () => {
-  const container = await the().container({ args: ["sh", "-c", "echo x > /file"], shim: { rootfs: { kind: "overlay", lower: [the().base] } } }).created();
+  const container = await the()
+    .container({ args: ["sh", "-c", "echo x > /file"], shim: { rootfs: { kind: "overlay", lower: [the().base] } } })
+    .created();
   assert.notEqual((await container.run()).code, 0);
   assert.match(container.logText("stderr"), /[Rr]ead-only/);
   await container.gone();
@@ -116,10 +138,13 @@ test("shim: a single read-only layer is read-only", { skip }, async () => {
 });
 
 test("shim: processes that init leaves behind die with it, without a pid namespace too", { skip }, async () => {
-  const container = await the().container({
-    args: ["sh", "-c", "setsid sleep 1000 & echo $!"],
-    spec: (spec) => void (spec.linux.namespaces = spec.linux.namespaces.filter((namespace) => namespace.type !== "pid")),
-  }).created();
+  const container = await the()
+    .container({
+      args: ["sh", "-c", "setsid sleep 1000 & echo $!"],
+      spec: (spec) =>
+        void (spec.linux.namespaces = spec.linux.namespaces.filter((namespace) => namespace.type !== "pid")),
+    })
+    .created();
   await container.run();
   const pid = container.logText().trim();
   assert.match(pid, /^\d+$/);
@@ -128,7 +153,9 @@ test("shim: processes that init leaves behind die with it, without a pid namespa
 });
 
 test("shim: the container outlives whoever started the shim, and any client", { skip }, async () => {
-  const container = await the().container({ args: ["sleep", "100"] }).created();
+  const container = await the()
+    .container({ args: ["sleep", "100"] })
+    .created();
   const parent = /^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${container.shimPid}/status`, "utf8"))?.[1];
   assert.notEqual(Number(parent), process.pid);
   const session = readFileSync(`/proc/${container.shimPid}/stat`, "utf8").split(" ")[5];
@@ -144,7 +171,9 @@ test("shim: the container outlives whoever started the shim, and any client", { 
 });
 
 test("shim: a second shim for the same container is refused", { skip }, async () => {
-  const container = await the().container({ args: ["true"] }).created();
+  const container = await the()
+    .container({ args: ["true"] })
+    .created();
   const { shimPid } = container;
   const second = await container.create();
   assert.equal(!second.ok && (second.error as { code: string }).code, "conflict");
@@ -154,7 +183,9 @@ test("shim: a second shim for the same container is refused", { skip }, async ()
 });
 
 test("shim: after a killed shim the lock is free and --cleanup leaves nothing but a record", { skip }, async () => {
-  const container = await the().container({ args: ["sleep", "100"] }).created();
+  const container = await the()
+    .container({ args: ["sleep", "100"] })
+    .created();
   await container.ask({ op: "start" });
   const busy = the().cleanUp(container);
   assert.match(busy.output, /alive/);
@@ -173,14 +204,20 @@ test("shim: after a killed shim the lock is free and --cleanup leaves nothing bu
 });
 
 test("shim: no descriptor beyond what it needs, and little memory", { skip }, async (context) => {
-  const container = await the().container({ args: ["sleep", "100"] }).created();
+  const container = await the()
+    .container({ args: ["sleep", "100"] })
+    .created();
   await container.ask({ op: "start" });
   for (let i = 0; i < 50; i++) await container.ask({ op: "state" });
   const fds = spawnSync("ls", ["-l", `/proc/${container.shimPid}/fd`], { encoding: "utf8" }).stdout;
   assert.ok(fds.split("\n").length < 20, fds);
   const status = readFileSync(`/proc/${container.shimPid}/status`, "utf8");
   const resident = Number(/^VmRSS:\s*(\d+)/m.exec(status)?.[1]);
-  context.diagnostic(`RSS ${resident} KiB, ${readFileSync(`/proc/${container.shimPid}/smaps_rollup`, "utf8").match(/Pss:\s*\d+ kB|Private_Dirty:\s*\d+ kB/g)?.join(", ")}`);
+  context.diagnostic(
+    `RSS ${resident} KiB, ${readFileSync(`/proc/${container.shimPid}/smaps_rollup`, "utf8")
+      .match(/Pss:\s*\d+ kB|Private_Dirty:\s*\d+ kB/g)
+      ?.join(", ")}`,
+  );
   assert.ok(resident < 8192, `RSS ${resident} KiB`);
   await container.ask({ op: "signal", signal: 9 });
   await container.gone();

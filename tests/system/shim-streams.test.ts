@@ -23,7 +23,9 @@ async function kill(container: ShimContainer): Promise<void> {
 }
 
 test("attach: output in both streams, and the end with the exit code after all of it", { skip }, async () => {
-  const container = await the().container({ args: ["sh", "-c", "seq 1 20000; echo done >&2; exit 5"] }).created();
+  const container = await the()
+    .container({ args: ["sh", "-c", "seq 1 20000; echo done >&2; exit 5"] })
+    .created();
   const session = await container.stream({ op: "attach", stdin: false, ...both, wait: true });
   void container.ask({ op: "start" });
   assert.deepEqual(await session.end(), { code: 5 });
@@ -38,7 +40,9 @@ test("attach: output in both streams, and the end with the exit code after all o
 });
 
 test("attach: only the stream that was asked for", { skip }, async () => {
-  const container = await the().container({ args: ["sh", "-c", "echo out; echo err >&2"] }).created();
+  const container = await the()
+    .container({ args: ["sh", "-c", "echo out; echo err >&2"] })
+    .created();
   const session = await container.stream({ op: "attach", stdin: false, stdout: false, stderr: true });
   void container.ask({ op: "start" });
   await session.end();
@@ -47,7 +51,9 @@ test("attach: only the stream that was asked for", { skip }, async () => {
 });
 
 test("attach: stdin reaches the container, and its end with StdinOnce", { skip }, async () => {
-  const container = await the().container({ args: ["cat"], shim: { stdin: true, stdinOnce: true } }).created();
+  const container = await the()
+    .container({ args: ["cat"], shim: { stdin: true, stdinOnce: true } })
+    .created();
   const session = await container.stream({ op: "attach", stdin: true, ...both, wait: true });
   await container.ask({ op: "start" });
   const big = "0123456789abcde\n".repeat(60_000);
@@ -61,7 +67,9 @@ test("attach: stdin reaches the container, and its end with StdinOnce", { skip }
 
 test("attach: a client that goes away ends stdin with StdinOnce only", { skip }, async () => {
   for (const stdinOnce of [true, false]) {
-    const container = await the().container({ args: ["cat"], shim: { stdin: true, stdinOnce } }).created();
+    const container = await the()
+      .container({ args: ["cat"], shim: { stdin: true, stdinOnce } })
+      .created();
     await container.ask({ op: "start" });
     const session = await container.stream({ op: "attach", stdin: true, ...both });
     await session.frame(0, "x\n");
@@ -77,13 +85,17 @@ test("attach: a client that goes away ends stdin with StdinOnce only", { skip },
 });
 
 test("attach: stdin is /dev/null when none is kept", { skip }, async () => {
-  const container = await the().container({ args: ["cat"] }).created();
+  const container = await the()
+    .container({ args: ["cat"] })
+    .created();
   assert.equal((await container.run()).code, 0);
   await container.gone();
 });
 
 test("terminal: one stream, the size, keys, and the end", { skip }, async () => {
-  const container = await the().container({ args: ["sh"], shim: { terminal: true, stdin: true, stdinOnce: true } }).created();
+  const container = await the()
+    .container({ args: ["sh"], shim: { terminal: true, stdin: true, stdinOnce: true } })
+    .created();
   const session = await container.stream({ op: "attach", stdin: true, ...both });
   assert.equal((await container.ask({ op: "resize", rows: 33, columns: 111 })).ok, true);
   await container.ask({ op: "start" });
@@ -101,7 +113,9 @@ test("terminal: one stream, the size, keys, and the end", { skip }, async () => 
 });
 
 test("terminal: output to the last byte when the process ends at once", { skip }, async () => {
-  const container = await the().container({ args: ["sh", "-c", "seq 1 5000"], shim: { terminal: true } }).created();
+  const container = await the()
+    .container({ args: ["sh", "-c", "seq 1 5000"], shim: { terminal: true } })
+    .created();
   const session = await container.stream({ op: "attach", stdin: false, ...both, wait: true });
   void container.ask({ op: "start" });
   await session.end();
@@ -110,56 +124,82 @@ test("terminal: output to the last byte when the process ends at once", { skip }
 });
 
 test("resize: conflict without a terminal", { skip }, async () => {
-  const container = await the().container({ args: ["sleep", "100"] }).created();
+  const container = await the()
+    .container({ args: ["sleep", "100"] })
+    .created();
   const answer = await container.ask({ op: "resize", rows: 1, columns: 1 });
   assert.equal(!answer.ok && (answer.error as { code: string }).code, "conflict");
   await kill(container);
 });
 
 test("log: long lines are split at 16 KiB, the last line needs no newline, odd bytes survive", { skip }, async () => {
-  const script = "head -c 40000 /dev/zero | tr '\\0' x; printf '\\n\"quoted\" back\\\\slash \\001 \\377 \\303\\251 end'";
-  const container = await the().container({ args: ["sh", "-c", script] }).created();
+  const script =
+    "head -c 40000 /dev/zero | tr '\\0' x; printf '\\n\"quoted\" back\\\\slash \\001 \\377 \\303\\251 end'";
+  const container = await the()
+    .container({ args: ["sh", "-c", script] })
+    .created();
   await container.run();
   await container.gone();
   const lines = container.log().map((line) => line.log);
-  assert.deepEqual(lines.slice(0, 3).map((line) => line.length), [16_384, 16_384, 7233]);
+  assert.deepEqual(
+    lines.slice(0, 3).map((line) => line.length),
+    [16_384, 16_384, 7233],
+  );
   assert.equal(lines[3], '"quoted" back\\slash \u0001 \ufffd é end');
 });
 
 test("log: rotation keeps so many files of so many bytes, and loses no line between them", { skip }, async () => {
   const log = { path: `${the().dir}/rotated.log`, maxSize: 100_000, maxFiles: 3 };
-  const container = await the().container({ args: ["seq", "1", "20000"], shim: { log } }).created();
+  const container = await the()
+    .container({ args: ["seq", "1", "20000"], shim: { log } })
+    .created();
   await container.run();
   await container.gone();
   const files = [2, 1, 0].map((age) => (age === 0 ? log.path : `${log.path}.${age}`));
   assert.ok(!existsSync(`${log.path}.3`));
-  const numbers = files.flatMap((file) => readFileSync(file, "utf8").trim().split("\n")).map((line) => Number((JSON.parse(line) as { log: string }).log));
+  const numbers = files
+    .flatMap((file) => readFileSync(file, "utf8").trim().split("\n"))
+    .map((line) => Number((JSON.parse(line) as { log: string }).log));
   assert.equal(numbers.at(-1), 20_000);
   for (const [i, number] of numbers.entries()) assert.equal(number, (numbers[0] ?? 0) + i);
 });
 
-test("log: a full disk costs lines and not the container; shim.log says so; lines come back with the space", { skip }, async () => {
-  const dir = `${the().dir}/small`;
-  spawnSync("sh", ["-c", `mkdir ${dir} && mount -t tmpfs -o size=64k tmpfs ${dir} && head -c 50000 /dev/zero > ${dir}/filler`]);
-  try {
-    const log = { path: `${dir}/container.log`, maxSize: 0, maxFiles: 1 };
-    const container = await the().container({ args: ["sh", "-c", "seq 1 20000; cat; echo last"], shim: { log, stdin: true, stdinOnce: true } }).created();
-    const session = await container.stream({ op: "attach", stdin: true, ...both, wait: true });
-    await container.ask({ op: "start" });
-    await session.until("\n20000\n");
-    spawnSync("rm", [`${dir}/filler`]);
-    await session.frame(0, "");
-    assert.deepEqual(await session.end(), { code: 0 });
-    await container.gone();
-    assert.equal(container.log().at(-1)?.log, "last\n");
-    assert.match(container.shimLog(), /output is lost[^\n]*ENOSPC\n.* \d+ bytes of the container's output are not in its log\n/);
-  } finally {
-    spawnSync("umount", [dir]);
-  }
-});
+test(
+  "log: a full disk costs lines and not the container; shim.log says so; lines come back with the space",
+  { skip },
+  async () => {
+    const dir = `${the().dir}/small`;
+    spawnSync("sh", [
+      "-c",
+      `mkdir ${dir} && mount -t tmpfs -o size=64k tmpfs ${dir} && head -c 50000 /dev/zero > ${dir}/filler`,
+    ]);
+    try {
+      const log = { path: `${dir}/container.log`, maxSize: 0, maxFiles: 1 };
+      const container = await the()
+        .container({ args: ["sh", "-c", "seq 1 20000; cat; echo last"], shim: { log, stdin: true, stdinOnce: true } })
+        .created();
+      const session = await container.stream({ op: "attach", stdin: true, ...both, wait: true });
+      await container.ask({ op: "start" });
+      await session.until("\n20000\n");
+      spawnSync("rm", [`${dir}/filler`]);
+      await session.frame(0, "");
+      assert.deepEqual(await session.end(), { code: 0 });
+      await container.gone();
+      assert.equal(container.log().at(-1)?.log, "last\n");
+      assert.match(
+        container.shimLog(),
+        /output is lost[^\n]*ENOSPC\n.* \d+ bytes of the container's output are not in its log\n/,
+      );
+    } finally {
+      spawnSync("umount", [dir]);
+    }
+  },
+);
 
 test("slow client: cut off with an end, while log and container never notice", { skip }, async () => {
-  const container = await the().container({ args: ["sh", "-c", "seq 1 1000000; echo finished"] }).created();
+  const container = await the()
+    .container({ args: ["sh", "-c", "seq 1 1000000; echo finished"] })
+    .created();
   const slow = await container.stream({ op: "attach", stdin: false, ...both });
   slow.socket.pause();
   const exit = await container.run();
@@ -174,7 +214,9 @@ test("slow client: cut off with an end, while log and container never notice", {
 });
 
 test("waiting client: the container waits for it, and goes on when it leaves", { skip }, async () => {
-  const container = await the().container({ args: ["sh", "-c", "seq 1 1000000; echo finished"] }).created();
+  const container = await the()
+    .container({ args: ["sh", "-c", "seq 1 1000000; echo finished"] })
+    .created();
   const slow = await container.stream({ op: "attach", stdin: false, ...both, wait: true });
   slow.socket.pause();
   const wait = container.ask({ op: "wait" });
@@ -192,7 +234,9 @@ test("waiting client: the container waits for it, and goes on when it leaves", {
 });
 
 test("waiting client: gets everything, slowly", { skip }, async () => {
-  const container = await the().container({ args: ["seq", "1", "300000"] }).created();
+  const container = await the()
+    .container({ args: ["seq", "1", "300000"] })
+    .created();
   const slow = await container.stream({ op: "attach", stdin: false, ...both, wait: true });
   void container.ask({ op: "start" });
   const timer = setInterval(() => {
@@ -207,12 +251,17 @@ test("waiting client: gets everything, slowly", { skip }, async () => {
 
 test("held pipe: a process elsewhere that keeps stdout open delays the end by a bound only", { skip }, async () => {
   const fifo = `${the().dir}/pid`;
-  const container = await the().container({ args: ["sh", "-c", "echo out; sleep 0.3"] }).created();
+  const container = await the()
+    .container({ args: ["sh", "-c", "echo out; sleep 0.3"] })
+    .created();
   void container.ask({ op: "start" });
   const state = await container.ask({ op: "state" });
   const pid = state.ok ? (state.state?.pid ?? 0) : 0;
   // A process outside that opened the container's stdout.
-  const holder = spawnSync("sh", ["-c", `exec 9>/proc/${pid}/fd/1; sleep 6 >/dev/null 2>&1 </dev/null & echo $! > ${fifo}`]);
+  const holder = spawnSync("sh", [
+    "-c",
+    `exec 9>/proc/${pid}/fd/1; sleep 6 >/dev/null 2>&1 </dev/null & echo $! > ${fifo}`,
+  ]);
   assert.equal(holder.status, 0);
   const begin = Date.now();
   const end = await container.ask({ op: "wait" });

@@ -45,7 +45,13 @@ export type RootfsConfig =
   /** Already a directory; nothing to mount. */
   | { readonly kind: "directory" }
   /** overlayfs; `lower` topmost first (as the kernel wants it), at least one; upper and work absent: read-only. */
-  | { readonly kind: "overlay"; readonly lower: readonly string[]; readonly upper?: string; readonly work?: string; readonly volatile?: boolean };
+  | {
+      readonly kind: "overlay";
+      readonly lower: readonly string[];
+      readonly upper?: string;
+      readonly work?: string;
+      readonly volatile?: boolean;
+    };
 
 /** A published port. */
 export interface PortMapping {
@@ -121,7 +127,11 @@ export interface ShimConfig {
 
 /** The line on fd 3. */
 export type ShimReport =
-  | { readonly ok: true; /** Shim's pid. */ readonly shimPid: number; /** Container's init, host pid. */ readonly pid: number }
+  | {
+      readonly ok: true;
+      /** Shim's pid. */ readonly shimPid: number;
+      /** Container's init, host pid. */ readonly pid: number;
+    }
   | { readonly ok: false; /** `TeuErrorJson` */ readonly error: unknown };
 
 /** state.json and the answer to `state`. */
@@ -174,7 +184,13 @@ export type ShimRequest =
    * `wait`: the container's output waits for this client, as for a pipe (a foreground run). Otherwise a client that falls
    * behind by more than a bounded buffer is cut off (StreamEnd with code -1); log and container never notice.
    */
-  | { readonly op: "attach"; readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean; readonly wait?: boolean }
+  | {
+      readonly op: "attach";
+      readonly stdin: boolean;
+      readonly stdout: boolean;
+      readonly stderr: boolean;
+      readonly wait?: boolean;
+    }
   /**
    * `process`: a runtime-spec process object. With `detach` there are no frames; the answer carries the pid. A program that
    * cannot be run is an error answer with `detail.exitCode` 127 (not found) or 126 (not executable), as for create and `start`.

@@ -20,7 +20,8 @@ export class FieldReader {
   /** @throws TeuError `invalid` when `value` is no object. */
   constructor(value: unknown, context: FieldContext) {
     this.#context = context;
-    if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalid(context, value, "want an object");
+    if (typeof value !== "object" || value === null || Array.isArray(value))
+      throw invalid(context, value, "want an object");
     this.#object = value as Readonly<Record<string, unknown>>;
   }
 

@@ -13,6 +13,9 @@ test("parseArguments: the three commands", () => {
 
 for (const args of [[], ["--config"], ["--cleanup"], ["run"], ["--config", "/x", "more"]]) {
   test(`parseArguments: invalid for ${JSON.stringify(args)}`, () => {
-    assert.throws(() => parseArguments(args), (error) => isTeuError(error, "invalid"));
+    assert.throws(
+      () => parseArguments(args),
+      (error) => isTeuError(error, "invalid"),
+    );
   });
 }

@@ -19,7 +19,10 @@ const INTERFACE = /^[A-Za-z][A-Za-z0-9_-]{0,14}$/;
 
 /** @throws TeuError `invalid` with path and value; `unsupported` for another version. */
 export function parseConfig(text: string): ShimConfig {
-  const fields = new FieldReader(parseJson(text, { document: "shim.json", maxLength: CONFIG_LIMIT, maxDepth: 8 }), { op: OP, path: "" });
+  const fields = new FieldReader(parseJson(text, { document: "shim.json", maxLength: CONFIG_LIMIT, maxDepth: 8 }), {
+    op: OP,
+    path: "",
+  });
   const version = fields.unknown("version");
   if (version !== SHIM_PROTOCOL_VERSION) {
     const message = `version ${JSON.stringify(version)} is not ${SHIM_PROTOCOL_VERSION}`;

@@ -45,8 +45,16 @@ export function toTeuError(error: unknown, op: string): TeuError {
   if (isTeuError(error)) return error;
   if (!isSysError(error)) return new TeuError({ code: "internal", op, message: errorText(error) });
   const codes = {
-    ENOENT: "not-found", EACCES: "denied", EPERM: "denied", EEXIST: "already-exists", ENOSPC: "exhausted", EMFILE: "exhausted",
-    ENFILE: "exhausted", ENOMEM: "exhausted", ENOSYS: "unsupported", EOPNOTSUPP: "unsupported",
+    ENOENT: "not-found",
+    EACCES: "denied",
+    EPERM: "denied",
+    EEXIST: "already-exists",
+    ENOSPC: "exhausted",
+    EMFILE: "exhausted",
+    ENFILE: "exhausted",
+    ENOMEM: "exhausted",
+    ENOSYS: "unsupported",
+    EOPNOTSUPP: "unsupported",
   } as const;
   const code = codes[error.errno as keyof typeof codes] ?? "internal";
   return new TeuError({ code, op, message: error.message });

@@ -18,6 +18,11 @@ export function takeShimLock(kernel: Kernel, runDir: string): number {
   } catch (error) {
     kernel.fs.close(fd);
     if (!isSysError(error, "EAGAIN") && !isSysError(error, "EWOULDBLOCK")) throw error;
-    throw new TeuError({ code: "conflict", op: "start shim", subject: runDir, message: "a shim of this container is alive" });
+    throw new TeuError({
+      code: "conflict",
+      op: "start shim",
+      subject: runDir,
+      message: "a shim of this container is alive",
+    });
   }
 }

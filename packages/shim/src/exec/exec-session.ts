@@ -48,7 +48,11 @@ export function* startExec(container: Container, request: Extract<ShimRequest, {
   const attachments = new Attachments(kernel, { pause: () => io.pause(), resume: () => io.resume() });
   const session = { pid, io, attachments };
   yield* io.connect((output, data) => attachments.output(output, data));
-  runTask(follow(container, session), () => {}, (error) => container.log.warn(`exec ${pid}: ${errorText(error)}`));
+  runTask(
+    follow(container, session),
+    () => {},
+    (error) => container.log.warn(`exec ${pid}: ${errorText(error)}`),
+  );
   return session;
 }
 

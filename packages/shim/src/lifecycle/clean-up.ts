@@ -30,7 +30,9 @@ export function* cleanUp(options: ContainerOptions): Task<string[]> {
   undo.push("delete the container", () => runtime.delete(true));
   const { network } = config;
   if (network.mode === "bridge") {
-    undo.push("remove the network", () => removeBridgeNetwork({ ...host, id: config.id, runRoot: config.runRoot }, network));
+    undo.push("remove the network", () =>
+      removeBridgeNetwork({ ...host, id: config.id, runRoot: config.runRoot }, network),
+    );
   }
   return yield* undo.run();
 }
@@ -38,13 +40,25 @@ export function* cleanUp(options: ContainerOptions): Task<string[]> {
 function recordDeath(kernel: Kernel, config: ShimConfig, startedAt: string | null): void {
   if (!kernel.fs.accessAt(AT_FDCWD, config.exitFile, 0)) {
     const exit: ExitRecord = {
-      code: 128 + SIGKILL, signal: SIGKILL, oomKilled: false, startedAt, finishedAt: timestamp(kernel.host.realtimeNs()),
+      code: 128 + SIGKILL,
+      signal: SIGKILL,
+      oomKilled: false,
+      startedAt,
+      finishedAt: timestamp(kernel.host.realtimeNs()),
       error: "the container's monitor died, and the container was killed when this was noticed",
     };
     writeJsonFile(kernel, config.exitFile, exit, true);
   }
   const exit = JSON.parse(kernel.fs.readTextAt(AT_FDCWD, config.exitFile, 65_536)) as ExitRecord;
-  const state: ShimState = { version: SHIM_PROTOCOL_VERSION, id: config.id, status: "stopped", shimPid: 0, pid: 0, startedAt, exit };
+  const state: ShimState = {
+    version: SHIM_PROTOCOL_VERSION,
+    id: config.id,
+    status: "stopped",
+    shimPid: 0,
+    pid: 0,
+    startedAt,
+    exit,
+  };
   writeJsonFile(kernel, `${config.runDir}/state.json`, state, false);
 }
 
@@ -61,7 +75,8 @@ function removeRunFiles(kernel: Kernel, config: ShimConfig): void {
   try {
     for (const { name } of kernel.fs.readDir(directory)) {
       // With what was to be renamed and was not any more: ".init.pid" (runc), "state.json.HEX.tmp" (ours).
-      if (/^(\.?init\.pid|\.?(exec|runtime)-\d+\.[\w.]+|state\.json\.\w+\.tmp|(shim|console)\.sock)$/.test(name)) removeFile(kernel, `${config.runDir}/${name}`);
+      if (/^(\.?init\.pid|\.?(exec|runtime)-\d+\.[\w.]+|state\.json\.\w+\.tmp|(shim|console)\.sock)$/.test(name))
+        removeFile(kernel, `${config.runDir}/${name}`);
     }
   } finally {
     kernel.fs.close(directory);

@@ -7,7 +7,9 @@ import { timestamp } from "../process/timestamp.ts";
 import type { ExitRecord } from "../protocol.ts";
 
 /** Why a container is over: its init ended, or it was never to run. */
-export type EndCause = { readonly kind: "ended"; readonly ending: Ending } | { readonly kind: "failed"; readonly error: TeuError; readonly at: bigint };
+export type EndCause =
+  | { readonly kind: "ended"; readonly ending: Ending }
+  | { readonly kind: "failed"; readonly error: TeuError; readonly at: bigint };
 
 /** The record for `cause`. A container that could not be started has Docker's exit code for that: 126, 127 or 128. */
 export function exitRecord(cause: EndCause, startedAt: string | null, oomKilled: boolean): ExitRecord {

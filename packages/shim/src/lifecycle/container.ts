@@ -94,7 +94,11 @@ export class Container {
       yield* this.#create();
       listen();
       if (this.#cause?.kind === "ended") {
-        throw new TeuError({ code: "internal", op: "create container", message: `init ended with ${this.#cause.ending.code} before it was started` });
+        throw new TeuError({
+          code: "internal",
+          op: "create container",
+          message: `init ended with ${this.#cause.ending.code} before it was started`,
+        });
       }
     } catch (error) {
       const failures = yield* this.#undo.run();
@@ -105,7 +109,11 @@ export class Container {
     this.#writeState();
     this.#startTimer = this.loop.after(this.config.startTimeoutMs, () => {
       const message = `no start within ${this.config.startTimeoutMs} ms`;
-      this.#end({ kind: "failed", error: new TeuError({ code: "timeout", op: "start container", message }), at: this.kernel.host.realtimeNs() });
+      this.#end({
+        kind: "failed",
+        error: new TeuError({ code: "timeout", op: "start container", message }),
+        at: this.kernel.host.realtimeNs(),
+      });
     });
     return this.#pid;
   }
@@ -209,7 +217,13 @@ export class Container {
       const ports = new PortReservation(kernel, config.network.ports);
       this.#undo.pushNow("free ports", () => ports[Symbol.dispose]());
     }
-    const io = this.newIo({ terminal: config.terminal, stdin: config.stdin, stdout: true, stderr: true, consoleName: "console.sock" });
+    const io = this.newIo({
+      terminal: config.terminal,
+      stdin: config.stdin,
+      stdout: true,
+      stderr: true,
+      consoleName: "console.sock",
+    });
     this.#undo.pushNow("close streams", () => io.close());
     this.#undo.push("delete the container", () => this.#delete());
     using _hold = this.reaper.hold();
@@ -222,7 +236,12 @@ export class Container {
       this.attachments.output(name, data);
     });
     this.#io = io;
-    yield* setUpNetwork({ ...this.host, id: config.id, runRoot: config.runRoot }, config.network, this.#pid, this.#undo);
+    yield* setUpNetwork(
+      { ...this.host, id: config.id, runRoot: config.runRoot },
+      config.network,
+      this.#pid,
+      this.#undo,
+    );
   }
 
   #openLog(options: NonNullable<ShimConfig["log"]>, warn: (message: string) => void): void {
@@ -283,7 +302,8 @@ export class Container {
     if (this.#calls > 0) yield* suspend<void>((settle) => (this.#onIdle = () => settle.resolve(undefined)));
     // Init may end while the runtime still finds out why: its reason is the better one.
     const failure = this.#startFailure;
-    const cause: EndCause = failure === undefined ? first : { kind: "failed", error: failure, at: this.kernel.host.realtimeNs() };
+    const cause: EndCause =
+      failure === undefined ? first : { kind: "failed", error: failure, at: this.kernel.host.realtimeNs() };
     const oomKilled = wasOomKilled(this.kernel, this.#oomFile);
     if (cause.kind === "failed") yield* this.#quietly(this.runtime.delete(true));
     else if (!this.#ownPids) yield* this.#quietly(this.runtime.kill(SIGKILL, true));
@@ -294,7 +314,8 @@ export class Container {
     this.attachments.end({ code: record.code, ...(record.error === null ? {} : { error: record.error }) });
     const failures = yield* this.#undo.run();
     for (const failure of failures) this.log.warn(failure);
-    if (failures.length > 0) this.#record({ ...record, error: [record.error, ...failures].filter((text) => text !== null).join("; ") });
+    if (failures.length > 0)
+      this.#record({ ...record, error: [record.error, ...failures].filter((text) => text !== null).join("; ") });
     this.#phase = "stopped";
     this.#writeState();
     const exit = this.#exit ?? record;
@@ -341,12 +362,24 @@ export class Container {
   #require(op: string, phases: readonly Phase[], code: "conflict" | "not-found"): void {
     const { status } = this.state();
     if (phases.some((phase) => phase === status)) return;
-    throw new TeuError({ code, op, subject: this.config.id.slice(0, 12), message: `it is ${status}`, detail: { status } });
+    throw new TeuError({
+      code,
+      op,
+      subject: this.config.id.slice(0, 12),
+      message: `it is ${status}`,
+      detail: { status },
+    });
   }
 
   #change(op: string, phases: readonly Phase[]): Disposable {
     this.#require(op, phases, "conflict");
-    if (this.#changing) throw new TeuError({ code: "conflict", op, subject: this.config.id.slice(0, 12), message: "another change is under way" });
+    if (this.#changing)
+      throw new TeuError({
+        code: "conflict",
+        op,
+        subject: this.config.id.slice(0, 12),
+        message: "another change is under way",
+      });
     this.#changing = true;
     return { [Symbol.dispose]: () => void (this.#changing = false) };
   }

@@ -9,7 +9,12 @@ export function writeJsonFile(kernel: Kernel, path: string, value: unknown, dura
   const { fs } = kernel;
   fs.replaceFileAt(AT_FDCWD, path, `${JSON.stringify(value)}\n`, 0o600, durable);
   if (!durable) return;
-  const directory = fs.openat(AT_FDCWD, path.slice(0, path.lastIndexOf("/")) || "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  const directory = fs.openat(
+    AT_FDCWD,
+    path.slice(0, path.lastIndexOf("/")) || "/",
+    O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+    0,
+  );
   try {
     // The rename is only as durable as the directory that it happened in.
     fs.fsync(directory);

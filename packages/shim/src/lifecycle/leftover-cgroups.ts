@@ -37,7 +37,9 @@ export function cgroupPoints(mountinfo: string): string[] {
 
 function cgroupsPath(kernel: Kernel, bundle: string): string | undefined {
   try {
-    const config = JSON.parse(kernel.fs.readTextAt(AT_FDCWD, `${bundle}/config.json`, CONFIG_LIMIT)) as { linux?: { cgroupsPath?: unknown } } | null;
+    const config = JSON.parse(kernel.fs.readTextAt(AT_FDCWD, `${bundle}/config.json`, CONFIG_LIMIT)) as {
+      linux?: { cgroupsPath?: unknown };
+    } | null;
     const path = config?.linux?.cgroupsPath;
     return typeof path === "string" && !path.split("/").includes("..") ? path : undefined;
   } catch (error) {
@@ -76,7 +78,10 @@ function killAll(kernel: Kernel, directory: string): void {
 function children(kernel: Kernel, directory: string): string[] {
   const fd = kernel.fs.openat(AT_FDCWD, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
   try {
-    return kernel.fs.readDir(fd).filter((entry) => entry.type === DT_DIR).map((entry) => entry.name);
+    return kernel.fs
+      .readDir(fd)
+      .filter((entry) => entry.type === DT_DIR)
+      .map((entry) => entry.name);
   } finally {
     kernel.fs.close(fd);
   }

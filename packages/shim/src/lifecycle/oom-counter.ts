@@ -10,7 +10,10 @@ import { cgroupMount, cgroupPath, readProc } from "../process/process-facts.ts";
 export function findOomFile(kernel: Kernel, pid: number): string | undefined {
   const cgroups = readProc(kernel, pid, "cgroup");
   const mountinfo = readProc(kernel, "self", "mountinfo");
-  for (const [controller, file] of [["memory", "memory.oom_control"], ["", "memory.events"]] as const) {
+  for (const [controller, file] of [
+    ["memory", "memory.oom_control"],
+    ["", "memory.events"],
+  ] as const) {
     const mount = cgroupMount(mountinfo, controller);
     const path = cgroupPath(cgroups, controller);
     if (mount === undefined || path === undefined) continue;

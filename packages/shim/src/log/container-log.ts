@@ -73,7 +73,8 @@ export class ContainerLog {
     const after = `","stream":"${stream}","time":"${timestamp(this.#kernel.host.realtimeNs())}"}\n`;
     let start = 0;
     for (const end of ends) {
-      if (end > start) this.#append(this.#kernel.host.jsonLines(data.subarray(start, end), '{"log":"', after), end - start);
+      if (end > start)
+        this.#append(this.#kernel.host.jsonLines(data.subarray(start, end), '{"log":"', after), end - start);
       start = end;
     }
   }
@@ -92,7 +93,8 @@ export class ContainerLog {
   }
 
   #lose(bytes: number, error: unknown): void {
-    if (this.#lost === 0) this.#warn(`cannot write the container's log, output is lost from now on: ${errorText(error)}`);
+    if (this.#lost === 0)
+      this.#warn(`cannot write the container's log, output is lost from now on: ${errorText(error)}`);
     this.#lost += bytes;
     try {
       // A line that was written by half would make all after it unreadable.

@@ -30,10 +30,20 @@ const cases: readonly { name: string; text: string; lines: string[]; rest: strin
   { name: "a line of exactly the limit", text: "1234567\n", lines: ["1234567\n"], rest: "" },
   { name: "a line one over the limit", text: "12345678\n", lines: ["12345678", "\n"], rest: "" },
   { name: "a beginning of exactly the limit", text: "12345678", lines: ["12345678"], rest: "" },
-  { name: "a long line between short ones", text: "a\n123456789abcdefgh\nb\n", lines: ["a\n", "12345678", "9abcdefg", "h\n", "b\n"], rest: "" },
+  {
+    name: "a long line between short ones",
+    text: "a\n123456789abcdefgh\nb\n",
+    lines: ["a\n", "12345678", "9abcdefg", "h\n", "b\n"],
+    rest: "",
+  },
   { name: "many short lines", text: "a\n".repeat(20), lines: Array<string>(20).fill("a\n"), rest: "" },
   { name: "a character on the border", text: "1234567é89", lines: ["1234567"], rest: "é89" },
-  { name: "a four-byte character on the border", text: "12345😀6789abc\n", lines: ["12345", "😀6789", "abc\n"], rest: "" },
+  {
+    name: "a four-byte character on the border",
+    text: "12345😀6789abc\n",
+    lines: ["12345", "😀6789", "abc\n"],
+    rest: "",
+  },
 ];
 
 for (const { name, text, lines, rest } of cases) {

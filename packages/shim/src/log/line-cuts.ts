@@ -28,7 +28,8 @@ export function cutLines(data: Uint8Array, limit: number = LINE_LIMIT): LineCuts
     ends.push(from);
   }
   const last = data.length > from ? data.lastIndexOf(NEWLINE) : -1;
-  const rest = last >= from ? last + 1 : data.length - from === limit ? characterBoundary(data, from, data.length) : from;
+  const rest =
+    last >= from ? last + 1 : data.length - from === limit ? characterBoundary(data, from, data.length) : from;
   if (rest > (ends.at(-1) ?? 0)) ends.push(rest);
   return { ends, rest };
 }

@@ -10,6 +10,8 @@ test("rotationPlan: the file itself is removed when only one is kept", () => {
 
 test("rotationPlan: oldest removed, then renamed from the oldest on", () => {
   assert.deepEqual(rotationPlan("/l", 3), [
-    { kind: "remove", path: "/l.2" }, { kind: "rename", from: "/l.1", to: "/l.2" }, { kind: "rename", from: "/l", to: "/l.1" },
+    { kind: "remove", path: "/l.2" },
+    { kind: "rename", from: "/l.1", to: "/l.2" },
+    { kind: "rename", from: "/l", to: "/l.1" },
   ]);
 });

@@ -12,7 +12,11 @@ function unexpected(value: unknown): void {
 
 test("runTask: done at once when nothing waits", () => {
   const seen: unknown[] = [];
-  runTask(suspend<number>((settle) => settle.resolve(7)), (value) => seen.push(value), unexpected);
+  runTask(
+    suspend<number>((settle) => settle.resolve(7)),
+    (value) => seen.push(value),
+    unexpected,
+  );
   assert.deepEqual(seen, [7]);
 });
 

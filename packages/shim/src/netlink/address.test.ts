@@ -11,10 +11,15 @@ test("parseCidr: number and prefix", () => {
 });
 
 test("addressText: back again, also with the highest bit", () => {
-  for (const text of ["0.0.0.0", "10.88.0.1", "192.168.255.254", "255.255.255.255"]) assert.equal(addressText(parseCidr(`${text}/24`).address), text);
+  for (const text of ["0.0.0.0", "10.88.0.1", "192.168.255.254", "255.255.255.255"])
+    assert.equal(addressText(parseCidr(`${text}/24`).address), text);
 });
 
-for (const [cidr, want] of [["10.88.3.4/16", "10.88.0.0/16"], ["192.168.1.77/30", "192.168.1.76/30"], ["200.1.2.3/1", "128.0.0.0/1"]] as const) {
+for (const [cidr, want] of [
+  ["10.88.3.4/16", "10.88.0.0/16"],
+  ["192.168.1.77/30", "192.168.1.76/30"],
+  ["200.1.2.3/1", "128.0.0.0/1"],
+] as const) {
   test(`networkText: ${want} for ${cidr}`, () => assert.equal(networkText(parseCidr(cidr)), want));
 }
 

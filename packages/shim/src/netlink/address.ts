@@ -60,10 +60,21 @@ export function addAddress(route: RouteSocket, link: Link, cidr: Cidr): void {
   new DataView(header.buffer).setUint32(4, link.index, true);
   const address = networkOrder(cidr.address);
   const broadcast = networkOrder((cidr.address | (0xffffffff >>> cidr.prefix)) >>> 0);
-  const payload = concatBytes([header, attribute(IFA_LOCAL, address), attribute(IFA_ADDRESS, address), attribute(IFA_BROADCAST, broadcast)]);
+  const payload = concatBytes([
+    header,
+    attribute(IFA_LOCAL, address),
+    attribute(IFA_ADDRESS, address),
+    attribute(IFA_BROADCAST, broadcast),
+  ]);
   try {
     const subject = `${addressText(cidr.address)}/${cidr.prefix}`;
-    route.change({ type: RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_EXCL, payload, op: `add address to ${link.name}`, subject });
+    route.change({
+      type: RTM_NEWADDR,
+      flags: NLM_F_CREATE | NLM_F_EXCL,
+      payload,
+      op: `add address to ${link.name}`,
+      subject,
+    });
   } catch (error) {
     if (!isRefusal(error, "EEXIST")) throw error;
   }
@@ -73,8 +84,18 @@ export function addAddress(route: RouteSocket, link: Link, cidr: Cidr): void {
 export function addDefaultRoute(route: RouteSocket, link: Link, gateway: number): void {
   const header = new Uint8Array(12);
   header.set([AF_INET, 0, 0, 0, RT_TABLE_MAIN, RTPROT_STATIC, RT_SCOPE_UNIVERSE, RTN_UNICAST]);
-  const payload = concatBytes([header, attribute(RTA_GATEWAY, networkOrder(gateway)), numberAttribute(RTA_OIF, link.index)]);
-  route.change({ type: RTM_NEWROUTE, flags: NLM_F_CREATE | NLM_F_EXCL, payload, op: "add default route", subject: addressText(gateway) });
+  const payload = concatBytes([
+    header,
+    attribute(RTA_GATEWAY, networkOrder(gateway)),
+    numberAttribute(RTA_OIF, link.index),
+  ]);
+  route.change({
+    type: RTM_NEWROUTE,
+    flags: NLM_F_CREATE | NLM_F_EXCL,
+    payload,
+    op: "add default route",
+    subject: addressText(gateway),
+  });
 }
 
 function networkOrder(address: number): Uint8Array {

@@ -2,7 +2,15 @@
 // portable: no host types here.
 
 import { concatBytes } from "@teu/base/bytes";
-import { attribute, decodeAttributes, nested, numberAttribute, numberValue, textAttribute, textValue } from "./message.ts";
+import {
+  attribute,
+  decodeAttributes,
+  nested,
+  numberAttribute,
+  numberValue,
+  textAttribute,
+  textValue,
+} from "./message.ts";
 import type { NetlinkMessage } from "./message.ts";
 import { isRefusal } from "./route-socket.ts";
 import type { RouteSocket } from "./route-socket.ts";
@@ -56,7 +64,9 @@ export function findLink(route: RouteSocket, name: string): Link | null {
 
 /** All interfaces of the namespace. */
 export function listLinks(route: RouteSocket): Link[] {
-  return route.ask({ type: RTM_GETLINK, payload: ifinfo(0, false), op: "list links", subject: "" }, true).map(decodeLink);
+  return route
+    .ask({ type: RTM_GETLINK, payload: ifinfo(0, false), op: "list links", subject: "" }, true)
+    .map(decodeLink);
 }
 
 /**
@@ -66,7 +76,10 @@ export function listLinks(route: RouteSocket): Link[] {
  */
 export function makeBridge(route: RouteSocket, name: string, mac: string, group: number): void {
   const payload = concatBytes([
-    ifinfo(0, false), textAttribute(IFLA_IFNAME, name), attribute(IFLA_ADDRESS, macBytes(mac)), numberAttribute(IFLA_GROUP, group),
+    ifinfo(0, false),
+    textAttribute(IFLA_IFNAME, name),
+    attribute(IFLA_ADDRESS, macBytes(mac)),
+    numberAttribute(IFLA_GROUP, group),
     nested(IFLA_LINKINFO, textAttribute(IFLA_INFO_KIND, "bridge")),
   ]);
   route.change({ type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL, payload, op: "make bridge", subject: name });
@@ -85,14 +98,28 @@ export interface VethPair {
 /** Makes a veth pair. @throws TeuError `already-exists`. */
 export function makeVeth(route: RouteSocket, pair: VethPair): void {
   const peer = concatBytes([
-    ifinfo(0, false), textAttribute(IFLA_IFNAME, pair.peerName), attribute(IFLA_ADDRESS, macBytes(pair.peerMac)),
+    ifinfo(0, false),
+    textAttribute(IFLA_IFNAME, pair.peerName),
+    attribute(IFLA_ADDRESS, macBytes(pair.peerMac)),
     numberAttribute(IFLA_NET_NS_FD, pair.peerNamespace),
   ]);
   const payload = concatBytes([
-    ifinfo(0, true), textAttribute(IFLA_IFNAME, pair.name), numberAttribute(IFLA_MASTER, pair.master),
-    nested(IFLA_LINKINFO, textAttribute(IFLA_INFO_KIND, "veth"), nested(IFLA_INFO_DATA, attribute(VETH_INFO_PEER, peer))),
+    ifinfo(0, true),
+    textAttribute(IFLA_IFNAME, pair.name),
+    numberAttribute(IFLA_MASTER, pair.master),
+    nested(
+      IFLA_LINKINFO,
+      textAttribute(IFLA_INFO_KIND, "veth"),
+      nested(IFLA_INFO_DATA, attribute(VETH_INFO_PEER, peer)),
+    ),
   ]);
-  route.change({ type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL, payload, op: "make veth pair", subject: pair.name });
+  route.change({
+    type: RTM_NEWLINK,
+    flags: NLM_F_CREATE | NLM_F_EXCL,
+    payload,
+    op: "make veth pair",
+    subject: pair.name,
+  });
 }
 
 /**
@@ -102,7 +129,10 @@ export function makeVeth(route: RouteSocket, pair: VethPair): void {
 export function setHairpin(route: RouteSocket, link: Link): void {
   const header = ifinfo(link.index, undefined);
   header[0] = AF_BRIDGE;
-  const payload = concatBytes([header, nested(IFLA_PROTINFO | NLA_F_NESTED, attribute(IFLA_BRPORT_MODE, Uint8Array.of(1)))]);
+  const payload = concatBytes([
+    header,
+    nested(IFLA_PROTINFO | NLA_F_NESTED, attribute(IFLA_BRPORT_MODE, Uint8Array.of(1))),
+  ]);
   route.change({ type: RTM_SETLINK, payload, op: "set hairpin mode", subject: link.name });
 }
 

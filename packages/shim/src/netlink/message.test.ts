@@ -3,7 +3,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isTeuError } from "@teu/base/errors";
-import { attribute, decodeAttributes, decodeMessages, encodeMessage, nested, numberAttribute, numberValue, textAttribute, textValue } from "./message.ts";
+import {
+  attribute,
+  decodeAttributes,
+  decodeMessages,
+  encodeMessage,
+  nested,
+  numberAttribute,
+  numberValue,
+  textAttribute,
+  textValue,
+} from "./message.ts";
 
 test("encodeMessage: header as netlink(7) draws it", () => {
   const bytes = encodeMessage({ type: 16, flags: 5, sequence: 7, payload: Uint8Array.of(1, 2, 3, 4) });
@@ -16,7 +26,13 @@ test("decodeMessages: several in one datagram, padding skipped", () => {
   const all = new Uint8Array(20 + 16);
   all.set(one);
   all.set(two, 20);
-  assert.deepEqual(decodeMessages(all).map((message) => [message.type, message.payload.length]), [[1, 1], [2, 0]]);
+  assert.deepEqual(
+    decodeMessages(all).map((message) => [message.type, message.payload.length]),
+    [
+      [1, 1],
+      [2, 0],
+    ],
+  );
 });
 
 test("attribute: length, type, value, padding", () => {
@@ -34,19 +50,34 @@ test("decodeAttributes: what was encoded, nested too, flags of the type masked",
 
 // CVE-2021-43784: a 16-bit length that wraps lets a value run on as further attributes.
 test("attribute: invalid when the value does not fit 16 bits", () => {
-  assert.throws(() => attribute(1, new Uint8Array(65_536)), (error) => isTeuError(error, "invalid"));
+  assert.throws(
+    () => attribute(1, new Uint8Array(65_536)),
+    (error) => isTeuError(error, "invalid"),
+  );
 });
 
 for (const [name, bytes] of [
-  ["shorter than its header", [15, 0, 0, 0]], ["a length of zero", Array<number>(16).fill(0)], ["a length beyond the datagram", [200, ...Array<number>(15).fill(0)]],
+  ["shorter than its header", [15, 0, 0, 0]],
+  ["a length of zero", Array<number>(16).fill(0)],
+  ["a length beyond the datagram", [200, ...Array<number>(15).fill(0)]],
 ] as const) {
   test(`decodeMessages: corrupt when a message has ${name}`, () => {
-    assert.throws(() => decodeMessages(Uint8Array.from(bytes)), (error) => isTeuError(error, "corrupt"));
+    assert.throws(
+      () => decodeMessages(Uint8Array.from(bytes)),
+      (error) => isTeuError(error, "corrupt"),
+    );
   });
 }
 
-for (const bytes of [[3, 0, 1, 0], [0, 0, 1, 0], [255, 255, 1, 0, 0, 0]]) {
+for (const bytes of [
+  [3, 0, 1, 0],
+  [0, 0, 1, 0],
+  [255, 255, 1, 0, 0, 0],
+]) {
   test(`decodeAttributes: corrupt when the bytes are ${bytes.join(" ")}`, () => {
-    assert.throws(() => decodeAttributes(Uint8Array.from(bytes)), (error) => isTeuError(error, "corrupt"));
+    assert.throws(
+      () => decodeAttributes(Uint8Array.from(bytes)),
+      (error) => isTeuError(error, "corrupt"),
+    );
   });
 }

@@ -42,9 +42,10 @@ export function encodeMessage(message: NetlinkMessage): Uint8Array {
 export function decodeMessages(bytes: Uint8Array): NetlinkMessage[] {
   const messages: NetlinkMessage[] = [];
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const length = at + HEADER <= bytes.length ? view.getUint32(at, true) : 0;
-    if (length < HEADER || at + length > bytes.length) throw corrupt(`a message of ${length} bytes at ${at} of ${bytes.length}`);
+    if (length < HEADER || at + length > bytes.length)
+      throw corrupt(`a message of ${length} bytes at ${at} of ${bytes.length}`);
     messages.push({
       type: view.getUint16(at + 4, true),
       flags: view.getUint16(at + 6, true),
@@ -62,7 +63,8 @@ export function decodeMessages(bytes: Uint8Array): NetlinkMessage[] {
  */
 export function attribute(type: number, value: Uint8Array): Uint8Array {
   const length = ATTRIBUTE_HEADER + value.length;
-  if (length > 0xffff) throw new TeuError({ code: "invalid", op: "encode netlink", message: `an attribute of ${length} bytes` });
+  if (length > 0xffff)
+    throw new TeuError({ code: "invalid", op: "encode netlink", message: `an attribute of ${length} bytes` });
   const bytes = new Uint8Array(align(length));
   const view = new DataView(bytes.buffer);
   view.setUint16(0, length, true);
@@ -95,9 +97,10 @@ export function numberAttribute(type: number, value: number): Uint8Array {
 export function decodeAttributes(bytes: Uint8Array): Attributes {
   const found = new Map<number, Uint8Array>();
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = 0; at + ATTRIBUTE_HEADER <= bytes.length; ) {
+  for (let at = 0; at + ATTRIBUTE_HEADER <= bytes.length;) {
     const length = view.getUint16(at, true);
-    if (length < ATTRIBUTE_HEADER || at + length > bytes.length) throw corrupt(`an attribute of ${length} bytes at ${at} of ${bytes.length}`);
+    if (length < ATTRIBUTE_HEADER || at + length > bytes.length)
+      throw corrupt(`an attribute of ${length} bytes at ${at} of ${bytes.length}`);
     found.set(view.getUint16(at + 2, true) & TYPE_MASK, bytes.subarray(at + ATTRIBUTE_HEADER, at + length));
     at += align(length);
   }

@@ -70,12 +70,22 @@ export class RouteSocket implements Disposable {
   #exchange(request: RouteRequest, flags: number): NetlinkMessage[] {
     const { socket, poll } = this.#kernel;
     const sequence = this.#sequence++;
-    const message = { type: request.type, flags: NLM_F_REQUEST | flags | (request.flags ?? 0), sequence, payload: request.payload };
+    const message = {
+      type: request.type,
+      flags: NLM_F_REQUEST | flags | (request.flags ?? 0),
+      sequence,
+      payload: request.payload,
+    };
     socket.send(this.#fd, encodeMessage(message), 0);
     const answers: NetlinkMessage[] = [];
     for (;;) {
       if (!poll.pollOne(this.#fd, POLLIN, ANSWER_MS)) {
-        throw new TeuError({ code: "timeout", op: request.op, subject: request.subject, message: `no answer from the kernel within ${ANSWER_MS} ms` });
+        throw new TeuError({
+          code: "timeout",
+          op: request.op,
+          subject: request.subject,
+          message: `no answer from the kernel within ${ANSWER_MS} ms`,
+        });
       }
       for (const answer of decodeMessages(socket.receiveMessage(this.#fd, RECEIVE).data)) {
         if (answer.sequence !== sequence) continue; // of a request that was given up
@@ -100,10 +110,18 @@ function throwRefusal(request: RouteRequest, answer: NetlinkMessage): void {
   const errno = -new DataView(answer.payload.buffer, answer.payload.byteOffset).getInt32(0, true);
   if (errno === 0) return;
   const name = errnoName(errno);
-  const codes = { EEXIST: "already-exists", ENODEV: "not-found", ESRCH: "not-found", EPERM: "denied", EOPNOTSUPP: "unsupported", EBUSY: "conflict" } as const;
+  const codes = {
+    EEXIST: "already-exists",
+    ENODEV: "not-found",
+    ESRCH: "not-found",
+    EPERM: "denied",
+    EOPNOTSUPP: "unsupported",
+    EBUSY: "conflict",
+  } as const;
   throw new TeuError({
     code: codes[name as keyof typeof codes] ?? "internal",
-    op: request.op, subject: request.subject,
+    op: request.op,
+    subject: request.subject,
     message: extendedText(answer) ?? name,
     detail: { errno: name },
   });

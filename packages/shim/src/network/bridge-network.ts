@@ -32,7 +32,12 @@ export function vethName(id: string): string {
 }
 
 /** Wires the container in whose network namespace `namespace` (a descriptor) is. Its removal is pushed on `undo` before it begins. */
-export function* addBridgeNetwork(context: BridgeContext, network: BridgeConfig, namespace: number, undo: UndoStack): Task<void> {
+export function* addBridgeNetwork(
+  context: BridgeContext,
+  network: BridgeConfig,
+  namespace: number,
+  undo: UndoStack,
+): Task<void> {
   const { kernel } = context;
   undo.push("remove the network", () => removeBridgeNetwork(context, network));
   using route = new RouteSocket(kernel);
@@ -72,11 +77,22 @@ function bridgeFor(context: BridgeContext, route: RouteSocket, network: BridgeCo
   const { kernel } = context;
   const found = findLink(route, network.bridge);
   if (found !== null && found.kind !== "bridge") {
-    throw new TeuError({ code: "conflict", op: "set up bridge", subject: network.bridge, message: `there is an interface of that name that is no bridge` });
+    throw new TeuError({
+      code: "conflict",
+      op: "set up bridge",
+      subject: network.bridge,
+      message: `there is an interface of that name that is no bridge`,
+    });
   }
   if (found === null) makeBridge(route, network.bridge, macOf(parseCidr(network.gateway).address), BRIDGE_GROUP);
   const bridge = found ?? findLink(route, network.bridge);
-  if (bridge === null) throw new TeuError({ code: "conflict", op: "set up bridge", subject: network.bridge, message: "removed by somebody meanwhile" });
+  if (bridge === null)
+    throw new TeuError({
+      code: "conflict",
+      op: "set up bridge",
+      subject: network.bridge,
+      message: "removed by somebody meanwhile",
+    });
   // Also for one that is there: a flushed address or a bridge that was put down is put right by the next container.
   if (found === null) trySysctl(kernel, `ipv6/conf/${network.bridge}/disable_ipv6`, "1");
   addAddress(route, bridge, parseCidr(network.gateway));
@@ -96,7 +112,12 @@ function configureInside(context: BridgeContext, network: BridgeConfig, namespac
   const lo = findLink(inside, "lo");
   const eth = findLink(inside, name);
   if (lo === null || eth === null) {
-    throw new TeuError({ code: "internal", op: "configure the container's network", subject: name, message: "the interface is gone" });
+    throw new TeuError({
+      code: "internal",
+      op: "configure the container's network",
+      subject: name,
+      message: "the interface is gone",
+    });
   }
   setUp(inside, lo);
   addAddress(inside, eth, parseCidr(network.address));

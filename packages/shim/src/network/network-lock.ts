@@ -33,7 +33,12 @@ export function* takeNetworkLock(kernel: Kernel, loop: EventLoop, runRoot: strin
       }
       kernel.fs.close(fd);
       if (!busy) throw error;
-      throw new TeuError({ code: "timeout", op: "lock the network", subject: path, message: `held by another shim for ${WAIT_MS} ms` });
+      throw new TeuError({
+        code: "timeout",
+        op: "lock the network",
+        subject: path,
+        message: `held by another shim for ${WAIT_MS} ms`,
+      });
     }
   }
 }

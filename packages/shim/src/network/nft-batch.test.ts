@@ -6,7 +6,12 @@ import { publishBatch, removeTableBatch, unpublishBatch } from "./nft-batch.ts";
 import type { BridgeConfig } from "./nft-batch.ts";
 
 const network: BridgeConfig = {
-  mode: "bridge", bridge: "teu0", gateway: "10.88.0.1/16", address: "10.88.0.2/16", mac: "02:42:0a:58:00:02", interfaceName: "eth0",
+  mode: "bridge",
+  bridge: "teu0",
+  gateway: "10.88.0.1/16",
+  address: "10.88.0.2/16",
+  mac: "02:42:0a:58:00:02",
+  interfaceName: "eth0",
   ports: [
     { hostIp: "0.0.0.0", hostPort: 8080, containerPort: 80, protocol: "tcp" },
     { hostIp: "127.0.0.1", hostPort: 5353, containerPort: 53, protocol: "udp" },

@@ -19,13 +19,17 @@ export function tableName(bridge: string): string {
 /** Makes the bridge's table, or puts its rules right again, and publishes the container's ports. */
 export function publishBatch(network: BridgeConfig): string {
   const table = `ip ${tableName(network.bridge)}`;
-  return `${skeleton(table)}${rules(table, network)}${elements(network).map((element) => `add element ${table} ${element}\n`).join("")}`;
+  return `${skeleton(table)}${rules(table, network)}${elements(network)
+    .map((element) => `add element ${table} ${element}\n`)
+    .join("")}`;
 }
 
 /** Takes the container's ports back. Adding them first makes it pass whatever is left of the table. */
 export function unpublishBatch(network: BridgeConfig): string {
   const table = `ip ${tableName(network.bridge)}`;
-  const changes = elements(network).map((element) => `add element ${table} ${element}\ndelete element ${table} ${element}\n`);
+  const changes = elements(network).map(
+    (element) => `add element ${table} ${element}\ndelete element ${table} ${element}\n`,
+  );
   return `add table ${table}\n${maps(table)}${changes.join("")}`;
 }
 

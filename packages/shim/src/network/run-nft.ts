@@ -20,7 +20,9 @@ export function* runNft(host: ProgramHost, batch: string): Task<void> {
   const path = PLACES.find((place) => kernel.fs.accessAt(AT_FDCWD, place, X_OK));
   if (path === undefined) {
     throw new TeuError({
-      code: "unsupported", op: "set up port rules", message: `no nft program in ${PLACES.join(", ")}`,
+      code: "unsupported",
+      op: "set up port rules",
+      message: `no nft program in ${PLACES.join(", ")}`,
       hint: "install nftables, or use --network none or host",
     });
   }
@@ -30,7 +32,12 @@ export function* runNft(host: ProgramHost, batch: string): Task<void> {
     kernel.fs.write(input, batch);
     kernel.fs.lseek(input, 0, 0);
     const { ending, output } = yield* runProgram(host, {
-      op: "set up port rules", path, argv: ["nft", "-f", "-"], env: ["LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"], milliseconds: LIMIT_MS, input,
+      op: "set up port rules",
+      path,
+      argv: ["nft", "-f", "-"],
+      env: ["LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"],
+      milliseconds: LIMIT_MS,
+      input,
     });
     if (ending.code === 0) return;
     const message = output.trim().split("\n").slice(0, 4).join("; ") || `status ${ending.code}`;

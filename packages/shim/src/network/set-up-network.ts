@@ -15,7 +15,12 @@ import { inNetworkNamespace, openNetworkNamespace, sharesNetwork } from "./netwo
  * Sets up the network of the container whose init is `pid`.
  * @throws TeuError `invalid` when the container was created without a network namespace of its own although it is to have one.
  */
-export function* setUpNetwork(context: BridgeContext, network: NetworkConfig, pid: number, undo: UndoStack): Task<void> {
+export function* setUpNetwork(
+  context: BridgeContext,
+  network: NetworkConfig,
+  pid: number,
+  undo: UndoStack,
+): Task<void> {
   if (network.mode === "host") return;
   const { kernel } = context;
   if (sharesNetwork(kernel, pid)) {

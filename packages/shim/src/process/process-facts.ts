@@ -20,12 +20,16 @@ export function cgroupPath(text: string, controller: string): string | undefined
 }
 
 /** Directory of the hierarchy in `mountinfo` that has `controller` ("" for v2), and the path that is its root there. */
-export function cgroupMount(mountinfo: string, controller: string): { readonly point: string; readonly root: string } | undefined {
+export function cgroupMount(
+  mountinfo: string,
+  controller: string,
+): { readonly point: string; readonly root: string } | undefined {
   for (const line of mountinfo.split("\n")) {
     const [before = "", after = ""] = line.split(" - ");
     const [, , , root = "", point = ""] = before.split(" ");
     const [fstype, , options = ""] = after.split(" ");
-    const wanted = controller === "" ? fstype === "cgroup2" : fstype === "cgroup" && options.split(",").includes(controller);
+    const wanted =
+      controller === "" ? fstype === "cgroup2" : fstype === "cgroup" && options.split(",").includes(controller);
     if (wanted) return { point, root };
   }
   return undefined;

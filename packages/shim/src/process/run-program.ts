@@ -67,7 +67,10 @@ export function* runProgram(host: ProgramHost, program: Program): Task<ProgramRe
   throw new TeuError({ code: "timeout", op: program.op, subject: program.path, message });
 }
 
-function begin(host: ProgramHost, program: Program): { child: { pid: number; pidfd: number }; capture: OutputCapture | undefined } {
+function begin(
+  host: ProgramHost,
+  program: Program,
+): { child: { pid: number; pidfd: number }; capture: OutputCapture | undefined } {
   const { kernel, loop, nullFd } = host;
   const pipe = program.stdio === undefined ? kernel.fs.pipe2(O_CLOEXEC | O_NONBLOCK) : undefined;
   // Only our side is nonblocking: the other is any program's stdout.
@@ -76,7 +79,13 @@ function begin(host: ProgramHost, program: Program): { child: { pid: number; pid
   const writing = pipe?.[1] ?? nullFd;
   try {
     const fds = program.stdio ?? [program.input ?? nullFd, writing, writing];
-    const child = kernel.process.spawn({ path: program.path, argv: program.argv, env: program.env, fds, deathSignal: SIGKILL });
+    const child = kernel.process.spawn({
+      path: program.path,
+      argv: program.argv,
+      env: program.env,
+      fds,
+      deathSignal: SIGKILL,
+    });
     return { child, capture };
   } catch (error) {
     capture?.close();

@@ -4,8 +4,17 @@
 import { TeuError } from "@teu/base/errors";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_CLOEXEC, O_DIRECTORY, O_PATH } from "@teu/sys/constants/fs";
 import {
-  FSMOUNT_CLOEXEC, FSOPEN_CLOEXEC, MNT_DETACH, MOUNT_ATTR_RDONLY, MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH, MS_REC, MS_SLAVE, OPEN_TREE_CLOEXEC,
-  OPEN_TREE_CLONE, UMOUNT_NOFOLLOW,
+  FSMOUNT_CLOEXEC,
+  FSOPEN_CLOEXEC,
+  MNT_DETACH,
+  MOUNT_ATTR_RDONLY,
+  MOVE_MOUNT_F_EMPTY_PATH,
+  MOVE_MOUNT_T_EMPTY_PATH,
+  MS_REC,
+  MS_SLAVE,
+  OPEN_TREE_CLOEXEC,
+  OPEN_TREE_CLONE,
+  UMOUNT_NOFOLLOW,
 } from "@teu/sys/constants/mount";
 import { CLONE_NEWNS } from "@teu/sys/constants/process";
 import type { Kernel } from "@teu/sys/kernel";

@@ -7,11 +7,17 @@ import { overlayData, overlayOptions } from "./overlay-plan.ts";
 
 test("overlayOptions: topmost layer first, then upper and work", () => {
   const keys = overlayOptions({ kind: "overlay", lower: ["/top", "/base"], upper: "/u", work: "/w", volatile: true });
-  assert.deepEqual(keys.map(({ key, value }) => `${key}=${value ?? ""}`), ["lowerdir+=/top", "lowerdir+=/base", "upperdir=/u", "workdir=/w", "volatile="]);
+  assert.deepEqual(
+    keys.map(({ key, value }) => `${key}=${value ?? ""}`),
+    ["lowerdir+=/top", "lowerdir+=/base", "upperdir=/u", "workdir=/w", "volatile="],
+  );
 });
 
 test("overlayOptions: only layers when read-only", () => {
-  assert.deepEqual(overlayOptions({ kind: "overlay", lower: ["/a", "/b"], volatile: true }).map(({ key }) => key), ["lowerdir+", "lowerdir+"]);
+  assert.deepEqual(
+    overlayOptions({ kind: "overlay", lower: ["/a", "/b"], volatile: true }).map(({ key }) => key),
+    ["lowerdir+", "lowerdir+"],
+  );
 });
 
 test("overlayData: characters that mean something are escaped", () => {
@@ -21,5 +27,8 @@ test("overlayData: characters that mean something are escaped", () => {
 
 test("overlayData: unsupported when it does not fit a page", () => {
   const lower = Array.from({ length: 128 }, (_, i) => `/snapshots/${String(i).padStart(64, "0")}/fs`);
-  assert.throws(() => overlayData({ kind: "overlay", lower }), (error) => isTeuError(error, "unsupported"));
+  assert.throws(
+    () => overlayData({ kind: "overlay", lower }),
+    (error) => isTeuError(error, "unsupported"),
+  );
 });

@@ -21,7 +21,10 @@ const OLD_DATA_LIMIT = 4095;
 export function overlayOptions(overlay: OverlayConfig): MountOption[] {
   const options: MountOption[] = overlay.lower.map((value) => ({ key: "lowerdir+", value, path: true }));
   if (overlay.upper !== undefined && overlay.work !== undefined) {
-    options.push({ key: "upperdir", value: overlay.upper, path: true }, { key: "workdir", value: overlay.work, path: true });
+    options.push(
+      { key: "upperdir", value: overlay.upper, path: true },
+      { key: "workdir", value: overlay.work, path: true },
+    );
     if (overlay.volatile === true) options.push({ key: "volatile" });
   }
   return options;
@@ -40,7 +43,8 @@ export function overlayData(overlay: OverlayConfig): string {
   const data = parts.join(",");
   if (data.length > OLD_DATA_LIMIT) {
     throw new TeuError({
-      code: "unsupported", op: "mount root file system",
+      code: "unsupported",
+      op: "mount root file system",
       message: `${overlay.lower.length} layers take ${data.length} bytes of options, this kernel takes ${OLD_DATA_LIMIT}`,
       hint: "Linux 6.5 or newer has no such limit",
     });

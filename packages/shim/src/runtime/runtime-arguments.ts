@@ -19,14 +19,28 @@ export function globalArguments(globals: RuntimeGlobals): string[] {
 
 /** `create --bundle B --pid-file P [--console-socket S] ID` */
 export function createArguments(options: {
-  readonly id: string; readonly bundle: string; readonly pidFile: string; readonly consoleSocket?: string | undefined;
+  readonly id: string;
+  readonly bundle: string;
+  readonly pidFile: string;
+  readonly consoleSocket?: string | undefined;
 }): string[] {
-  return ["create", "--bundle", options.bundle, "--pid-file", options.pidFile, ...consoleArguments(options.consoleSocket), options.id];
+  return [
+    "create",
+    "--bundle",
+    options.bundle,
+    "--pid-file",
+    options.pidFile,
+    ...consoleArguments(options.consoleSocket),
+    options.id,
+  ];
 }
 
 /** `exec --process FILE [--console-socket S] --detach --pid-file P ID` */
 export function execArguments(options: {
-  readonly id: string; readonly processFile: string; readonly pidFile: string; readonly consoleSocket?: string | undefined;
+  readonly id: string;
+  readonly processFile: string;
+  readonly pidFile: string;
+  readonly consoleSocket?: string | undefined;
 }): string[] {
   const { id, processFile, pidFile, consoleSocket } = options;
   return ["exec", "--process", processFile, ...consoleArguments(consoleSocket), "--detach", "--pid-file", pidFile, id];

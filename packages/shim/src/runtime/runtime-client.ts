@@ -10,7 +10,13 @@ import type { Task } from "../loop/task.ts";
 import { runProgram } from "../process/run-program.ts";
 import type { ProgramHost, Stdio } from "../process/run-program.ts";
 import type { ShimConfig } from "../protocol.ts";
-import { createArguments, deleteArguments, execArguments, globalArguments, killArguments } from "./runtime-arguments.ts";
+import {
+  createArguments,
+  deleteArguments,
+  execArguments,
+  globalArguments,
+  killArguments,
+} from "./runtime-arguments.ts";
 import { runtimeError } from "./runtime-error.ts";
 import type { RuntimeResult } from "./runtime-error.ts";
 
@@ -43,7 +49,9 @@ export class RuntimeClient {
   constructor(options: RuntimeClientOptions) {
     this.#options = options;
     // sd_notify and socket activation are meant for whoever started the engine.
-    this.#env = options.kernel.process.environ().filter((entry) => !/^(NOTIFY_SOCKET|LISTEN_PID|LISTEN_FDS|LISTEN_FDNAMES)=/.test(entry));
+    this.#env = options.kernel.process
+      .environ()
+      .filter((entry) => !/^(NOTIFY_SOCKET|LISTEN_PID|LISTEN_FDS|LISTEN_FDNAMES)=/.test(entry));
   }
 
   /** Creates the container with the streams of `io`; returns init's pid. */
@@ -51,7 +59,10 @@ export class RuntimeClient {
     const { id, bundle, runDir } = this.#options.config;
     const pidFile = `${runDir}/init.pid`;
     removeFile(this.#options.kernel, pidFile);
-    yield* this.#call(createArguments({ id, bundle, pidFile, consoleSocket: io.consolePath }), { io, milliseconds: SLOW_MS });
+    yield* this.#call(createArguments({ id, bundle, pidFile, consoleSocket: io.consolePath }), {
+      io,
+      milliseconds: SLOW_MS,
+    });
     return this.#readPid(pidFile, "create");
   }
 
@@ -96,19 +107,38 @@ export class RuntimeClient {
     const text = this.#options.kernel.fs.readTextAt(AT_FDCWD, path, 64);
     const pid = Number(text.trim());
     if (Number.isSafeInteger(pid) && pid > 1) return pid;
-    throw new TeuError({ code: "internal", op: `${verb} container`, message: `the runtime's pid file says ${JSON.stringify(text)}` });
+    throw new TeuError({
+      code: "internal",
+      op: `${verb} container`,
+      message: `the runtime's pid file says ${JSON.stringify(text)}`,
+    });
   }
 
   *#call(args: readonly string[], how: { io?: ProcessEnds; milliseconds: number }): Task<void> {
     const { kernel, config } = this.#options;
     const log = `${config.runDir}/runtime-${this.#calls++}.json`;
-    const argv = [config.runtime.path, ...globalArguments({ root: config.runtime.root, args: config.runtime.args, log }), ...args];
+    const argv = [
+      config.runtime.path,
+      ...globalArguments({ root: config.runtime.root, args: config.runtime.args, log }),
+      ...args,
+    ];
     const verb = args[0] ?? "";
     try {
-      const program = { op: `${verb} container`, path: config.runtime.path, argv, env: this.#env, milliseconds: how.milliseconds, stdio: how.io?.stdio };
+      const program = {
+        op: `${verb} container`,
+        path: config.runtime.path,
+        argv,
+        env: this.#env,
+        milliseconds: how.milliseconds,
+        stdio: how.io?.stdio,
+      };
       const { ending, output } = yield* runProgram(this.#options, program);
       if (ending.code === 0) return;
-      const result: RuntimeResult = { code: ending.code, output: how.io?.stdio === undefined ? output : how.io.unread(), log: readOptional(kernel, log) };
+      const result: RuntimeResult = {
+        code: ending.code,
+        output: how.io?.stdio === undefined ? output : how.io.unread(),
+        log: readOptional(kernel, log),
+      };
       throw runtimeError(verb, config.id, result);
     } finally {
       removeFile(kernel, log);

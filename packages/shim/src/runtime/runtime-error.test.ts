@@ -16,14 +16,22 @@ for (const log of ["", "\n\n", "not json", '{"level":"error"}', "null", '{"level
 }
 
 for (const [message, want] of [
-  ['exec: "/nope": stat /nope: no such file or directory', 127], ['exec: "nope": executable file not found in $PATH', 127],
-  ["open x: Permission denied", 126], ['exec: "/etc": is a directory', 126], ["/etc/passwd/x: not a directory", 127], ["cgroup: device busy", 128],
+  ['exec: "/nope": stat /nope: no such file or directory', 127],
+  ['exec: "nope": executable file not found in $PATH', 127],
+  ["open x: Permission denied", 126],
+  ['exec: "/etc": is a directory', 126],
+  ["/etc/passwd/x: not a directory", 127],
+  ["cgroup: device busy", 128],
 ] as const) {
   test(`exitCodeOf: ${want} for ${message}`, () => assert.equal(exitCodeOf(message), want));
 }
 
 test("runtimeError: the log's words, Docker's exit code", () => {
-  const error = runtimeError("create", "c".repeat(64), { code: 1, output: "noise\n", log: line("error", 'exec: "x": executable file not found in $PATH') });
+  const error = runtimeError("create", "c".repeat(64), {
+    code: 1,
+    output: "noise\n",
+    log: line("error", 'exec: "x": executable file not found in $PATH'),
+  });
   assert.equal(error.code, "invalid");
   assert.equal(error.what, 'exec: "x": executable file not found in $PATH');
   assert.deepEqual(error.detail, { exitCode: 127, status: 1 });
@@ -35,8 +43,13 @@ test("runtimeError: the last line of the output when there is no log", () => {
 });
 
 for (const [verb, output, want] of [
-  ["kill", "os: process already finished", "not-found"], ["kill", "container not running", "not-found"], ["kill", "No such process", "not-found"],
-  ["delete", "container \"x\" does not exist", "not-found"], ["exec", "cannot exec in a stopped container", "conflict"], ["pause", "freezer: timeout", "internal"],
+  ["kill", "os: process already finished", "not-found"],
+  ["kill", "container not running", "not-found"],
+  ["kill", "No such process", "not-found"],
+  ["delete", 'container "x" does not exist', "not-found"],
+  ["exec", "cannot exec in a stopped container", "conflict"],
+  ["pause", "freezer: timeout", "internal"],
 ] as const) {
-  test(`runtimeError: ${want} when ${verb} says ${output}`, () => assert.equal(runtimeError(verb, "c", { code: 1, output, log: "" }).code, want));
+  test(`runtimeError: ${want} when ${verb} says ${output}`, () =>
+    assert.equal(runtimeError(verb, "c", { code: 1, output, log: "" }).code, want));
 }

@@ -44,7 +44,11 @@ export function exitCodeOf(message: string): number {
  */
 export function runtimeError(verb: string, id: string, result: RuntimeResult): TeuError {
   const lines = result.output.split("\n").filter((line) => line.trim() !== "");
-  const message = (lastLogError(result.log) ?? lines.at(-1) ?? `the runtime ended with status ${result.code} and said nothing`).slice(0, 4096);
+  const message = (
+    lastLogError(result.log) ??
+    lines.at(-1) ??
+    `the runtime ended with status ${result.code} and said nothing`
+  ).slice(0, 4096);
   const exitCode = exitCodeOf(message);
   return new TeuError({
     code: codeOf(verb, `${message}\n${result.output}`.toLowerCase(), exitCode),
@@ -56,8 +60,15 @@ export function runtimeError(verb: string, id: string, result: RuntimeResult): T
 }
 
 function codeOf(verb: string, text: string, exitCode: number): ErrorCode {
-  const gone = ["process already finished", "container not running", "no such process", "does not exist", "not found in the process table"];
+  const gone = [
+    "process already finished",
+    "container not running",
+    "no such process",
+    "does not exist",
+    "not found in the process table",
+  ];
   if (verb !== "create" && verb !== "exec" && gone.some((part) => text.includes(part))) return "not-found";
-  if (verb === "exec" && (text.includes("stopped container") || text.includes("container not running"))) return "conflict";
+  if (verb === "exec" && (text.includes("stopped container") || text.includes("container not running")))
+    return "conflict";
   return exitCode === 128 ? "internal" : "invalid";
 }

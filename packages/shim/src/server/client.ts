@@ -179,7 +179,11 @@ export class Client {
   }
 
   #control(payload: Uint8Array, target: StreamTarget): void {
-    const value = parseJson(this.#kernel.host.utf8Decode(payload), { document: "control frame", maxLength: 4096, maxDepth: 4 });
+    const value = parseJson(this.#kernel.host.utf8Decode(payload), {
+      document: "control frame",
+      maxLength: 4096,
+      maxDepth: 4,
+    });
     const fields = new FieldReader(value, { op: "read control frame", path: "" });
     const { rows, columns } = parseSize(fields.object("resize"));
     fields.end();

@@ -10,7 +10,9 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const text = (data: Uint8Array): string => new TextDecoder().decode(data);
 
 function summary(events: readonly ClientEvent[]): string {
-  const parts = events.map((event) => (event.kind === "stdin" ? text(event.data) : event.kind === "end" ? "<end>" : `<${text(event.payload)}>`));
+  const parts = events.map((event) =>
+    event.kind === "stdin" ? text(event.data) : event.kind === "end" ? "<end>" : `<${text(event.payload)}>`,
+  );
   return parts.join("");
 }
 
@@ -20,7 +22,12 @@ test("encodeFrame: Docker's header", () => {
 });
 
 test("FrameDecoder: the same events however the bytes are cut", () => {
-  const parts = [encodeFrame(0, bytes("hello ")), encodeFrame(4, bytes("size")), encodeFrame(0, bytes("world")), encodeFrame(0, bytes(""))];
+  const parts = [
+    encodeFrame(0, bytes("hello ")),
+    encodeFrame(4, bytes("size")),
+    encodeFrame(0, bytes("world")),
+    encodeFrame(0, bytes("")),
+  ];
   const all = Uint8Array.from(parts.flatMap((part) => [...part]));
   for (let size = 1; size <= all.length; size++) {
     const decoder = new FrameDecoder();
@@ -37,10 +44,14 @@ test("FrameDecoder: stdin is handed on before its frame is whole", () => {
 });
 
 for (const [name, head] of [
-  ["a server's frame type", [1, 0, 0, 0, 0, 0, 0, 1]], ["an unknown type", [9, 0, 0, 0, 0, 0, 0, 0]],
+  ["a server's frame type", [1, 0, 0, 0, 0, 0, 0, 1]],
+  ["an unknown type", [9, 0, 0, 0, 0, 0, 0, 0]],
   ["a huge control frame", [4, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]],
 ] as const) {
   test(`FrameDecoder: invalid when the client sends ${name}`, () => {
-    assert.throws(() => new FrameDecoder().push(Uint8Array.from(head)), (error) => isTeuError(error, "invalid"));
+    assert.throws(
+      () => new FrameDecoder().push(Uint8Array.from(head)),
+      (error) => isTeuError(error, "invalid"),
+    );
   });
 }

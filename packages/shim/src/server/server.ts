@@ -87,7 +87,8 @@ export class Server {
     const { uid } = this.#kernel.socket.peerCredentials(fd);
     const refuse = (code: "denied" | "exhausted", message: string): void =>
       client.fail(new TeuError({ code, op: "connect to shim", message }), "connect to shim");
-    if (uid !== 0 && uid !== this.#kernel.process.geteuid()) refuse("denied", `user ${uid} is neither root nor the shim's`);
+    if (uid !== 0 && uid !== this.#kernel.process.geteuid())
+      refuse("denied", `user ${uid} is neither root nor the shim's`);
     else if (this.#clients.size > MAX_CLIENTS) refuse("exhausted", `${MAX_CLIENTS} clients are connected`);
   }
 

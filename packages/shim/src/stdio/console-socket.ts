@@ -27,7 +27,11 @@ export class ConsoleSocket implements Disposable {
   #waiter: Settle<number> | undefined;
 
   /** Listens at RUNDIR/NAME. `runDirFd`, a descriptor of RUNDIR, keeps the path short enough for sockaddr_un, also in the runtime. */
-  constructor(kernel: Kernel, loop: EventLoop, where: { readonly runDir: string; readonly runDirFd: number; readonly name: string }) {
+  constructor(
+    kernel: Kernel,
+    loop: EventLoop,
+    where: { readonly runDir: string; readonly runDirFd: number; readonly name: string },
+  ) {
     this.#kernel = kernel;
     this.#loop = loop;
     this.#file = `${where.runDir}/${where.name}`;

@@ -104,7 +104,13 @@ export class ProcessIo {
     const outputs = this.#ourFds.outputs;
     this.#ourFds = { input: -1, outputs: [] };
     this.#pumps = outputs.map(([name, fd]) => {
-      const pump: OutputPump = new OutputPump(kernel, loop, fd, (data) => sink(name, data), () => this.#pumpEnded());
+      const pump: OutputPump = new OutputPump(
+        kernel,
+        loop,
+        fd,
+        (data) => sink(name, data),
+        () => this.#pumpEnded(),
+      );
       return pump;
     });
   }

@@ -6,7 +6,11 @@ import type { ShimRequest } from "../../protocol.ts";
 import type { Client } from "../client.ts";
 
 /** Answers, and goes on with frames until the container's output has ended. */
-export function answerAttach(container: Container, client: Client, request: Extract<ShimRequest, { op: "attach" }>): void {
+export function answerAttach(
+  container: Container,
+  client: Client,
+  request: Extract<ShimRequest, { op: "attach" }>,
+): void {
   const { stdin, stdinOnce, terminal } = container.config;
   const input = request.stdin && stdin ? container.io?.input : undefined;
   client.stream(

@@ -6,7 +6,11 @@ import type { ShimRequest } from "../../protocol.ts";
 import type { Client } from "../client.ts";
 
 /** `conflict` when there is no terminal. */
-export function answerResize(container: Container, client: Client, request: Extract<ShimRequest, { op: "resize" }>): void {
+export function answerResize(
+  container: Container,
+  client: Client,
+  request: Extract<ShimRequest, { op: "resize" }>,
+): void {
   try {
     container.resize(request.rows, request.columns);
     client.answer({ ok: true });
