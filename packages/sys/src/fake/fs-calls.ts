@@ -33,7 +33,7 @@ type Fs = Kernel["fs"];
 
 /** All of sys:fs on a world. */
 export function fsCalls(world: World): Fs {
-  return { ...descriptorCalls(world), ...pathCalls(world), ...namingCalls(world) };
+  return { ...descriptorCalls(world), ...duplicationCalls(world), ...pathCalls(world), ...namingCalls(world) };
 }
 
 /** Writes to a located file: window, FIFO or plain. */
@@ -205,6 +205,12 @@ function descriptorCalls(world: World) {
       for (const name of inode.ops.names?.() ?? []) inode.child(name);
       return [...inode.entries].map(([name, child]) => ({ name, type: child.type >> 12 }));
     },
+  } satisfies Partial<Fs>;
+}
+
+/** Calls that make or copy descriptors. */
+function duplicationCalls(world: World) {
+  return {
     memfdCreate: (name: string) =>
       world.install(
         openFile("file", {
