@@ -106,3 +106,16 @@ test("create: the program is looked up before start", () => {
   assert.match(outcome.err, /exec: \\"nope\\": executable file not found in \$PATH/);
   assert.equal(host.exists("/run/teu/c1"), false);
 });
+
+test("create: denied, and nothing is left, when our own executable could be overwritten (CVE-2019-5736)", () => {
+  const host = fakeHost();
+  const { kernel } = host;
+  const outcome = host.run(["create", "-b", "/bundle", "c1"], {
+    ...kernel,
+    process: { ...kernel.process, imageSealed: () => false },
+  });
+  assert.equal(outcome.code, 1);
+  assert.match(outcome.err, /could overwrite/);
+  assert.equal(host.exists("/run/teu/c1"), false);
+  assert.deepEqual(host.leaks().cgroups, []);
+});

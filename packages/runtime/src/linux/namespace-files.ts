@@ -96,10 +96,3 @@ export function writeIdMaps(kernel: Kernel, pid: number, linux: Linux): void {
     });
   }
 }
-
-/** The host id of a container id; null when it is not mapped. No maps: the same id. */
-export function hostId(maps: readonly IdMapping[] | undefined, id: number): number | null {
-  if (maps === undefined || maps.length === 0) return id;
-  const map = maps.find((one) => id >= one.containerID && id < one.containerID + one.size);
-  return map === undefined ? null : map.hostID + id - map.containerID;
-}

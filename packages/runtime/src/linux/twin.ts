@@ -52,6 +52,13 @@ export class Twin {
    */
   static start(kernel: Kernel, options: CloneOptions, keep: readonly number[], program: ChildProgram): Twin {
     const { fs, process, simulation } = kernel;
+    if (!process.imageSealed()) {
+      throw new TeuError({
+        code: "denied",
+        op: "enter container",
+        message: "this program runs from a file that the container could overwrite (CVE-2019-5736)",
+      });
+    }
     const [mine, theirs] = kernel.socket.socketpair(SOCK_SEQPACKET);
     const { pid, pidfd } = process.clone3(options);
     if (pid === 0) {

@@ -1,16 +1,8 @@
 // sys:mount and sys:namespace of the fake kernel.
 // portable: no host types here.
 
-import {
-  AT_RECURSIVE,
-  CGROUP2_SUPER_MAGIC,
-  DEVPTS_SUPER_MAGIC,
-  PROC_SUPER_MAGIC,
-  S_IFCHR,
-  SYSFS_MAGIC,
-  TMPFS_MAGIC,
-} from "../constants/fs.ts";
-import { MOUNT_ATTR_RDONLY, OPEN_TREE_CLONE } from "../constants/mount.ts";
+import { AT_RECURSIVE, DEVPTS_SUPER_MAGIC, S_IFCHR, TMPFS_MAGIC } from "../constants/fs.ts";
+import { OPEN_TREE_CLONE } from "../constants/mount.ts";
 import {
   CLONE_NEWCGROUP,
   CLONE_NEWIPC,
@@ -148,9 +140,6 @@ function newRoot(filesystems: Filesystems, fstype: string, source: string, optio
   return directory(TMPFS_MAGIC);
 }
 
-/** f_type of the file systems that are windows; kept here so that tests can name them. */
-export const WINDOW_MAGICS: readonly number[] = [PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP2_SUPER_MAGIC];
-
 function partOf(place: Location, recursive: boolean): Mount {
   const part = new Mount(place.inode, place.mount.fstype);
   part.attributes = place.mount.attributes;
@@ -203,9 +192,4 @@ export function namespaceCalls(world: World): Kernel["namespace"] {
       world.self.namespaces[goal[1] ?? ""] = Number(goal[2]);
     },
   };
-}
-
-/** Is this mount read-only? For tests. */
-export function isReadonly(mount: Mount): boolean {
-  return (mount.attributes & MOUNT_ATTR_RDONLY) !== 0;
 }
