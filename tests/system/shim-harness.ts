@@ -301,9 +301,9 @@ export class ShimContainer implements Disposable {
     return JSON.parse(readFileSync(this.config.exitFile, "utf8")) as ExitRecord;
   }
 
-  /** Waits until the shim's process is gone. */
+  /** Waits until the shim's process is gone, its descriptors and locks included (a zombie has none any more). */
   async gone(milliseconds = 20_000): Promise<void> {
-    for (let left = milliseconds; existsSync(`/proc/${this.shimPid}/exe`); left -= 10) {
+    for (let left = milliseconds; isAlive(this.shimPid); left -= 10) {
       if (left <= 0) throw new Error(`shim ${this.shimPid} lives on`);
       await sleep(10);
     }
@@ -452,6 +452,14 @@ export class Session {
       if (this.#ended) return Buffer.alloc(0);
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s*[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
   }
 }
 
