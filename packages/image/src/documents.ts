@@ -10,7 +10,6 @@ import {
   type ImageIndex,
   type ImageManifest,
   MEDIA_TYPES,
-  parseImageConfig,
   parseIndex,
   parseManifest,
 } from "@teu/specs/image";
@@ -47,11 +46,6 @@ export async function readIndex(scope: Scope, store: ContentStore, descriptor: D
   const index = parseIndex(await readDocument(scope, store, descriptor, DOCUMENT_LIMITS.index));
   checkMediaType(descriptor, index.mediaType);
   return index;
-}
-
-/** Reads and checks an image config. @throws TeuError `not-found`, `corrupt`, `invalid`. */
-export async function readImageConfig(scope: Scope, store: ContentStore, descriptor: Descriptor): Promise<ImageConfig> {
-  return parseImageConfig(await readDocument(scope, store, descriptor, DOCUMENT_LIMITS.config));
 }
 
 /** Stores a value as JSON. Returns the descriptor with its digest and size. */

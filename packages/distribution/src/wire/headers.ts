@@ -12,7 +12,5 @@ export const OCI_SUBJECT = "oci-subject";
 export const OCI_FILTERS_APPLIED = "oci-filters-applied";
 /** Tag accepted with a push by digest. */
 export const OCI_TAG = "oci-tag";
-/** Upstream host that a mirror answered for. */
-export const OCI_NAMESPACE = "oci-namespace";
 /** Least size of all chunks but the last. */
 export const OCI_CHUNK_MIN_LENGTH = "oci-chunk-min-length";
