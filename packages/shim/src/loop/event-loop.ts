@@ -3,9 +3,6 @@
 
 import type { Kernel } from "@teu/sys/kernel";
 
-/** Peer closed its sending side, epoll_ctl(2). */
-export const EPOLLRDHUP = 0x2000;
-
 /** A registered descriptor. Closing it never closes the descriptor. */
 export interface Watch {
   /** Waits for `events` from now on; 0: errors and hang-ups only. Wakes a suspended watch. */
