@@ -30,10 +30,15 @@ interface Contestant extends AsyncDisposable {
 }
 
 async function teu(directory: string): Promise<Contestant> {
-  const child = spawn(process.execPath, ["--input-type=module", "-e", SERVE, join(directory, "root")], { cwd: import.meta.dirname, stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, ["--input-type=module", "-e", SERVE, join(directory, "root")], {
+    cwd: import.meta.dirname,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const [line] = (await once(child.stdout, "data")) as [Buffer];
   return {
-    name: "teu", url: line.toString().trim(), pid: child.pid ?? 0,
+    name: "teu",
+    url: line.toString().trim(),
+    pid: child.pid ?? 0,
     [Symbol.asyncDispose]: async () => {
       const ended = once(child, "exit");
       child.kill("SIGTERM");
@@ -44,16 +49,25 @@ async function teu(directory: string): Promise<Contestant> {
 
 async function docker(): Promise<Contestant> {
   const registry = await DockerRegistry.start();
-  return { name: "docker-registry", url: registry.url, pid: registry.pid, [Symbol.asyncDispose]: () => registry[Symbol.asyncDispose]() };
+  return {
+    name: "docker-registry",
+    url: registry.url,
+    pid: registry.pid,
+    [Symbol.asyncDispose]: () => registry[Symbol.asyncDispose](),
+  };
 }
 
 function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ");
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+    .replace(/^.*\) /s, "")
+    .split(" ");
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
 function memory(pid: number, key: "VmRSS" | "VmHWM"): number {
-  return Math.round(Number(new RegExp(`${key}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? "0") / 1024);
+  return Math.round(
+    Number(new RegExp(`${key}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? "0") / 1024,
+  );
 }
 
 // Median CPU and wall seconds of several runs.
@@ -73,9 +87,17 @@ async function pushManifest(url: string): Promise<string> {
   const location = new URL(start.headers.location ?? "", url);
   location.searchParams.set("digest", digestOf(config));
   await rawRequest(location.href, { method: "PUT", body: config });
-  const layers = Array.from({ length: 10 }, () => ({ mediaType: MEDIA_TYPES.config, digest: digestOf(config), size: 2 }));
+  const layers = Array.from({ length: 10 }, () => ({
+    mediaType: MEDIA_TYPES.config,
+    digest: digestOf(config),
+    size: 2,
+  }));
   const body = JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPES.manifest, config: layers[0], layers });
-  const put = await rawRequest(`${url}/v2/bench/manifests/latest`, { method: "PUT", headers: { "content-type": MEDIA_TYPES.manifest }, body });
+  const put = await rawRequest(`${url}/v2/bench/manifests/latest`, {
+    method: "PUT",
+    headers: { "content-type": MEDIA_TYPES.manifest },
+    body,
+  });
   if (put.status !== 201) throw new Error(`manifest: ${put.status} ${put.text}`);
   return digestOf(body);
 }
@@ -85,7 +107,10 @@ function manifestRate(pid: number, target: string): { rate: number; cpuMs: numbe
     const before = cpuSeconds(pid);
     const output = execFileSync("wrk", ["-t1", "-c16", "-d3s", target], { encoding: "utf8" });
     const requests = Number(/(\d+) requests in/.exec(output)?.[1] ?? "1");
-    return { rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(output)?.[1] ?? "0"), cpuMs: ((cpuSeconds(pid) - before) * 1000) / requests };
+    return {
+      rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(output)?.[1] ?? "0"),
+      cpuMs: ((cpuSeconds(pid) - before) * 1000) / requests,
+    };
   }).sort((a, b) => a.rate - b.rate);
   return runs[ROUNDS >> 1] ?? { rate: 0, cpuMs: 0 };
 }
@@ -100,10 +125,12 @@ async function run(contestant: Contestant, directory: string): Promise<Record<st
   const content = randomBytes("bench", BLOB_MB * 1_000_000);
   writeFileSync(file, content);
   const blob = digestOf(content);
-  const curl = (...argv: readonly string[]): void => void execFileSync("curl", ["-sSf", "-o", "/dev/null", ...argv], { stdio: ["ignore", "inherit", "inherit"] });
+  const curl = (...argv: readonly string[]): void =>
+    void execFileSync("curl", ["-sSf", "-o", "/dev/null", ...argv], { stdio: ["ignore", "inherit", "inherit"] });
   let count = 0;
   const locations: string[] = [];
-  for (let i = 0; i < ROUNDS; i++) locations.push((await rawRequest(`${url}/v2/bench/blobs/uploads/`, { method: "POST" })).headers.location ?? "");
+  for (let i = 0; i < ROUNDS; i++)
+    locations.push((await rawRequest(`${url}/v2/bench/blobs/uploads/`, { method: "POST" })).headers.location ?? "");
   const put = measure(pid, () => {
     const location = new URL(locations[count++] ?? "", url);
     location.searchParams.set("digest", blob);
@@ -137,7 +164,9 @@ if (missing.length > 0) {
       await using theirs = await docker();
       rows.push(await run(theirs, directory));
     }
-    console.log(`${cpus().length} x ${cpus()[0]?.model ?? "?"}, node ${process.version}; medians of ${ROUNDS}; rate or speed, then server CPU per operation`);
+    console.log(
+      `${cpus().length} x ${cpus()[0]?.model ?? "?"}, node ${process.version}; medians of ${ROUNDS}; rate or speed, then server CPU per operation`,
+    );
     console.table(Object.fromEntries(rows.map(({ name = "", ...row }) => [name, row])));
   } finally {
     rmSync(directory, { recursive: true, force: true });

@@ -21,14 +21,20 @@ interface Counts {
 }
 
 const { values } = parseArgs({
-  options: { peer: { type: "boolean", default: false }, version: { type: "string", default: "dev" }, sparse: { type: "boolean", default: true } },
+  options: {
+    peer: { type: "boolean", default: false },
+    version: { type: "string", default: "dev" },
+    sparse: { type: "boolean", default: true },
+  },
   allowNegative: true,
 });
 
 const directory = await mkdtemp(path.join(tmpdir(), "teu-conformance-"));
 try {
   const program = path.join(directory, "conformance");
-  await run("go", ["build", "-o", program, "github.com/opencontainers/distribution-spec/conformance"], { cwd: import.meta.dirname });
+  await run("go", ["build", "-o", program, "github.com/opencontainers/distribution-spec/conformance"], {
+    cwd: import.meta.dirname,
+  });
   const ours = await ownCounts(program);
   print("teu", ours);
   const reason = values.peer ? noDockerRegistry() : "not asked for";
@@ -52,25 +58,42 @@ async function peerCounts(program: string): Promise<Counts> {
 async function conformance(program: string, address: string, results: string): Promise<Counts> {
   const env = {
     ...process.env,
-    OCI_REGISTRY: address, OCI_TLS: "disabled", OCI_VERSION: values.version, OCI_REPO1: "conformance/one", OCI_REPO2: "conformance/two",
-    OCI_DATA_SPARSE: String(values.sparse), OCI_RESULTS_DIR: results,
+    OCI_REGISTRY: address,
+    OCI_TLS: "disabled",
+    OCI_VERSION: values.version,
+    OCI_REPO1: "conformance/one",
+    OCI_REPO2: "conformance/two",
+    OCI_DATA_SPARSE: String(values.sparse),
+    OCI_RESULTS_DIR: results,
   };
   // The program exits with 1 when a case fails: the report says which.
-  await run(program, [], { env, cwd: directory, maxBuffer: 64 << 20, timeout: 600_000 }).catch((error: { code?: unknown }) => {
-    if (error.code !== 1) throw error;
-  });
+  await run(program, [], { env, cwd: directory, maxBuffer: 64 << 20, timeout: 600_000 }).catch(
+    (error: { code?: unknown }) => {
+      if (error.code !== 1) throw error;
+    },
+  );
   return leavesOf(await readFile(path.join(results, "junit.xml"), "utf8"));
 }
 
 // The report has the leaves of the tree of cases only; each says how it ended.
 function leavesOf(junit: string): Counts {
-  const cases = [...junit.matchAll(/<testcase name="([^"]*)"[^>]* status="([a-z]+)"/g)].map(([, name = "", status = ""]) => ({ name, status }));
+  const cases = [...junit.matchAll(/<testcase name="([^"]*)"[^>]* status="([a-z]+)"/g)].map(
+    ([, name = "", status = ""]) => ({ name, status }),
+  );
   const failures = cases.filter(({ status }) => status === "failure" || status === "error").map(({ name }) => name);
   const passed = cases.filter(({ status }) => status === "passed").length;
-  return { leaves: cases.length, passed, failed: failures.length, skipped: cases.length - passed - failures.length, failures };
+  return {
+    leaves: cases.length,
+    passed,
+    failed: failures.length,
+    skipped: cases.length - passed - failures.length,
+    failures,
+  };
 }
 
 function print(name: string, { leaves, passed, failed, skipped, failures }: Counts): void {
-  console.log(`${name}: distribution-spec ${values.version}, ${leaves} cases: ${passed} passed, ${failed} failed, ${skipped} skipped`);
+  console.log(
+    `${name}: distribution-spec ${values.version}, ${leaves} cases: ${passed} passed, ${failed} failed, ${skipped} skipped`,
+  );
   for (const failure of failures) console.log(`  failed: ${failure}`);
 }

@@ -29,7 +29,10 @@ interface Running extends AsyncDisposable {
 }
 
 async function start(address: string, root: string): Promise<Running> {
-  const child = spawn(process.execPath, ["--input-type=module", "-e", PROGRAM, address, root], { stdio: ["ignore", "pipe", "inherit"], cwd: import.meta.dirname });
+  const child = spawn(process.execPath, ["--input-type=module", "-e", PROGRAM, address, root], {
+    stdio: ["ignore", "pipe", "inherit"],
+    cwd: import.meta.dirname,
+  });
   let text = "";
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
   const ended = once(child, "close");
@@ -52,14 +55,18 @@ test("serve: ends on SIGINT and SIGTERM, and keeps what was pushed", async () =>
   await using root = await tempRoot();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     await using running = await start("127.0.0.1:0", root.path);
-    const push = await rawRequest(`${running.url}/v2/a/blobs/uploads/?digest=${digestOf(signal)}`, { method: "POST", body: signal });
+    const push = await rawRequest(`${running.url}/v2/a/blobs/uploads/?digest=${digestOf(signal)}`, {
+      method: "POST",
+      body: signal,
+    });
     assert.equal(push.status, 201);
     running.child.kill(signal);
     assert.match(await running.output(), new RegExp(`ended by ${signal}`));
     assert.equal(running.child.exitCode, 0);
   }
   await using running = await start("127.0.0.1:0", root.path);
-  for (const text of ["SIGINT", "SIGTERM"]) assert.equal((await rawRequest(`${running.url}/v2/a/blobs/${digestOf(text)}`)).text, text);
+  for (const text of ["SIGINT", "SIGTERM"])
+    assert.equal((await rawRequest(`${running.url}/v2/a/blobs/${digestOf(text)}`)).text, text);
 });
 
 test("serve: an acknowledged push survives kill -9, an unfinished upload can go on", async () => {
@@ -67,7 +74,10 @@ test("serve: an acknowledged push survives kill -9, an unfinished upload can go 
   let path = "";
   {
     await using running = await start("127.0.0.1:0", root.path);
-    await rawRequest(`${running.url}/v2/a/blobs/uploads/?digest=${digestOf("whole")}`, { method: "POST", body: "whole" });
+    await rawRequest(`${running.url}/v2/a/blobs/uploads/?digest=${digestOf("whole")}`, {
+      method: "POST",
+      body: "whole",
+    });
     path = (await rawRequest(`${running.url}/v2/a/blobs/uploads/`, { method: "POST" })).headers.location ?? "";
     await rawRequest(running.url + path, { method: "PATCH", body: "begun, " });
     running.child.kill("SIGKILL");
@@ -75,7 +85,10 @@ test("serve: an acknowledged push survives kill -9, an unfinished upload can go 
   await using running = await start("127.0.0.1:0", root.path);
   assert.equal((await rawRequest(`${running.url}/v2/a/blobs/${digestOf("whole")}`)).text, "whole");
   assert.equal((await rawRequest(running.url + path)).headers.range, "0-6");
-  const end = await rawRequest(`${running.url}${path}?digest=${digestOf("begun, ended")}`, { method: "PUT", body: "ended" });
+  const end = await rawRequest(`${running.url}${path}?digest=${digestOf("begun, ended")}`, {
+    method: "PUT",
+    body: "ended",
+  });
   assert.equal(end.status, 201);
 });
 

@@ -15,7 +15,12 @@ export function parseListenAddress(text: string): ListenAddress {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]*)):(\d{1,5})$/.exec(text);
   const port = Number(match?.[3] ?? Number.NaN);
   if (match === null || !(port <= 65_535)) {
-    throw new TeuError({ code: "invalid", op: "listen", subject: text, message: 'want HOST:PORT, as in "127.0.0.1:5000"' });
+    throw new TeuError({
+      code: "invalid",
+      op: "listen",
+      subject: text,
+      message: 'want HOST:PORT, as in "127.0.0.1:5000"',
+    });
   }
   const host = match[1] ?? match[2] ?? "";
   return { host: host === "" ? "0.0.0.0" : host, port };
@@ -24,7 +29,11 @@ export function parseListenAddress(text: string): ListenAddress {
 const CODES: Readonly<Record<string, readonly [ErrorCode, string, string]>> = {
   EADDRINUSE: ["already-exists", "another program listens there", "choose another port, or 0 for a free one"],
   EACCES: ["denied", "this user may not listen there", "ports below 1024 need root"],
-  EADDRNOTAVAIL: ["invalid", "this machine has no such address", "use 127.0.0.1 for this machine only, 0.0.0.0 for all addresses"],
+  EADDRNOTAVAIL: [
+    "invalid",
+    "this machine has no such address",
+    "use 127.0.0.1 for this machine only, 0.0.0.0 for all addresses",
+  ],
   ENOTFOUND: ["invalid", "the host name has no address", "give an IP address"],
 };
 

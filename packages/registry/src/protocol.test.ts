@@ -13,27 +13,47 @@ const OCTETS = { "content-type": "application/octet-stream" };
 
 async function pushBlob(base: string, content: Uint8Array | string): Promise<string> {
   const digest = digestOf(content);
-  const answer = await rawRequest(`${base}/blobs/uploads/?digest=${digest}`, { method: "POST", headers: OCTETS, body: content });
+  const answer = await rawRequest(`${base}/blobs/uploads/?digest=${digest}`, {
+    method: "POST",
+    headers: OCTETS,
+    body: content,
+  });
   assert.equal(answer.status, 201);
   return digest;
 }
 
 function manifest(extra: Record<string, unknown> = {}): string {
   return JSON.stringify({
-    schemaVersion: 2, mediaType: MEDIA_TYPES.manifest, layers: [], ...extra,
+    schemaVersion: 2,
+    mediaType: MEDIA_TYPES.manifest,
+    layers: [],
+    ...extra,
     config: { mediaType: MEDIA_TYPES.config, digest: digestOf(CONFIG), size: CONFIG.length },
   });
 }
 
-function putManifest(base: string, reference: string, body: string, headers: Record<string, string> = {}): Promise<RawResponse> {
-  return rawRequest(`${base}/manifests/${reference}`, { method: "PUT", headers: { "content-type": MEDIA_TYPES.manifest, ...headers }, body });
+function putManifest(
+  base: string,
+  reference: string,
+  body: string,
+  headers: Record<string, string> = {},
+): Promise<RawResponse> {
+  return rawRequest(`${base}/manifests/${reference}`, {
+    method: "PUT",
+    headers: { "content-type": MEDIA_TYPES.manifest, ...headers },
+    body,
+  });
 }
 
 function code(answer: RawResponse): unknown {
   return answer.json<{ errors: { code: string }[] }>().errors[0]?.code;
 }
 
-function check(title: string, body: (base: string, registry: Registry) => Promise<void>, options: RegistryOptions = {}): void {
+function check(
+  title: string,
+  body: (base: string, registry: Registry) => Promise<void>,
+  options: RegistryOptions = {},
+): void {
   test(`registry: ${title}`, async () => {
     await using registry = await Registry.listen(options);
     await body(`${registry.url}/v2/team/app`, registry);
@@ -87,7 +107,9 @@ check("names that look like routes are names", async (_base, { url }) => {
 check("a manifest comes back byte for byte, with its type and without parameters", async (base) => {
   await pushBlob(base, CONFIG);
   const body = ` ${manifest()}\n`;
-  const put = await putManifest(base, "v1", body, { "content-type": `${MEDIA_TYPES.manifest.toUpperCase()}; charset=utf-8` });
+  const put = await putManifest(base, "v1", body, {
+    "content-type": `${MEDIA_TYPES.manifest.toUpperCase()}; charset=utf-8`,
+  });
   assert.equal(put.status, 201);
   const digest = digestOf(body);
   assert.equal(put.headers["docker-content-digest"], digest);
@@ -97,7 +119,10 @@ check("a manifest comes back byte for byte, with its type and without parameters
     assert.equal(got.text, body);
     assert.equal(got.headers["content-type"], MEDIA_TYPES.manifest);
     const etag = String(got.headers.etag);
-    assert.equal((await rawRequest(`${base}/manifests/${reference}`, { headers: { "if-none-match": `"x", ${etag}` } })).status, 304);
+    assert.equal(
+      (await rawRequest(`${base}/manifests/${reference}`, { headers: { "if-none-match": `"x", ${etag}` } })).status,
+      304,
+    );
   }
 });
 
@@ -106,8 +131,16 @@ check("Docker's types are stored as they are", async (base) => {
   const body = manifest({ mediaType: MEDIA_TYPES.dockerManifest });
   assert.equal((await putManifest(base, "d", body, { "content-type": MEDIA_TYPES.dockerManifest })).status, 201);
   const list = JSON.stringify({
-    schemaVersion: 2, mediaType: MEDIA_TYPES.dockerManifestList,
-    manifests: [{ mediaType: MEDIA_TYPES.dockerManifest, digest: digestOf(body), size: body.length, platform: { os: "linux", architecture: "amd64" } }],
+    schemaVersion: 2,
+    mediaType: MEDIA_TYPES.dockerManifestList,
+    manifests: [
+      {
+        mediaType: MEDIA_TYPES.dockerManifest,
+        digest: digestOf(body),
+        size: body.length,
+        platform: { os: "linux", architecture: "amd64" },
+      },
+    ],
   });
   assert.equal((await putManifest(base, "l", list, { "content-type": MEDIA_TYPES.dockerManifestList })).status, 201);
   assert.equal((await rawRequest(`${base}/manifests/l`)).headers["content-type"], MEDIA_TYPES.dockerManifestList);
@@ -123,17 +156,31 @@ check("manifests with two readings, or of another type, are refused (scenario 11
     ["byte order mark", `\ufeff${manifest()}`, 400],
     ["not JSON", "{", 400],
     ["null", "null", 400],
-    ["bad digest inside", manifest({ layers: [{ mediaType: "a/b", digest: "sha256:../../etc/passwd", size: 1 }] }), 400],
+    [
+      "bad digest inside",
+      manifest({ layers: [{ mediaType: "a/b", digest: "sha256:../../etc/passwd", size: 1 }] }),
+      400,
+    ],
     ["negative size", manifest({ layers: [{ mediaType: "a/b", digest: digestOf("x"), size: -1 }] }), 400],
-    ["wrong size of a blob that is here", manifest({ layers: [{ mediaType: "a/b", digest: digestOf(CONFIG), size: 3 }] }), 400],
-    ["embedded data of something else", manifest({ layers: [{ mediaType: "a/b", digest: digestOf(CONFIG), size: 2, data: "AAAA" }] }), 400],
+    [
+      "wrong size of a blob that is here",
+      manifest({ layers: [{ mediaType: "a/b", digest: digestOf(CONFIG), size: 3 }] }),
+      400,
+    ],
+    [
+      "embedded data of something else",
+      manifest({ layers: [{ mediaType: "a/b", digest: digestOf(CONFIG), size: 2, data: "AAAA" }] }),
+      400,
+    ],
     ["deep nesting", manifest({ x: JSON.parse("[".repeat(100) + "]".repeat(100)) }), 400],
   ];
   for (const [name, body, status] of cases) {
     const answer = await putManifest(base, "t", body);
     assert.deepEqual([answer.status, code(answer)], [status, "MANIFEST_INVALID"], name);
   }
-  const schema1 = await putManifest(base, "t", manifest(), { "content-type": "application/vnd.docker.distribution.manifest.v1+prettyjws" });
+  const schema1 = await putManifest(base, "t", manifest(), {
+    "content-type": "application/vnd.docker.distribution.manifest.v1+prettyjws",
+  });
   assert.deepEqual([schema1.status, code(schema1)], [415, "MANIFEST_INVALID"]);
   const mismatch = await putManifest(base, digestOf("other"), manifest());
   assert.deepEqual([mismatch.status, code(mismatch)], [400, "DIGEST_INVALID"]);
@@ -145,13 +192,17 @@ check("every missing blob is named", async (base) => {
   const answer = await putManifest(base, "t", manifest({ layers }));
   assert.equal(answer.status, 404);
   const { errors } = answer.json<{ errors: { code: string; detail: { digest: string } }[] }>();
-  assert.deepEqual(errors.map(({ detail }) => detail.digest), [digestOf(CONFIG), digestOf("x"), digestOf("y")]);
+  assert.deepEqual(
+    errors.map(({ detail }) => detail.digest),
+    [digestOf(CONFIG), digestOf("x"), digestOf("y")],
+  );
   assert.ok(errors.every((entry) => entry.code === "MANIFEST_BLOB_UNKNOWN"));
 });
 
 check("manifests of 4 MiB are taken, larger ones refused with 413 (scenario 15)", async (base) => {
   await pushBlob(base, CONFIG);
-  const padded = (size: number): string => manifest({ annotations: { pad: "x".repeat(size - manifest({ annotations: { pad: "" } }).length) } });
+  const padded = (size: number): string =>
+    manifest({ annotations: { pad: "x".repeat(size - manifest({ annotations: { pad: "" } }).length) } });
   assert.equal((await putManifest(base, "big", padded(4 << 20))).status, 201);
   assert.equal((await rawRequest(`${base}/manifests/big`)).bytes.length, 4 << 20);
   assert.equal((await putManifest(base, "big", padded((4 << 20) + 1))).status, 413);
@@ -178,7 +229,11 @@ check("several tags in one push by digest; bad ones refuse the whole", async (ba
   const bad = await putManifest(base, `${digest}?tag=fine&tag=not%0d%0afine`, manifest());
   assert.deepEqual([bad.status, code(bad)], [400, "TAG_INVALID"]);
   assert.equal((await rawRequest(`${base}/manifests/fine`)).status, 404);
-  const tooMany = await putManifest(base, `${digest}?${Array.from({ length: 101 }, (_, i) => `tag=x${i}`).join("&")}`, manifest());
+  const tooMany = await putManifest(
+    base,
+    `${digest}?${Array.from({ length: 101 }, (_, i) => `tag=x${i}`).join("&")}`,
+    manifest(),
+  );
   assert.equal(tooMany.status, 414);
 });
 
@@ -200,7 +255,8 @@ check("tags come in pages; senseless numbers are refused, huge ones capped (scen
       assert.deepEqual([answer.status, code(answer)], [400, "PAGINATION_NUMBER_INVALID"], n);
     }
   }
-  for (const n of ["2147483648", "999999999999999"]) assert.equal((await rawRequest(`${url}/v2/_catalog?n=${n}`)).status, 200);
+  for (const n of ["2147483648", "999999999999999"])
+    assert.equal((await rawRequest(`${url}/v2/_catalog?n=${n}`)).status, 200);
   assert.deepEqual((await rawRequest(`${url}/v2/_catalog?n=1`)).json(), { repositories: ["team/app"] });
 });
 
@@ -219,19 +275,30 @@ check("blobs are served in whole, in parts and not at all when unchanged", async
   ];
   for (const [headers, status, text, range] of cases) {
     const answer = await rawRequest(target, { headers });
-    assert.deepEqual([answer.status, answer.text, answer.headers["content-range"]], [status, text, range], JSON.stringify(headers));
+    assert.deepEqual(
+      [answer.status, answer.text, answer.headers["content-range"]],
+      [status, text, range],
+      JSON.stringify(headers),
+    );
   }
   const beyond = await rawRequest(target, { headers: { range: "bytes=10-" } });
   assert.deepEqual([beyond.status, beyond.headers["content-range"]], [416, "bytes */10"]);
   const head = await rawRequest(target, { method: "HEAD" });
-  assert.deepEqual([head.status, head.headers["content-length"], head.headers["docker-content-digest"]], [200, "10", digest]);
+  assert.deepEqual(
+    [head.status, head.headers["content-length"], head.headers["docker-content-digest"]],
+    [200, "10", digest],
+  );
 });
 
 check("an upload in chunks: order, sizes, status, end", async (base) => {
   const start = await rawRequest(`${base}/blobs/uploads/`, { method: "POST" });
   const location = new URL(start.headers.location ?? "", base).href;
   const patch = (range: string | undefined, body: string): Promise<RawResponse> =>
-    rawRequest(location, { method: "PATCH", headers: range === undefined ? OCTETS : { ...OCTETS, "content-range": range }, body });
+    rawRequest(location, {
+      method: "PATCH",
+      headers: range === undefined ? OCTETS : { ...OCTETS, "content-range": range },
+      body,
+    });
   assert.deepEqual([start.status, start.headers.range], [202, "0-0"]);
   assert.equal((await patch("0-2", "abc")).headers.range, "0-2");
   const gap = await patch("5-7", "xyz");
@@ -241,7 +308,11 @@ check("an upload in chunks: order, sizes, status, end", async (base) => {
   assert.equal((await patch(undefined, "de")).headers.range, "0-4");
   const status = await rawRequest(location);
   assert.deepEqual([status.status, status.headers.range, status.text], [204, "0-4", ""]);
-  const end = await rawRequest(`${location}?digest=${digestOf("abcdef")}`, { method: "PUT", headers: { ...OCTETS, "content-range": "5-5" }, body: "f" });
+  const end = await rawRequest(`${location}?digest=${digestOf("abcdef")}`, {
+    method: "PUT",
+    headers: { ...OCTETS, "content-range": "5-5" },
+    body: "f",
+  });
   assert.deepEqual([end.status, end.headers["docker-content-digest"]], [201, digestOf("abcdef")]);
   assert.equal((await rawRequest(location)).status, 404);
 });
@@ -249,7 +320,11 @@ check("an upload in chunks: order, sizes, status, end", async (base) => {
 check("a chunk without a length that is not what its range says is taken back", async (base) => {
   const start = await rawRequest(`${base}/blobs/uploads/`, { method: "POST" });
   const location = new URL(start.headers.location ?? "", base).href;
-  const answer = await rawRequest(location, { method: "PATCH", headers: { "transfer-encoding": "chunked", "content-range": "0-9" }, body: "short" });
+  const answer = await rawRequest(location, {
+    method: "PATCH",
+    headers: { "transfer-encoding": "chunked", "content-range": "0-9" },
+    body: "short",
+  });
   assert.deepEqual([answer.status, code(answer)], [400, "SIZE_INVALID"]);
   assert.equal((await rawRequest(location)).headers.range, "0-0");
   const end = await rawRequest(`${location}?digest=${digestOf("fine")}`, { method: "PUT", body: "fine" });
@@ -267,19 +342,34 @@ check("an upload id is worth nothing in another repository (scenario 15)", async
   assert.equal((await rawRequest(`${base}/blobs/uploads/${id}`)).status, 404);
 });
 
-check("a blob belongs to a repository: mount, delete and read stay inside it (scenarios 17, 22)", async (base, { url }) => {
-  const digest = await pushBlob(base, "secret layer");
-  const other = `${url}/v2/other`;
-  assert.equal((await rawRequest(`${other}/blobs/${digest}`)).status, 404);
-  assert.equal((await rawRequest(`${other}/blobs/uploads/?mount=${digest}&from=nowhere`, { method: "POST" })).status, 202);
-  assert.equal((await rawRequest(`${other}/blobs/uploads/?mount=${digest}&from=../team/app`, { method: "POST" })).status, 202);
-  assert.equal((await rawRequest(`${other}/blobs/uploads/?mount=${digest}&from=team/app`, { method: "POST" })).status, 201);
-  assert.equal((await rawRequest(`${base}/blobs/${digest}`, { method: "DELETE" })).status, 202);
-  assert.equal((await rawRequest(`${base}/blobs/${digest}`)).status, 404);
-  assert.equal((await rawRequest(`${base}/blobs/${digest}`, { method: "HEAD" })).status, 404);
-  assert.equal((await rawRequest(`${other}/blobs/${digest}`)).text, "secret layer");
-  assert.equal((await putManifest(base, "t", manifest({ layers: [{ mediaType: "a/b", digest, size: 12 }] }))).status, 404);
-});
+check(
+  "a blob belongs to a repository: mount, delete and read stay inside it (scenarios 17, 22)",
+  async (base, { url }) => {
+    const digest = await pushBlob(base, "secret layer");
+    const other = `${url}/v2/other`;
+    assert.equal((await rawRequest(`${other}/blobs/${digest}`)).status, 404);
+    assert.equal(
+      (await rawRequest(`${other}/blobs/uploads/?mount=${digest}&from=nowhere`, { method: "POST" })).status,
+      202,
+    );
+    assert.equal(
+      (await rawRequest(`${other}/blobs/uploads/?mount=${digest}&from=../team/app`, { method: "POST" })).status,
+      202,
+    );
+    assert.equal(
+      (await rawRequest(`${other}/blobs/uploads/?mount=${digest}&from=team/app`, { method: "POST" })).status,
+      201,
+    );
+    assert.equal((await rawRequest(`${base}/blobs/${digest}`, { method: "DELETE" })).status, 202);
+    assert.equal((await rawRequest(`${base}/blobs/${digest}`)).status, 404);
+    assert.equal((await rawRequest(`${base}/blobs/${digest}`, { method: "HEAD" })).status, 404);
+    assert.equal((await rawRequest(`${other}/blobs/${digest}`)).text, "secret layer");
+    assert.equal(
+      (await putManifest(base, "t", manifest({ layers: [{ mediaType: "a/b", digest, size: 12 }] }))).status,
+      404,
+    );
+  },
+);
 
 check("referrers: filter, pages, and gone with their manifest", async (base) => {
   await pushBlob(base, CONFIG);
@@ -294,7 +384,10 @@ check("referrers: filter, pages, and gone with their manifest", async (base) => 
   const list = `${base}/referrers/${subject.digest}`;
   const all = await rawRequest(list);
   assert.equal(all.headers["content-type"], MEDIA_TYPES.index);
-  assert.deepEqual(all.json<{ manifests: { digest: string }[] }>().manifests.map(({ digest }) => digest), [...digests].sort());
+  assert.deepEqual(
+    all.json<{ manifests: { digest: string }[] }>().manifests.map(({ digest }) => digest),
+    [...digests].sort(),
+  );
   const filtered = await rawRequest(`${list}?artifactType=t%2Fsbom`);
   assert.equal(filtered.headers["oci-filters-applied"], "artifactType");
   assert.equal(filtered.json<{ manifests: unknown[] }>().manifests.length, 2);
@@ -305,46 +398,68 @@ check("referrers: filter, pages, and gone with their manifest", async (base) => 
   assert.equal((await rawRequest(list)).json<{ manifests: unknown[] }>().manifests.length, 2);
 });
 
-check("referrers: a page ends before the document outgrows clients", async (base) => {
-  await pushBlob(base, CONFIG);
-  const subject = { mediaType: MEDIA_TYPES.manifest, digest: digestOf("s"), size: 1 };
-  for (const n of [1, 2, 3]) await putManifest(base, `t${n}`, manifest({ subject, annotations: { pad: String(n).repeat(600) } }));
-  let target: string | undefined = `${base}/referrers/${subject.digest}`;
-  let pages = 0;
-  let entries = 0;
-  while (target !== undefined) {
-    const page: RawResponse = await rawRequest(target);
-    entries += page.json<{ manifests: unknown[] }>().manifests.length;
-    pages++;
-    const next: string | undefined = /^<([^>]+)>/.exec(String(page.headers.link))?.[1];
-    target = next === undefined ? undefined : new URL(next, base).href;
-  }
-  assert.deepEqual([pages, entries], [3, 3]);
-}, { limits: { referrersBytes: 1000 } });
+check(
+  "referrers: a page ends before the document outgrows clients",
+  async (base) => {
+    await pushBlob(base, CONFIG);
+    const subject = { mediaType: MEDIA_TYPES.manifest, digest: digestOf("s"), size: 1 };
+    for (const n of [1, 2, 3])
+      await putManifest(base, `t${n}`, manifest({ subject, annotations: { pad: String(n).repeat(600) } }));
+    let target: string | undefined = `${base}/referrers/${subject.digest}`;
+    let pages = 0;
+    let entries = 0;
+    while (target !== undefined) {
+      const page: RawResponse = await rawRequest(target);
+      entries += page.json<{ manifests: unknown[] }>().manifests.length;
+      pages++;
+      const next: string | undefined = /^<([^>]+)>/.exec(String(page.headers.link))?.[1];
+      target = next === undefined ? undefined : new URL(next, base).href;
+    }
+    assert.deepEqual([pages, entries], [3, 3]);
+  },
+  { limits: { referrersBytes: 1000 } },
+);
 
-check("deletes that are disabled are disabled for tags, manifests and blobs (scenario 18)", async (base) => {
-  const blob = await pushBlob(base, CONFIG);
-  await putManifest(base, "t", manifest());
-  for (const target of ["manifests/t", `manifests/${digestOf(manifest())}`, `blobs/${blob}`]) {
-    const answer = await rawRequest(`${base}/${target}`, { method: "DELETE" });
-    assert.deepEqual([answer.status, code(answer)], [405, "UNSUPPORTED"], target);
-  }
-  assert.equal((await rawRequest(`${base}/manifests/t`)).status, 200);
-}, { deletes: false });
+check(
+  "deletes that are disabled are disabled for tags, manifests and blobs (scenario 18)",
+  async (base) => {
+    const blob = await pushBlob(base, CONFIG);
+    await putManifest(base, "t", manifest());
+    for (const target of ["manifests/t", `manifests/${digestOf(manifest())}`, `blobs/${blob}`]) {
+      const answer = await rawRequest(`${base}/${target}`, { method: "DELETE" });
+      assert.deepEqual([answer.status, code(answer)], [405, "UNSUPPORTED"], target);
+    }
+    assert.equal((await rawRequest(`${base}/manifests/t`)).status, 200);
+  },
+  { deletes: false },
+);
 
-check("a read-only registry refuses everything that changes something", async (base) => {
-  for (const [method, target] of [["POST", "blobs/uploads/"], ["PUT", "manifests/t"], ["DELETE", "manifests/t"]] as const) {
-    assert.equal((await rawRequest(`${base}/${target}`, { method })).status, 405, target);
-  }
-}, { readOnly: true });
+check(
+  "a read-only registry refuses everything that changes something",
+  async (base) => {
+    for (const [method, target] of [
+      ["POST", "blobs/uploads/"],
+      ["PUT", "manifests/t"],
+      ["DELETE", "manifests/t"],
+    ] as const) {
+      assert.equal((await rawRequest(`${base}/${target}`, { method })).status, 405, target);
+    }
+  },
+  { readOnly: true },
+);
 
 check("a mirror's client is told which upstream was meant, if the name is one", async (base) => {
   assert.equal((await rawRequest(`${base}/manifests/x?ns=docker.io`)).headers["oci-namespace"], "docker.io");
   assert.equal((await rawRequest(`${base}/manifests/x?ns=a%0d%0ab`)).headers["oci-namespace"], undefined);
 });
 
-check("uploads are bounded", async (base) => {
-  for (let i = 0; i < 3; i++) assert.equal((await rawRequest(`${base}/blobs/uploads/`, { method: "POST" })).status, 202);
-  const refused = await rawRequest(`${base}/blobs/uploads/`, { method: "POST" });
-  assert.deepEqual([refused.status, code(refused), refused.headers["retry-after"]], [429, "TOOMANYREQUESTS", "60"]);
-}, { limits: { uploads: 3 } });
+check(
+  "uploads are bounded",
+  async (base) => {
+    for (let i = 0; i < 3; i++)
+      assert.equal((await rawRequest(`${base}/blobs/uploads/`, { method: "POST" })).status, 202);
+    const refused = await rawRequest(`${base}/blobs/uploads/`, { method: "POST" });
+    assert.deepEqual([refused.status, code(refused), refused.headers["retry-after"]], [429, "TOOMANYREQUESTS", "60"]);
+  },
+  { limits: { uploads: 3 } },
+);

@@ -19,22 +19,33 @@ test("parseListenAddress: takes what one types", () => {
   assert.deepEqual(parseListenAddress(":0"), { host: "0.0.0.0", port: 0 });
   assert.deepEqual(parseListenAddress("[::1]:80"), { host: "::1", port: 80 });
   for (const text of ["", "5000", "host", "host:", "host:99999", "a b:1", "http://x:1"]) {
-    assert.throws(() => parseListenAddress(text), (error) => isTeuError(error, "invalid"), text);
+    assert.throws(
+      () => parseListenAddress(text),
+      (error) => isTeuError(error, "invalid"),
+      text,
+    );
   }
 });
 
 test("Registry.listen: says what is wrong with port and root", async () => {
   await using root = await tempRoot();
   await using first = await Registry.listen({});
-  await assert.rejects(Registry.listen({ address: first.address }), (error) => isTeuError(error, "already-exists") && /another program/.test(error.message) && error.hint !== undefined);
+  await assert.rejects(
+    Registry.listen({ address: first.address }),
+    (error) => isTeuError(error, "already-exists") && /another program/.test(error.message) && error.hint !== undefined,
+  );
   await writeFile(root.join("file"), "");
-  await assert.rejects(Registry.listen({ root: root.join("file") }), (error) => isTeuError(error) && error.message.includes("file"));
+  await assert.rejects(
+    Registry.listen({ root: root.join("file") }),
+    (error) => isTeuError(error) && error.message.includes("file"),
+  );
   // Where the kernel allows no new names, node's own recursive mkdir never returns.
   await assert.rejects(Registry.listen({ root: "/proc/nowhere" }), (error) => isTeuError(error));
   await assert.rejects(Registry.listen({ root: "" }), (error) => isTeuError(error, "invalid"));
   await mkdir(root.join("locked"));
   await chmod(root.join("locked"), 0o500);
-  if (process.getuid?.() !== 0) await assert.rejects(Registry.listen({ root: root.join("locked") }), (error) => isTeuError(error, "denied"));
+  if (process.getuid?.() !== 0)
+    await assert.rejects(Registry.listen({ root: root.join("locked") }), (error) => isTeuError(error, "denied"));
 });
 
 test("Registry: keeps everything over a restart, uploads included", async () => {
@@ -43,7 +54,10 @@ test("Registry: keeps everything over a restart, uploads included", async () => 
   let path = "";
   {
     await using registry = await Registry.listen(options);
-    await rawRequest(`${registry.url}/v2/a/blobs/uploads/?digest=${digestOf("whole")}`, { method: "POST", body: "whole" });
+    await rawRequest(`${registry.url}/v2/a/blobs/uploads/?digest=${digestOf("whole")}`, {
+      method: "POST",
+      body: "whole",
+    });
     const start = await rawRequest(`${registry.url}/v2/a/blobs/uploads/`, { method: "POST" });
     path = start.headers.location ?? "";
     await rawRequest(registry.url + path, { method: "PATCH", body: "first " });
@@ -51,7 +65,10 @@ test("Registry: keeps everything over a restart, uploads included", async () => 
   await using registry = await Registry.listen(options);
   assert.equal((await rawRequest(`${registry.url}/v2/a/blobs/${digestOf("whole")}`)).text, "whole");
   assert.equal((await rawRequest(registry.url + path)).headers.range, "0-5");
-  const end = await rawRequest(`${registry.url}${path}?digest=${digestOf("first second")}`, { method: "PUT", body: "second" });
+  const end = await rawRequest(`${registry.url}${path}?digest=${digestOf("first second")}`, {
+    method: "PUT",
+    body: "second",
+  });
   assert.equal(end.status, 201);
   assert.deepEqual(await readdir(root.join("data", "uploads")), []);
 });
@@ -61,7 +78,9 @@ test("Registry: closing lets a request end, and leaves no descriptor open", asyn
   await withoutFdLeak(async () => {
     const registry = await Registry.listen({ root: root.path });
     const socket = connect(Number(registry.address.split(":")[1]), "127.0.0.1");
-    socket.write(`POST /v2/a/blobs/uploads/?digest=${digestOf("slow")} HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nsl`);
+    socket.write(
+      `POST /v2/a/blobs/uploads/?digest=${digestOf("slow")} HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nsl`,
+    );
     await new Promise((resolve) => setTimeout(resolve, 50));
     const closing = registry[Symbol.asyncDispose]();
     let answer = "";
@@ -83,7 +102,10 @@ test("Registry: a client that goes away in the middle of an upload can go on", a
   socket.destroy();
   const status = await rawRequest(registry.url + path);
   assert.deepEqual([status.status, status.headers.range], [204, "0-3"]);
-  const end = await rawRequest(`${registry.url}${path}?digest=${digestOf("half and half")}`, { method: "PUT", body: " and half" });
+  const end = await rawRequest(`${registry.url}${path}?digest=${digestOf("half and half")}`, {
+    method: "PUT",
+    body: " and half",
+  });
   assert.equal(end.status, 201);
 });
 
@@ -91,17 +113,24 @@ test("Registry: a single POST that breaks leaves no upload behind", async () => 
   await using root = await tempRoot();
   await using registry = await Registry.listen({ root: root.path });
   const socket = connect(Number(registry.address.split(":")[1]), "127.0.0.1");
-  socket.write(`POST /v2/a/blobs/uploads/?digest=${digestOf("x")} HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nhalf`);
+  socket.write(
+    `POST /v2/a/blobs/uploads/?digest=${digestOf("x")} HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nhalf`,
+  );
   await new Promise((resolve) => setTimeout(resolve, 50));
   socket.destroy();
-  for (let tries = 0; tries < 40 && (await readdir(root.join("uploads"))).length > 0; tries++) await new Promise((resolve) => setTimeout(resolve, 25));
+  for (let tries = 0; tries < 40 && (await readdir(root.join("uploads"))).length > 0; tries++)
+    await new Promise((resolve) => setTimeout(resolve, 25));
   assert.deepEqual(await readdir(root.join("uploads")), []);
 });
 
 test("Registry: bodies that drip are cut off (scenario 15)", async () => {
   await using registry = await Registry.listen({ limits: { bodyWindow: 100, bodyRate: 1000 } });
   const began = Date.now();
-  await rawSocket(registry.address, `PUT /v2/a/manifests/t HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{`, 5000);
+  await rawSocket(
+    registry.address,
+    `PUT /v2/a/manifests/t HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{`,
+    5000,
+  );
   assert.ok(Date.now() - began < 3000);
 });
 
@@ -114,18 +143,32 @@ test("Registry: requests with two lengths or broken heads are refused (scenario 
     `GET /v2/ HTTP/1.1\r\nhost: x\r\nx: ${"a".repeat(40_000)}\r\n\r\n`,
     "GET /v2/ HTTP/1.1\r\n\r\n",
   ];
-  for (const text of cases) assert.match(await rawSocket(registry.address, text, 1000), /^HTTP\/1\.1 4\d\d /, text.slice(0, 60));
+  for (const text of cases)
+    assert.match(await rawSocket(registry.address, text, 1000), /^HTTP\/1\.1 4\d\d /, text.slice(0, 60));
   assert.equal((await rawRequest(`${registry.url}/v2/`)).status, 200);
 });
 
 test("Registry: nothing of a request gets into headers as a line of its own (scenario 30)", async () => {
   await using registry = await Registry.listen({});
   const evil = encodeURIComponent('x"\r\nevil: 1\r\n<');
-  for (const path of [`/v2/a/tags/list?n=1&last=${evil}`, `/v2/_catalog?last=${evil}`, `/v2/a/referrers/${digestOf("x")}?artifactType=${evil}`, `/v2/a/manifests/${evil}`, `/v2/${evil}/manifests/x`]) {
-    assert.doesNotMatch(await rawSocket(registry.address, `GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`), /^evil:/im, path);
+  for (const path of [
+    `/v2/a/tags/list?n=1&last=${evil}`,
+    `/v2/_catalog?last=${evil}`,
+    `/v2/a/referrers/${digestOf("x")}?artifactType=${evil}`,
+    `/v2/a/manifests/${evil}`,
+    `/v2/${evil}/manifests/x`,
+  ]) {
+    assert.doesNotMatch(
+      await rawSocket(registry.address, `GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`),
+      /^evil:/im,
+      path,
+    );
   }
   // A Host header that lies gets into no Location.
-  const answer = await rawSocket(registry.address, "POST /v2/a/blobs/uploads/ HTTP/1.1\r\nhost: evil.example\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+  const answer = await rawSocket(
+    registry.address,
+    "POST /v2/a/blobs/uploads/ HTTP/1.1\r\nhost: evil.example\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+  );
   assert.doesNotMatch(answer, /evil\.example/);
 });
 
@@ -141,27 +184,60 @@ test("Registry: access is decided before anything is touched (scenarios 14, 22)"
   const { url } = registry;
   const admin = { authorization: "Basic admin" };
   const digest = digestOf("private");
-  assert.equal((await rawRequest(`${url}/v2/private/blobs/uploads/?digest=${digest}`, { method: "POST", body: "private", headers: admin })).status, 201);
+  assert.equal(
+    (
+      await rawRequest(`${url}/v2/private/blobs/uploads/?digest=${digest}`, {
+        method: "POST",
+        body: "private",
+        headers: admin,
+      })
+    ).status,
+    201,
+  );
   const refused = await rawRequest(`${url}/v2/private/blobs/${digest}`);
   assert.deepEqual([refused.status, refused.headers["www-authenticate"]], [401, 'Basic realm="r"']);
   // What exists and what does not look the same from outside.
   assert.equal((await rawRequest(`${url}/v2/private/blobs/${digestOf("nothing")}`)).status, 401);
   assert.equal((await rawRequest(`${url}/v2/nowhere/blobs/${digest}`)).status, 401);
-  assert.equal((await rawRequest(`${url}/v2/private/blobs/${digest}`, { headers: { authorization: "Basic other" } })).status, 403);
+  assert.equal(
+    (await rawRequest(`${url}/v2/private/blobs/${digest}`, { headers: { authorization: "Basic other" } })).status,
+    403,
+  );
   // Neither a named nor an anonymous mount gets at it, and both answer as if there were nothing.
-  for (const query of [`mount=${digest}&from=private`, `mount=${digest}`, `mount=${digestOf("nothing")}&from=private`]) {
+  for (const query of [
+    `mount=${digest}&from=private`,
+    `mount=${digest}`,
+    `mount=${digestOf("nothing")}&from=private`,
+  ]) {
     assert.equal((await rawRequest(`${url}/v2/public/blobs/uploads/?${query}`, { method: "POST" })).status, 202, query);
   }
-  assert.equal((await rawRequest(`${url}/v2/public/blobs/uploads/?mount=${digest}`, { method: "POST", headers: admin })).status, 201);
+  assert.equal(
+    (await rawRequest(`${url}/v2/public/blobs/uploads/?mount=${digest}`, { method: "POST", headers: admin })).status,
+    201,
+  );
   const config = "{}";
-  const manifest = JSON.stringify({ schemaVersion: 2, layers: [], config: { mediaType: "application/vnd.oci.empty.v1+json", digest: digestOf(config), size: 2 } });
+  const manifest = JSON.stringify({
+    schemaVersion: 2,
+    layers: [],
+    config: { mediaType: "application/vnd.oci.empty.v1+json", digest: digestOf(config), size: 2 },
+  });
   for (const name of ["private", "public", "quiet"]) {
-    await rawRequest(`${url}/v2/${name}/blobs/uploads/?digest=${digestOf(config)}`, { method: "POST", body: config, headers: admin });
-    const put = await rawRequest(`${url}/v2/${name}/manifests/t`, { method: "PUT", body: manifest, headers: { ...admin, "content-type": "application/vnd.oci.image.manifest.v1+json" } });
+    await rawRequest(`${url}/v2/${name}/blobs/uploads/?digest=${digestOf(config)}`, {
+      method: "POST",
+      body: config,
+      headers: admin,
+    });
+    const put = await rawRequest(`${url}/v2/${name}/manifests/t`, {
+      method: "PUT",
+      body: manifest,
+      headers: { ...admin, "content-type": "application/vnd.oci.image.manifest.v1+json" },
+    });
     assert.equal(put.status, 201);
   }
   assert.deepEqual((await rawRequest(`${url}/v2/_catalog`)).json(), { repositories: ["public"] });
-  assert.deepEqual((await rawRequest(`${url}/v2/_catalog?n=2`, { headers: admin })).json(), { repositories: ["private", "public"] });
+  assert.deepEqual((await rawRequest(`${url}/v2/_catalog?n=2`, { headers: admin })).json(), {
+    repositories: ["private", "public"],
+  });
 });
 
 test("Registry.sweep: frees what nothing refers to, and only that", async () => {
@@ -170,14 +246,23 @@ test("Registry.sweep: frees what nothing refers to, and only that", async () => 
   const scope = createScope({ now: () => clock.now });
   await using registry = await Registry.listen({ root: root.path, scope, grace: 3_600_000, uploadExpiry: 3_600_000 });
   const { url } = registry;
-  const push = (name: string, text: string): Promise<unknown> => rawRequest(`${url}/v2/${name}/blobs/uploads/?digest=${digestOf(text)}`, { method: "POST", body: text });
+  const push = (name: string, text: string): Promise<unknown> =>
+    rawRequest(`${url}/v2/${name}/blobs/uploads/?digest=${digestOf(text)}`, { method: "POST", body: text });
   await push("a", "{}");
   await push("a", "orphan");
   await push("b", "shared orphan");
   await push("a", "shared orphan");
   await rawRequest(`${url}/v2/a/blobs/uploads/`, { method: "POST" });
-  const body = JSON.stringify({ schemaVersion: 2, layers: [], config: { mediaType: "application/vnd.oci.empty.v1+json", digest: digestOf("{}"), size: 2 } });
-  await rawRequest(`${url}/v2/a/manifests/t`, { method: "PUT", body, headers: { "content-type": "application/vnd.oci.image.manifest.v1+json" } });
+  const body = JSON.stringify({
+    schemaVersion: 2,
+    layers: [],
+    config: { mediaType: "application/vnd.oci.empty.v1+json", digest: digestOf("{}"), size: 2 },
+  });
+  await rawRequest(`${url}/v2/a/manifests/t`, {
+    method: "PUT",
+    body,
+    headers: { "content-type": "application/vnd.oci.image.manifest.v1+json" },
+  });
   assert.deepEqual(await registry.sweep(), { uploads: 0, links: 0, blobs: 0, bytes: 0 });
   await writeFile(root.join("blobs", "sha256", "0".repeat(64)), "left by a crash");
   clock.now += 3_600_001;
@@ -192,12 +277,17 @@ test("Registry.sweep: frees what nothing refers to, and only that", async () => 
 test("Registry: many clients pushing the same and different content at once lose nothing", async () => {
   await using root = await tempRoot();
   await using registry = await Registry.listen({ root: root.path });
-  await Promise.all(Array.from({ length: 60 }, async (_, i) => {
-    const text = `content ${i % 10}`;
-    const answer = await rawRequest(`${registry.url}/v2/r${i % 3}/blobs/uploads/?digest=${digestOf(text)}`, { method: "POST", body: text });
-    assert.equal(answer.status, 201);
-    assert.equal((await rawRequest(`${registry.url}/v2/r${i % 3}/blobs/${digestOf(text)}`)).text, text);
-  }));
+  await Promise.all(
+    Array.from({ length: 60 }, async (_, i) => {
+      const text = `content ${i % 10}`;
+      const answer = await rawRequest(`${registry.url}/v2/r${i % 3}/blobs/uploads/?digest=${digestOf(text)}`, {
+        method: "POST",
+        body: text,
+      });
+      assert.equal(answer.status, 201);
+      assert.equal((await rawRequest(`${registry.url}/v2/r${i % 3}/blobs/${digestOf(text)}`)).text, text);
+    }),
+  );
   assert.equal((await readdir(root.join("blobs", "sha256"))).length, 10);
   assert.deepEqual(await readdir(root.join("uploads")), []);
 });

@@ -74,24 +74,33 @@ export class Registry implements AsyncDisposable {
     undo.use(storages.blobs);
     undo.use(storages.metadata);
     const { access, limits, readOnly, deletes, sparse } = options;
-    const tracker = new RequestTracker(createRegistryHandler({
-      scope, ...storages,
-      ...(access === undefined ? {} : { access }),
-      ...(limits === undefined ? {} : { limits }),
-      ...(readOnly === undefined ? {} : { readOnly }),
-      ...(deletes === undefined ? {} : { deletes }),
-      ...(sparse === undefined ? {} : { sparse }),
-    }));
+    const tracker = new RequestTracker(
+      createRegistryHandler({
+        scope,
+        ...storages,
+        ...(access === undefined ? {} : { access }),
+        ...(limits === undefined ? {} : { limits }),
+        ...(readOnly === undefined ? {} : { readOnly }),
+        ...(deletes === undefined ? {} : { deletes }),
+        ...(sparse === undefined ? {} : { sparse }),
+      }),
+    );
     const server = makeServer(tracker);
     const bound = await listenOn(server, address);
     undo.move();
-    return new Registry({
-      scope, server, tracker, ...storages,
-      grace: options.grace ?? 24 * HOUR,
-      uploadExpiry: options.uploadExpiry ?? 24 * HOUR,
-      interval: options.sweepInterval ?? HOUR,
-      drain: options.drain ?? 10_000,
-    }, bound);
+    return new Registry(
+      {
+        scope,
+        server,
+        tracker,
+        ...storages,
+        grace: options.grace ?? 24 * HOUR,
+        uploadExpiry: options.uploadExpiry ?? 24 * HOUR,
+        interval: options.sweepInterval ?? HOUR,
+        drain: options.drain ?? 10_000,
+      },
+      bound,
+    );
   }
 
   /** Cleans once now; `strays` also looks for bytes that a crash left. */
@@ -142,7 +151,10 @@ interface Parts {
   readonly drain: number;
 }
 
-async function openStorages(scope: Scope, root: string | undefined): Promise<{ blobs: BlobStorage; metadata: MetadataStorage }> {
+async function openStorages(
+  scope: Scope,
+  root: string | undefined,
+): Promise<{ blobs: BlobStorage; metadata: MetadataStorage }> {
   if (root === undefined) return { blobs: new MemoryBlobStorage(), metadata: SqliteMetadata.open(":memory:") };
   if (root === "") throw new TeuError({ code: "invalid", op: "open registry", message: "root is empty" });
   await checkWritable(root);
@@ -151,16 +163,19 @@ async function openStorages(scope: Scope, root: string | undefined): Promise<{ b
 }
 
 function makeServer(tracker: RequestTracker): Server {
-  const server = createServer({
-    // Headers are bounded in size and time; bodies by their rate (body-reader.ts), since a large layer may take hours.
-    maxHeaderSize: 32_768,
-    headersTimeout: 30_000,
-    requestTimeout: 0,
-    keepAliveTimeout: 65_000,
-    connectionsCheckingInterval: 10_000,
-    highWaterMark: 256 << 10,
-    noDelay: true,
-  }, (request, response) => tracker.handle(request, response));
+  const server = createServer(
+    {
+      // Headers are bounded in size and time; bodies by their rate (body-reader.ts), since a large layer may take hours.
+      maxHeaderSize: 32_768,
+      headersTimeout: 30_000,
+      requestTimeout: 0,
+      keepAliveTimeout: 65_000,
+      connectionsCheckingInterval: 10_000,
+      highWaterMark: 256 << 10,
+      noDelay: true,
+    },
+    (request, response) => tracker.handle(request, response),
+  );
   // Neither side says anything for this long: the other side is gone.
   server.setTimeout(120_000);
   return server;

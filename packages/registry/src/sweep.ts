@@ -58,7 +58,11 @@ async function endIdleUploads(scope: Scope, { blobs, metadata }: SweepOptions, b
   }
 }
 
-async function deleteOrphans(scope: Scope, { blobs, metadata }: SweepOptions, before: number): Promise<{ blobs: number; bytes: number }> {
+async function deleteOrphans(
+  scope: Scope,
+  { blobs, metadata }: SweepOptions,
+  before: number,
+): Promise<{ blobs: number; bytes: number }> {
   const result = { blobs: 0, bytes: 0 };
   for (;;) {
     const orphans = await metadata.orphanBlobs(scope, before, BATCH);
@@ -73,7 +77,10 @@ async function deleteOrphans(scope: Scope, { blobs, metadata }: SweepOptions, be
   }
 }
 
-async function deleteStrays(scope: Scope, { blobs, metadata }: SweepOptions): Promise<{ blobs: number; bytes: number }> {
+async function deleteStrays(
+  scope: Scope,
+  { blobs, metadata }: SweepOptions,
+): Promise<{ blobs: number; bytes: number }> {
   const result = { blobs: 0, bytes: 0 };
   for await (const { digest, size } of blobs.list(scope)) {
     using _ = await BlobLocks.of(blobs).hold(digest);

@@ -45,7 +45,11 @@ export class DockerRegistry implements AsyncDisposable {
     const config = {
       version: "0.1",
       log: { level: "error", accesslog: { disabled: true } },
-      storage: { filesystem: { rootdirectory: path.join(directory, "data") }, delete: { enabled: true }, cache: { blobdescriptor: "inmemory" } },
+      storage: {
+        filesystem: { rootdirectory: path.join(directory, "data") },
+        delete: { enabled: true },
+        cache: { blobdescriptor: "inmemory" },
+      },
       http: { addr: address },
     };
     const file = path.join(directory, "config.yml");

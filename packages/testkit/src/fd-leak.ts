@@ -22,7 +22,9 @@ export async function withoutFdLeak<T>(body: () => Promise<T>): Promise<T> {
   const result = await body();
   let leaked: string[] = [];
   for (let tries = 0; tries < 40; tries++) {
-    leaked = [...openDescriptors()].filter(([fd, target]) => before.get(fd) !== target && /^(?:\/|socket:)/.test(target)).map(([fd, target]) => `${fd} -> ${target}`);
+    leaked = [...openDescriptors()]
+      .filter(([fd, target]) => before.get(fd) !== target && /^(?:\/|socket:)/.test(target))
+      .map(([fd, target]) => `${fd} -> ${target}`);
     if (leaked.length === 0) return result;
     await sleep(25);
   }

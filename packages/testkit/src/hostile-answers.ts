@@ -17,7 +17,11 @@ export function reply(status: number, headers: OutgoingHttpHeaders = {}, body: U
 
 /** An error body of distribution-spec. */
 export function refuse(status: number, code: string, message = "refused", headers: OutgoingHttpHeaders = {}): Answer {
-  return reply(status, { "content-type": "application/json", ...headers }, JSON.stringify({ errors: [{ code, message }] }));
+  return reply(
+    status,
+    { "content-type": "application/json", ...headers },
+    JSON.stringify({ errors: [{ code, message }] }),
+  );
 }
 
 /** Announces the whole but closes the connection after `count` bytes; honours Range, so that a client can go on. */

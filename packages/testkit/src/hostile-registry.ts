@@ -1,7 +1,13 @@
 // A registry that does what it is told to, right or wrong: the other end of client tests. Records every request.
 // Answers are functions; the ones that lie in well-known ways are in hostile-answers.ts.
 
-import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import type { AddressInfo } from "node:net";
 
 /** One request as it arrived. */
@@ -69,14 +75,18 @@ export class HostileRegistry implements AsyncDisposable {
   async answer(raw: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     const request: RecordedRequest = {
-      method: raw.method ?? "", path: raw.url ?? "", headers: raw.headers,
+      method: raw.method ?? "",
+      path: raw.url ?? "",
+      headers: raw.headers,
       get body() {
         return Buffer.concat(chunks);
       },
     };
     this.requests.push(request);
     raw.on("error", () => {});
-    const rule = this.#rules.find((one) => one.times > 0 && one.method === request.method && one.path.test(request.path));
+    const rule = this.#rules.find(
+      (one) => one.times > 0 && one.method === request.method && one.path.test(request.path),
+    );
     if (rule !== undefined) rule.times--;
     try {
       raw.on("data", (chunk: Buffer) => chunks.push(chunk));

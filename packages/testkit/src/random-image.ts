@@ -32,7 +32,11 @@ export interface RandomImage {
 let counter = 0;
 
 /** Makes an image of random layers. */
-export async function randomImage(scope: Scope, store: ContentStore, options: RandomImageOptions = {}): Promise<RandomImage> {
+export async function randomImage(
+  scope: Scope,
+  store: ContentStore,
+  options: RandomImageOptions = {},
+): Promise<RandomImage> {
   const seed = options.seed ?? `${process.pid}-${Date.now()}-${counter++}`;
   const { docker = false, platform = { os: "linux", architecture: "amd64" } } = options;
   const layers: Descriptor[] = [];
@@ -43,21 +47,39 @@ export async function randomImage(scope: Scope, store: ContentStore, options: Ra
     const mediaType = docker ? MEDIA_TYPES.dockerLayerGzip : MEDIA_TYPES.layerGzip;
     layers.push(await put(scope, store, gzipSync(tar, { level: 1 }), mediaType));
   }
-  const config = await putJson(scope, store, {
-    ...platform, rootfs: { type: "layers", diff_ids: diffIds }, config: { Cmd: ["/file-0"], Labels: { seed } },
-  }, docker ? MEDIA_TYPES.dockerConfig : MEDIA_TYPES.config);
+  const config = await putJson(
+    scope,
+    store,
+    {
+      ...platform,
+      rootfs: { type: "layers", diff_ids: diffIds },
+      config: { Cmd: ["/file-0"], Labels: { seed } },
+    },
+    docker ? MEDIA_TYPES.dockerConfig : MEDIA_TYPES.config,
+  );
   const mediaType = docker ? MEDIA_TYPES.dockerManifest : MEDIA_TYPES.manifest;
-  const descriptor = await putJson(scope, store, {
-    schemaVersion: 2, mediaType, config, layers,
-    ...(options.subject === undefined ? {} : { subject: options.subject }),
-    ...(options.annotations === undefined ? {} : { annotations: options.annotations }),
-  }, mediaType);
+  const descriptor = await putJson(
+    scope,
+    store,
+    {
+      schemaVersion: 2,
+      mediaType,
+      config,
+      layers,
+      ...(options.subject === undefined ? {} : { subject: options.subject }),
+      ...(options.annotations === undefined ? {} : { annotations: options.annotations }),
+    },
+    mediaType,
+  );
   return { descriptor: { ...descriptor, platform }, config, layers };
 }
 
 /** Makes an index of random images, one per platform. */
 export async function randomIndex(
-  scope: Scope, store: ContentStore, platforms: readonly Platform[], options: RandomImageOptions = {},
+  scope: Scope,
+  store: ContentStore,
+  platforms: readonly Platform[],
+  options: RandomImageOptions = {},
 ): Promise<{ readonly descriptor: Descriptor & { readonly digest: Digest }; readonly images: readonly RandomImage[] }> {
   const images: RandomImage[] = [];
   for (const [i, platform] of platforms.entries()) {
@@ -79,7 +101,12 @@ export function randomBytes(seed: string, length: number): Uint8Array {
 }
 
 /** Stores bytes; their descriptor. */
-export async function put(scope: Scope, store: ContentStore, bytes: Uint8Array, mediaType: string): Promise<Descriptor & { readonly digest: Digest }> {
+export async function put(
+  scope: Scope,
+  store: ContentStore,
+  bytes: Uint8Array,
+  mediaType: string,
+): Promise<Descriptor & { readonly digest: Digest }> {
   const digest = digestOf(bytes);
   await using ingest = await store.ingest(scope, digest);
   await ingest.write(bytes);
@@ -88,7 +115,12 @@ export async function put(scope: Scope, store: ContentStore, bytes: Uint8Array, 
 }
 
 /** Stores a value as JSON; its descriptor. */
-export function putJson(scope: Scope, store: ContentStore, value: unknown, mediaType: string): Promise<Descriptor & { readonly digest: Digest }> {
+export function putJson(
+  scope: Scope,
+  store: ContentStore,
+  value: unknown,
+  mediaType: string,
+): Promise<Descriptor & { readonly digest: Digest }> {
   return put(scope, store, Buffer.from(JSON.stringify(value)), mediaType);
 }
 

@@ -27,7 +27,14 @@ export function rawRequest(url: string, { method = "GET", headers = {}, body }: 
   if (match === null) throw new Error(`not a plain URL with a port: ${url}`);
   const [, host = "", port = "", path = ""] = match;
   return new Promise((resolve, reject) => {
-    const outgoing = request({ host: host.replace(/^\[|\]$/g, ""), port, path, method, headers: { ...headers, connection: "close" }, agent: false });
+    const outgoing = request({
+      host: host.replace(/^\[|\]$/g, ""),
+      port,
+      path,
+      method,
+      headers: { ...headers, connection: "close" },
+      agent: false,
+    });
     outgoing.once("error", reject);
     outgoing.once("response", (incoming) => {
       const chunks: Buffer[] = [];
@@ -36,7 +43,13 @@ export function rawRequest(url: string, { method = "GET", headers = {}, body }: 
       incoming.once("end", () => {
         const bytes = Buffer.concat(chunks);
         const text = bytes.toString("utf8");
-        resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, bytes, text, json: <T>() => JSON.parse(text) as T });
+        resolve({
+          status: incoming.statusCode ?? 0,
+          headers: incoming.headers,
+          bytes,
+          text,
+          json: <T>() => JSON.parse(text) as T,
+        });
       });
     });
     outgoing.end(body);

@@ -21,7 +21,11 @@ interface Setup {
   readonly clock: { now: number };
 }
 
-function check(title: string, credential: Credential | null, body: (setup: Setup, list: () => Promise<unknown>) => Promise<void>): void {
+function check(
+  title: string,
+  credential: Credential | null,
+  body: (setup: Setup, list: () => Promise<unknown>) => Promise<void>,
+): void {
   test(`RegistryClient: ${title}`, async () => {
     const clock = { now: 1_000_000 };
     const scope = createScope({ now: () => clock.now });
@@ -37,8 +41,11 @@ function check(title: string, credential: Credential | null, body: (setup: Setup
 // Lets a token in, and challenges everybody else.
 function bearer(token: string, realm: string, extra = ""): Answer {
   return (response, request, raw) => {
-    const challenge = { "www-authenticate": `Bearer realm="${realm}/token",service="reg",scope="repository:a/b:pull"${extra}` };
-    const answer = request.headers.authorization === `Bearer ${token}` ? LIST : refuse(401, "UNAUTHORIZED", "no", challenge);
+    const challenge = {
+      "www-authenticate": `Bearer realm="${realm}/token",service="reg",scope="repository:a/b:pull"${extra}`,
+    };
+    const answer =
+      request.headers.authorization === `Bearer ${token}` ? LIST : refuse(401, "UNAUTHORIZED", "no", challenge);
     return answer(response, request, raw);
   };
 }
@@ -87,14 +94,21 @@ check("a token that is refused is fetched anew, once", null, async ({ registry, 
   assert.ok(tokens.requests.length <= 3);
 });
 
-check("credentials go to the token server by POST", { username: "me", password: "p&w" }, async ({ registry, tokens }, list) => {
-  tokens.on("POST", "/token", token("good"));
-  await list();
-  const form = new URLSearchParams(String(tokens.seen("POST")[0]?.body));
-  assert.deepEqual([form.get("grant_type"), form.get("username"), form.get("password"), form.get("scope")], ["password", "me", "p&w", "repository:a/b:pull"]);
-  // The registry itself never sees them.
-  assert.ok(registry.requests.every(({ headers }) => headers.authorization?.startsWith("Basic") !== true));
-});
+check(
+  "credentials go to the token server by POST",
+  { username: "me", password: "p&w" },
+  async ({ registry, tokens }, list) => {
+    tokens.on("POST", "/token", token("good"));
+    await list();
+    const form = new URLSearchParams(String(tokens.seen("POST")[0]?.body));
+    assert.deepEqual(
+      [form.get("grant_type"), form.get("username"), form.get("password"), form.get("scope")],
+      ["password", "me", "p&w", "repository:a/b:pull"],
+    );
+    // The registry itself never sees them.
+    assert.ok(registry.requests.every(({ headers }) => headers.authorization?.startsWith("Basic") !== true));
+  },
+);
 
 check("an older token server is asked by GET", { username: "me", password: "pw" }, async ({ tokens }, list) => {
   tokens.on("POST", "/token", reply(404)).on("GET", /^\/token\?/, token("good"));
@@ -111,35 +125,65 @@ check("an identity token is a refresh token", { identityToken: "refresh" }, asyn
   assert.deepEqual([form.get("grant_type"), form.get("refresh_token")], ["refresh_token", "refresh"]);
 });
 
-check("wrong credentials are an error that says so", { username: "me", password: "wrong" }, async ({ tokens }, list) => {
-  tokens.on("POST", "/token", reply(401)).on("GET", /^\/token\?/, refuse(401, "UNAUTHORIZED", "incorrect username or password"));
-  await assert.rejects(list(), (error) => isTeuError(error, "denied") && /incorrect username/.test(error.message) && !error.message.includes("wrong"));
-});
+check(
+  "wrong credentials are an error that says so",
+  { username: "me", password: "wrong" },
+  async ({ tokens }, list) => {
+    tokens
+      .on("POST", "/token", reply(401))
+      .on("GET", /^\/token\?/, refuse(401, "UNAUTHORIZED", "incorrect username or password"));
+    await assert.rejects(
+      list(),
+      (error) =>
+        isTeuError(error, "denied") && /incorrect username/.test(error.message) && !error.message.includes("wrong"),
+    );
+  },
+);
 
 check("a token that would end its header is refused", null, async ({ tokens }, list) => {
-  for (const answer of [token("good\r\nevil: 1"), reply(200, {}, "{}"), reply(200, {}, "["), reply(200, {}, '{"token":5}')]) {
+  for (const answer of [
+    token("good\r\nevil: 1"),
+    reply(200, {}, "{}"),
+    reply(200, {}, "["),
+    reply(200, {}, '{"token":5}'),
+  ]) {
     tokens.on("GET", /^\/token\?/, answer);
     await assert.rejects(list(), (error) => isTeuError(error, "invalid"));
   }
 });
 
-check("a realm that is no place for credentials is refused (scenario 23)", { username: "me", password: "pw" }, async ({ registry }, list) => {
-  for (const realm of ["file:///etc", "http://169.254.169.254", "", "ftp://127.0.0.1"]) {
-    registry.on("GET", "/v2/a/b/tags/list", bearer("good", realm));
-    await assert.rejects(list(), (error) => isTeuError(error, "denied") || isTeuError(error, "not-found"), realm);
-  }
-});
+check(
+  "a realm that is no place for credentials is refused (scenario 23)",
+  { username: "me", password: "pw" },
+  async ({ registry }, list) => {
+    for (const realm of ["file:///etc", "http://169.254.169.254", "", "ftp://127.0.0.1"]) {
+      registry.on("GET", "/v2/a/b/tags/list", bearer("good", realm));
+      await assert.rejects(list(), (error) => isTeuError(error, "denied") || isTeuError(error, "not-found"), realm);
+    }
+  },
+);
 
-check("Basic is used where the registry wants it, and tried once", { username: "me", password: "pw" }, async ({ registry, tokens }, list) => {
-  const basic = `Basic ${Buffer.from("me:pw").toString("base64")}`;
-  registry.on("GET", "/v2/a/b/tags/list", (response, request, raw) =>
-    (request.headers.authorization === basic ? LIST : refuse(401, "UNAUTHORIZED", "no", { "www-authenticate": 'Basic realm="x"' }))(response, request, raw));
-  await list();
-  await list();
-  assert.equal(registry.seen("GET", /tags/).length, 3);
-  assert.equal(tokens.requests.length, 0);
-  registry.requests.length = 0;
-  registry.on("GET", "/v2/a/b/tags/list", refuse(401, "UNAUTHORIZED", "no", { "www-authenticate": 'Basic realm="x"' }));
-  await assert.rejects(list(), (error) => isTeuError(error, "denied"));
-  assert.equal(registry.requests.length, 1);
-});
+check(
+  "Basic is used where the registry wants it, and tried once",
+  { username: "me", password: "pw" },
+  async ({ registry, tokens }, list) => {
+    const basic = `Basic ${Buffer.from("me:pw").toString("base64")}`;
+    registry.on("GET", "/v2/a/b/tags/list", (response, request, raw) =>
+      (request.headers.authorization === basic
+        ? LIST
+        : refuse(401, "UNAUTHORIZED", "no", { "www-authenticate": 'Basic realm="x"' }))(response, request, raw),
+    );
+    await list();
+    await list();
+    assert.equal(registry.seen("GET", /tags/).length, 3);
+    assert.equal(tokens.requests.length, 0);
+    registry.requests.length = 0;
+    registry.on(
+      "GET",
+      "/v2/a/b/tags/list",
+      refuse(401, "UNAUTHORIZED", "no", { "www-authenticate": 'Basic realm="x"' }),
+    );
+    await assert.rejects(list(), (error) => isTeuError(error, "denied"));
+    assert.equal(registry.requests.length, 1);
+  },
+);

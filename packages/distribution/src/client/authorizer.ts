@@ -35,7 +35,8 @@ export class Authorizer {
     const challenge = this.#challenge;
     if (challenge === undefined) return undefined;
     const credential = await this.#credential(scope, wanted);
-    if (challenge.scheme === "basic") return credential !== null && "username" in credential ? basicAuthorization(credential) : undefined;
+    if (challenge.scheme === "basic")
+      return credential !== null && "username" in credential ? basicAuthorization(credential) : undefined;
     const { token } = await this.#token(scope, challenge, wanted, credential);
     return `Bearer ${token}`;
   }
@@ -43,7 +44,12 @@ export class Authorizer {
   /**
    * Learns from a 401 answer; true when the request is worth another try. `used`: the header it was refused with.
    */
-  async learn(scope: Scope, response: HttpResponse, wanted: readonly TokenScope[], used: string | undefined): Promise<boolean> {
+  async learn(
+    scope: Scope,
+    response: HttpResponse,
+    wanted: readonly TokenScope[],
+    used: string | undefined,
+  ): Promise<boolean> {
     const challenges = parseChallenges(response.headerValues("www-authenticate"));
     const bearer = challenges.find(({ scheme, parameters }) => scheme === "bearer" && parameters.has("realm"));
     const challenge = bearer ?? challenges.find(({ scheme }) => scheme === "basic");
@@ -60,7 +66,12 @@ export class Authorizer {
     return true;
   }
 
-  async #token(scope: Scope, challenge: Challenge, wanted: readonly TokenScope[], credential: Credential | null): Promise<BearerToken> {
+  async #token(
+    scope: Scope,
+    challenge: Challenge,
+    wanted: readonly TokenScope[],
+    credential: Credential | null,
+  ): Promise<BearerToken> {
     const key = tokenKey(challenge, wanted);
     const held = this.#tokens.get(key);
     if (held !== undefined) {
@@ -68,13 +79,15 @@ export class Authorizer {
       if (token !== null && token.expiresAt - MARGIN > scope.now()) return token;
       if (this.#tokens.get(key) === held) this.#tokens.delete(key);
     }
-    const pending = this.#tokens.get(key) ?? fetchToken(scope, this.#transport, {
-      registry: this.#registry,
-      realm: challenge.parameters.get("realm") ?? "",
-      service: challenge.parameters.get("service"),
-      scopes: scopesOf(challenge, wanted),
-      credential,
-    });
+    const pending =
+      this.#tokens.get(key) ??
+      fetchToken(scope, this.#transport, {
+        registry: this.#registry,
+        realm: challenge.parameters.get("realm") ?? "",
+        service: challenge.parameters.get("service"),
+        scopes: scopesOf(challenge, wanted),
+        credential,
+      });
     this.#tokens.set(key, pending);
     try {
       return await pending;
@@ -98,7 +111,10 @@ export class Authorizer {
 
 // What we want, and what the registry says it wants on top: names may differ behind a proxy.
 function scopesOf(challenge: Challenge, wanted: readonly TokenScope[]): string[] {
-  const asked = (challenge.parameters.get("scope") ?? "").split(" ").map(parseTokenScope).filter((scope) => scope !== null);
+  const asked = (challenge.parameters.get("scope") ?? "")
+    .split(" ")
+    .map(parseTokenScope)
+    .filter((scope) => scope !== null);
   const merged = new Map<string, TokenScope>();
   for (const scope of [...wanted, ...asked]) {
     const key = `${scope.type}:${scope.name}`;

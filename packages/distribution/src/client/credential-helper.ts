@@ -24,13 +24,26 @@ export async function getFromHelper(scope: Scope, helper: string, server: string
   }
   const answer = readAnswer(helper, result.output);
   if (answer.Username === "" && answer.Secret === "") return null;
-  return answer.Username === TOKEN_USER ? { identityToken: answer.Secret } : { username: answer.Username, password: answer.Secret };
+  return answer.Username === TOKEN_USER
+    ? { identityToken: answer.Secret }
+    : { username: answer.Username, password: answer.Secret };
 }
 
 /** Gives a helper a credential to keep. @throws TeuError `unavailable`, `timeout`. */
-export async function storeWithHelper(scope: Scope, helper: string, server: string, credential: Credential): Promise<void> {
-  const [username, secret] = "identityToken" in credential ? [TOKEN_USER, credential.identityToken] : [credential.username, credential.password];
-  const result = await run(scope, helper, "store", JSON.stringify({ ServerURL: server, Username: username, Secret: secret }));
+export async function storeWithHelper(
+  scope: Scope,
+  helper: string,
+  server: string,
+  credential: Credential,
+): Promise<void> {
+  const [username, secret] =
+    "identityToken" in credential ? [TOKEN_USER, credential.identityToken] : [credential.username, credential.password];
+  const result = await run(
+    scope,
+    helper,
+    "store",
+    JSON.stringify({ ServerURL: server, Username: username, Secret: secret }),
+  );
   if (result.code !== 0) throw failed(helper, "store", result.output);
 }
 
@@ -51,16 +64,35 @@ function readAnswer(helper: string, output: string): { Username: string; Secret:
     if (!isTeuError(error, "invalid")) throw error;
   }
   // The answer is not shown: it may hold the secret.
-  throw new TeuError({ code: "invalid", op: "ask credential helper", subject: helper, message: "its answer is not what the protocol says" });
+  throw new TeuError({
+    code: "invalid",
+    op: "ask credential helper",
+    subject: helper,
+    message: "its answer is not what the protocol says",
+  });
 }
 
-async function run(scope: Scope, helper: string, verb: string, input: string): Promise<{ code: number; output: string }> {
+async function run(
+  scope: Scope,
+  helper: string,
+  verb: string,
+  input: string,
+): Promise<{ code: number; output: string }> {
   // The name comes from a file: it must stay a name.
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(helper)) {
-    throw new TeuError({ code: "invalid", op: "run credential helper", subject: helper.slice(0, 100), message: "not the name of a helper" });
+    throw new TeuError({
+      code: "invalid",
+      op: "run credential helper",
+      subject: helper.slice(0, 100),
+      message: "not the name of a helper",
+    });
   }
   const bounded = scope.withTimeout(TIME_LIMIT);
-  const child = spawn(`docker-credential-${helper}`, [verb], { stdio: ["pipe", "pipe", "ignore"], signal: bounded.signal, killSignal: "SIGKILL" });
+  const child = spawn(`docker-credential-${helper}`, [verb], {
+    stdio: ["pipe", "pipe", "ignore"],
+    signal: bounded.signal,
+    killSignal: "SIGKILL",
+  });
   const chunks: Buffer[] = [];
   let size = 0;
   child.stdout.on("data", (chunk: Buffer) => {
@@ -85,17 +117,34 @@ async function run(scope: Scope, helper: string, verb: string, input: string): P
 function late(helper: string, scope: Scope): TeuError {
   return scope.signal.aborted
     ? endedError("run credential helper", scope.signal.reason)
-    : new TeuError({ code: "timeout", op: "run credential helper", subject: helper, message: `no answer within ${TIME_LIMIT / 1000} s` });
+    : new TeuError({
+        code: "timeout",
+        op: "run credential helper",
+        subject: helper,
+        message: `no answer within ${TIME_LIMIT / 1000} s`,
+      });
 }
 
 function notRun(helper: string, cause: Error): TeuError {
   return new TeuError({
-    code: "unavailable", op: "run credential helper", subject: `docker-credential-${helper}`, message: "program cannot be run", cause,
+    code: "unavailable",
+    op: "run credential helper",
+    subject: `docker-credential-${helper}`,
+    message: "program cannot be run",
+    cause,
     hint: "install it, or take its name out of the Docker config file",
   });
 }
 
 function failed(helper: string, verb: string, output: string): TeuError {
-  const said = output.trim().slice(0, 300).replace(/[\x00-\x1f\x7f]+/g, " ");
-  return new TeuError({ code: "unavailable", op: `${verb} with credential helper`, subject: helper, message: said === "" ? "it failed" : said });
+  const said = output
+    .trim()
+    .slice(0, 300)
+    .replace(/[\x00-\x1f\x7f]+/g, " ");
+  return new TeuError({
+    code: "unavailable",
+    op: `${verb} with credential helper`,
+    subject: helper,
+    message: said === "" ? "it failed" : said,
+  });
 }

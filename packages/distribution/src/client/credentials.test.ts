@@ -10,7 +10,10 @@ import { type Credential, credentialFiles, CredentialStore } from "./credentials
 const scope = createScope();
 const auth = (text: string): string => Buffer.from(text).toString("base64");
 
-async function withConfig(config: unknown, body: (store: CredentialStore, file: string, join: (...parts: string[]) => string) => Promise<void>): Promise<void> {
+async function withConfig(
+  config: unknown,
+  body: (store: CredentialStore, file: string, join: (...parts: string[]) => string) => Promise<void>,
+): Promise<void> {
   await using root = await tempRoot();
   const file = root.join("docker", "config.json");
   await mkdir(root.join("docker"));
@@ -20,9 +23,10 @@ async function withConfig(config: unknown, body: (store: CredentialStore, file: 
 
 test("credentialFiles: knows Docker's and Podman's places", () => {
   assert.deepEqual(credentialFiles({ HOME: "/h" }), ["/h/.docker/config.json", "/h/.config/containers/auth.json"]);
-  assert.deepEqual(credentialFiles({ HOME: "/h", DOCKER_CONFIG: "/d", XDG_RUNTIME_DIR: "/r", REGISTRY_AUTH_FILE: "/a" }), [
-    "/a", "/d/config.json", "/r/containers/auth.json", "/h/.config/containers/auth.json",
-  ]);
+  assert.deepEqual(
+    credentialFiles({ HOME: "/h", DOCKER_CONFIG: "/d", XDG_RUNTIME_DIR: "/r", REGISTRY_AUTH_FILE: "/a" }),
+    ["/a", "/d/config.json", "/r/containers/auth.json", "/h/.config/containers/auth.json"],
+  );
   assert.deepEqual(credentialFiles({}), []);
 });
 
@@ -49,33 +53,52 @@ test("CredentialStore.find: reads every form of key and entry", async () => {
       ["empty.example", "", null],
       ["broken.example", "", null],
     ];
-    for (const [host, repository, want] of cases) assert.deepEqual(await store.find(scope, host, repository), want, host);
+    for (const [host, repository, want] of cases)
+      assert.deepEqual(await store.find(scope, host, repository), want, host);
   });
 });
 
 test("CredentialStore.store, erase: keep what else is in the file, for the owner's eyes only", async () => {
-  await withConfig({ auths: { "a.example": { auth: auth("a:1"), other: 5 } }, proxies: { x: 1 } }, async (store, file) => {
-    await store.store(scope, "docker.io", { username: "me", password: "pw" });
-    await store.store(scope, "b.example", { identityToken: "t" });
-    const written = JSON.parse(await readFile(file, "utf8")) as Record<string, unknown>;
-    assert.deepEqual(written["proxies"], { x: 1 });
-    assert.deepEqual(Object.keys(written["auths"] as object), ["a.example", "https://index.docker.io/v1/", "b.example"]);
-    assert.equal((await stat(file)).mode & 0o777, 0o600);
-    assert.deepEqual(await store.find(scope, "docker.io"), { username: "me", password: "pw" });
-    assert.deepEqual(await store.find(scope, "b.example"), { identityToken: "t" });
-    assert.equal(await store.erase(scope, "docker.io"), true);
-    assert.equal(await store.erase(scope, "docker.io"), false);
-    assert.deepEqual(await store.find(scope, "a.example"), { username: "a", password: "1" });
-  });
+  await withConfig(
+    { auths: { "a.example": { auth: auth("a:1"), other: 5 } }, proxies: { x: 1 } },
+    async (store, file) => {
+      await store.store(scope, "docker.io", { username: "me", password: "pw" });
+      await store.store(scope, "b.example", { identityToken: "t" });
+      const written = JSON.parse(await readFile(file, "utf8")) as Record<string, unknown>;
+      assert.deepEqual(written["proxies"], { x: 1 });
+      assert.deepEqual(Object.keys(written["auths"] as object), [
+        "a.example",
+        "https://index.docker.io/v1/",
+        "b.example",
+      ]);
+      assert.equal((await stat(file)).mode & 0o777, 0o600);
+      assert.deepEqual(await store.find(scope, "docker.io"), { username: "me", password: "pw" });
+      assert.deepEqual(await store.find(scope, "b.example"), { identityToken: "t" });
+      assert.equal(await store.erase(scope, "docker.io"), true);
+      assert.equal(await store.erase(scope, "docker.io"), false);
+      assert.deepEqual(await store.find(scope, "a.example"), { username: "a", password: "1" });
+    },
+  );
 });
 
 test("CredentialStore: files that cannot be understood are named; missing ones are none", async () => {
-  for (const config of ["{", "[]", '{"auths":[]}', '{"auths":{"x":1}}', '{"credsStore":5}', '{"auths":{},"auths":{}}']) {
-    await withConfig(config, (store, file) => assert.rejects(store.find(scope, "x"), (error) => isTeuError(error, "invalid") && error.subject === file, config));
+  for (const config of [
+    "{",
+    "[]",
+    '{"auths":[]}',
+    '{"auths":{"x":1}}',
+    '{"credsStore":5}',
+    '{"auths":{},"auths":{}}',
+  ]) {
+    await withConfig(config, (store, file) =>
+      assert.rejects(store.find(scope, "x"), (error) => isTeuError(error, "invalid") && error.subject === file, config),
+    );
   }
   await withConfig("", async (store) => assert.equal(await store.find(scope, "x"), null));
   assert.equal(await new CredentialStore(["/nowhere/config.json"]).find(scope, "x"), null);
-  await assert.rejects(new CredentialStore([]).store(scope, "x", { identityToken: "t" }), (error) => isTeuError(error, "invalid"));
+  await assert.rejects(new CredentialStore([]).store(scope, "x", { identityToken: "t" }), (error) =>
+    isTeuError(error, "invalid"),
+  );
 });
 
 const HELPER = `#!/bin/sh
@@ -93,29 +116,54 @@ esac
 `;
 
 test("CredentialStore: asks helpers, with bounds", async () => {
-  await withConfig({ credsStore: "test", credHelpers: { "missing.example": "not-there", "evil.example": "../../bin/sh" }, auths: { "file.example": { auth: auth("f:1") } } }, async (store, _file, join) => {
-    await mkdir(join("bin"));
-    await writeFile(join("bin", "docker-credential-test"), HELPER);
-    await chmod(join("bin", "docker-credential-test"), 0o755);
-    const { PATH } = process.env;
-    process.env["PATH"] = `${join("bin")}:${PATH}`;
-    process.env["TEST_STORED"] = join("stored");
-    try {
-      assert.deepEqual(await store.find(scope, "good.example"), { username: "me", password: "pw" });
-      assert.deepEqual(await store.find(scope, "token.example"), { identityToken: "refresh" });
-      assert.equal(await store.find(scope, "none.example"), null);
-      assert.deepEqual(await store.find(scope, "file.example"), { username: "f", password: "1" });
-      await assert.rejects(store.find(scope, "odd.example"), (error) => isTeuError(error, "invalid") && !error.message.includes("pw"));
-      await assert.rejects(store.find(scope, "angry.example"), (error) => isTeuError(error, "unavailable") && /vault is locked/.test(error.message));
-      await assert.rejects(store.find(scope, "huge.example"), (error) => isTeuError(error));
-      await assert.rejects(store.find(scope, "missing.example"), (error) => isTeuError(error, "unavailable") && error.hint !== undefined);
-      await assert.rejects(store.find(scope, "evil.example"), (error) => isTeuError(error, "invalid"));
-      await assert.rejects(store.find(scope.withTimeout(100), "slow.example"), (error) => isTeuError(error, "timeout"));
-      assert.equal(await store.store(scope, "new.example", { username: "me", password: "pw" }), "credential helper test");
-      assert.deepEqual(JSON.parse(await readFile(join("stored"), "utf8")), { ServerURL: "new.example", Username: "me", Secret: "pw" });
-    } finally {
-      process.env["PATH"] = PATH;
-      delete process.env["TEST_STORED"];
-    }
-  });
+  await withConfig(
+    {
+      credsStore: "test",
+      credHelpers: { "missing.example": "not-there", "evil.example": "../../bin/sh" },
+      auths: { "file.example": { auth: auth("f:1") } },
+    },
+    async (store, _file, join) => {
+      await mkdir(join("bin"));
+      await writeFile(join("bin", "docker-credential-test"), HELPER);
+      await chmod(join("bin", "docker-credential-test"), 0o755);
+      const { PATH } = process.env;
+      process.env["PATH"] = `${join("bin")}:${PATH}`;
+      process.env["TEST_STORED"] = join("stored");
+      try {
+        assert.deepEqual(await store.find(scope, "good.example"), { username: "me", password: "pw" });
+        assert.deepEqual(await store.find(scope, "token.example"), { identityToken: "refresh" });
+        assert.equal(await store.find(scope, "none.example"), null);
+        assert.deepEqual(await store.find(scope, "file.example"), { username: "f", password: "1" });
+        await assert.rejects(
+          store.find(scope, "odd.example"),
+          (error) => isTeuError(error, "invalid") && !error.message.includes("pw"),
+        );
+        await assert.rejects(
+          store.find(scope, "angry.example"),
+          (error) => isTeuError(error, "unavailable") && /vault is locked/.test(error.message),
+        );
+        await assert.rejects(store.find(scope, "huge.example"), (error) => isTeuError(error));
+        await assert.rejects(
+          store.find(scope, "missing.example"),
+          (error) => isTeuError(error, "unavailable") && error.hint !== undefined,
+        );
+        await assert.rejects(store.find(scope, "evil.example"), (error) => isTeuError(error, "invalid"));
+        await assert.rejects(store.find(scope.withTimeout(100), "slow.example"), (error) =>
+          isTeuError(error, "timeout"),
+        );
+        assert.equal(
+          await store.store(scope, "new.example", { username: "me", password: "pw" }),
+          "credential helper test",
+        );
+        assert.deepEqual(JSON.parse(await readFile(join("stored"), "utf8")), {
+          ServerURL: "new.example",
+          Username: "me",
+          Secret: "pw",
+        });
+      } finally {
+        process.env["PATH"] = PATH;
+        delete process.env["TEST_STORED"];
+      }
+    },
+  );
 });

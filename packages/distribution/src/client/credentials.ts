@@ -44,7 +44,11 @@ export function credentialFiles(env: Readonly<Record<string, string | undefined>
   const { REGISTRY_AUTH_FILE: explicit, DOCKER_CONFIG: docker, XDG_RUNTIME_DIR: runtime, HOME: home } = env;
   const files = [
     explicit,
-    docker !== undefined && docker !== "" ? path.join(docker, "config.json") : home === undefined ? undefined : path.join(home, ".docker", "config.json"),
+    docker !== undefined && docker !== ""
+      ? path.join(docker, "config.json")
+      : home === undefined
+        ? undefined
+        : path.join(home, ".docker", "config.json"),
     runtime === undefined || runtime === "" ? undefined : path.join(runtime, "containers", "auth.json"),
     home === undefined ? undefined : path.join(home, ".config", "containers", "auth.json"),
   ];
@@ -79,9 +83,10 @@ export class CredentialStore implements CredentialSource {
       await storeWithHelper(scope, helper, keyOf(host), credential);
       return `credential helper ${helper}`;
     }
-    const entry = "identityToken" in credential
-      ? { auth: encodeAuth("<token>", ""), identitytoken: credential.identityToken }
-      : { auth: encodeAuth(credential.username, credential.password) };
+    const entry =
+      "identityToken" in credential
+        ? { auth: encodeAuth("<token>", ""), identitytoken: credential.identityToken }
+        : { auth: encodeAuth(credential.username, credential.password) };
     await writeConfig(scope, file, { ...config, auths: { ...config.auths, [keyOf(host)]: entry } });
     return file;
   }
@@ -97,7 +102,9 @@ export class CredentialStore implements CredentialSource {
         await eraseWithHelper(scope, helper, keyOf(host));
         erased = true;
       }
-      const left = Object.fromEntries(Object.entries(config.auths ?? {}).filter(([key]) => normalKey(key) !== normalKey(host)));
+      const left = Object.fromEntries(
+        Object.entries(config.auths ?? {}).filter(([key]) => normalKey(key) !== normalKey(host)),
+      );
       if (Object.keys(left).length === Object.keys(config.auths ?? {}).length) continue;
       await writeConfig(scope, file, { ...config, auths: left });
       erased = true;
@@ -108,7 +115,12 @@ export class CredentialStore implements CredentialSource {
   #writable(): string {
     const [file] = this.#files;
     if (file !== undefined) return file;
-    throw new TeuError({ code: "invalid", op: "store credentials", message: "no file to keep them in", hint: "set HOME or DOCKER_CONFIG" });
+    throw new TeuError({
+      code: "invalid",
+      op: "store credentials",
+      message: "no file to keep them in",
+      hint: "set HOME or DOCKER_CONFIG",
+    });
   }
 }
 
@@ -137,7 +149,10 @@ function lookupKeys(host: string, repository: string): string[] {
 
 /** "https://index.docker.io/v1/" and "docker.io" are one; so are "https://host/v2/" and "host". */
 function normalKey(key: string): string {
-  const bare = key.replace(/^https?:\/\//, "").replace(/\/v[12]\/?$/, "").replace(/\/+$/, "");
+  const bare = key
+    .replace(/^https?:\/\//, "")
+    .replace(/\/v[12]\/?$/, "")
+    .replace(/\/+$/, "");
   return ["index.docker.io", "registry-1.docker.io", "docker.io"].includes(bare) ? "docker.io" : bare;
 }
 
@@ -174,14 +189,26 @@ async function readConfig(scope: Scope, file: string): Promise<ConfigFile | null
   } catch (error) {
     const errno = (error as NodeJS.ErrnoException).code;
     if (errno === "ENOENT" || errno === "ENOTDIR") return null;
-    throw new TeuError({ code: errno === "EACCES" ? "denied" : "unavailable", op: "read credentials", subject: file, message: "file cannot be read", cause: error });
+    throw new TeuError({
+      code: errno === "EACCES" ? "denied" : "unavailable",
+      op: "read credentials",
+      subject: file,
+      message: "file cannot be read",
+      cause: error,
+    });
   }
   if (text.trim() === "") return {};
   try {
     return checkedConfig(parseJson(text, { document: "credentials", maxLength: SIZE_LIMIT }));
   } catch (cause) {
     if (!isTeuError(cause, "invalid")) throw cause;
-    throw new TeuError({ code: "invalid", op: "read credentials", subject: file, message: "it is not a Docker config.json", cause });
+    throw new TeuError({
+      code: "invalid",
+      op: "read credentials",
+      subject: file,
+      message: "it is not a Docker config.json",
+      cause,
+    });
   }
 }
 
@@ -199,7 +226,8 @@ function record(value: unknown, at: string): Record<string, unknown> {
 }
 
 function text(value: unknown, at: string): void {
-  if (typeof value !== "string") throw new TeuError({ code: "invalid", op: "read credentials", message: `/${at} must be text` });
+  if (typeof value !== "string")
+    throw new TeuError({ code: "invalid", op: "read credentials", message: `/${at} must be text` });
 }
 
 // Written beside and renamed: another program reads the old file or the new one, never half of it.
@@ -219,6 +247,12 @@ async function writeConfig(scope: Scope, file: string, config: ConfigFile): Prom
     await rename(temporary, file);
   } catch (error) {
     await rm(temporary, { force: true });
-    throw new TeuError({ code: "denied", op: "store credentials", subject: file, message: "file cannot be written", cause: error });
+    throw new TeuError({
+      code: "denied",
+      op: "store credentials",
+      subject: file,
+      message: "file cannot be written",
+      cause: error,
+    });
   }
 }

@@ -17,7 +17,12 @@ const GOOD_PIECE = 64 << 10;
 
 /** Bytes `offset` to the end of a blob. @throws TeuError `not-found`, `corrupt` when the registry sends more or less than `size`, `unavailable`. */
 export async function* downloadBlob(
-  scope: Scope, session: RegistrySession, name: RepositoryName, blob: BlobDescriptor, retry: RetryPolicy, offset: number = 0,
+  scope: Scope,
+  session: RegistrySession,
+  name: RepositoryName,
+  blob: BlobDescriptor,
+  retry: RetryPolicy,
+  offset: number = 0,
 ): AsyncIterable<Uint8Array> {
   let at = offset;
   let failures = 0;
@@ -41,14 +46,21 @@ export async function* downloadBlob(
       // What came counts as a good sign: only failures in a row end it. A few bytes per connection are no good sign.
       failures = at - before >= GOOD_PIECE ? 1 : failures + 1;
       const wait = isTransient(error) && failures < retry.attempts ? waitBefore(retry, failures - 1, error) : null;
-      if (wait === null) throw at < blob.size && isCut(error) ? wrongSize(name, blob, `the registry sends ${at} bytes only`) : error;
+      if (wait === null)
+        throw at < blob.size && isCut(error) ? wrongSize(name, blob, `the registry sends ${at} bytes only`) : error;
       scope.log.debug("download goes on after a failure", { digest: blob.digest, offset: at, error: String(error) });
       await pause(scope, wait);
     }
   }
 }
 
-async function openAt(scope: Scope, session: RegistrySession, name: RepositoryName, blob: BlobDescriptor, at: number): Promise<HttpResponse> {
+async function openAt(
+  scope: Scope,
+  session: RegistrySession,
+  name: RepositoryName,
+  blob: BlobDescriptor,
+  at: number,
+): Promise<HttpResponse> {
   const response = await session.request(scope, {
     method: "GET",
     target: blobPath(name.repository, blob.digest),
@@ -69,7 +81,8 @@ function faultOf(response: HttpResponse, blob: BlobDescriptor, at: number): stri
   if (response.status === 206) {
     const range = parseContentRange(response.headers["content-range"]);
     if (range === null || range.start !== at) return "the registry sends another range than was asked for";
-    if (range.end > blob.size || (range.size !== undefined && range.size !== blob.size)) return `the registry has it with ${range.size ?? "other"} bytes`;
+    if (range.end > blob.size || (range.size !== undefined && range.size !== blob.size))
+      return `the registry has it with ${range.size ?? "other"} bytes`;
     return null;
   }
   // A redirect's target may leave the length out; who names one must name the right one.
@@ -78,14 +91,20 @@ function faultOf(response: HttpResponse, blob: BlobDescriptor, at: number): stri
 
 function wrongSize(name: RepositoryName, blob: BlobDescriptor, message: string): TeuError {
   return new TeuError({
-    code: "corrupt", op: "pull blob", subject: `${nameText(name)}@${blob.digest}`, message: `${message}, ${blob.size} bytes are declared`,
+    code: "corrupt",
+    op: "pull blob",
+    subject: `${nameText(name)}@${blob.digest}`,
+    message: `${message}, ${blob.size} bytes are declared`,
   });
 }
 
 // The end came early without an error of the connection: a proxy's time limit, or a lie; asking for the rest will tell.
 function cutShort(name: RepositoryName, blob: BlobDescriptor, at: number): TeuError {
   return new TeuError({
-    code: "unavailable", op: "pull blob", subject: `${nameText(name)}@${blob.digest}`, message: `ended after ${at} of ${blob.size} bytes`,
+    code: "unavailable",
+    op: "pull blob",
+    subject: `${nameText(name)}@${blob.digest}`,
+    message: `ended after ${at} of ${blob.size} bytes`,
     detail: { transient: true, cut: true },
   });
 }

@@ -93,7 +93,11 @@ export class HttpTransport implements AsyncDisposable {
       "user-agent": this.#options.userAgent ?? "teu",
       // Compressed in transit, content would have another length than its descriptor says.
       "accept-encoding": "identity",
-      ...(body !== undefined ? { "content-length": String(body.size) } : method === "GET" || method === "HEAD" ? {} : { "content-length": "0" }),
+      ...(body !== undefined
+        ? { "content-length": String(body.size) }
+        : method === "GET" || method === "HEAD"
+          ? {}
+          : { "content-length": "0" }),
       ...headers,
     };
   }
@@ -103,7 +107,8 @@ export class HttpTransport implements AsyncDisposable {
     const local = isLoopback(url.hostname);
     const key = `${url.protocol} ${insecure} ${local}`;
     let agent = this.#agents.get(key);
-    if (agent === undefined) this.#agents.set(key, (agent = this.#makeAgent(url.protocol === "https:", insecure, local)));
+    if (agent === undefined)
+      this.#agents.set(key, (agent = this.#makeAgent(url.protocol === "https:", insecure, local)));
     return agent;
   }
 
@@ -127,7 +132,9 @@ async function exchange(outgoing: ClientRequest, body: RequestBody | undefined):
   const answer = new Promise<IncomingMessage>((resolve, reject) => {
     outgoing.once("response", resolve);
     outgoing.once("error", reject);
-    outgoing.once("timeout", () => outgoing.destroy(Object.assign(new Error("nothing was received in time"), { code: "ETIMEDOUT" })));
+    outgoing.once("timeout", () =>
+      outgoing.destroy(Object.assign(new Error("nothing was received in time"), { code: "ETIMEDOUT" })),
+    );
     // Informational answers and upgrades are not for us.
     outgoing.once("upgrade", (_message, socket) => {
       socket.destroy();
@@ -135,7 +142,10 @@ async function exchange(outgoing: ClientRequest, body: RequestBody | undefined):
     });
   });
   // Later errors (of a socket whose answer is being read) are reported by the answer's stream.
-  answer.then(() => outgoing.on("error", () => {}), () => outgoing.on("error", () => {}));
+  answer.then(
+    () => outgoing.on("error", () => {}),
+    () => outgoing.on("error", () => {}),
+  );
   if (body === undefined) {
     outgoing.end();
     return answer;
@@ -147,7 +157,10 @@ async function exchange(outgoing: ClientRequest, body: RequestBody | undefined):
 
 async function sendBody(outgoing: ClientRequest, body: RequestBody, answer: Promise<IncomingMessage>): Promise<void> {
   let answered = false;
-  const stop = answer.then(() => void (answered = true), () => void (answered = true));
+  const stop = answer.then(
+    () => void (answered = true),
+    () => void (answered = true),
+  );
   let sent = 0;
   for await (const chunk of body.open()) {
     if (answered) return;
@@ -157,7 +170,11 @@ async function sendBody(outgoing: ClientRequest, body: RequestBody, answer: Prom
   }
   if (answered) return;
   if (sent !== body.size) {
-    throw new TeuError({ code: "corrupt", op: "send content", message: `source has ${sent} bytes instead of ${body.size}` });
+    throw new TeuError({
+      code: "corrupt",
+      op: "send content",
+      message: `source has ${sent} bytes instead of ${body.size}`,
+    });
   }
   outgoing.end();
 }

@@ -12,7 +12,10 @@ import type { HttpResponse } from "./http-transport.ts";
 
 /** Types that are asked for, the ones of OCI first. */
 export const MANIFEST_TYPES: readonly string[] = [
-  MEDIA_TYPES.index, MEDIA_TYPES.manifest, MEDIA_TYPES.dockerManifestList, MEDIA_TYPES.dockerManifest,
+  MEDIA_TYPES.index,
+  MEDIA_TYPES.manifest,
+  MEDIA_TYPES.dockerManifestList,
+  MEDIA_TYPES.dockerManifest,
 ];
 
 /** A manifest or index with its verified bytes. */
@@ -29,7 +32,12 @@ export interface ManifestExpectation {
 }
 
 /** @throws TeuError `corrupt` when digest or size differ, `invalid` when type and content contradict each other. */
-export function manifestContent(subject: string, response: HttpResponse, bytes: Uint8Array, expected: ManifestExpectation): ManifestContent {
+export function manifestContent(
+  subject: string,
+  response: HttpResponse,
+  bytes: Uint8Array,
+  expected: ManifestExpectation,
+): ManifestContent {
   if (expected.size !== undefined && expected.size !== bytes.length) {
     throw wrong("corrupt", subject, `${bytes.length} bytes instead of the ${expected.size} declared`);
   }
@@ -39,20 +47,36 @@ export function manifestContent(subject: string, response: HttpResponse, bytes: 
 }
 
 /** A descriptor from the head of an answer alone; null when the registry does not say enough. */
-export function manifestHead(response: HttpResponse, expected: Digest | undefined): (Descriptor & { readonly digest: Digest }) | null {
+export function manifestHead(
+  response: HttpResponse,
+  expected: Digest | undefined,
+): (Descriptor & { readonly digest: Digest }) | null {
   const digest = response.headers[CONTENT_DIGEST];
   const size = Number(response.headers["content-length"]);
   const mediaType = bareType(response);
-  if (typeof digest !== "string" || !isDigest(digest) || !Number.isSafeInteger(size) || size <= 0 || !MANIFEST_TYPES.includes(mediaType)) return null;
+  if (
+    typeof digest !== "string" ||
+    !isDigest(digest) ||
+    !Number.isSafeInteger(size) ||
+    size <= 0 ||
+    !MANIFEST_TYPES.includes(mediaType)
+  )
+    return null;
   return expected !== undefined && digest !== expected ? null : { mediaType, digest, size };
 }
 
-function checkedDigest(subject: string, response: HttpResponse, bytes: Uint8Array, expected: Digest | undefined): Digest {
+function checkedDigest(
+  subject: string,
+  response: HttpResponse,
+  bytes: Uint8Array,
+  expected: Digest | undefined,
+): Digest {
   const claimed = response.headers[CONTENT_DIGEST];
   const wanted = expected ?? (typeof claimed === "string" && isDigest(claimed) ? claimed : undefined);
   const algorithm = wanted !== undefined && digestAlgorithm(wanted) === "sha512" ? "sha512" : "sha256";
   const digest = digestOf(bytes, algorithm);
-  if (wanted !== undefined && wanted !== digest) throw wrong("corrupt", subject, `content has digest ${digest} instead of ${wanted}`);
+  if (wanted !== undefined && wanted !== digest)
+    throw wrong("corrupt", subject, `content has digest ${digest} instead of ${wanted}`);
   return digest;
 }
 
@@ -60,13 +84,17 @@ function mediaTypeOf(subject: string, response: HttpResponse, bytes: Uint8Array)
   const declared = bareType(response);
   const inside = typeInside(bytes);
   if (MANIFEST_TYPES.includes(declared)) {
-    if (inside !== undefined && inside !== declared) throw wrong("invalid", subject, `it is sent as ${declared} but calls itself ${inside}`);
+    if (inside !== undefined && inside !== declared)
+      throw wrong("invalid", subject, `it is sent as ${declared} but calls itself ${inside}`);
     return declared;
   }
   // Static file servers send "application/json" and the like: then the document says what it is.
   if (inside !== undefined && MANIFEST_TYPES.includes(inside)) return inside;
   throw new TeuError({
-    code: "unsupported", op: "pull manifest", subject, message: `its type is ${JSON.stringify((inside ?? declared).slice(0, 200))}`,
+    code: "unsupported",
+    op: "pull manifest",
+    subject,
+    message: `its type is ${JSON.stringify((inside ?? declared).slice(0, 200))}`,
     hint: "OCI images and indexes and Docker's schema 2 are understood",
   });
 }

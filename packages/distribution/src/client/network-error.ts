@@ -13,30 +13,64 @@ interface Meaning {
 const CERTIFICATE = "give its CA certificate, or name the registry as insecure if that is what you want";
 
 const MEANINGS: Readonly<Record<string, (host: string) => Meaning>> = {
-  ECONNREFUSED: (host) => ({ code: "unavailable", message: "connection refused", hint: `is a registry running at ${host}?` }),
-  ENOTFOUND: (host) => ({ code: "unavailable", message: "host not found", hint: `check the name ${host} and the network` }),
-  EAI_AGAIN: () => ({ code: "unavailable", message: "host name cannot be looked up now", hint: "check the network", transient: true }),
+  ECONNREFUSED: (host) => ({
+    code: "unavailable",
+    message: "connection refused",
+    hint: `is a registry running at ${host}?`,
+  }),
+  ENOTFOUND: (host) => ({
+    code: "unavailable",
+    message: "host not found",
+    hint: `check the name ${host} and the network`,
+  }),
+  EAI_AGAIN: () => ({
+    code: "unavailable",
+    message: "host name cannot be looked up now",
+    hint: "check the network",
+    transient: true,
+  }),
   EHOSTUNREACH: () => ({ code: "unavailable", message: "no route to host", hint: "check the network" }),
   ENETUNREACH: () => ({ code: "unavailable", message: "no network", hint: "check the network" }),
   ETIMEDOUT: () => ({ code: "timeout", message: "no answer in time", transient: true }),
   ECONNRESET: () => ({ code: "unavailable", message: "connection broke", transient: true }),
   EPIPE: () => ({ code: "unavailable", message: "connection broke", transient: true }),
   ECONNABORTED: () => ({ code: "unavailable", message: "connection broke", transient: true }),
-  EPROTO: (host) => ({ code: "unavailable", message: "no TLS at the other end", hint: `if ${host} speaks plain HTTP, name it as insecure` }),
+  EPROTO: (host) => ({
+    code: "unavailable",
+    message: "no TLS at the other end",
+    hint: `if ${host} speaks plain HTTP, name it as insecure`,
+  }),
   ERR_SSL_WRONG_VERSION_NUMBER: (host) => ({
-    code: "unavailable", message: "no TLS at the other end", hint: `if ${host} speaks plain HTTP, name it as insecure`,
+    code: "unavailable",
+    message: "no TLS at the other end",
+    hint: `if ${host} speaks plain HTTP, name it as insecure`,
   }),
   ERR_SSL_PACKET_LENGTH_TOO_LONG: (host) => ({
-    code: "unavailable", message: "no TLS at the other end", hint: `if ${host} speaks plain HTTP, name it as insecure`,
+    code: "unavailable",
+    message: "no TLS at the other end",
+    hint: `if ${host} speaks plain HTTP, name it as insecure`,
   }),
   HPE_HEADER_OVERFLOW: () => ({ code: "invalid", message: "headers are too large" }),
-  CERT_HAS_EXPIRED: () => ({ code: "denied", message: "certificate has expired", hint: "the registry must renew it; check this machine's clock too" }),
-  ERR_TLS_CERT_ALTNAME_INVALID: () => ({ code: "denied", message: "certificate is for another host", hint: CERTIFICATE }),
+  CERT_HAS_EXPIRED: () => ({
+    code: "denied",
+    message: "certificate has expired",
+    hint: "the registry must renew it; check this machine's clock too",
+  }),
+  ERR_TLS_CERT_ALTNAME_INVALID: () => ({
+    code: "denied",
+    message: "certificate is for another host",
+    hint: CERTIFICATE,
+  }),
 };
 
 const UNTRUSTED: ReadonlySet<string> = new Set([
-  "DEPTH_ZERO_SELF_SIGNED_CERT", "SELF_SIGNED_CERT_IN_CHAIN", "UNABLE_TO_VERIFY_LEAF_SIGNATURE", "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
-  "UNABLE_TO_GET_ISSUER_CERT", "CERT_UNTRUSTED", "CERT_SIGNATURE_FAILURE",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "CERT_UNTRUSTED",
+  "CERT_SIGNATURE_FAILURE",
 ]);
 
 /** The TeuError for a connection that failed; a TeuError passes unchanged. `detail.transient` marks what may work at the next try. */
@@ -65,7 +99,8 @@ function meaningOf(code: string, host: string): Meaning {
   if (UNTRUSTED.has(code)) return { code: "denied", message: "certificate is not trusted", hint: CERTIFICATE };
   const known = MEANINGS[code];
   if (known !== undefined) return known(host);
-  if (code.startsWith("HPE_")) return { code: "invalid", message: "the answer is not HTTP", hint: `does ${host} speak TLS?` };
+  if (code.startsWith("HPE_"))
+    return { code: "invalid", message: "the answer is not HTTP", hint: `does ${host} speak TLS?` };
   return { code: "unavailable", message: "connection failed", transient: false };
 }
 

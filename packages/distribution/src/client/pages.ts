@@ -14,7 +14,11 @@ const PAGE_LIMIT = 16 << 20;
 const ENTRY_LIMIT = 2_000_000;
 
 /** The bodies of all pages. @throws TeuError `invalid` when a link leads elsewhere or in circles. */
-export async function* pagesOf(scope: Scope, session: RegistrySession, first: RegistryRequest): AsyncIterable<Uint8Array> {
+export async function* pagesOf(
+  scope: Scope,
+  session: RegistrySession,
+  first: RegistryRequest,
+): AsyncIterable<Uint8Array> {
   const seen = new Set<string>();
   let target: string | URL = first.target;
   for (;;) {
@@ -32,7 +36,12 @@ export async function* pagesOf(scope: Scope, session: RegistrySession, first: Re
 }
 
 /** The strings under `key` of all pages. @throws TeuError `invalid`. */
-export async function* listedStrings(scope: Scope, session: RegistrySession, first: RegistryRequest, key: string): AsyncIterable<string> {
+export async function* listedStrings(
+  scope: Scope,
+  session: RegistrySession,
+  first: RegistryRequest,
+  key: string,
+): AsyncIterable<string> {
   let count = 0;
   for await (const page of pagesOf(scope, session, first)) {
     for (const entry of stringsOf(first, page, key)) {
@@ -48,7 +57,13 @@ function stringsOf(request: RegistryRequest, page: Uint8Array, key: string): rea
     value = parseJson(decodeUtf8(page), { document: "list", maxLength: PAGE_LIMIT });
   } catch (cause) {
     if (!isTeuError(cause, "invalid")) throw cause;
-    throw new TeuError({ code: "invalid", op: request.op, subject: request.subject, message: "the answer is not a list", cause });
+    throw new TeuError({
+      code: "invalid",
+      op: request.op,
+      subject: request.subject,
+      message: "the answer is not a list",
+      cause,
+    });
   }
   const list = typeof value === "object" && value !== null ? (value as Record<string, unknown>)[key] : undefined;
   // Older registries say null for none.

@@ -3,7 +3,12 @@
 import type { Scope } from "@teu/base/scope";
 
 /** Runs `task` for every item, at most `limit` at once, and waits until none is running any more. */
-export async function inParallel<T>(scope: Scope, items: readonly T[], limit: number, task: (scope: Scope, item: T) => Promise<void>): Promise<void> {
+export async function inParallel<T>(
+  scope: Scope,
+  items: readonly T[],
+  limit: number,
+  task: (scope: Scope, item: T) => Promise<void>,
+): Promise<void> {
   const stop = new AbortController();
   const inner = scope.withSignal(stop.signal);
   const queue = [...items];

@@ -57,12 +57,28 @@ test("pushImage: sends nothing twice", async () => {
   const { descriptor } = await randomImage(scope, store, { layers: 3 });
   const kinds = async (target: typeof reference, mountFrom?: string[]): Promise<string[]> => {
     const events: TransferEvent[] = [];
-    await pushImage(scope, { client, reference: target, store, descriptor, progress: (event) => events.push(event), ...(mountFrom === undefined ? {} : { mountFrom }) });
-    return events.map(({ kind }) => kind).filter((kind) => kind !== "progress" && kind !== "started").sort();
+    await pushImage(scope, {
+      client,
+      reference: target,
+      store,
+      descriptor,
+      progress: (event) => events.push(event),
+      ...(mountFrom === undefined ? {} : { mountFrom }),
+    });
+    return events
+      .map(({ kind }) => kind)
+      .filter((kind) => kind !== "progress" && kind !== "started")
+      .sort();
   };
   assert.deepEqual(await kinds(reference), ["done", "done", "done", "done", "done"]);
   assert.deepEqual(await kinds(reference), ["done", "present", "present", "present", "present"]);
-  assert.deepEqual(await kinds(parseReference(`${registry.address}/fork:v1`), ["app"]), ["done", "mounted", "mounted", "mounted", "mounted"]);
+  assert.deepEqual(await kinds(parseReference(`${registry.address}/fork:v1`), ["app"]), [
+    "done",
+    "mounted",
+    "mounted",
+    "mounted",
+    "mounted",
+  ]);
 });
 
 test("pullImage: takes the platform that was asked for, or all", async () => {
@@ -82,11 +98,22 @@ test("pullImage: takes the platform that was asked for, or all", async () => {
   await pullImage(scope, { client, reference, store: all, platform: "all" });
   assert.deepEqual(await contents(all), await contents(source));
   await assert.rejects(
-    pullImage(scope, { client, reference, store: new MemoryContentStore(), platform: { os: "linux", architecture: "s390x" } }),
-    (error) => isTeuError(error, "not-found") && /linux\/s390x/.test(error.message) && /linux\/amd64, linux\/arm64\/v8/.test(error.hint ?? ""),
+    pullImage(scope, {
+      client,
+      reference,
+      store: new MemoryContentStore(),
+      platform: { os: "linux", architecture: "s390x" },
+    }),
+    (error) =>
+      isTeuError(error, "not-found") &&
+      /linux\/s390x/.test(error.message) &&
+      /linux\/amd64, linux\/arm64\/v8/.test(error.hint ?? ""),
   );
   // An index without all its platforms cannot be pushed.
-  await assert.rejects(pushImage(scope, { client, reference, store: one, descriptor }), (error) => isTeuError(error, "not-found") && error.hint !== undefined);
+  await assert.rejects(
+    pushImage(scope, { client, reference, store: one, descriptor }),
+    (error) => isTeuError(error, "not-found") && error.hint !== undefined,
+  );
 });
 
 test("pullImage: goes on with what an interrupted pull left, and starts anew when that was wrong", async () => {
@@ -98,14 +125,22 @@ test("pullImage: goes on with what an interrupted pull left, and starts anew whe
   const { descriptor, layers } = await randomImage(scope, source, { layers: 1, layerSize: 500_000 });
   await pushImage(scope, { client, reference, store: source, descriptor });
   const layer = layers[0]?.digest as Parameters<DiskContentStore["info"]>[1];
-  for (const [name, left, offset] of [["good", (await source.readAll(scope, layer, 1 << 20)).subarray(0, 100_000), 100_000], ["bad", Buffer.alloc(100_000, "x"), 0]] as const) {
+  for (const [name, left, offset] of [
+    ["good", (await source.readAll(scope, layer, 1 << 20)).subarray(0, 100_000), 100_000],
+    ["bad", Buffer.alloc(100_000, "x"), 0],
+  ] as const) {
     const store = await DiskContentStore.open(root.join(name));
     {
       await using ingest = await store.ingest(scope, layer, { resume: true });
       await ingest.write(left);
     }
     const started: number[] = [];
-    await pullImage(scope, { client, reference, store, progress: (event) => event.kind === "started" && event.digest === layer && started.push(event.offset) });
+    await pullImage(scope, {
+      client,
+      reference,
+      store,
+      progress: (event) => event.kind === "started" && event.digest === layer && started.push(event.offset),
+    });
     assert.equal(started.at(-1), offset, name);
     assert.deepEqual(await contents(store), await contents(source));
   }
@@ -120,9 +155,17 @@ test("pullImage: a broken or lying registry leaves no manifest without its blobs
   const bytes = await source.readAll(scope, descriptor.digest, 1 << 20);
   registry.on("GET", "/v2/app/manifests/v1", reply(200, { "content-type": descriptor.mediaType }, bytes));
   for (const blob of [config, ...layers]) {
-    registry.on("GET", `/v2/app/blobs/${blob.digest}`, reply(200, {}, await source.readAll(scope, blob.digest as typeof descriptor.digest, 1 << 20)));
+    registry.on(
+      "GET",
+      `/v2/app/blobs/${blob.digest}`,
+      reply(200, {}, await source.readAll(scope, blob.digest as typeof descriptor.digest, 1 << 20)),
+    );
   }
-  for (const answer of [reply(404), reply(200, {}, Buffer.alloc(layers[1]?.size ?? 0)), cutAfter(Buffer.alloc(layers[1]?.size ?? 0), 10)]) {
+  for (const answer of [
+    reply(404),
+    reply(200, {}, Buffer.alloc(layers[1]?.size ?? 0)),
+    cutAfter(Buffer.alloc(layers[1]?.size ?? 0), 10),
+  ]) {
     registry.on("GET", `/v2/app/blobs/${layers[1]?.digest}`, answer);
     const store = new MemoryContentStore();
     await assert.rejects(pullImage(scope, { client, reference, store }), (error) => isTeuError(error));
@@ -156,9 +199,18 @@ test("pullImage: content in a descriptor is used when it is right, fetched when 
   await using registry = await HostileRegistry.listen();
   await using client = new RegistryClient();
   const reference = parseReference(`${registry.address}/app:v1`);
-  const data = (text: string): object => ({ mediaType: MEDIA_TYPES.config, digest: digestOf("{}"), size: 2, data: Buffer.from(text).toString("base64") });
+  const data = (text: string): object => ({
+    mediaType: MEDIA_TYPES.config,
+    digest: digestOf("{}"),
+    size: 2,
+    data: Buffer.from(text).toString("base64"),
+  });
   registry.on("GET", `/v2/app/blobs/${digestOf("{}")}`, reply(200, {}, "{}"));
-  for (const [text, fetches] of [["{}", 0], ["[]", 1], ["{ }", 2]] as const) {
+  for (const [text, fetches] of [
+    ["{}", 0],
+    ["[]", 1],
+    ["{ }", 2],
+  ] as const) {
     const body = JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPES.manifest, config: data(text), layers: [] });
     registry.on("GET", "/v2/app/manifests/v1", reply(200, { "content-type": MEDIA_TYPES.manifest }, body));
     await pullImage(scope, { client, reference, store: new MemoryContentStore() });

@@ -6,7 +6,14 @@ import type { Scope } from "@teu/base/scope";
 import type { ContentStore, Ingest } from "@teu/image/content-store";
 import { type Digest, digestOf, parseDigest } from "@teu/image/digest";
 import { type Reference, referenceText, withDigest } from "@teu/image/reference";
-import { type Descriptor, type ImageIndex, MEDIA_TYPES, parseIndex, parseManifest, type Platform } from "@teu/specs/image";
+import {
+  type Descriptor,
+  type ImageIndex,
+  MEDIA_TYPES,
+  parseIndex,
+  parseManifest,
+  type Platform,
+} from "@teu/specs/image";
 
 import { choosePlatform, hostPlatform, platformText } from "./choose-platform.ts";
 import type { ManifestContent } from "./manifest-answer.ts";
@@ -54,14 +61,21 @@ export async function pullImage(scope: Scope, options: PullOptions): Promise<Pul
   for (const { descriptor, bytes } of visited.values()) {
     if (!isIndex(descriptor)) for (const blob of blobsOf(bytes)) blobs.set(parseDigest(blob.digest), blob);
   }
-  await inParallel(scope, [...blobs.values()], options.concurrency ?? 4, (inner, blob) => pullBlob(inner, options, blob));
-  for (const content of [...visited.values()].toReversed()) await storeBytes(scope, store, content.descriptor.digest, content.bytes);
+  await inParallel(scope, [...blobs.values()], options.concurrency ?? 4, (inner, blob) =>
+    pullBlob(inner, options, blob),
+  );
+  for (const content of [...visited.values()].toReversed())
+    await storeBytes(scope, store, content.descriptor.digest, content.bytes);
   return { descriptor: top.descriptor, manifestDescriptor: chosen };
 }
 
 // Walks down to the manifests that are wanted, and says which one answers for the platform.
 async function collect(
-  scope: Scope, options: PullOptions, content: ManifestContent, visited: Map<Digest, ManifestContent>, depth: number,
+  scope: Scope,
+  options: PullOptions,
+  content: ManifestContent,
+  visited: Map<Digest, ManifestContent>,
+  depth: number,
 ): Promise<PullResult["manifestDescriptor"]> {
   const { descriptor } = content;
   visited.set(descriptor.digest, content);
@@ -71,31 +85,51 @@ async function collect(
   if (options.platform === "all") {
     for (const child of index.manifests) {
       const digest = parseDigest(child.digest);
-      if (!visited.has(digest)) await collect(scope, options, await fetchChild(scope, options, child, digest), visited, depth + 1);
+      if (!visited.has(digest))
+        await collect(scope, options, await fetchChild(scope, options, child, digest), visited, depth + 1);
     }
     return descriptor;
   }
   const child = choose(options.reference, index, options.platform ?? hostPlatform());
   const fetched = await fetchChild(scope, options, child, parseDigest(child.digest));
   const inner = await collect(scope, options, fetched, visited, depth + 1);
-  return inner.digest === fetched.descriptor.digest && child.platform !== undefined ? { ...inner, platform: child.platform } : inner;
+  return inner.digest === fetched.descriptor.digest && child.platform !== undefined
+    ? { ...inner, platform: child.platform }
+    : inner;
 }
 
-async function fetchChild(scope: Scope, { client, reference }: PullOptions, child: Descriptor, digest: Digest): Promise<ManifestContent> {
-  return client.manifest(scope, withDigest(reference, digest), { digest, mediaType: child.mediaType, size: child.size });
+async function fetchChild(
+  scope: Scope,
+  { client, reference }: PullOptions,
+  child: Descriptor,
+  digest: Digest,
+): Promise<ManifestContent> {
+  return client.manifest(scope, withDigest(reference, digest), {
+    digest,
+    mediaType: child.mediaType,
+    size: child.size,
+  });
 }
 
 function choose(reference: Reference, index: ImageIndex, platform: Platform): Descriptor {
-  const known = index.manifests.filter(({ mediaType }) => TYPES_OF_INDEXES.has(mediaType) || mediaType === MEDIA_TYPES.manifest || mediaType === MEDIA_TYPES.dockerManifest);
+  const known = index.manifests.filter(
+    ({ mediaType }) =>
+      TYPES_OF_INDEXES.has(mediaType) || mediaType === MEDIA_TYPES.manifest || mediaType === MEDIA_TYPES.dockerManifest,
+  );
   const [only] = known;
   const found = choosePlatform(known, platform) ?? (known.length === 1 && only?.platform === undefined ? only : null);
   if (found !== null && found !== undefined) return found;
   const there = known.flatMap((entry) => (entry.platform === undefined ? [] : [platformText(entry.platform)]));
   throw new TeuError({
-    code: "not-found", op: "pull image", subject: referenceText(reference),
+    code: "not-found",
+    op: "pull image",
+    subject: referenceText(reference),
     message: `no manifest for ${platformText(platform)}`,
     detail: { platforms: there },
-    hint: there.length === 0 ? "its index names no platforms" : `it exists for ${[...new Set(there)].slice(0, 20).join(", ")}`,
+    hint:
+      there.length === 0
+        ? "its index names no platforms"
+        : `it exists for ${[...new Set(there)].slice(0, 20).join(", ")}`,
   });
 }
 
@@ -120,7 +154,11 @@ async function pullBlob(scope: Scope, options: PullOptions, blob: Descriptor): P
 }
 
 // False when a resumed blob turned out wrong: the fault may lie in what was there before.
-async function fetchInto(scope: Scope, { client, reference, store, progress }: PullOptions, blob: { digest: Digest; size: number }): Promise<boolean> {
+async function fetchInto(
+  scope: Scope,
+  { client, reference, store, progress }: PullOptions,
+  blob: { digest: Digest; size: number },
+): Promise<boolean> {
   const { digest, size } = blob;
   await using ingest: Ingest = await store.ingest(scope, digest, { ...blob, resume: true });
   const resumed = ingest.offset > 0;
@@ -137,7 +175,11 @@ async function fetchInto(scope: Scope, { client, reference, store, progress }: P
     await ingest.abort();
     if (resumed) return false;
     throw new TeuError({
-      code: "corrupt", op: "pull blob", subject: `${referenceText(reference)} ${digest}`, message: "the registry sent other content", cause: error,
+      code: "corrupt",
+      op: "pull blob",
+      subject: `${referenceText(reference)} ${digest}`,
+      message: "the registry sent other content",
+      cause: error,
       hint: "try again; if it stays so, the registry or something in between is damaged or hostile",
     });
   }
@@ -163,6 +205,9 @@ function isIndex(descriptor: Descriptor): boolean {
 
 function tooDeep(reference: Reference): TeuError {
   return new TeuError({
-    code: "invalid", op: "pull image", subject: referenceText(reference), message: `indexes are nested deeper than ${MAX_DEPTH} or name more than ${MAX_MANIFESTS} manifests`,
+    code: "invalid",
+    op: "pull image",
+    subject: referenceText(reference),
+    message: `indexes are nested deeper than ${MAX_DEPTH} or name more than ${MAX_MANIFESTS} manifests`,
   });
 }

@@ -31,8 +31,11 @@ const MAX_DEPTH = 4;
 const TYPES_OF_INDEXES: ReadonlySet<string> = new Set([MEDIA_TYPES.index, MEDIA_TYPES.dockerManifestList]);
 /** Not ours to distribute. */
 const ELSEWHERE: ReadonlySet<string> = new Set([
-  MEDIA_TYPES.layerNondistributable, MEDIA_TYPES.layerNondistributableGzip, MEDIA_TYPES.layerNondistributableZstd,
-  MEDIA_TYPES.dockerForeignLayer, MEDIA_TYPES.dockerForeignLayerGzip,
+  MEDIA_TYPES.layerNondistributable,
+  MEDIA_TYPES.layerNondistributableGzip,
+  MEDIA_TYPES.layerNondistributableZstd,
+  MEDIA_TYPES.dockerForeignLayer,
+  MEDIA_TYPES.dockerForeignLayerGzip,
 ]);
 
 /** Pushes. @throws TeuError `not-found` when the store lacks a part, `denied`, `exhausted`, `corrupt`, `unavailable`. */
@@ -41,12 +44,23 @@ export async function pushImage(scope: Scope, options: PushOptions): Promise<voi
 }
 
 async function pushTree(
-  scope: Scope, options: PushOptions, descriptor: Descriptor, tag: string | undefined, done: Set<Digest>, depth: number,
+  scope: Scope,
+  options: PushOptions,
+  descriptor: Descriptor,
+  tag: string | undefined,
+  done: Set<Digest>,
+  depth: number,
 ): Promise<void> {
   const { client, reference, store } = options;
   const digest = parseDigest(descriptor.digest);
   if (done.has(digest) && tag === undefined) return;
-  if (depth > MAX_DEPTH) throw new TeuError({ code: "invalid", op: "push image", subject: referenceText(reference), message: `indexes are nested deeper than ${MAX_DEPTH}` });
+  if (depth > MAX_DEPTH)
+    throw new TeuError({
+      code: "invalid",
+      op: "push image",
+      subject: referenceText(reference),
+      message: `indexes are nested deeper than ${MAX_DEPTH}`,
+    });
   const bytes = await readDocument(scope, store, reference, digest);
   if (TYPES_OF_INDEXES.has(descriptor.mediaType)) {
     for (const child of parseIndex(bytes).manifests) await pushTree(scope, options, child, undefined, done, depth + 1);
@@ -65,7 +79,9 @@ async function pushBlobs(scope: Scope, options: PushOptions, manifest: Uint8Arra
     const digest = parseDigest(layer.digest);
     if (!ELSEWHERE.has(layer.mediaType) && !done.has(digest)) wanted.set(digest, layer);
   }
-  await inParallel(scope, [...wanted], options.concurrency ?? 4, (inner, [digest, layer]) => pushBlob(inner, options, digest, layer.size));
+  await inParallel(scope, [...wanted], options.concurrency ?? 4, (inner, [digest, layer]) =>
+    pushBlob(inner, options, digest, layer.size),
+  );
   const configDigest = parseDigest(config.digest);
   if (!done.has(configDigest) && !wanted.has(configDigest)) await pushBlob(scope, options, configDigest, config.size);
   for (const digest of [...wanted.keys(), configDigest]) done.add(digest);
@@ -75,32 +91,57 @@ async function pushBlob(scope: Scope, options: PushOptions, digest: Digest, size
   const { client, reference, store, progress } = options;
   await checkPresent(scope, store, reference, digest, size);
   let begun = false;
-  const outcome = await client.pushBlob(scope, reference, { digest, size }, (offset) => store.read(scope, digest, offset === 0 ? {} : { offset }), {
-    ...(options.mountFrom === undefined ? {} : { mountFrom: options.mountFrom }),
-    progress: (offset) => {
-      if (!begun) progress?.({ kind: "started", digest, size, offset: 0 });
-      begun = true;
-      progress?.({ kind: "progress", digest, size, offset });
+  const outcome = await client.pushBlob(
+    scope,
+    reference,
+    { digest, size },
+    (offset) => store.read(scope, digest, offset === 0 ? {} : { offset }),
+    {
+      ...(options.mountFrom === undefined ? {} : { mountFrom: options.mountFrom }),
+      progress: (offset) => {
+        if (!begun) progress?.({ kind: "started", digest, size, offset: 0 });
+        begun = true;
+        progress?.({ kind: "progress", digest, size, offset });
+      },
     },
-  });
+  );
   progress?.({ kind: outcome === "uploaded" ? "done" : outcome, digest, size });
 }
 
-async function checkPresent(scope: Scope, store: ContentStore, reference: Reference, digest: Digest, size: number): Promise<void> {
+async function checkPresent(
+  scope: Scope,
+  store: ContentStore,
+  reference: Reference,
+  digest: Digest,
+  size: number,
+): Promise<void> {
   const info = await store.info(scope, digest);
   if (info === null) throw missing(reference, digest);
   if (info.size === size) return;
-  throw new TeuError({ code: "corrupt", op: "push image", subject: referenceText(reference), message: `${digest} has ${info.size} bytes, its descriptor says ${size}` });
+  throw new TeuError({
+    code: "corrupt",
+    op: "push image",
+    subject: referenceText(reference),
+    message: `${digest} has ${info.size} bytes, its descriptor says ${size}`,
+  });
 }
 
-async function readDocument(scope: Scope, store: ContentStore, reference: Reference, digest: Digest): Promise<Uint8Array> {
+async function readDocument(
+  scope: Scope,
+  store: ContentStore,
+  reference: Reference,
+  digest: Digest,
+): Promise<Uint8Array> {
   if ((await store.info(scope, digest)) === null) throw missing(reference, digest);
   return store.readAll(scope, digest, DOCUMENT_LIMITS.manifest);
 }
 
 function missing(reference: Reference, digest: Digest): TeuError {
   return new TeuError({
-    code: "not-found", op: "push image", subject: referenceText(reference), message: `${digest} is not here`,
+    code: "not-found",
+    op: "push image",
+    subject: referenceText(reference),
+    message: `${digest} is not here`,
     hint: "an index can be pushed only with all its platforms: pull all of them first, or push one platform's manifest",
   });
 }

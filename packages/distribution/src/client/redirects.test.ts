@@ -23,13 +23,24 @@ test("resolveTarget: takes what may be followed and refuses the rest", () => {
     ["https://r.example/", "//", null],
   ];
   for (const [from, location, want] of cases) {
-    if (want === null) assert.throws(() => resolveTarget(new URL(from), location), (error) => isTeuError(error, "denied"), location);
+    if (want === null)
+      assert.throws(
+        () => resolveTarget(new URL(from), location),
+        (error) => isTeuError(error, "denied"),
+        location,
+      );
     else assert.equal(resolveTarget(new URL(from), location).href, want);
   }
 });
 
 test("headersFor: only harmless headers reach another origin (scenario 23)", () => {
-  const headers = { authorization: "Bearer x", cookie: "a=b", "x-custom": "secret", accept: "text/plain", range: "bytes=0-1" };
+  const headers = {
+    authorization: "Bearer x",
+    cookie: "a=b",
+    "x-custom": "secret",
+    accept: "text/plain",
+    range: "bytes=0-1",
+  };
   const home = new URL("https://r.example/");
   assert.deepEqual(headersFor(headers, home, new URL("https://r.example/other")), headers);
   for (const other of ["https://r.example:444/", "http://r.example/", "https://sub.r.example/"]) {

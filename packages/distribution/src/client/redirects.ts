@@ -12,10 +12,21 @@ const MOST = 10;
 const KEEPING: ReadonlySet<number> = new Set([307, 308]);
 const LOOKING: ReadonlySet<number> = new Set([301, 302, 303]);
 /** Headers that may go to another host. Everything else was meant for the first one. */
-const HARMLESS: ReadonlySet<string> = new Set(["accept", "range", "content-type", "content-range", "user-agent", "accept-encoding"]);
+const HARMLESS: ReadonlySet<string> = new Set([
+  "accept",
+  "range",
+  "content-type",
+  "content-range",
+  "user-agent",
+  "accept-encoding",
+]);
 
 /** Sends a request and follows redirects; the answer's `url` is where it came from in the end. */
-export async function sendFollowing(scope: Scope, transport: HttpTransport, request: HttpRequest): Promise<HttpResponse> {
+export async function sendFollowing(
+  scope: Scope,
+  transport: HttpTransport,
+  request: HttpRequest,
+): Promise<HttpResponse> {
   let current = request;
   for (let count = 0; ; count++) {
     const response = await transport.send(scope, current);
@@ -43,9 +54,11 @@ export function resolveTarget(from: URL, location: string): URL {
   target.password = "";
   target.hash = "";
   if (isSameOrigin(from, target)) return target;
-  if (from.protocol === "https:" && target.protocol === "http:") throw refuse(from, `it leads from TLS to plain HTTP at ${target.host}`);
+  if (from.protocol === "https:" && target.protocol === "http:")
+    throw refuse(from, `it leads from TLS to plain HTTP at ${target.host}`);
   if (isLinkLocal(target.hostname)) throw refuse(from, `it leads to the link-local address ${target.hostname}`);
-  if (isLoopback(target.hostname) && !isLoopback(from.hostname)) throw refuse(from, `it leads to this machine (${target.host})`);
+  if (isLoopback(target.hostname) && !isLoopback(from.hostname))
+    throw refuse(from, `it leads to this machine (${target.host})`);
   return target;
 }
 
@@ -61,5 +74,11 @@ export function headersFor(headers: Readonly<Record<string, string>>, from: URL,
 }
 
 function refuse(from: URL, message: string): TeuError {
-  return new TeuError({ code: "denied", op: "follow redirect", subject: from.host, message, hint: "the registry, or something in front of it, is misconfigured or hostile" });
+  return new TeuError({
+    code: "denied",
+    op: "follow redirect",
+    subject: from.host,
+    message,
+    hint: "the registry, or something in front of it, is misconfigured or hostile",
+  });
 }

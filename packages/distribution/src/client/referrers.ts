@@ -25,20 +25,36 @@ export function referrersTag(digest: Digest): string {
 
 /** All referrers, of one artifact type when asked. */
 export async function listReferrers(
-  scope: Scope, session: RegistrySession, name: RepositoryName, digest: Digest, artifactType?: string,
+  scope: Scope,
+  session: RegistrySession,
+  name: RepositoryName,
+  digest: Digest,
+  artifactType?: string,
 ): Promise<Descriptor[]> {
-  const found = (await byApi(scope, session, name, digest, artifactType)) ?? (await fallbackIndex(scope, session, name, digest))?.index.manifests ?? [];
+  const found =
+    (await byApi(scope, session, name, digest, artifactType)) ??
+    (await fallbackIndex(scope, session, name, digest))?.index.manifests ??
+    [];
   return artifactType === undefined ? [...found] : found.filter((entry) => entry.artifactType === artifactType);
 }
 
 async function byApi(
-  scope: Scope, session: RegistrySession, name: RepositoryName, digest: Digest, artifactType: string | undefined,
+  scope: Scope,
+  session: RegistrySession,
+  name: RepositoryName,
+  digest: Digest,
+  artifactType: string | undefined,
 ): Promise<Descriptor[] | null> {
   const query = artifactType === undefined ? "" : `?${new URLSearchParams({ artifactType }).toString()}`;
   const found: Descriptor[] = [];
   let target: string | URL = referrersPath(name.repository, digest) + query;
   for (let page = 0; page < MOST_PAGES; page++) {
-    const response: HttpResponse = await session.request(scope, { ...common(name, digest), method: "GET", target, expect: [200, 404, 405, 400] });
+    const response: HttpResponse = await session.request(scope, {
+      ...common(name, digest),
+      method: "GET",
+      target,
+      expect: [200, 404, 405, 400],
+    });
     const isIndex = response.status === 200 && (response.headers["content-type"] ?? "").startsWith(MEDIA_TYPES.index);
     if (!isIndex) {
       await response[Symbol.asyncDispose]();
@@ -56,10 +72,16 @@ async function byApi(
 
 /** The index under the fallback tag, with its ETag; null when there is none. */
 export async function fallbackIndex(
-  scope: Scope, session: RegistrySession, name: RepositoryName, digest: Digest,
+  scope: Scope,
+  session: RegistrySession,
+  name: RepositoryName,
+  digest: Digest,
 ): Promise<{ readonly index: ImageIndex; readonly etag: string | undefined } | null> {
   const response = await session.request(scope, {
-    ...common(name, digest), method: "GET", target: manifestPath(name.repository, referrersTag(digest)), expect: [200, 404],
+    ...common(name, digest),
+    method: "GET",
+    target: manifestPath(name.repository, referrersTag(digest)),
+    expect: [200, 404],
     headers: { accept: MEDIA_TYPES.index },
   });
   if (response.status === 404) {

@@ -18,11 +18,18 @@ const scope = createScope();
 const CONTENT = Buffer.alloc(300_000, "0123456789abcdef");
 const BLOB = { digest: digestOf(CONTENT), size: CONTENT.length };
 const MANIFEST = JSON.stringify({
-  schemaVersion: 2, mediaType: MEDIA_TYPES.manifest, config: { mediaType: MEDIA_TYPES.config, digest: digestOf("{}"), size: 2 }, layers: [],
+  schemaVersion: 2,
+  mediaType: MEDIA_TYPES.manifest,
+  config: { mediaType: MEDIA_TYPES.config, digest: digestOf("{}"), size: 2 },
+  layers: [],
 });
 const FAST = { retry: { delay: 1, longest: 1500 } };
 
-function check(title: string, body: (registry: HostileRegistry, client: RegistryClient, reference: Reference) => Promise<void>, options: RegistryClientOptions = FAST): void {
+function check(
+  title: string,
+  body: (registry: HostileRegistry, client: RegistryClient, reference: Reference) => Promise<void>,
+  options: RegistryClientOptions = FAST,
+): void {
   test(`RegistryClient: ${title}`, async () => {
     await using registry = await HostileRegistry.listen();
     await using client = new RegistryClient(options);
@@ -32,14 +39,23 @@ function check(title: string, body: (registry: HostileRegistry, client: Registry
 
 async function fails(promise: Promise<unknown>, code: string, text?: RegExp): Promise<TeuError> {
   let caught: unknown;
-  await assert.rejects(promise, (error) => {
-    caught = error;
-    return isTeuError(error) && error.code === code && (text === undefined || text.test(error.message));
-  }, `wanted ${code} ${text}`);
+  await assert.rejects(
+    promise,
+    (error) => {
+      caught = error;
+      return isTeuError(error) && error.code === code && (text === undefined || text.test(error.message));
+    },
+    `wanted ${code} ${text}`,
+  );
   return caught as TeuError;
 }
 
-function readBlob(client: RegistryClient, reference: Reference, descriptor: { digest: string; size: number } = BLOB, within: Scope = scope): Promise<Uint8Array> {
+function readBlob(
+  client: RegistryClient,
+  reference: Reference,
+  descriptor: { digest: string; size: number } = BLOB,
+  within: Scope = scope,
+): Promise<Uint8Array> {
   return collectBytes(client.blob(within, reference, descriptor), 1 << 20);
 }
 
@@ -50,7 +66,10 @@ const asManifest = { "content-type": MEDIA_TYPES.manifest };
 check("a blob whose connection breaks goes on where it stopped", async (registry, client, reference) => {
   registry.on("GET", BLOB_PATH, cutAfter(CONTENT, 100_000));
   assert.ok(Buffer.from(await readBlob(client, reference)).equals(CONTENT));
-  assert.deepEqual(registry.seen("GET", /blobs/).map(({ headers }) => headers.range), [undefined, "bytes=100000-", "bytes=200000-"]);
+  assert.deepEqual(
+    registry.seen("GET", /blobs/).map(({ headers }) => headers.range),
+    [undefined, "bytes=100000-", "bytes=200000-"],
+  );
 });
 
 check("a registry that ignores Range is read past what is there", async (registry, client, reference) => {
@@ -63,10 +82,31 @@ check("a blob that is not what it is called is refused (scenario 8)", async (reg
   other[7] = 0;
   const cases: readonly [string, () => void, RegExp][] = [
     ["other content", () => registry.on("GET", BLOB_PATH, reply(200, {}, other)), /content has digest/],
-    ["longer, announced", () => registry.on("GET", BLOB_PATH, reply(200, {}, Buffer.concat([CONTENT, CONTENT]))), /has it with 600000 bytes/],
-    ["shorter, announced", () => registry.on("GET", BLOB_PATH, reply(200, {}, CONTENT.subarray(5))), /has it with 299995 bytes/],
-    ["shorter, not announced", () => registry.on("GET", BLOB_PATH, (response) => void response.writeHead(200, { "transfer-encoding": "chunked" }).end(CONTENT.subarray(5))), /another range|has it with|299995 bytes only/],
-    ["another range", () => registry.on("GET", BLOB_PATH, reply(206, { "content-range": "bytes 5-300004/300005" }, CONTENT)), /another range/],
+    [
+      "longer, announced",
+      () => registry.on("GET", BLOB_PATH, reply(200, {}, Buffer.concat([CONTENT, CONTENT]))),
+      /has it with 600000 bytes/,
+    ],
+    [
+      "shorter, announced",
+      () => registry.on("GET", BLOB_PATH, reply(200, {}, CONTENT.subarray(5))),
+      /has it with 299995 bytes/,
+    ],
+    [
+      "shorter, not announced",
+      () =>
+        registry.on(
+          "GET",
+          BLOB_PATH,
+          (response) => void response.writeHead(200, { "transfer-encoding": "chunked" }).end(CONTENT.subarray(5)),
+        ),
+      /another range|has it with|299995 bytes only/,
+    ],
+    [
+      "another range",
+      () => registry.on("GET", BLOB_PATH, reply(206, { "content-range": "bytes 5-300004/300005" }, CONTENT)),
+      /another range/,
+    ],
   ];
   for (const [name, arrange, text] of cases) {
     arrange();
@@ -95,28 +135,47 @@ check("a manifest is bounded, whatever is announced", async (registry, client, r
   await fails(client.manifest(scope, reference), "exhausted");
 });
 
-check("a manifest must be what tag, digest, headers and descriptor say (scenario 11)", async (registry, client, reference) => {
-  registry.on("GET", MANIFEST_PATH, reply(200, asManifest, MANIFEST));
-  assert.equal((await client.manifest(scope, reference)).descriptor.digest, digestOf(MANIFEST));
-  registry.on("GET", MANIFEST_PATH, reply(200, { ...asManifest, "docker-content-digest": digestOf("other") }, MANIFEST));
-  await fails(client.manifest(scope, reference), "corrupt", /instead of/);
-  registry.on("GET", MANIFEST_PATH, reply(200, { "content-type": MEDIA_TYPES.dockerManifest }, MANIFEST));
-  await fails(client.manifest(scope, reference), "invalid", /calls itself/);
-  registry.on("GET", MANIFEST_PATH, reply(200, { "content-type": "application/json" }, MANIFEST));
-  assert.equal((await client.manifest(scope, reference)).descriptor.mediaType, MEDIA_TYPES.manifest);
-  registry.on("GET", MANIFEST_PATH, reply(200, { "content-type": "text/html" }, "<html>"));
-  await fails(client.manifest(scope, reference), "unsupported");
-  registry.on("GET", MANIFEST_PATH, reply(200, asManifest, MANIFEST));
-  await fails(client.manifest(scope, reference, { size: 5 }), "exhausted");
-  const byDigest = { ...reference, digest: digestOf("wanted") };
-  registry.on("GET", `/v2/a/b/manifests/${byDigest.digest}`, reply(200, { ...asManifest, "docker-content-digest": byDigest.digest }, MANIFEST));
-  await fails(client.manifest(scope, byDigest), "corrupt");
-});
+check(
+  "a manifest must be what tag, digest, headers and descriptor say (scenario 11)",
+  async (registry, client, reference) => {
+    registry.on("GET", MANIFEST_PATH, reply(200, asManifest, MANIFEST));
+    assert.equal((await client.manifest(scope, reference)).descriptor.digest, digestOf(MANIFEST));
+    registry.on(
+      "GET",
+      MANIFEST_PATH,
+      reply(200, { ...asManifest, "docker-content-digest": digestOf("other") }, MANIFEST),
+    );
+    await fails(client.manifest(scope, reference), "corrupt", /instead of/);
+    registry.on("GET", MANIFEST_PATH, reply(200, { "content-type": MEDIA_TYPES.dockerManifest }, MANIFEST));
+    await fails(client.manifest(scope, reference), "invalid", /calls itself/);
+    registry.on("GET", MANIFEST_PATH, reply(200, { "content-type": "application/json" }, MANIFEST));
+    assert.equal((await client.manifest(scope, reference)).descriptor.mediaType, MEDIA_TYPES.manifest);
+    registry.on("GET", MANIFEST_PATH, reply(200, { "content-type": "text/html" }, "<html>"));
+    await fails(client.manifest(scope, reference), "unsupported");
+    registry.on("GET", MANIFEST_PATH, reply(200, asManifest, MANIFEST));
+    await fails(client.manifest(scope, reference, { size: 5 }), "exhausted");
+    const byDigest = { ...reference, digest: digestOf("wanted") };
+    registry.on(
+      "GET",
+      `/v2/a/b/manifests/${byDigest.digest}`,
+      reply(200, { ...asManifest, "docker-content-digest": byDigest.digest }, MANIFEST),
+    );
+    await fails(client.manifest(scope, byDigest), "corrupt");
+  },
+);
 
 check("resolve takes one HEAD when that says enough, and GET when not", async (registry, client, reference) => {
   registry.on("GET", MANIFEST_PATH, reply(200, asManifest, MANIFEST));
-  registry.on("HEAD", MANIFEST_PATH, reply(200, { ...asManifest, "content-length": MANIFEST.length, "docker-content-digest": digestOf(MANIFEST) }));
-  assert.deepEqual(await client.resolve(scope, reference), { mediaType: MEDIA_TYPES.manifest, digest: digestOf(MANIFEST), size: MANIFEST.length });
+  registry.on(
+    "HEAD",
+    MANIFEST_PATH,
+    reply(200, { ...asManifest, "content-length": MANIFEST.length, "docker-content-digest": digestOf(MANIFEST) }),
+  );
+  assert.deepEqual(await client.resolve(scope, reference), {
+    mediaType: MEDIA_TYPES.manifest,
+    digest: digestOf(MANIFEST),
+    size: MANIFEST.length,
+  });
   assert.equal(registry.seen("GET", /manifests/).length, 0);
   registry.on("HEAD", MANIFEST_PATH, reply(200, asManifest));
   assert.equal((await client.resolve(scope, reference)).digest, digestOf(MANIFEST));
@@ -124,17 +183,24 @@ check("resolve takes one HEAD when that says enough, and GET when not", async (r
   await fails(client.resolve(scope, reference), "not-found", /manifest unknown/);
 });
 
-check("redirects carry no credentials to another host (scenarios 12, 23)", async (registry, client, reference) => {
-  await using other = await HostileRegistry.listen();
-  other.on("GET", "/storage?signature=x", reply(200, {}, CONTENT));
-  registry.on("GET", BLOB_PATH, redirect(`${other.url}/storage?signature=x`));
-  registry.on("GET", BLOB_PATH, reply(401, { "www-authenticate": 'Basic realm="r"' }), 1);
-  assert.ok(Buffer.from(await readBlob(client, reference)).equals(CONTENT));
-  assert.equal(registry.requests.at(-1)?.headers.authorization, `Basic ${Buffer.from("me:secret").toString("base64")}`);
-  const [request] = other.seen("GET");
-  assert.equal(request?.headers.authorization, undefined);
-  assert.equal(request?.headers.cookie, undefined);
-}, { ...FAST, credentials: { find: async () => ({ username: "me", password: "secret" }) } });
+check(
+  "redirects carry no credentials to another host (scenarios 12, 23)",
+  async (registry, client, reference) => {
+    await using other = await HostileRegistry.listen();
+    other.on("GET", "/storage?signature=x", reply(200, {}, CONTENT));
+    registry.on("GET", BLOB_PATH, redirect(`${other.url}/storage?signature=x`));
+    registry.on("GET", BLOB_PATH, reply(401, { "www-authenticate": 'Basic realm="r"' }), 1);
+    assert.ok(Buffer.from(await readBlob(client, reference)).equals(CONTENT));
+    assert.equal(
+      registry.requests.at(-1)?.headers.authorization,
+      `Basic ${Buffer.from("me:secret").toString("base64")}`,
+    );
+    const [request] = other.seen("GET");
+    assert.equal(request?.headers.authorization, undefined);
+    assert.equal(request?.headers.cookie, undefined);
+  },
+  { ...FAST, credentials: { find: async () => ({ username: "me", password: "secret" }) } },
+);
 
 check("redirects to nowhere, in circles and to other protocols end", async (registry, client, reference) => {
   for (const [location, text] of [
@@ -151,7 +217,9 @@ check("redirects to nowhere, in circles and to other protocols end", async (regi
 });
 
 check("passing failures are tried again, others not", async (registry, client, reference) => {
-  registry.on("GET", MANIFEST_PATH, reply(200, asManifest, MANIFEST)).on("GET", MANIFEST_PATH, refuse(503, "UNKNOWN"), 2);
+  registry
+    .on("GET", MANIFEST_PATH, reply(200, asManifest, MANIFEST))
+    .on("GET", MANIFEST_PATH, refuse(503, "UNKNOWN"), 2);
   await client.manifest(scope, reference);
   assert.equal(registry.seen("GET", /manifests/).length, 3);
   registry.on("GET", MANIFEST_PATH, (response) => void response.destroy(), 2);
@@ -167,7 +235,9 @@ check("passing failures are tried again, others not", async (registry, client, r
 });
 
 check("Retry-After is obeyed when it is short, and told when it is long", async (registry, client, reference) => {
-  registry.on("GET", MANIFEST_PATH, reply(200, asManifest, MANIFEST)).on("GET", MANIFEST_PATH, refuse(429, "TOOMANYREQUESTS", "slow down", { "retry-after": "1" }), 1);
+  registry
+    .on("GET", MANIFEST_PATH, reply(200, asManifest, MANIFEST))
+    .on("GET", MANIFEST_PATH, refuse(429, "TOOMANYREQUESTS", "slow down", { "retry-after": "1" }), 1);
   const began = performance.now();
   await client.manifest(scope, reference);
   assert.ok(performance.now() - began >= 990);
@@ -178,10 +248,14 @@ check("Retry-After is obeyed when it is short, and told when it is long", async 
   assert.equal(registry.seen("GET", /manifests/).length, 1);
 });
 
-check("a registry that says nothing is given up", async (registry, client, reference) => {
-  registry.on("GET", MANIFEST_PATH, silence);
-  await fails(client.manifest(scope, reference), "timeout");
-}, { idleTimeout: 100, retry: { attempts: 1 } });
+check(
+  "a registry that says nothing is given up",
+  async (registry, client, reference) => {
+    registry.on("GET", MANIFEST_PATH, silence);
+    await fails(client.manifest(scope, reference), "timeout");
+  },
+  { idleTimeout: 100, retry: { attempts: 1 } },
+);
 
 check("cancellation ends a download at once", async (registry, client, reference) => {
   registry.on("GET", BLOB_PATH, (response) => {
@@ -210,7 +284,9 @@ check("lists follow pages on the same host, and no further", async (registry, cl
   await using other = await HostileRegistry.listen();
   const page = (tags: readonly string[], link?: string): ReturnType<typeof reply> =>
     reply(200, link === undefined ? {} : { link: `<${link}>; rel="next"` }, JSON.stringify({ name: "a/b", tags }));
-  registry.on("GET", "/v2/a/b/tags/list", page(["1", "2"], "/v2/a/b/tags/list?last=2")).on("GET", "/v2/a/b/tags/list?last=2", page(["3"]));
+  registry
+    .on("GET", "/v2/a/b/tags/list", page(["1", "2"], "/v2/a/b/tags/list?last=2"))
+    .on("GET", "/v2/a/b/tags/list?last=2", page(["3"]));
   assert.deepEqual(await Array.fromAsync(client.tags(scope, reference)), ["1", "2", "3"]);
   registry.on("GET", "/v2/a/b/tags/list?last=2", page(["3"], "/v2/a/b/tags/list?last=2"));
   await fails(Array.fromAsync(client.tags(scope, reference)), "invalid", /circle/);
@@ -231,7 +307,11 @@ test("RegistryClient: warnings are shown once, and too many of them never (scena
   await using registry = await HostileRegistry.listen();
   await using client = new RegistryClient(FAST);
   const reference = parseReference(`${registry.address}/a/b:t`);
-  registry.on("GET", MANIFEST_PATH, reply(200, { ...asManifest, Warning: ['299 - "going away"', "299 nonsense"] }, MANIFEST));
+  registry.on(
+    "GET",
+    MANIFEST_PATH,
+    reply(200, { ...asManifest, Warning: ['299 - "going away"', "299 nonsense"] }, MANIFEST),
+  );
   await client.manifest(scope, reference);
   registry.on("GET", MANIFEST_PATH, reply(200, { ...asManifest, Warning: ['299 - "going away"'] }, MANIFEST));
   await client.manifest(scope, reference);
@@ -243,7 +323,11 @@ test("RegistryClient: warnings are shown once, and too many of them never (scena
 
 test("RegistryClient: connection refused names the place", async () => {
   await using client = new RegistryClient(FAST);
-  const error = await fails(client.manifest(scope, parseReference("127.0.0.1:1/a")), "unavailable", /connection refused/);
+  const error = await fails(
+    client.manifest(scope, parseReference("127.0.0.1:1/a")),
+    "unavailable",
+    /connection refused/,
+  );
   assert.match(error.hint ?? "", /is a registry running at 127\.0\.0\.1:1\?/);
 });
 
@@ -252,7 +336,12 @@ test("RegistryClient: closes what it opened, also after failures", async () => {
     await using registry = await HostileRegistry.listen();
     await using client = new RegistryClient({ retry: { attempts: 2, delay: 1 } });
     const reference = parseReference(`${registry.address}/a/b:t`);
-    for (const answer of [reply(200, {}, CONTENT), cutAfter(CONTENT, 10), endless(200, {}, { bytes: 0 }), refuse(404, "BLOB_UNKNOWN")]) {
+    for (const answer of [
+      reply(200, {}, CONTENT),
+      cutAfter(CONTENT, 10),
+      endless(200, {}, { bytes: 0 }),
+      refuse(404, "BLOB_UNKNOWN"),
+    ]) {
       registry.on("GET", BLOB_PATH, answer);
       await readBlob(client, reference).catch((error: unknown) => assert.ok(isTeuError(error)));
       const firstChunk = async (): Promise<void> => {
@@ -272,27 +361,34 @@ check("referrers come from the API, or from the tag that stands in", async (regi
   assert.deepEqual(await client.referrers(scope, reference, subject), []);
   registry.on("GET", `/v2/a/b/manifests/sha256-${subject.slice(7)}`, reply(200, asIndex, index));
   assert.deepEqual(await client.referrers(scope, reference, subject, { artifactType: "t/sbom" }), [entry]);
-  registry.on("GET", `/v2/a/b/referrers/${subject}`, reply(200, asIndex, JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests: [other] })));
+  registry.on(
+    "GET",
+    `/v2/a/b/referrers/${subject}`,
+    reply(200, asIndex, JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests: [other] })),
+  );
   assert.deepEqual(await client.referrers(scope, reference, subject), [other]);
 });
 
-check("a pushed referrer is filed under the tag where the registry does not do it", async (registry, client, reference) => {
-  const subject = { mediaType: MEDIA_TYPES.manifest, digest: digestOf("subject"), size: 5 };
-  const bytes = Buffer.from(JSON.stringify({ ...(JSON.parse(MANIFEST) as object), artifactType: "t/sbom", subject }));
-  const tag = `/v2/a/b/manifests/sha256-${subject.digest.slice(7)}`;
-  registry.on("PUT", /manifests/, reply(201));
-  await client.pushManifest(scope, reference, { mediaType: MEDIA_TYPES.manifest, bytes, reference: "t" });
-  const [, index] = registry.seen("PUT");
-  assert.equal(index?.path, tag);
-  assert.deepEqual((JSON.parse(String(index?.body)) as { manifests: unknown }).manifests, [
-    { mediaType: MEDIA_TYPES.manifest, digest: digestOf(bytes), size: bytes.length, artifactType: "t/sbom" },
-  ]);
-  // There already: nothing to do.
-  registry.on("GET", tag, reply(200, { "content-type": MEDIA_TYPES.index }, index?.body ?? ""));
-  await client.pushManifest(scope, reference, { mediaType: MEDIA_TYPES.manifest, bytes, reference: "t" });
-  assert.equal(registry.seen("PUT").length, 3);
-  registry.on("PUT", /manifests/, reply(201, { "oci-subject": subject.digest }));
-  registry.requests.length = 0;
-  await client.pushManifest(scope, reference, { mediaType: MEDIA_TYPES.manifest, bytes, reference: "t" });
-  assert.equal(registry.requests.length, 1);
-});
+check(
+  "a pushed referrer is filed under the tag where the registry does not do it",
+  async (registry, client, reference) => {
+    const subject = { mediaType: MEDIA_TYPES.manifest, digest: digestOf("subject"), size: 5 };
+    const bytes = Buffer.from(JSON.stringify({ ...(JSON.parse(MANIFEST) as object), artifactType: "t/sbom", subject }));
+    const tag = `/v2/a/b/manifests/sha256-${subject.digest.slice(7)}`;
+    registry.on("PUT", /manifests/, reply(201));
+    await client.pushManifest(scope, reference, { mediaType: MEDIA_TYPES.manifest, bytes, reference: "t" });
+    const [, index] = registry.seen("PUT");
+    assert.equal(index?.path, tag);
+    assert.deepEqual((JSON.parse(String(index?.body)) as { manifests: unknown }).manifests, [
+      { mediaType: MEDIA_TYPES.manifest, digest: digestOf(bytes), size: bytes.length, artifactType: "t/sbom" },
+    ]);
+    // There already: nothing to do.
+    registry.on("GET", tag, reply(200, { "content-type": MEDIA_TYPES.index }, index?.body ?? ""));
+    await client.pushManifest(scope, reference, { mediaType: MEDIA_TYPES.manifest, bytes, reference: "t" });
+    assert.equal(registry.seen("PUT").length, 3);
+    registry.on("PUT", /manifests/, reply(201, { "oci-subject": subject.digest }));
+    registry.requests.length = 0;
+    await client.pushManifest(scope, reference, { mediaType: MEDIA_TYPES.manifest, bytes, reference: "t" });
+    assert.equal(registry.requests.length, 1);
+  },
+);

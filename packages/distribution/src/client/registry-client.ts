@@ -13,7 +13,13 @@ import { API_ROOT, blobPath, manifestPath, tagsPath } from "../wire/routes.ts";
 import { type CredentialSource, noCredentials } from "./credentials.ts";
 import { downloadBlob } from "./download.ts";
 import { HttpTransport, type RequestBody, type TransportOptions } from "./http-transport.ts";
-import { MANIFEST_TYPES, type ManifestContent, manifestContent, type ManifestExpectation, manifestHead } from "./manifest-answer.ts";
+import {
+  MANIFEST_TYPES,
+  type ManifestContent,
+  manifestContent,
+  type ManifestExpectation,
+  manifestHead,
+} from "./manifest-answer.ts";
 import { listedStrings } from "./pages.ts";
 import { fallbackIndex, listReferrers, referrersTag, withReferrer } from "./referrers.ts";
 import { RegistrySession, type SessionOptions } from "./registry-session.ts";
@@ -62,14 +68,25 @@ export class RegistryClient implements AsyncDisposable {
   /** Asks whether there is a registry, and whether our credentials are good: for login. @throws TeuError `denied`, `unavailable`. */
   async ping(scope: Scope, domain: string): Promise<void> {
     const session = await this.#session(scope, domain);
-    await using _ = await session.request(scope, { method: "GET", target: API_ROOT, access: [], expect: [200], op: "reach registry", subject: domain });
+    await using _ = await session.request(scope, {
+      method: "GET",
+      target: API_ROOT,
+      access: [],
+      expect: [200],
+      op: "reach registry",
+      subject: domain,
+    });
   }
 
   /** What a tag or digest stands for, by one HEAD where the registry says enough. @throws TeuError `not-found`. */
   async resolve(scope: Scope, reference: Reference): Promise<Descriptor & { readonly digest: Digest }> {
     const session = await this.#session(scope, reference.domain);
     const { digest } = reference;
-    const response = await session.request(scope, { ...manifestRequest(reference), method: "HEAD", expect: [200, 405] });
+    const response = await session.request(scope, {
+      ...manifestRequest(reference),
+      method: "HEAD",
+      expect: [200, 405],
+    });
     await response[Symbol.asyncDispose]();
     const head = response.status === 200 ? manifestHead(response, digest) : null;
     return head ?? (await this.manifest(scope, reference)).descriptor;
@@ -84,26 +101,46 @@ export class RegistryClient implements AsyncDisposable {
     const response = await session.request(scope, { ...manifestRequest(reference), method: "GET", expect: [200] });
     const bytes = await readLimited("pull manifest", response, expected.size ?? MANIFEST_LIMIT);
     return manifestContent(referenceText(reference), response, bytes, {
-      ...expected, ...(reference.digest === undefined ? {} : { digest: reference.digest }),
+      ...expected,
+      ...(reference.digest === undefined ? {} : { digest: reference.digest }),
     });
   }
 
   /** The blob, verified to its end: nothing may be trusted before. Goes on by itself where a connection broke. @throws TeuError `not-found`, `corrupt`. */
-  async *blob(scope: Scope, name: RepositoryName, descriptor: { readonly digest: string; readonly size: number }): AsyncIterable<Uint8Array> {
+  async *blob(
+    scope: Scope,
+    name: RepositoryName,
+    descriptor: { readonly digest: string; readonly size: number },
+  ): AsyncIterable<Uint8Array> {
     const blob = { digest: parseDigest(descriptor.digest), size: descriptor.size };
     yield* verifyStream(this.download(scope, name, blob), blob, "pull blob");
   }
 
   /** A small blob in one piece, verified. @throws TeuError `exhausted` beyond `limit` bytes. */
-  async blobBytes(scope: Scope, name: RepositoryName, descriptor: { readonly digest: string; readonly size: number }, limit: number): Promise<Uint8Array> {
+  async blobBytes(
+    scope: Scope,
+    name: RepositoryName,
+    descriptor: { readonly digest: string; readonly size: number },
+    limit: number,
+  ): Promise<Uint8Array> {
     if (descriptor.size > limit) {
-      throw new TeuError({ code: "exhausted", op: "pull blob", subject: descriptor.digest, message: `${descriptor.size} bytes, limit is ${limit}` });
+      throw new TeuError({
+        code: "exhausted",
+        op: "pull blob",
+        subject: descriptor.digest,
+        message: `${descriptor.size} bytes, limit is ${limit}`,
+      });
     }
     return collectBytes(this.blob(scope, name, descriptor), limit, "pull blob");
   }
 
   /** Bytes `offset` to the end, bounded by the declared size but **not verified**: for whoever verifies the whole. */
-  async *download(scope: Scope, name: RepositoryName, blob: BlobDescriptor, offset: number = 0): AsyncIterable<Uint8Array> {
+  async *download(
+    scope: Scope,
+    name: RepositoryName,
+    blob: BlobDescriptor,
+    offset: number = 0,
+  ): AsyncIterable<Uint8Array> {
     const session = await this.#session(scope, name.domain);
     yield* downloadBlob(scope, session, name, blob, this.#shared.retry, offset);
   }
@@ -112,15 +149,23 @@ export class RegistryClient implements AsyncDisposable {
   async blobSize(scope: Scope, name: RepositoryName, digest: Digest): Promise<number | null> {
     const session = await this.#session(scope, name.domain);
     await using response = await session.request(scope, {
-      method: "HEAD", target: blobPath(name.repository, digest), access: accessTo(name, "pull"), expect: [200, 404],
-      op: "look up blob", subject: `${nameText(name)}@${digest}`,
+      method: "HEAD",
+      target: blobPath(name.repository, digest),
+      access: accessTo(name, "pull"),
+      expect: [200, 404],
+      op: "look up blob",
+      subject: `${nameText(name)}@${digest}`,
     });
     return response.status === 200 ? Number(response.headers["content-length"] ?? "0") : null;
   }
 
   /** Sees to it that the repository has the blob. `source` may be opened several times. @throws TeuError `denied`, `corrupt`, `exhausted`. */
   async pushBlob(
-    scope: Scope, name: RepositoryName, descriptor: { readonly digest: string; readonly size: number }, source: BlobSource, options: UploadOptions = {},
+    scope: Scope,
+    name: RepositoryName,
+    descriptor: { readonly digest: string; readonly size: number },
+    source: BlobSource,
+    options: UploadOptions = {},
   ): Promise<UploadOutcome> {
     const session = await this.#session(scope, name.domain);
     const blob = { digest: parseDigest(descriptor.digest), size: descriptor.size };
@@ -136,22 +181,47 @@ export class RegistryClient implements AsyncDisposable {
   /** All tags of a repository, as the registry sorts them. */
   async *tags(scope: Scope, name: RepositoryName): AsyncIterable<string> {
     const session = await this.#session(scope, name.domain);
-    yield* listedStrings(scope, session, {
-      method: "GET", target: tagsPath(name.repository), access: accessTo(name, "pull"), expect: [200], op: "list tags", subject: nameText(name),
-    }, "tags");
+    yield* listedStrings(
+      scope,
+      session,
+      {
+        method: "GET",
+        target: tagsPath(name.repository),
+        access: accessTo(name, "pull"),
+        expect: [200],
+        op: "list tags",
+        subject: nameText(name),
+      },
+      "tags",
+    );
   }
 
   /** All repositories of a registry, where it tells. */
   async *catalog(scope: Scope, domain: string): AsyncIterable<string> {
     const session = await this.#session(scope, domain);
     const access = [{ type: "registry", name: "catalog", actions: ["*"] }];
-    yield* listedStrings(scope, session, {
-      method: "GET", target: `${API_ROOT}_catalog`, access, expect: [200], op: "list repositories", subject: domain,
-    }, "repositories");
+    yield* listedStrings(
+      scope,
+      session,
+      {
+        method: "GET",
+        target: `${API_ROOT}_catalog`,
+        access,
+        expect: [200],
+        op: "list repositories",
+        subject: domain,
+      },
+      "repositories",
+    );
   }
 
   /** Manifests that have `digest` as their subject. */
-  async referrers(scope: Scope, name: RepositoryName, digest: Digest, options: { readonly artifactType?: string } = {}): Promise<Descriptor[]> {
+  async referrers(
+    scope: Scope,
+    name: RepositoryName,
+    digest: Digest,
+    options: { readonly artifactType?: string } = {},
+  ): Promise<Descriptor[]> {
     return listReferrers(scope, await this.#session(scope, name.domain), name, digest, options.artifactType);
   }
 
@@ -159,7 +229,11 @@ export class RegistryClient implements AsyncDisposable {
   async delete(scope: Scope, reference: Reference): Promise<void> {
     const session = await this.#session(scope, reference.domain);
     await using _ = await session.request(scope, {
-      ...manifestRequest(reference), method: "DELETE", expect: [202], access: accessTo(reference, "pull", "delete"), op: "delete manifest",
+      ...manifestRequest(reference),
+      method: "DELETE",
+      expect: [202],
+      access: accessTo(reference, "pull", "delete"),
+      op: "delete manifest",
     });
   }
 
@@ -167,8 +241,12 @@ export class RegistryClient implements AsyncDisposable {
   async deleteBlob(scope: Scope, name: RepositoryName, digest: Digest): Promise<void> {
     const session = await this.#session(scope, name.domain);
     await using _ = await session.request(scope, {
-      method: "DELETE", target: blobPath(name.repository, digest), access: accessTo(name, "pull", "delete"), expect: [202],
-      op: "delete blob", subject: `${nameText(name)}@${digest}`,
+      method: "DELETE",
+      target: blobPath(name.repository, digest),
+      access: accessTo(name, "pull", "delete"),
+      expect: [202],
+      op: "delete blob",
+      subject: `${nameText(name)}@${digest}`,
     });
   }
 
@@ -186,12 +264,22 @@ export class RegistryClient implements AsyncDisposable {
   }
 
   // True when nothing is left to do about a subject.
-  async #putManifest(scope: Scope, name: RepositoryName, manifest: ManifestUpload, headers: Record<string, string>): Promise<boolean> {
+  async #putManifest(
+    scope: Scope,
+    name: RepositoryName,
+    manifest: ManifestUpload,
+    headers: Record<string, string>,
+  ): Promise<boolean> {
     const session = await this.#session(scope, name.domain);
     await using response = await session.request(scope, {
-      method: "PUT", target: manifestPath(name.repository, manifest.reference), expect: [201],
-      headers: { "content-type": manifest.mediaType, ...headers }, body: bodyOf(manifest.bytes),
-      access: accessTo(name, "pull", "push"), op: "push manifest", subject: `${nameText(name)}:${manifest.reference}`,
+      method: "PUT",
+      target: manifestPath(name.repository, manifest.reference),
+      expect: [201],
+      headers: { "content-type": manifest.mediaType, ...headers },
+      body: bodyOf(manifest.bytes),
+      access: accessTo(name, "pull", "push"),
+      op: "push manifest",
+      subject: `${nameText(name)}:${manifest.reference}`,
     });
     return response.headers[OCI_SUBJECT] !== undefined;
   }
@@ -207,7 +295,12 @@ export class RegistryClient implements AsyncDisposable {
       try {
         // Another client may be adding its own entry at this moment.
         const condition: Record<string, string> = found?.etag === undefined ? {} : { "if-match": found.etag };
-        await this.#putManifest(scope, name, { mediaType: MEDIA_TYPES.index, bytes, reference: referrersTag(entry.subject) }, condition);
+        await this.#putManifest(
+          scope,
+          name,
+          { mediaType: MEDIA_TYPES.index, bytes, reference: referrersTag(entry.subject) },
+          condition,
+        );
         return;
       } catch (error) {
         if (tries === 3 || !isTeuError(error, "conflict")) throw error;
@@ -217,10 +310,20 @@ export class RegistryClient implements AsyncDisposable {
 }
 
 function manifestRequest(reference: Reference): {
-  target: string; headers: Record<string, string>; access: ReturnType<typeof accessTo>; op: string; subject: string;
+  target: string;
+  headers: Record<string, string>;
+  access: ReturnType<typeof accessTo>;
+  op: string;
+  subject: string;
 } {
   const text = reference.digest ?? reference.tag;
-  if (text === undefined) throw new TeuError({ code: "invalid", op: "pull manifest", subject: referenceText(reference), message: "neither tag nor digest" });
+  if (text === undefined)
+    throw new TeuError({
+      code: "invalid",
+      op: "pull manifest",
+      subject: referenceText(reference),
+      message: "neither tag nor digest",
+    });
   return {
     target: manifestPath(reference.repository, text),
     headers: { accept: MANIFEST_TYPES.join(", ") },
@@ -239,7 +342,9 @@ function referrerOf({ mediaType, bytes }: ManifestUpload): { subject: Digest; de
   return {
     subject: parseDigest(body.subject.digest),
     descriptor: {
-      mediaType, digest: digestOf(bytes), size: bytes.length,
+      mediaType,
+      digest: digestOf(bytes),
+      size: bytes.length,
       ...(artifactType === undefined ? {} : { artifactType }),
       ...(body.annotations === undefined ? {} : { annotations: body.annotations }),
     },
@@ -247,5 +352,10 @@ function referrerOf({ mediaType, bytes }: ManifestUpload): { subject: Digest; de
 }
 
 function bodyOf(bytes: Uint8Array): RequestBody {
-  return { size: bytes.length, async *open() { yield bytes; } };
+  return {
+    size: bytes.length,
+    async *open() {
+      yield bytes;
+    },
+  };
 }

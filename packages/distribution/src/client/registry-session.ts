@@ -78,7 +78,9 @@ export class RegistrySession {
    */
   async request(scope: Scope, request: RegistryRequest): Promise<HttpResponse> {
     const { retry } = this.#options;
-    return withRetry(scope, request.retry === false ? { ...retry, attempts: 1 } : retry, () => this.#authorised(scope, request));
+    return withRetry(scope, request.retry === false ? { ...retry, attempts: 1 } : retry, () =>
+      this.#authorised(scope, request),
+    );
   }
 
   async #authorised(scope: Scope, request: RegistryRequest): Promise<HttpResponse> {
@@ -96,7 +98,8 @@ export class RegistrySession {
   #send(scope: Scope, request: RegistryRequest, authorization: string | undefined): Promise<HttpResponse> {
     const url = new URL(request.target, this.base);
     // A location on another host was checked when it was taken over; our credentials are not for it.
-    const own: Record<string, string> = url.origin === this.base.origin && authorization !== undefined ? { authorization } : {};
+    const own: Record<string, string> =
+      url.origin === this.base.origin && authorization !== undefined ? { authorization } : {};
     return sendFollowing(scope, this.#options.transport, {
       method: request.method,
       url,

@@ -47,13 +47,22 @@ const CODES: Readonly<Record<string, string>> = {
 export async function responseError(op: string, subject: string, response: HttpResponse): Promise<TeuError> {
   const { status } = response;
   const entries = await readEntries(response);
-  const [code, fallback] = STATUS[status] ?? [status >= 500 ? "unavailable" : "internal", `the registry answered ${status}`];
+  const [code, fallback] = STATUS[status] ?? [
+    status >= 500 ? "unavailable" : "internal",
+    `the registry answered ${status}`,
+  ];
   const known = entries.map((entry) => CODES[entry.code]).find((text) => text !== undefined);
   const said = entries[0]?.message;
-  const message = known ?? (status === 404 && said === undefined ? absent(op) : undefined) ?? (said === undefined || said === "" ? fallback : `${fallback}: ${printable(said)}`);
+  const message =
+    known ??
+    (status === 404 && said === undefined ? absent(op) : undefined) ??
+    (said === undefined || said === "" ? fallback : `${fallback}: ${printable(said)}`);
   const hint = hintFor(status, response);
   return new TeuError({
-    code, op, subject, message,
+    code,
+    op,
+    subject,
+    message,
     detail: {
       status,
       codes: entries.map((entry) => entry.code),
@@ -69,7 +78,12 @@ export async function readLimited(op: string, response: HttpResponse, limit: num
   const declared = Number(response.headers["content-length"] ?? "0");
   if (declared > limit) {
     await response[Symbol.asyncDispose]();
-    throw new TeuError({ code: "exhausted", op, subject: response.url.host, message: `the answer has ${declared} bytes, limit is ${limit}` });
+    throw new TeuError({
+      code: "exhausted",
+      op,
+      subject: response.url.host,
+      message: `the answer has ${declared} bytes, limit is ${limit}`,
+    });
   }
   return collectBytes(response.body, limit, op);
 }

@@ -20,7 +20,11 @@ export interface RetryPolicy {
 export const DEFAULT_RETRY: RetryPolicy = { attempts: 5, delay: 200, longest: 30_000 };
 
 /** Runs `attempt` until it works, fails for good, or tries are used up. */
-export async function withRetry<T>(scope: Scope, policy: RetryPolicy, attempt: (tried: number) => Promise<T>): Promise<T> {
+export async function withRetry<T>(
+  scope: Scope,
+  policy: RetryPolicy,
+  attempt: (tried: number) => Promise<T>,
+): Promise<T> {
   for (let tried = 0; ; tried++) {
     try {
       return await attempt(tried);

@@ -64,9 +64,15 @@ function postForm(realm: URL, { service, scopes }: TokenRequest, credential: Cre
   }
   const content = Buffer.from(form.toString());
   return {
-    method: "POST", url: realm,
+    method: "POST",
+    url: realm,
     headers: { "content-type": "application/x-www-form-urlencoded", accept: "application/json" },
-    body: { size: content.length, async *open() { yield content; } },
+    body: {
+      size: content.length,
+      async *open() {
+        yield content;
+      },
+    },
   };
 }
 
@@ -75,7 +81,8 @@ function getForm(realm: URL, { service, scopes }: TokenRequest, credential: Cred
   if (service !== undefined) url.searchParams.set("service", service);
   for (const scope of scopes) url.searchParams.append("scope", scope);
   url.searchParams.set("client_id", CLIENT_ID);
-  const basic: Record<string, string> = credential !== null && "username" in credential ? { authorization: basicAuthorization(credential) } : {};
+  const basic: Record<string, string> =
+    credential !== null && "username" in credential ? { authorization: basicAuthorization(credential) } : {};
   if (credential !== null && "username" in credential) url.searchParams.set("account", credential.username);
   return { method: "GET", url, headers: { accept: "application/json", ...basic } };
 }
@@ -106,5 +113,10 @@ function parsedAnswer(realm: URL, bytes: Uint8Array): Record<string, unknown> {
 }
 
 function senseless(realm: URL): TeuError {
-  return new TeuError({ code: "invalid", op: "get token", subject: realm.host, message: "the token server's answer holds no token" });
+  return new TeuError({
+    code: "invalid",
+    op: "get token",
+    subject: realm.host,
+    message: "the token server's answer holds no token",
+  });
 }

@@ -20,10 +20,14 @@ const UPLOADS = "/v2/a/b/blobs/uploads/";
 const CREATED = `/v2/a/b/blobs/uploads/1?state=${encodeURIComponent("a+b/c=")}`;
 
 const source: BlobSource = async function* (offset) {
-  for (let at = offset; at < CONTENT.length; at += 30_000) yield CONTENT.subarray(at, Math.min(at + 30_000, CONTENT.length));
+  for (let at = offset; at < CONTENT.length; at += 30_000)
+    yield CONTENT.subarray(at, Math.min(at + 30_000, CONTENT.length));
 };
 
-function check(title: string, body: (registry: HostileRegistry, client: RegistryClient, reference: Reference) => Promise<void>): void {
+function check(
+  title: string,
+  body: (registry: HostileRegistry, client: RegistryClient, reference: Reference) => Promise<void>,
+): void {
   test(`pushBlob: ${title}`, async () => {
     await using registry = await HostileRegistry.listen();
     await using client = new RegistryClient({ retry: { delay: 1, longest: 100 } });
@@ -35,12 +39,18 @@ function check(title: string, body: (registry: HostileRegistry, client: Registry
 test("pushBlob: present, mounted and uploaded against an honest registry", async () => {
   await using registry = await Registry.listen();
   await using client = new RegistryClient();
-  const [one, two] = ["one", "two"].map((name) => parseReference(`${registry.address}/${name}`)) as [Reference, Reference];
+  const [one, two] = ["one", "two"].map((name) => parseReference(`${registry.address}/${name}`)) as [
+    Reference,
+    Reference,
+  ];
   assert.equal(await client.pushBlob(scope, one, BLOB, source), "uploaded");
   assert.equal(await client.pushBlob(scope, one, BLOB, source), "present");
   assert.equal(await client.pushBlob(scope, two, BLOB, source, { mountFrom: ["nowhere", "two", "one"] }), "mounted");
   assert.equal(await client.blobSize(scope, two, BLOB.digest), BLOB.size);
-  assert.equal(await client.pushBlob(scope, parseReference(`${registry.address}/three`), BLOB, source, { mountFrom: ["nowhere"] }), "uploaded");
+  assert.equal(
+    await client.pushBlob(scope, parseReference(`${registry.address}/three`), BLOB, source, { mountFrom: ["nowhere"] }),
+    "uploaded",
+  );
   const empty = { digest: digestOf(""), size: 0 };
   assert.equal(await client.pushBlob(scope, one, empty, async function* () {}), "uploaded");
 });
@@ -55,10 +65,15 @@ check("the location is used as it came", async (registry, client, reference) => 
 });
 
 check("chunks follow when one request is too large", async (registry, client, reference) => {
-  registry.on("PUT", /uploads\/1/, refuse(413, "SIZE_INVALID"), 1).on("PATCH", /uploads\/1/, reply(202, { location: CREATED }));
+  registry
+    .on("PUT", /uploads\/1/, refuse(413, "SIZE_INVALID"), 1)
+    .on("PATCH", /uploads\/1/, reply(202, { location: CREATED }));
   registry.on("PUT", /uploads\/1/, reply(201)).on("PUT", /uploads\/1/, refuse(413, "SIZE_INVALID"), 1);
   assert.equal(await client.pushBlob(scope, reference, BLOB, source, { chunkSize: 40_000 }), "uploaded");
-  assert.deepEqual(registry.seen("PATCH").map(({ headers }) => headers["content-range"]), ["0-39999", "40000-79999", "80000-99999"]);
+  assert.deepEqual(
+    registry.seen("PATCH").map(({ headers }) => headers["content-range"]),
+    ["0-39999", "40000-79999", "80000-99999"],
+  );
   assert.ok(Buffer.concat(registry.seen("PATCH").map(({ body }) => body)).equals(CONTENT));
   assert.equal(registry.seen("PUT").at(-1)?.headers["content-length"], "0");
 });
@@ -68,26 +83,38 @@ check("chunks are as large as the registry wants them at least", async (registry
   registry.on("PATCH", /uploads\/1/, reply(202, { location: CREATED }));
   registry.on("PUT", /uploads\/1/, reply(201)).on("PUT", /uploads\/1/, refuse(413, "SIZE_INVALID"), 1);
   await client.pushBlob(scope, reference, BLOB, source, { chunkSize: 1000 });
-  assert.deepEqual(registry.seen("PATCH").map(({ headers }) => headers["content-range"]), ["0-59999", "60000-99999"]);
+  assert.deepEqual(
+    registry.seen("PATCH").map(({ headers }) => headers["content-range"]),
+    ["0-59999", "60000-99999"],
+  );
 });
 
 check("a chunk that breaks goes on from where the registry is", async (registry, client, reference) => {
   registry.on("PUT", /uploads\/1/, reply(201)).on("PUT", /uploads\/1/, hangUpAfter(10_000), 1);
-  registry.on("PATCH", /uploads\/1/, reply(202, { location: CREATED })).on("PATCH", /uploads\/1/, hangUpAfter(20_000), 1);
+  registry
+    .on("PATCH", /uploads\/1/, reply(202, { location: CREATED }))
+    .on("PATCH", /uploads\/1/, hangUpAfter(20_000), 1);
   registry.on("GET", /uploads\/1/, reply(204, { location: CREATED, range: "0-19999" }));
   assert.equal(await client.pushBlob(scope, reference, BLOB, source, { chunkSize: 50_000 }), "uploaded");
-  assert.deepEqual(registry.seen("PATCH").map(({ headers }) => headers["content-range"]), ["0-49999", "20000-69999", "70000-99999"]);
+  assert.deepEqual(
+    registry.seen("PATCH").map(({ headers }) => headers["content-range"]),
+    ["0-49999", "20000-69999", "70000-99999"],
+  );
 });
 
 check("a registry that claims to have more than there is is not believed", async (registry, client, reference) => {
   registry.on("PUT", /uploads\/1/, refuse(413, "SIZE_INVALID"));
-  registry.on("PATCH", /uploads\/1/, refuse(416, "RANGE_INVALID")).on("GET", /uploads\/1/, reply(204, { range: "0-999999" }));
+  registry
+    .on("PATCH", /uploads\/1/, refuse(416, "RANGE_INVALID"))
+    .on("GET", /uploads\/1/, reply(204, { range: "0-999999" }));
   await assert.rejects(client.pushBlob(scope, reference, BLOB, source), (error) => isTeuError(error, "corrupt"));
 });
 
 check("a registry that never lets a chunk in is given up", async (registry, client, reference) => {
   registry.on("PUT", /uploads\/1/, refuse(413, "SIZE_INVALID"));
-  registry.on("PATCH", /uploads\/1/, refuse(416, "RANGE_INVALID")).on("GET", /uploads\/1/, reply(204, { range: "0-0" }));
+  registry
+    .on("PATCH", /uploads\/1/, refuse(416, "RANGE_INVALID"))
+    .on("GET", /uploads\/1/, reply(204, { range: "0-0" }));
   await assert.rejects(client.pushBlob(scope, reference, BLOB, source), (error) => isTeuError(error, "invalid"));
   assert.ok(registry.seen("PATCH").length < 50);
 });
@@ -112,7 +139,9 @@ check("no location is an error", async (registry, client, reference) => {
 check("a source of another size is an error, and is not finished", async (registry, client, reference) => {
   registry.on("PUT", /uploads\/1/, reply(201));
   for (const size of [BLOB.size - 1, BLOB.size + 1]) {
-    await assert.rejects(client.pushBlob(scope, reference, { ...BLOB, size }, source), (error) => isTeuError(error, "corrupt"));
+    await assert.rejects(client.pushBlob(scope, reference, { ...BLOB, size }, source), (error) =>
+      isTeuError(error, "corrupt"),
+    );
   }
 });
 
@@ -124,5 +153,8 @@ check("a refusal in the middle of the body is heard", async (registry, client, r
     response.writeHead(403, { "content-length": 0 });
     response.end();
   });
-  await assert.rejects(client.pushBlob(scope, reference, { digest: BLOB.digest, size: CONTENT.length * 200 }, large), (error) => isTeuError(error, "denied"));
+  await assert.rejects(
+    client.pushBlob(scope, reference, { digest: BLOB.digest, size: CONTENT.length * 200 }, large),
+    (error) => isTeuError(error, "denied"),
+  );
 });

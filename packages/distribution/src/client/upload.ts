@@ -34,7 +34,12 @@ const CHUNK = 16 << 20;
 
 /** Sees to it that a repository has a blob. @throws TeuError `denied`, `exhausted`, `corrupt` when the source is not what it is called. */
 export async function uploadBlob(
-  scope: Scope, session: RegistrySession, name: RepositoryName, blob: BlobDescriptor, source: BlobSource, retry: RetryPolicy,
+  scope: Scope,
+  session: RegistrySession,
+  name: RepositoryName,
+  blob: BlobDescriptor,
+  source: BlobSource,
+  retry: RetryPolicy,
   options: UploadOptions = {},
 ): Promise<UploadOutcome> {
   const task = new Upload(session, name, blob, source, options);
@@ -68,18 +73,31 @@ class Upload {
   readonly #common: Pick<RegistryRequest, "access" | "op" | "subject">;
   #leastChunk = 0;
 
-  constructor(session: RegistrySession, name: RepositoryName, blob: BlobDescriptor, source: BlobSource, options: UploadOptions) {
+  constructor(
+    session: RegistrySession,
+    name: RepositoryName,
+    blob: BlobDescriptor,
+    source: BlobSource,
+    options: UploadOptions,
+  ) {
     this.#session = session;
     this.#name = name;
     this.#blob = blob;
     this.#source = source;
     this.#options = options;
-    this.#common = { access: accessTo(name, "pull", "push"), op: "push blob", subject: `${nameText(name)}@${blob.digest}` };
+    this.#common = {
+      access: accessTo(name, "pull", "push"),
+      op: "push blob",
+      subject: `${nameText(name)}@${blob.digest}`,
+    };
   }
 
   async isPresent(scope: Scope): Promise<boolean> {
     await using response = await this.#session.request(scope, {
-      ...this.#common, method: "HEAD", target: blobPath(this.#name.repository, this.#blob.digest), expect: [200, 404],
+      ...this.#common,
+      method: "HEAD",
+      target: blobPath(this.#name.repository, this.#blob.digest),
+      expect: [200, 404],
     });
     return response.status === 200;
   }
@@ -87,7 +105,10 @@ class Upload {
   /** Begins an upload. */
   async begin(scope: Scope): Promise<URL> {
     await using response = await this.#session.request(scope, {
-      ...this.#common, method: "POST", target: uploadsPath(this.#name.repository), expect: [202],
+      ...this.#common,
+      method: "POST",
+      target: uploadsPath(this.#name.repository),
+      expect: [202],
     });
     return this.#locationOf(response);
   }
@@ -96,7 +117,10 @@ class Upload {
   async mount(scope: Scope, from: string): Promise<URL | null> {
     const query = new URLSearchParams({ mount: this.#blob.digest, from }).toString();
     await using response = await this.#session.request(scope, {
-      ...this.#common, method: "POST", target: `${uploadsPath(this.#name.repository)}?${query}`, expect: [201, 202],
+      ...this.#common,
+      method: "POST",
+      target: `${uploadsPath(this.#name.repository)}?${query}`,
+      expect: [201, 202],
       access: [...this.#common.access, ...accessTo({ ...this.#name, repository: from }, "pull")],
     });
     return response.status === 201 ? null : this.#locationOf(response);
@@ -105,7 +129,13 @@ class Upload {
   /** Ends an upload that is not needed; a registry that cannot do this lets it expire. */
   async cancel(scope: Scope, location: URL): Promise<void> {
     try {
-      await using _ = await this.#session.request(scope, { ...this.#common, method: "DELETE", target: location, expect: [204], retry: false });
+      await using _ = await this.#session.request(scope, {
+        ...this.#common,
+        method: "DELETE",
+        target: location,
+        expect: [204],
+        retry: false,
+      });
     } catch (error) {
       if (!isTeuError(error) || scope.signal.aborted) throw error;
     }
@@ -114,7 +144,11 @@ class Upload {
   /** The whole blob in one request. Not tried again as it is: the session's state is unknown after a failure. */
   async putWhole(scope: Scope, location: URL): Promise<void> {
     await using _ = await this.#session.request(scope, {
-      ...this.#common, method: "PUT", target: this.#closing(location), expect: [201], retry: false,
+      ...this.#common,
+      method: "PUT",
+      target: this.#closing(location),
+      expect: [201],
+      retry: false,
       headers: { "content-type": "application/octet-stream" },
       body: this.#body(0, this.#blob.size),
     });
@@ -138,12 +172,21 @@ class Upload {
         ({ location, offset } = await this.#whereabouts(scope, location, offset));
       }
     }
-    await using _ = await this.#session.request(scope, { ...this.#common, method: "PUT", target: this.#closing(location), expect: [201] });
+    await using _ = await this.#session.request(scope, {
+      ...this.#common,
+      method: "PUT",
+      target: this.#closing(location),
+      expect: [201],
+    });
   }
 
   async #patch(scope: Scope, location: URL, start: number, end: number): Promise<URL> {
     await using response = await this.#session.request(scope, {
-      ...this.#common, method: "PATCH", target: location, expect: [202], retry: false,
+      ...this.#common,
+      method: "PATCH",
+      target: location,
+      expect: [202],
+      retry: false,
       headers: { "content-type": "application/octet-stream", "content-range": formatChunkRange({ start, end }) },
       body: this.#body(start, end),
     });
@@ -152,11 +195,21 @@ class Upload {
 
   // "0-0" may mean one byte or none. Chunks are larger than one byte, so it means none.
   async #whereabouts(scope: Scope, location: URL, assumed: number): Promise<{ location: URL; offset: number }> {
-    await using response = await this.#session.request(scope, { ...this.#common, method: "GET", target: location, expect: [204] });
+    await using response = await this.#session.request(scope, {
+      ...this.#common,
+      method: "GET",
+      target: location,
+      expect: [204],
+    });
     const reported = parseProgress(response.headers["range"]) ?? assumed;
     const offset = reported === 1 ? 0 : reported;
     if (offset > this.#blob.size) {
-      throw new TeuError({ code: "corrupt", op: "push blob", subject: this.#common.subject, message: `the registry has ${offset} bytes of ${this.#blob.size}` });
+      throw new TeuError({
+        code: "corrupt",
+        op: "push blob",
+        subject: this.#common.subject,
+        message: `the registry has ${offset} bytes of ${this.#blob.size}`,
+      });
     }
     return { location: response.headers.location === undefined ? location : this.#locationOf(response), offset };
   }
@@ -166,7 +219,12 @@ class Upload {
     if (Number.isSafeInteger(least) && least > 0 && least <= 1 << 30) this.#leastChunk = least;
     const { location } = response.headers;
     if (location === undefined) {
-      throw new TeuError({ code: "invalid", op: "push blob", subject: this.#common.subject, message: "the registry does not say where to upload" });
+      throw new TeuError({
+        code: "invalid",
+        op: "push blob",
+        subject: this.#common.subject,
+        message: "the registry does not say where to upload",
+      });
     }
     return resolveTarget(response.url, location);
   }

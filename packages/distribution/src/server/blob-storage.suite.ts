@@ -12,7 +12,10 @@ import type { BlobStorage } from "./blob-storage.ts";
 const scope = createScope();
 
 /** Runs the contract against storages made by `make`; what it returns is disposed after each test. */
-export function blobStorageSuite(name: string, make: () => Promise<AsyncDisposable & { readonly storage: BlobStorage }>): void {
+export function blobStorageSuite(
+  name: string,
+  make: () => Promise<AsyncDisposable & { readonly storage: BlobStorage }>,
+): void {
   const check = (title: string, body: (storage: BlobStorage) => Promise<void>): void => {
     test(`${name}: ${title}`, async () => {
       await using made = await make();
@@ -51,7 +54,8 @@ export function blobStorageSuite(name: string, make: () => Promise<AsyncDisposab
   check("an upload goes on where it was left", async (storage) => {
     const id = randomUUID();
     for (const part of ["one,", "two,", "three"]) {
-      await using upload = part === "one," ? await storage.createUpload(scope, id) : await storage.openUpload(scope, id);
+      await using upload =
+        part === "one," ? await storage.createUpload(scope, id) : await storage.openUpload(scope, id);
       await upload.write([Buffer.from(part)]);
     }
     assert.equal(await storage.uploadSize(scope, id), 13);

@@ -23,14 +23,16 @@ export function pushCondition(exchange: Exchange): Digest | "any" | "none" | und
   const match = exchange.header("if-match");
   const noneMatch = exchange.header("if-none-match");
   if (noneMatch !== undefined) {
-    if (noneMatch.trim() !== "*" || match !== undefined) throw problem(400, "UNSUPPORTED", "only If-None-Match: * is understood here");
+    if (noneMatch.trim() !== "*" || match !== undefined)
+      throw problem(400, "UNSUPPORTED", "only If-None-Match: * is understood here");
     return "none";
   }
   if (match === undefined) return undefined;
   if (match.trim() === "*") return "any";
   const [etag = "", ...more] = tagsIn(match);
   const digest = etag.slice(1, -1);
-  if (more.length > 0 || !isDigest(digest)) throw problem(400, "UNSUPPORTED", "If-Match takes * or the ETag of one manifest");
+  if (more.length > 0 || !isDigest(digest))
+    throw problem(400, "UNSUPPORTED", "If-Match takes * or the ETag of one manifest");
   return digest;
 }
 

@@ -68,7 +68,11 @@ export class Exchange {
 
   /** Answers without a body. */
   sendEmpty(status: number, headers: OutgoingHttpHeaders = {}): void {
-    this.response.writeHead(status, { ...this.#common(), ...(status === 204 || status === 304 ? {} : { "content-length": 0 }), ...headers });
+    this.response.writeHead(status, {
+      ...this.#common(),
+      ...(status === 204 || status === 304 ? {} : { "content-length": 0 }),
+      ...headers,
+    });
     this.response.end();
   }
 
@@ -97,7 +101,11 @@ export class Exchange {
     }
     // The rest of a body nobody reads would be taken for the next request.
     const unread = !this.request.complete && this.request.headers["content-length"] !== "0";
-    this.sendJson(refusal.status, { errors: refusal.entries }, { ...refusal.headers, ...(unread ? { connection: "close" } : {}) });
+    this.sendJson(
+      refusal.status,
+      { errors: refusal.entries },
+      { ...refusal.headers, ...(unread ? { connection: "close" } : {}) },
+    );
     if (unread) this.request.resume();
   }
 
@@ -105,7 +113,8 @@ export class Exchange {
   pageSize(fallback: number): number {
     const text = this.query.get("n");
     if (text === null) return fallback;
-    if (!/^\d{1,15}$/.test(text)) throw problem(400, "PAGINATION_NUMBER_INVALID", "n must be a whole number, 0 or more", { n: text.slice(0, 32) });
+    if (!/^\d{1,15}$/.test(text))
+      throw problem(400, "PAGINATION_NUMBER_INVALID", "n must be a whole number, 0 or more", { n: text.slice(0, 32) });
     return Math.min(Number(text), this.context.limits.pageEntries);
   }
 

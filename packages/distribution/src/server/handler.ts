@@ -49,7 +49,11 @@ export function createRegistryHandler(options: RegistryServerOptions): RegistryH
 function report(exchange: Exchange, error: unknown): void {
   const refusal = problemOf(error);
   if (refusal.status >= 500) {
-    exchange.context.scope.log.warn("request failed", { method: exchange.method, path: exchange.path, error: errorText(error) });
+    exchange.context.scope.log.warn("request failed", {
+      method: exchange.method,
+      path: exchange.path,
+      error: errorText(error),
+    });
   }
   exchange.sendProblem(refusal);
 }
@@ -68,7 +72,8 @@ async function answer(exchange: Exchange, sessions: UploadSessions): Promise<voi
 // One place decides what this server does at all; a second check somewhere else is how CVE-2026-41888 came about.
 function checkPolicy(exchange: Exchange, action: AccessAction): void {
   const { readOnly = false, deletes = true } = exchange.context;
-  if (readOnly && (action === "push" || action === "delete")) throw problem(405, "UNSUPPORTED", "the registry is read-only");
+  if (readOnly && (action === "push" || action === "delete"))
+    throw problem(405, "UNSUPPORTED", "the registry is read-only");
   if (!deletes && action === "delete") throw problem(405, "UNSUPPORTED", "deleting is disabled");
 }
 
@@ -86,7 +91,11 @@ function refusalOf(decision: AccessDecision & { readonly allowed: false }): Prob
     return new Problem(429, entry, { "retry-after": String(decision.retryAfter) });
   }
   if (decision.challenge === undefined) return problem(403, "DENIED", "not allowed");
-  return new Problem(401, { code: "UNAUTHORIZED", message: "authentication required" }, { "www-authenticate": decision.challenge });
+  return new Problem(
+    401,
+    { code: "UNAUTHORIZED", message: "authentication required" },
+    { "www-authenticate": decision.challenge },
+  );
 }
 
 const READS: ReadonlySet<string> = new Set(["GET", "HEAD"]);

@@ -3,7 +3,14 @@
 
 import { isTeuError } from "@teu/base/errors";
 import { type Digest, digestAlgorithm, digestOf, parseDigest } from "@teu/image/digest";
-import { type Descriptor, type ImageIndex, type ImageManifest, MEDIA_TYPES, parseIndex, parseManifest } from "@teu/specs/image";
+import {
+  type Descriptor,
+  type ImageIndex,
+  type ImageManifest,
+  MEDIA_TYPES,
+  parseIndex,
+  parseManifest,
+} from "@teu/specs/image";
 
 import type { ManifestReference, NewManifest } from "./metadata-storage.ts";
 import { isComputable } from "./names.ts";
@@ -14,8 +21,11 @@ const INDEXES: ReadonlySet<string> = new Set([MEDIA_TYPES.index, MEDIA_TYPES.doc
 
 /** Layers that a registry need not have: they are fetched from elsewhere, or were not to be distributed. */
 const ELSEWHERE: ReadonlySet<string> = new Set([
-  MEDIA_TYPES.layerNondistributable, MEDIA_TYPES.layerNondistributableGzip, MEDIA_TYPES.layerNondistributableZstd,
-  MEDIA_TYPES.dockerForeignLayer, MEDIA_TYPES.dockerForeignLayerGzip,
+  MEDIA_TYPES.layerNondistributable,
+  MEDIA_TYPES.layerNondistributableGzip,
+  MEDIA_TYPES.layerNondistributableZstd,
+  MEDIA_TYPES.dockerForeignLayer,
+  MEDIA_TYPES.dockerForeignLayerGzip,
 ]);
 
 /** What goes with the bytes. */
@@ -34,7 +44,10 @@ export function manifestFacts(input: ManifestInput): NewManifest {
   const { bytes } = input;
   const digest = digestOf(bytes, algorithmOf(input.digest));
   if (input.digest !== undefined && input.digest !== digest) {
-    throw problem(400, "DIGEST_INVALID", "the manifest does not have this digest", { expected: input.digest, actual: digest });
+    throw problem(400, "DIGEST_INVALID", "the manifest does not have this digest", {
+      expected: input.digest,
+      actual: digest,
+    });
   }
   const mediaType = mediaTypeOf(input.contentType);
   const body = MANIFESTS.has(mediaType) ? parsed(() => parseManifest(bytes)) : parsed(() => parseIndex(bytes));
@@ -59,7 +72,8 @@ function mediaTypeOf(contentType: string | undefined): string {
   const mediaType = (contentType ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
   if (MANIFESTS.has(mediaType) || INDEXES.has(mediaType)) return mediaType;
   throw problem(415, "MANIFEST_INVALID", "Content-Type is no manifest type that is stored here", {
-    contentType: mediaType.slice(0, 200), stored: [...MANIFESTS, ...INDEXES],
+    contentType: mediaType.slice(0, 200),
+    stored: [...MANIFESTS, ...INDEXES],
   });
 }
 
@@ -88,7 +102,9 @@ function checkData(descriptor: Descriptor, digest: Digest): void {
   if (data === undefined) return;
   const content = Buffer.from(data, "base64");
   const algorithm = digestAlgorithm(digest);
-  const matches = content.length === descriptor.size && (!isComputable(algorithm) || digestOf(content, algorithmOf(digest)) === digest);
+  const matches =
+    content.length === descriptor.size &&
+    (!isComputable(algorithm) || digestOf(content, algorithmOf(digest)) === digest);
   if (!matches) throw invalid("embedded data does not fit its descriptor", { digest });
 }
 

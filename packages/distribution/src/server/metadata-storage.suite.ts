@@ -12,8 +12,14 @@ import type { ManifestReference, MetadataStorage, NewManifest } from "./metadata
 const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 
 /** Runs the contract against storages made by `make`; what it returns is disposed after each test. */
-export function metadataStorageSuite(name: string, make: () => Promise<AsyncDisposable & { readonly storage: MetadataStorage }>): void {
-  const check = (title: string, body: (storage: MetadataStorage, scope: Scope, clock: { now: number }) => Promise<void>): void => {
+export function metadataStorageSuite(
+  name: string,
+  make: () => Promise<AsyncDisposable & { readonly storage: MetadataStorage }>,
+): void {
+  const check = (
+    title: string,
+    body: (storage: MetadataStorage, scope: Scope, clock: { now: number }) => Promise<void>,
+  ): void => {
     test(`${name}: ${title}`, async () => {
       const clock = { now: 1_000_000 };
       await using made = await make();
@@ -69,7 +75,10 @@ export function metadataStorageSuite(name: string, make: () => Promise<AsyncDisp
 
   check("a manifest is found by tag and digest, byte for byte", async (storage, scope) => {
     const manifest = manifestOf("one");
-    assert.deepEqual(await storage.putManifest(scope, "a", { manifest, tags: ["x", "y"] }), { kind: "stored", created: true });
+    assert.deepEqual(await storage.putManifest(scope, "a", { manifest, tags: ["x", "y"] }), {
+      kind: "stored",
+      created: true,
+    });
     assert.deepEqual(await storage.putManifest(scope, "a", { manifest, tags: [] }), { kind: "stored", created: false });
     for (const reference of [{ tag: "x" }, { tag: "y" }, { digest: manifest.digest }]) {
       const found = await storage.findManifest(scope, "a", reference);
@@ -85,7 +94,10 @@ export function metadataStorageSuite(name: string, make: () => Promise<AsyncDisp
     const here = blobOf("here");
     await storage.linkBlob(scope, "a", here);
     const missing = manifestOf("m", [reference(here), reference(blobOf("gone")), reference(blobOf("gone"))]);
-    assert.deepEqual(await storage.putManifest(scope, "a", { manifest: missing, tags: ["t"] }), { kind: "missing", digests: [blobOf("gone").digest] });
+    assert.deepEqual(await storage.putManifest(scope, "a", { manifest: missing, tags: ["t"] }), {
+      kind: "missing",
+      digests: [blobOf("gone").digest],
+    });
     const wrong = manifestOf("w", [{ ...reference(here), size: 99 }]);
     assert.equal((await storage.putManifest(scope, "a", { manifest: wrong, tags: ["t"] })).kind, "wrong-size");
     assert.deepEqual(await storage.listTags(scope, "a", { limit: 10 }), []);
@@ -97,7 +109,9 @@ export function metadataStorageSuite(name: string, make: () => Promise<AsyncDisp
 
   check("an index needs its manifests in the same repository", async (storage, scope) => {
     const child = manifestOf("child");
-    const index = manifestOf("index", [{ kind: "manifest", digest: child.digest, size: child.bytes.length, required: true }]);
+    const index = manifestOf("index", [
+      { kind: "manifest", digest: child.digest, size: child.bytes.length, required: true },
+    ]);
     assert.equal((await storage.putManifest(scope, "a", { manifest: index, tags: [] })).kind, "missing");
     await storage.putManifest(scope, "a", { manifest: child, tags: [] });
     assert.equal((await storage.putManifest(scope, "a", { manifest: index, tags: [] })).kind, "stored");
@@ -152,14 +166,17 @@ export function metadataStorageSuite(name: string, make: () => Promise<AsyncDisp
     clock.now += 5;
     await storage.deleteTag(scope, "a", "t");
     assert.deepEqual(await storage.tagHistory(scope, "a", "t", 10), [
-      { digest: null, at: 1_000_010 }, { digest: two.digest, at: 1_000_005 }, { digest: one.digest, at: 1_000_000 },
+      { digest: null, at: 1_000_010 },
+      { digest: two.digest, at: 1_000_005 },
+      { digest: one.digest, at: 1_000_000 },
     ]);
     assert.equal((await storage.tagHistory(scope, "a", "t", 1)).length, 1);
   });
 
   check("lists are in byte order and in pages", async (storage, scope) => {
     const tags = ["b", "a", "B", "a.1", "a-1", "_", "9"];
-    for (const repository of ["b", "a/c", "a", "a-b"]) await storage.putManifest(scope, repository, { manifest: manifestOf("m"), tags });
+    for (const repository of ["b", "a/c", "a", "a-b"])
+      await storage.putManifest(scope, repository, { manifest: manifestOf("m"), tags });
     await storage.linkBlob(scope, "only-blobs", blobOf("x"));
     const sorted = [...tags].sort();
     assert.deepEqual(await storage.listTags(scope, "a", { limit: 100 }), sorted);
@@ -173,13 +190,24 @@ export function metadataStorageSuite(name: string, make: () => Promise<AsyncDisp
 
   check("referrers are listed by subject and type, and go with their manifest", async (storage, scope) => {
     const subject = digestOf("subject");
-    const entries = ["1", "2", "3"].map((text) => ({ ...manifestOf(text), subject, artifactType: text === "2" ? "t/other" : "t/sbom", annotations: { n: text } }));
+    const entries = ["1", "2", "3"].map((text) => ({
+      ...manifestOf(text),
+      subject,
+      artifactType: text === "2" ? "t/other" : "t/sbom",
+      annotations: { n: text },
+    }));
     for (const manifest of entries) await storage.putManifest(scope, "a", { manifest, tags: [] });
     await storage.putManifest(scope, "a", { manifest: manifestOf("stranger"), tags: [] });
     const all = await storage.listReferrers(scope, "a", subject, { limit: 10 });
-    assert.deepEqual(all.map(({ digest }) => digest), entries.map(({ digest }) => digest).sort());
+    assert.deepEqual(
+      all.map(({ digest }) => digest),
+      entries.map(({ digest }) => digest).sort(),
+    );
     const [first] = all;
-    assert.equal((await storage.listReferrers(scope, "a", subject, { limit: 10, after: first?.digest ?? "" })).length, 2);
+    assert.equal(
+      (await storage.listReferrers(scope, "a", subject, { limit: 10, after: first?.digest ?? "" })).length,
+      2,
+    );
     const sboms = await storage.listReferrers(scope, "a", subject, { limit: 10, artifactType: "t/sbom" });
     assert.equal(sboms.length, 2);
     assert.ok(sboms.every(({ artifactType, annotations }) => artifactType === "t/sbom" && annotations?.["n"] !== "2"));
@@ -192,7 +220,9 @@ export function metadataStorageSuite(name: string, make: () => Promise<AsyncDisp
     await storage.createUpload(scope, { id: "u1", repository: "a", algorithm: "sha512" }, 2);
     clock.now += 10;
     await storage.createUpload(scope, { id: "u2", repository: "a" }, 2);
-    await assert.rejects(storage.createUpload(scope, { id: "u3", repository: "a" }, 2), (error) => isTeuError(error, "exhausted"));
+    await assert.rejects(storage.createUpload(scope, { id: "u3", repository: "a" }, 2), (error) =>
+      isTeuError(error, "exhausted"),
+    );
     assert.deepEqual(await storage.findUpload(scope, "a", "u1"), { id: "u1", repository: "a", algorithm: "sha512" });
     assert.equal(await storage.findUpload(scope, "b", "u1"), null);
     assert.deepEqual(await storage.idleUploads(scope, clock.now, 10), ["u1"]);
@@ -212,20 +242,23 @@ export function metadataStorageSuite(name: string, make: () => Promise<AsyncDisp
     assert.deepEqual(await storage.findBlob(scope, "a", used.digest), used);
   });
 
-  check("asking for a blob renews its lease; so does deleting the manifest that used it", async (storage, scope, clock) => {
-    const blob = blobOf("layer");
-    await storage.linkBlob(scope, "a", blob);
-    clock.now += 1_000_000;
-    await storage.findBlob(scope, "a", blob.digest);
-    assert.equal(await storage.releaseUnusedBlobs(scope, clock.now - 1, 10), 0);
-    const manifest = manifestOf("m", [reference(blob)]);
-    await storage.putManifest(scope, "a", { manifest, tags: [] });
-    clock.now += 1_000_000;
-    await storage.deleteManifest(scope, "a", manifest.digest);
-    assert.equal(await storage.releaseUnusedBlobs(scope, clock.now - 1, 10), 0);
-    clock.now += 1_000_000;
-    assert.equal(await storage.releaseUnusedBlobs(scope, clock.now - 1, 10), 1);
-  });
+  check(
+    "asking for a blob renews its lease; so does deleting the manifest that used it",
+    async (storage, scope, clock) => {
+      const blob = blobOf("layer");
+      await storage.linkBlob(scope, "a", blob);
+      clock.now += 1_000_000;
+      await storage.findBlob(scope, "a", blob.digest);
+      assert.equal(await storage.releaseUnusedBlobs(scope, clock.now - 1, 10), 0);
+      const manifest = manifestOf("m", [reference(blob)]);
+      await storage.putManifest(scope, "a", { manifest, tags: [] });
+      clock.now += 1_000_000;
+      await storage.deleteManifest(scope, "a", manifest.digest);
+      assert.equal(await storage.releaseUnusedBlobs(scope, clock.now - 1, 10), 0);
+      clock.now += 1_000_000;
+      assert.equal(await storage.releaseUnusedBlobs(scope, clock.now - 1, 10), 1);
+    },
+  );
 }
 
 function blobOf(text: string): BlobInfo {

@@ -37,7 +37,12 @@ export interface MetadataStorage extends AsyncDisposable {
   /** What a tag pointed at, newest first. */
   tagHistory(scope: Scope, repository: string, tag: string, limit: number): Promise<readonly TagChange[]>;
   /** Manifests whose subject is `digest`, by digest in byte order. */
-  listReferrers(scope: Scope, repository: string, digest: Digest, page: Page & { readonly artifactType?: string }): Promise<readonly Referrer[]>;
+  listReferrers(
+    scope: Scope,
+    repository: string,
+    digest: Digest,
+    page: Page & { readonly artifactType?: string },
+  ): Promise<readonly Referrer[]>;
 
   /** @throws TeuError `exhausted` when there are `limit` sessions already. */
   createUpload(scope: Scope, upload: UploadSession, limit: number): Promise<void>;

@@ -9,9 +9,14 @@ import { problem } from "./problem.ts";
 /** @throws Problem NAME_INVALID. */
 export function checkRepository(text: string): string {
   if (isRepositoryName(text)) return text;
-  throw problem(400, "NAME_INVALID", "a name is lower-case letters and digits, joined by single separators, at most 255 characters", {
-    name: text.slice(0, 300),
-  });
+  throw problem(
+    400,
+    "NAME_INVALID",
+    "a name is lower-case letters and digits, joined by single separators, at most 255 characters",
+    {
+      name: text.slice(0, 300),
+    },
+  );
 }
 
 /** @throws Problem DIGEST_INVALID. */
@@ -24,7 +29,9 @@ export function checkDigest(text: string): Digest {
 export function checkComputableDigest(text: string): Digest {
   const digest = checkDigest(text);
   if (isComputable(digestAlgorithm(digest))) return digest;
-  throw problem(400, "DIGEST_INVALID", "digests of this algorithm cannot be verified here; use sha256 or sha512", { digest: text });
+  throw problem(400, "DIGEST_INVALID", "digests of this algorithm cannot be verified here; use sha256 or sha512", {
+    digest: text,
+  });
 }
 
 /** Whether content can be checked with this algorithm. */
@@ -41,5 +48,7 @@ export function checkReference(text: string): ManifestName {
 /** @throws Problem TAG_INVALID. */
 export function checkTag(text: string): string {
   if (isTag(text)) return text;
-  throw problem(400, "TAG_INVALID", "a tag is 1 to 128 letters, digits, underscores, periods and dashes", { tag: text.slice(0, 300) });
+  throw problem(400, "TAG_INVALID", "a tag is 1 to 128 letters, digits, underscores, periods and dashes", {
+    tag: text.slice(0, 300),
+  });
 }

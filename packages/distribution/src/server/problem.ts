@@ -16,7 +16,11 @@ export class Problem extends Error {
   readonly entries: readonly ProblemEntry[];
   readonly headers: Readonly<Record<string, string>>;
 
-  constructor(status: number, entries: ProblemEntry | readonly ProblemEntry[], headers: Readonly<Record<string, string>> = {}) {
+  constructor(
+    status: number,
+    entries: ProblemEntry | readonly ProblemEntry[],
+    headers: Readonly<Record<string, string>> = {},
+  ) {
     const list = "code" in entries ? [entries] : entries;
     super(list[0]?.message ?? "refused");
     this.status = status;

@@ -29,9 +29,16 @@ export function checkChunk(exchange: Exchange, held: HeldUpload): { check(receiv
   const span = parseChunkRange(header);
   const { upload } = held;
   const { offset } = upload;
-  if (span === null) throw problem(400, "BLOB_UPLOAD_INVALID", 'Content-Range must be "start-end", both included', { header: header.slice(0, 100) });
+  if (span === null)
+    throw problem(400, "BLOB_UPLOAD_INVALID", 'Content-Range must be "start-end", both included', {
+      header: header.slice(0, 100),
+    });
   if (span.start !== offset) {
-    throw new Problem(416, { code: "RANGE_INVALID", message: `the next byte is ${offset}`, detail: { start: span.start, offset } }, progressHeaders(held));
+    throw new Problem(
+      416,
+      { code: "RANGE_INVALID", message: `the next byte is ${offset}`, detail: { start: span.start, offset } },
+      progressHeaders(held),
+    );
   }
   const length = span.end - span.start;
   const declared = exchange.header("content-length");

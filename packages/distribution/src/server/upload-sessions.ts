@@ -38,7 +38,11 @@ export class UploadSessions {
       await metadata.createUpload(scope, session, limits.uploads);
     } catch (error) {
       if (!isTeuError(error, "exhausted")) throw error;
-      throw new Problem(429, { code: "TOOMANYREQUESTS", message: "too many uploads are open" }, { "retry-after": "60" });
+      throw new Problem(
+        429,
+        { code: "TOOMANYREQUESTS", message: "too many uploads are open" },
+        { "retry-after": "60" },
+      );
     }
     const release = await this.#mutex.acquire(session.id);
     try {
@@ -80,7 +84,8 @@ export class UploadSessions {
       await metadata.linkBlob(scope, session.repository, blob);
       return blob;
     } catch (error) {
-      if (isTeuError(error, "corrupt")) throw problem(400, "DIGEST_INVALID", "the content does not have this digest", { digest });
+      if (isTeuError(error, "corrupt"))
+        throw problem(400, "DIGEST_INVALID", "the content does not have this digest", { digest });
       throw error;
     } finally {
       await metadata.deleteUpload(scope, session.id);

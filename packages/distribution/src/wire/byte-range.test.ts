@@ -3,7 +3,14 @@ import { test } from "node:test";
 import fc from "fast-check";
 
 import {
-  formatChunkRange, formatContentRange, formatProgress, formatRange, parseChunkRange, parseContentRange, parseProgress, parseRange,
+  formatChunkRange,
+  formatContentRange,
+  formatProgress,
+  formatRange,
+  parseChunkRange,
+  parseContentRange,
+  parseProgress,
+  parseRange,
 } from "./byte-range.ts";
 
 test("parseRange: answers as RFC 9110 wants it", () => {
@@ -32,20 +39,24 @@ test("parseRange: answers as RFC 9110 wants it", () => {
 });
 
 test("parseRange: a part always lies inside the blob", () => {
-  fc.assert(fc.property(fc.string({ maxLength: 40 }), fc.nat(1000), (text, size) => {
-    const range = parseRange(`bytes=${text}`, size);
-    if (range.kind === "part") assert.ok(range.start >= 0 && range.start < range.end && range.end <= size);
-  }));
+  fc.assert(
+    fc.property(fc.string({ maxLength: 40 }), fc.nat(1000), (text, size) => {
+      const range = parseRange(`bytes=${text}`, size);
+      if (range.kind === "part") assert.ok(range.start >= 0 && range.start < range.end && range.end <= size);
+    }),
+  );
 });
 
 test("ranges: read back what they print", () => {
-  fc.assert(fc.property(fc.nat(1e9), fc.integer({ min: 1, max: 1e9 }), (start, length) => {
-    const end = start + length;
-    assert.deepEqual(parseRange(formatRange({ start, end }), end), { kind: "part", start, end });
-    assert.deepEqual(parseContentRange(formatContentRange({ start, end }, end)), { start, end, size: end });
-    assert.deepEqual(parseChunkRange(formatChunkRange({ start, end })), { start, end });
-    assert.equal(parseProgress(formatProgress(length)), length);
-  }));
+  fc.assert(
+    fc.property(fc.nat(1e9), fc.integer({ min: 1, max: 1e9 }), (start, length) => {
+      const end = start + length;
+      assert.deepEqual(parseRange(formatRange({ start, end }), end), { kind: "part", start, end });
+      assert.deepEqual(parseContentRange(formatContentRange({ start, end }, end)), { start, end, size: end });
+      assert.deepEqual(parseChunkRange(formatChunkRange({ start, end })), { start, end });
+      assert.equal(parseProgress(formatProgress(length)), length);
+    }),
+  );
 });
 
 test("parseChunkRange: refuses what is no range", () => {
@@ -56,7 +67,8 @@ test("parseChunkRange: refuses what is no range", () => {
 });
 
 test("parseContentRange: refuses sizes that contradict the range", () => {
-  for (const text of ["bytes 0-9/5", "bytes 9-0/20", "bytes */20", "0-9", "bytes 0-9"]) assert.equal(parseContentRange(text), null, text);
+  for (const text of ["bytes 0-9/5", "bytes 9-0/20", "bytes */20", "0-9", "bytes 0-9"])
+    assert.equal(parseContentRange(text), null, text);
   assert.deepEqual(parseContentRange("bytes 0-9/*"), { start: 0, end: 10 });
 });
 

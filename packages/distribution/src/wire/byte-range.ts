@@ -8,7 +8,10 @@ export interface ByteSpan {
 }
 
 /** What a Range header asks of a blob: the whole, a part, or something that does not exist (416). */
-export type RangeRequest = { readonly kind: "whole" } | { readonly kind: "unsatisfiable" } | ({ readonly kind: "part" } & ByteSpan);
+export type RangeRequest =
+  | { readonly kind: "whole" }
+  | { readonly kind: "unsatisfiable" }
+  | ({ readonly kind: "part" } & ByteSpan);
 
 /** Reads `Range` for a blob of `size` bytes. Units other than bytes and several ranges are answered with the whole, as the RFC allows. */
 export function parseRange(header: string | undefined, size: number): RangeRequest {

@@ -24,12 +24,14 @@ test("parseNextLink: finds the next page and nothing else", () => {
 });
 
 test("formatNextLink: nothing in a name ends the header (scenario 30)", () => {
-  fc.assert(fc.property(fc.string({ unit: "binary" }), (last) => {
-    const link = formatNextLink("/v2/a/tags/list", { last, n: "5" });
-    assert.match(link, /^<[\x21-\x3d\x3f-\x7e]*>; rel="next"$/);
-    const target = parseNextLink(link);
-    assert.equal(new URL(target ?? "", "http://x").searchParams.get("last"), last.toWellFormed());
-  }));
+  fc.assert(
+    fc.property(fc.string({ unit: "binary" }), (last) => {
+      const link = formatNextLink("/v2/a/tags/list", { last, n: "5" });
+      assert.match(link, /^<[\x21-\x3d\x3f-\x7e]*>; rel="next"$/);
+      const target = parseNextLink(link);
+      assert.equal(new URL(target ?? "", "http://x").searchParams.get("last"), last.toWellFormed());
+    }),
+  );
 });
 
 test("parseNextLink: takes any text without failing or hanging", () => {

@@ -40,12 +40,15 @@ test("matchRoute: finds the parts of a path", () => {
 
 test("matchRoute: reads back what the path functions print", () => {
   const name = fc.stringMatching(/^[a-z0-9]{1,8}(\/(blobs|uploads|manifests|tags|referrers|[a-z0-9]{1,8})){0,3}$/);
-  fc.assert(fc.property(name, fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,20}$/), (repository, text) => {
-    assert.deepEqual(matchRoute(manifestPath(repository, text)), { kind: "manifest", repository, reference: text });
-    assert.deepEqual(matchRoute(uploadPath(repository, `${text}-`)), { kind: "upload", repository, id: `${text}-` });
-    assert.deepEqual(matchRoute(uploadsPath(repository)), { kind: "uploads", repository });
-    if (text !== "uploads") assert.deepEqual(matchRoute(blobPath(repository, text)), { kind: "blob", repository, digest: text });
-  }));
+  fc.assert(
+    fc.property(name, fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,20}$/), (repository, text) => {
+      assert.deepEqual(matchRoute(manifestPath(repository, text)), { kind: "manifest", repository, reference: text });
+      assert.deepEqual(matchRoute(uploadPath(repository, `${text}-`)), { kind: "upload", repository, id: `${text}-` });
+      assert.deepEqual(matchRoute(uploadsPath(repository)), { kind: "uploads", repository });
+      if (text !== "uploads")
+        assert.deepEqual(matchRoute(blobPath(repository, text)), { kind: "blob", repository, digest: text });
+    }),
+  );
 });
 
 test("matchRoute: takes any text without failing", () => {

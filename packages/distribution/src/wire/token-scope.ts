@@ -17,7 +17,10 @@ export function parseTokenScope(text: string): TokenScope | null {
   if (first <= 0 || last <= first + 1) return null;
   const type = text.slice(0, first);
   const name = text.slice(first + 1, last);
-  const actions = text.slice(last + 1).split(",").filter((action) => action !== "");
+  const actions = text
+    .slice(last + 1)
+    .split(",")
+    .filter((action) => action !== "");
   if (!/^[a-z0-9]+(?:\([a-z0-9]+\))?$/.test(type) || !/^[\x21-\x7e]+$/.test(name)) return null;
   return { type, name, actions };
 }

@@ -12,9 +12,11 @@ test("parseWarnings: only the form of the spec, and not too much of it", () => {
 });
 
 test("formatWarning: is one header line whatever the text", () => {
-  fc.assert(fc.property(fc.string({ unit: "binary", maxLength: 200 }), (text) => {
-    const header = formatWarning(text);
-    assert.match(header, /^[\x20-\x7e]*$/);
-    assert.equal(parseWarnings([header]).length, 1);
-  }));
+  fc.assert(
+    fc.property(fc.string({ unit: "binary", maxLength: 200 }), (text) => {
+      const header = formatWarning(text);
+      assert.match(header, /^[\x20-\x7e]*$/);
+      assert.equal(parseWarnings([header]).length, 1);
+    }),
+  );
 });

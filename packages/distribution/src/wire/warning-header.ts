@@ -15,6 +15,8 @@ export function parseWarnings(headers: readonly string[]): string[] {
   return headers.flatMap((header) => {
     const match = /^299 - "((?:[^"\\]|\\[^])*)"$/.exec(header.trim());
     // Shown on terminals: escape sequences of a stranger must not get there.
-    return match === null ? [] : [(match[1] ?? "").replace(/\\([^])/g, "$1").replace(/[^\x20-\x7e\u00a0-\uffff]/g, " ")];
+    return match === null
+      ? []
+      : [(match[1] ?? "").replace(/\\([^])/g, "$1").replace(/[^\x20-\x7e\u00a0-\uffff]/g, " ")];
   });
 }

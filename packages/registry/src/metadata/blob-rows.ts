@@ -12,11 +12,17 @@ export function findBlob(db: Database, repository: string, digest: Digest, now: 
   const row = db.get(
     `SELECT repository_id, size, used_at FROM repository_blob JOIN blob USING (digest) JOIN repository ON repository.id = repository_id
      WHERE repository.name = ? AND digest = ?`,
-    repository, digest,
+    repository,
+    digest,
   );
   if (row === undefined) return null;
   if (now - (row["used_at"] as number) > LEASE_STEP) {
-    db.run("UPDATE repository_blob SET used_at = ? WHERE repository_id = ? AND digest = ?", now, row["repository_id"] ?? null, digest);
+    db.run(
+      "UPDATE repository_blob SET used_at = ? WHERE repository_id = ? AND digest = ?",
+      now,
+      row["repository_id"] ?? null,
+      digest,
+    );
   }
   return { digest, size: row["size"] as number };
 }
@@ -27,12 +33,17 @@ export function linkBlob(db: Database, repository: string, { digest, size }: Blo
   db.run(
     `INSERT INTO blob (digest, size, created_at) VALUES (?, ?, ?)
      ON CONFLICT (digest) DO UPDATE SET orphaned_at = NULL`,
-    digest, size, now,
+    digest,
+    size,
+    now,
   );
   db.run(
     `INSERT INTO repository_blob (repository_id, digest, linked_at, used_at) VALUES (?, ?, ?, ?)
      ON CONFLICT (repository_id, digest) DO UPDATE SET used_at = excluded.used_at`,
-    id, digest, now, now,
+    id,
+    digest,
+    now,
+    now,
   );
 }
 
@@ -43,10 +54,12 @@ export function unlinkBlob(db: Database, repository: string, digest: Digest, now
 }
 
 function dropLink(db: Database, repositoryId: number, digest: string, now: number): boolean {
-  if (db.run("DELETE FROM repository_blob WHERE repository_id = ? AND digest = ?", repositoryId, digest) === 0) return false;
+  if (db.run("DELETE FROM repository_blob WHERE repository_id = ? AND digest = ?", repositoryId, digest) === 0)
+    return false;
   db.run(
     "UPDATE blob SET orphaned_at = ? WHERE digest = ? AND NOT EXISTS (SELECT 1 FROM repository_blob WHERE digest = blob.digest)",
-    now, digest,
+    now,
+    digest,
   );
   return true;
 }
@@ -54,7 +67,9 @@ function dropLink(db: Database, repositoryId: number, digest: string, now: numbe
 /** Some repositories with a blob. */
 export function repositoriesWithBlob(db: Database, digest: Digest, limit: number): string[] {
   const rows = db.all(
-    "SELECT name FROM repository_blob JOIN repository ON repository.id = repository_id WHERE digest = ? LIMIT ?", digest, limit,
+    "SELECT name FROM repository_blob JOIN repository ON repository.id = repository_id WHERE digest = ? LIMIT ?",
+    digest,
+    limit,
   );
   return rows.map((row) => row["name"] as string);
 }
@@ -64,7 +79,8 @@ export function releaseUnusedBlobs(db: Database, before: number, limit: number, 
   const rows = db.all(
     `SELECT repository_id, digest FROM repository_blob AS link WHERE used_at < ?
        AND NOT EXISTS (SELECT 1 FROM reference WHERE repository_id = link.repository_id AND target = link.digest) LIMIT ?`,
-    before, limit,
+    before,
+    limit,
   );
   for (const row of rows) dropLink(db, row["repository_id"] as number, row["digest"] as string, now);
   return rows.length;

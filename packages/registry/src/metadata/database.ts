@@ -13,7 +13,15 @@ const BUSY_TIMEOUT = 10_000;
 
 /** Primary result codes of SQLite (sqlite.org, "Result and Error Codes"). */
 const CODES: Readonly<Record<number, ErrorCode>> = {
-  3: "denied", 5: "unavailable", 6: "unavailable", 8: "denied", 10: "unavailable", 11: "corrupt", 13: "exhausted", 14: "denied", 26: "corrupt",
+  3: "denied",
+  5: "unavailable",
+  6: "unavailable",
+  8: "denied",
+  10: "unavailable",
+  11: "corrupt",
+  13: "exhausted",
+  14: "denied",
+  26: "corrupt",
 };
 
 /** An open index database. */
@@ -99,7 +107,9 @@ function migrate(db: DatabaseSync, path: string): void {
   const version = db.prepare("PRAGMA user_version").get()?.["user_version"] as number;
   if (version > MIGRATIONS.length) {
     throw new TeuError({
-      code: "unsupported", op: "open registry index", subject: path,
+      code: "unsupported",
+      op: "open registry index",
+      subject: path,
       message: `its schema has version ${version}, this program knows ${MIGRATIONS.length}`,
       hint: "use the newer program that wrote it",
     });
@@ -115,6 +125,12 @@ function guarded<T>(op: string, subject: string | undefined, body: () => T): T {
   } catch (error) {
     if (isTeuError(error)) throw error;
     const code = CODES[((error as { errcode?: number }).errcode ?? 0) & 0xff] ?? "internal";
-    throw new TeuError({ code, op, ...(subject === undefined ? {} : { subject }), message: "database refused", cause: error });
+    throw new TeuError({
+      code,
+      op,
+      ...(subject === undefined ? {} : { subject }),
+      message: "database refused",
+      cause: error,
+    });
   }
 }

@@ -2,7 +2,14 @@
 
 import type { Digest } from "@teu/image/digest";
 import type {
-  ManifestName, ManifestPush, ManifestReference, NewManifest, Page, PushOutcome, Referrer, StoredManifest,
+  ManifestName,
+  ManifestPush,
+  ManifestReference,
+  NewManifest,
+  Page,
+  PushOutcome,
+  Referrer,
+  StoredManifest,
 } from "@teu/distribution/server/metadata-storage";
 
 import type { Database, Row } from "./database.ts";
@@ -11,21 +18,28 @@ import { findTag, removeTag, setTag, tagsOfManifest } from "./tag-rows.ts";
 
 /** A manifest by tag or digest. */
 export function findManifest(db: Database, repository: string, name: ManifestName): StoredManifest | null {
-  const row = "tag" in name
-    ? db.get(
-        `SELECT m.digest, rm.media_type, m.content FROM repository r JOIN tag t ON t.repository_id = r.id
+  const row =
+    "tag" in name
+      ? db.get(
+          `SELECT m.digest, rm.media_type, m.content FROM repository r JOIN tag t ON t.repository_id = r.id
            JOIN repository_manifest rm ON rm.repository_id = r.id AND rm.digest = t.digest JOIN manifest m ON m.digest = t.digest
          WHERE r.name = ? AND t.name = ?`,
-        repository, name.tag,
-      )
-    : db.get(
-        `SELECT m.digest, rm.media_type, m.content FROM repository r
+          repository,
+          name.tag,
+        )
+      : db.get(
+          `SELECT m.digest, rm.media_type, m.content FROM repository r
            JOIN repository_manifest rm ON rm.repository_id = r.id JOIN manifest m ON m.digest = rm.digest
          WHERE r.name = ? AND rm.digest = ?`,
-        repository, name.digest,
-      );
+          repository,
+          name.digest,
+        );
   if (row === undefined) return null;
-  return { digest: row["digest"] as Digest, mediaType: row["media_type"] as string, bytes: row["content"] as Uint8Array };
+  return {
+    digest: row["digest"] as Digest,
+    mediaType: row["media_type"] as string,
+    bytes: row["content"] as Uint8Array,
+  };
 }
 
 /** Stores a manifest and its tags. Within a transaction; nothing is written unless the outcome is "stored". */
@@ -48,7 +62,11 @@ function holds(condition: NonNullable<ManifestPush["condition"]>, current: Diges
   return condition === "none" ? current === null : current === condition;
 }
 
-function referenceFault(db: Database, repositoryId: number | null, references: readonly ManifestReference[]): PushOutcome | null {
+function referenceFault(
+  db: Database,
+  repositoryId: number | null,
+  references: readonly ManifestReference[],
+): PushOutcome | null {
   const missing: Digest[] = [];
   for (const { kind, digest, size, required } of references) {
     const actual = repositoryId === null ? null : sizeOf(db, repositoryId, kind, digest);
@@ -59,9 +77,14 @@ function referenceFault(db: Database, repositoryId: number | null, references: r
 }
 
 function sizeOf(db: Database, repositoryId: number, kind: ManifestReference["kind"], digest: Digest): number | null {
-  const row = kind === "manifest"
-    ? db.get("SELECT size FROM repository_manifest WHERE repository_id = ? AND digest = ?", repositoryId, digest)
-    : db.get("SELECT size FROM repository_blob JOIN blob USING (digest) WHERE repository_id = ? AND digest = ?", repositoryId, digest);
+  const row =
+    kind === "manifest"
+      ? db.get("SELECT size FROM repository_manifest WHERE repository_id = ? AND digest = ?", repositoryId, digest)
+      : db.get(
+          "SELECT size FROM repository_blob JOIN blob USING (digest) WHERE repository_id = ? AND digest = ?",
+          repositoryId,
+          digest,
+        );
   return (row?.["size"] as number | undefined) ?? null;
 }
 
@@ -69,19 +92,32 @@ function storeManifest(db: Database, repositoryId: number, manifest: NewManifest
   const { digest, mediaType, bytes, artifactType, subject, annotations, references } = manifest;
   db.run("INSERT INTO manifest (digest, content) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING", digest, bytes);
   const existed = db.run(
-    "UPDATE repository_manifest SET media_type = ?, pushed_at = ? WHERE repository_id = ? AND digest = ?", mediaType, now, repositoryId, digest,
+    "UPDATE repository_manifest SET media_type = ?, pushed_at = ? WHERE repository_id = ? AND digest = ?",
+    mediaType,
+    now,
+    repositoryId,
+    digest,
   );
   if (existed > 0) return false;
   db.run(
     `INSERT INTO repository_manifest (repository_id, digest, media_type, size, artifact_type, subject, annotations, pushed_at)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-    repositoryId, digest, mediaType, bytes.length, artifactType ?? null, subject ?? null,
-    annotations === undefined ? null : JSON.stringify(annotations), now,
+    repositoryId,
+    digest,
+    mediaType,
+    bytes.length,
+    artifactType ?? null,
+    subject ?? null,
+    annotations === undefined ? null : JSON.stringify(annotations),
+    now,
   );
   for (const { kind, digest: target } of references) {
     db.run(
       "INSERT INTO reference (repository_id, manifest, target, kind) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-      repositoryId, digest, target, kind,
+      repositoryId,
+      digest,
+      target,
+      kind,
     );
   }
   return true;
@@ -97,22 +133,37 @@ export function deleteManifest(db: Database, repository: string, digest: Digest,
   db.run(
     `UPDATE repository_blob SET used_at = ? WHERE repository_id = ?
        AND digest IN (SELECT target FROM reference WHERE repository_id = repository_blob.repository_id AND manifest = ?)`,
-    now, id, digest,
+    now,
+    id,
+    digest,
   );
   db.run("DELETE FROM repository_manifest WHERE repository_id = ? AND digest = ?", id, digest);
-  db.run("DELETE FROM manifest WHERE digest = ? AND NOT EXISTS (SELECT 1 FROM repository_manifest WHERE digest = manifest.digest)", digest);
+  db.run(
+    "DELETE FROM manifest WHERE digest = ? AND NOT EXISTS (SELECT 1 FROM repository_manifest WHERE digest = manifest.digest)",
+    digest,
+  );
   return tags;
 }
 
 /** Manifests with a subject. */
-export function listReferrers(db: Database, repository: string, subject: Digest, page: Page & { readonly artifactType?: string }): Referrer[] {
+export function listReferrers(
+  db: Database,
+  repository: string,
+  subject: Digest,
+  page: Page & { readonly artifactType?: string },
+): Referrer[] {
   const id = findRepository(db, repository);
   if (id === null) return [];
   const type = page.artifactType ?? null;
   const rows = db.all(
     `SELECT digest, media_type, size, artifact_type, annotations FROM repository_manifest
      WHERE repository_id = ? AND subject = ? AND digest > ? AND (? IS NULL OR artifact_type = ?) ORDER BY digest LIMIT ?`,
-    id, subject, page.after ?? "", type, type, page.limit,
+    id,
+    subject,
+    page.after ?? "",
+    type,
+    type,
+    page.limit,
   );
   return rows.map(referrerOf);
 }

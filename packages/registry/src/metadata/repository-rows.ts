@@ -21,7 +21,8 @@ export function listRepositories(db: Database, page: Page): string[] {
   const rows = db.all(
     `SELECT name FROM repository WHERE name > ?
        AND EXISTS (SELECT 1 FROM repository_manifest WHERE repository_id = repository.id) ORDER BY name LIMIT ?`,
-    page.after ?? "", page.limit,
+    page.after ?? "",
+    page.limit,
   );
   return rows.map((row) => row["name"] as string);
 }

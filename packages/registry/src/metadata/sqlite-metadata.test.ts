@@ -33,8 +33,11 @@ test("SqliteMetadata: what another process changes is seen at once", async () =>
   await using root = await tempRoot();
   await using mine = SqliteMetadata.open(root.join("registry.db"));
   await using theirs = SqliteMetadata.open(root.join("registry.db"));
-  const push = (text: string): { manifest: Parameters<SqliteMetadata["putManifest"]>[2]["manifest"]; tags: string[] } => ({
-    manifest: { digest: digestOf(text), mediaType: "m/t", bytes: Buffer.from(text), references: [] }, tags: ["t"],
+  const push = (
+    text: string,
+  ): { manifest: Parameters<SqliteMetadata["putManifest"]>[2]["manifest"]; tags: string[] } => ({
+    manifest: { digest: digestOf(text), mediaType: "m/t", bytes: Buffer.from(text), references: [] },
+    tags: ["t"],
   });
   await mine.putManifest(scope, "a", push("one"));
   await mine.findManifest(scope, "a", { tag: "t" });
@@ -48,18 +51,31 @@ test("Database.open: refuses what is no index of ours, and says why", async () =
   using db = Database.open(newer);
   db.run("PRAGMA user_version = 999");
   db[Symbol.dispose]();
-  assert.throws(() => Database.open(newer), (error) => isTeuError(error, "unsupported") && /version 999/.test(error.message));
+  assert.throws(
+    () => Database.open(newer),
+    (error) => isTeuError(error, "unsupported") && /version 999/.test(error.message),
+  );
   const garbage = root.join("garbage.db");
   writeFileSync(garbage, "this is not a database, but it is long enough to look like one".repeat(100));
-  assert.throws(() => Database.open(garbage), (error) => isTeuError(error, "corrupt"));
-  assert.throws(() => Database.open(root.join("no", "such", "dir.db")), (error) => isTeuError(error, "denied"));
+  assert.throws(
+    () => Database.open(garbage),
+    (error) => isTeuError(error, "corrupt"),
+  );
+  assert.throws(
+    () => Database.open(root.join("no", "such", "dir.db")),
+    (error) => isTeuError(error, "denied"),
+  );
 });
 
 test("Database.transaction: an exception undoes everything", async () => {
   using db = Database.open(":memory:");
-  assert.throws(() => db.transaction(() => {
-    db.run("INSERT INTO repository (name, created_at) VALUES ('a', 1)");
-    throw new Error("stop");
-  }), /stop/);
+  assert.throws(
+    () =>
+      db.transaction(() => {
+        db.run("INSERT INTO repository (name, created_at) VALUES ('a', 1)");
+        throw new Error("stop");
+      }),
+    /stop/,
+  );
   assert.deepEqual(db.all("SELECT * FROM repository"), []);
 });

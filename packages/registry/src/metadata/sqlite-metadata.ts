@@ -3,7 +3,15 @@
 
 import type { Scope } from "@teu/base/scope";
 import type {
-  ManifestName, ManifestPush, MetadataStorage, Page, PushOutcome, Referrer, StoredManifest, TagChange, UploadSession,
+  ManifestName,
+  ManifestPush,
+  MetadataStorage,
+  Page,
+  PushOutcome,
+  Referrer,
+  StoredManifest,
+  TagChange,
+  UploadSession,
 } from "@teu/distribution/server/metadata-storage";
 import type { BlobInfo } from "@teu/image/content-store";
 import type { Digest } from "@teu/image/digest";
@@ -112,7 +120,10 @@ export class SqliteMetadata implements MetadataStorage {
   }
 
   async listReferrers(
-    scope: Scope, repository: string, digest: Digest, page: Page & { readonly artifactType?: string },
+    scope: Scope,
+    repository: string,
+    digest: Digest,
+    page: Page & { readonly artifactType?: string },
   ): Promise<readonly Referrer[]> {
     scope.check("list referrers");
     return manifests.listReferrers(this.#db, repository, digest, page);

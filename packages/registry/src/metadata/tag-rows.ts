@@ -8,7 +8,11 @@ import { findRepository } from "./repository-rows.ts";
 
 /** What a tag points at. */
 export function findTag(db: Database, repositoryId: number, name: string): Digest | null {
-  return (db.get("SELECT digest FROM tag WHERE repository_id = ? AND name = ?", repositoryId, name)?.["digest"] as Digest | undefined) ?? null;
+  return (
+    (db.get("SELECT digest FROM tag WHERE repository_id = ? AND name = ?", repositoryId, name)?.["digest"] as
+      | Digest
+      | undefined) ?? null
+  );
 }
 
 /** Points a tag at a manifest; pointing it where it points already is no change. Within a transaction. */
@@ -17,7 +21,10 @@ export function setTag(db: Database, repositoryId: number, name: string, digest:
   db.run(
     `INSERT INTO tag (repository_id, name, digest, updated_at) VALUES (?, ?, ?, ?)
      ON CONFLICT (repository_id, name) DO UPDATE SET digest = excluded.digest, updated_at = excluded.updated_at`,
-    repositoryId, name, digest, now,
+    repositoryId,
+    name,
+    digest,
+    now,
   );
   recordChange(db, repositoryId, name, digest, now);
 }
@@ -33,14 +40,21 @@ export function removeTag(db: Database, repositoryId: number, name: string, now:
 
 /** Names of the tags that point at a manifest. */
 export function tagsOfManifest(db: Database, repositoryId: number, digest: Digest): string[] {
-  return db.all("SELECT name FROM tag WHERE repository_id = ? AND digest = ?", repositoryId, digest).map((row) => row["name"] as string);
+  return db
+    .all("SELECT name FROM tag WHERE repository_id = ? AND digest = ?", repositoryId, digest)
+    .map((row) => row["name"] as string);
 }
 
 /** Tags in byte order; null for an unknown repository. */
 export function listTags(db: Database, repository: string, page: Page): string[] | null {
   const id = findRepository(db, repository);
   if (id === null) return null;
-  const rows = db.all("SELECT name FROM tag WHERE repository_id = ? AND name > ? ORDER BY name LIMIT ?", id, page.after ?? "", page.limit);
+  const rows = db.all(
+    "SELECT name FROM tag WHERE repository_id = ? AND name > ? ORDER BY name LIMIT ?",
+    id,
+    page.after ?? "",
+    page.limit,
+  );
   return rows.map((row) => row["name"] as string);
 }
 
@@ -48,10 +62,21 @@ export function listTags(db: Database, repository: string, page: Page): string[]
 export function tagHistory(db: Database, repository: string, name: string, limit: number): TagChange[] {
   const id = findRepository(db, repository);
   if (id === null) return [];
-  const rows = db.all("SELECT digest, at FROM tag_change WHERE repository_id = ? AND name = ? ORDER BY id DESC LIMIT ?", id, name, limit);
+  const rows = db.all(
+    "SELECT digest, at FROM tag_change WHERE repository_id = ? AND name = ? ORDER BY id DESC LIMIT ?",
+    id,
+    name,
+    limit,
+  );
   return rows.map((row) => ({ digest: row["digest"] as Digest | null, at: row["at"] as number }));
 }
 
 function recordChange(db: Database, repositoryId: number, name: string, digest: Digest | null, now: number): void {
-  db.run("INSERT INTO tag_change (repository_id, name, digest, at) VALUES (?, ?, ?, ?)", repositoryId, name, digest, now);
+  db.run(
+    "INSERT INTO tag_change (repository_id, name, digest, at) VALUES (?, ?, ?, ?)",
+    repositoryId,
+    name,
+    digest,
+    now,
+  );
 }

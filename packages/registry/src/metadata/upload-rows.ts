@@ -13,7 +13,11 @@ export function createUpload(db: Database, upload: UploadSession, limit: number,
   }
   db.run(
     "INSERT INTO upload (id, repository, algorithm, created_at, used_at) VALUES (?, ?, ?, ?, ?)",
-    upload.id, upload.repository, upload.algorithm ?? null, now, now,
+    upload.id,
+    upload.repository,
+    upload.algorithm ?? null,
+    now,
+    now,
   );
 }
 
@@ -33,5 +37,7 @@ export function deleteUpload(db: Database, id: string): boolean {
 
 /** Sessions not used since `before`. */
 export function idleUploads(db: Database, before: number, limit: number): string[] {
-  return db.all("SELECT id FROM upload WHERE used_at < ? ORDER BY used_at LIMIT ?", before, limit).map((row) => row["id"] as string);
+  return db
+    .all("SELECT id FROM upload WHERE used_at < ? ORDER BY used_at LIMIT ?", before, limit)
+    .map((row) => row["id"] as string);
 }

@@ -56,9 +56,12 @@ test("DiskBlobStorage: a file that was cut short is an error, not a short blob",
   await using blob = await storage.open(scope, digest);
   assert.ok(blob !== null);
   await writeFile(root.join("blobs", "sha256", digest.slice(7)), "short");
-  await assert.rejects(async () => {
-    for await (const chunk of blob.read(scope, { start: 0, end: 100 })) assert.ok(chunk.length > 0);
-  }, (error) => isTeuError(error, "corrupt"));
+  await assert.rejects(
+    async () => {
+      for await (const chunk of blob.read(scope, { start: 0, end: 100 })) assert.ok(chunk.length > 0);
+    },
+    (error) => isTeuError(error, "corrupt"),
+  );
 });
 
 test("DiskBlobStorage: leaves no descriptor open and no file behind", async () => {

@@ -157,7 +157,12 @@ export class DiskBlobStorage implements BlobStorage {
 
   #uploadPath(id: string): string {
     if (!/^[A-Za-z0-9-]{1,64}$/.test(id)) {
-      throw new TeuError({ code: "invalid", op: "use upload", subject: id.slice(0, 100), message: "an upload id has letters, digits and dashes" });
+      throw new TeuError({
+        code: "invalid",
+        op: "use upload",
+        subject: id.slice(0, 100),
+        message: "an upload id has letters, digits and dashes",
+      });
     }
     return path.join(this.#root, "uploads", id);
   }

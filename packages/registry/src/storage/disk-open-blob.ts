@@ -51,6 +51,11 @@ export class DiskOpenBlob implements OpenBlob {
   async #readAt(buffer: Buffer, position: number, end: number): Promise<Uint8Array> {
     const { bytesRead } = await this.#file.read(buffer, 0, Math.min(buffer.length, end - position), position);
     if (bytesRead > 0) return buffer.subarray(0, bytesRead);
-    throw new TeuError({ code: "corrupt", op: "read blob", subject: this.#digest, message: `file ends at byte ${position} of ${this.size}` });
+    throw new TeuError({
+      code: "corrupt",
+      op: "read blob",
+      subject: this.#digest,
+      message: `file ends at byte ${position} of ${this.size}`,
+    });
   }
 }

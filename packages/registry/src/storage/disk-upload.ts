@@ -35,7 +35,14 @@ export class DiskUpload implements BlobUpload {
   #hash: UploadHash | null;
   #open = true;
 
-  constructor(id: string, file: FileHandle, size: number, kept: UploadHash | undefined, algorithm: string, home: UploadHome) {
+  constructor(
+    id: string,
+    file: FileHandle,
+    size: number,
+    kept: UploadHash | undefined,
+    algorithm: string,
+    home: UploadHome,
+  ) {
     this.id = id;
     this.#file = file;
     this.#offset = size;
@@ -76,7 +83,12 @@ export class DiskUpload implements BlobUpload {
     try {
       const digest = await this.#digest(digestAlgorithm(expected));
       if (digest !== expected) {
-        throw new TeuError({ code: "corrupt", op: "store blob", subject: expected, message: `content has digest ${digest}` });
+        throw new TeuError({
+          code: "corrupt",
+          op: "store blob",
+          subject: expected,
+          message: `content has digest ${digest}`,
+        });
       }
       await this.#file.datasync();
       await this.#close();
@@ -103,7 +115,8 @@ export class DiskUpload implements BlobUpload {
     if (bytesWritten === length) return;
     const rest = Buffer.concat(chunks).subarray(bytesWritten);
     let at = 0;
-    while (at < rest.length) at += (await this.#file.write(rest, at, rest.length - at, this.#offset + bytesWritten + at)).bytesWritten;
+    while (at < rest.length)
+      at += (await this.#file.write(rest, at, rest.length - at, this.#offset + bytesWritten + at)).bytesWritten;
   }
 
   async #digest(algorithm: string): Promise<Digest> {

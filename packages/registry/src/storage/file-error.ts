@@ -3,8 +3,16 @@
 import { type ErrorCode, isTeuError, TeuError } from "@teu/base/errors";
 
 const CODES: Readonly<Record<string, ErrorCode>> = {
-  ENOENT: "not-found", EEXIST: "already-exists", EACCES: "denied", EPERM: "denied", EROFS: "denied",
-  ENOSPC: "exhausted", EDQUOT: "exhausted", EMFILE: "exhausted", ENFILE: "exhausted", ENOTDIR: "invalid",
+  ENOENT: "not-found",
+  EEXIST: "already-exists",
+  EACCES: "denied",
+  EPERM: "denied",
+  EROFS: "denied",
+  ENOSPC: "exhausted",
+  EDQUOT: "exhausted",
+  EMFILE: "exhausted",
+  ENFILE: "exhausted",
+  ENOTDIR: "invalid",
 };
 
 /** True for a system error with this name. */
@@ -18,6 +26,11 @@ export function fileError(op: string, subject: string, error: unknown): TeuError
   const code = CODES[(error as NodeJS.ErrnoException).code ?? ""] ?? "internal";
   const hint = code === "exhausted" ? "free some space or files, then try again" : undefined;
   return new TeuError({
-    code, op, subject, message: "file system refused", cause: error, ...(hint === undefined ? {} : { hint }),
+    code,
+    op,
+    subject,
+    message: "file system refused",
+    cause: error,
+    ...(hint === undefined ? {} : { hint }),
   });
 }

@@ -54,7 +54,8 @@ export class MemoryBlobStorage implements BlobStorage {
 
   async createUpload(scope: Scope, id: string): Promise<BlobUpload> {
     scope.check("begin upload");
-    if (this.#uploads.has(id)) throw new TeuError({ code: "already-exists", op: "begin upload", subject: id, message: "id is in use" });
+    if (this.#uploads.has(id))
+      throw new TeuError({ code: "already-exists", op: "begin upload", subject: id, message: "id is in use" });
     const state: MemoryUpload = { chunks: [], size: 0 };
     this.#uploads.set(id, state);
     return this.#upload(id, state);
@@ -63,7 +64,8 @@ export class MemoryBlobStorage implements BlobStorage {
   async openUpload(scope: Scope, id: string): Promise<BlobUpload> {
     scope.check("continue upload");
     const state = this.#uploads.get(id);
-    if (state === undefined) throw new TeuError({ code: "not-found", op: "continue upload", subject: id, message: "no such upload" });
+    if (state === undefined)
+      throw new TeuError({ code: "not-found", op: "continue upload", subject: id, message: "no such upload" });
     return this.#upload(id, state);
   }
 
@@ -112,7 +114,13 @@ export class MemoryBlobStorage implements BlobStorage {
         const content = Buffer.concat(state.chunks, state.size);
         digester.update(content);
         const digest = digester.digest();
-        if (digest !== expected) throw new TeuError({ code: "corrupt", op: "store blob", subject: expected, message: `content has digest ${digest}` });
+        if (digest !== expected)
+          throw new TeuError({
+            code: "corrupt",
+            op: "store blob",
+            subject: expected,
+            message: `content has digest ${digest}`,
+          });
         if (!this.#blobs.has(digest)) this.#blobs.set(digest, content);
         return { digest, size: content.length };
       },

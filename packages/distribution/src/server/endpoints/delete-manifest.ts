@@ -8,9 +8,10 @@ import { problem } from "../problem.ts";
 export async function deleteManifest(exchange: Exchange, repository: string, reference: string): Promise<void> {
   const { metadata, scope } = exchange.context;
   const name = checkReference(reference);
-  const removed = "tag" in name
-    ? await metadata.deleteTag(scope, repository, name.tag)
-    : await metadata.deleteManifest(scope, repository, name.digest);
+  const removed =
+    "tag" in name
+      ? await metadata.deleteTag(scope, repository, name.tag)
+      : await metadata.deleteManifest(scope, repository, name.digest);
   if (removed === null) throw problem(404, "MANIFEST_UNKNOWN", "manifest not known", { name: repository, reference });
   exchange.sendEmpty(202);
 }

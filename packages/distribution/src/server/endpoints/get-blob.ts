@@ -17,8 +17,11 @@ export async function getBlob(exchange: Exchange, repository: string, text: stri
   if (info === null) throw unknownBlob(digest);
   const etag = `"${digest}"`;
   const headers = {
-    "content-type": "application/octet-stream", [CONTENT_DIGEST]: digest, etag,
-    "accept-ranges": "bytes", "cache-control": "max-age=31536000, immutable",
+    "content-type": "application/octet-stream",
+    [CONTENT_DIGEST]: digest,
+    etag,
+    "accept-ranges": "bytes",
+    "cache-control": "max-age=31536000, immutable",
   };
   if (isNotModified(exchange, etag)) return exchange.sendEmpty(304, headers);
   if (exchange.isHead) {
@@ -28,14 +31,24 @@ export async function getBlob(exchange: Exchange, repository: string, text: stri
   }
   const target = await blobs.redirect?.(exchange.scope, digest);
   if (target !== undefined && target !== null) return exchange.sendEmpty(307, { ...headers, location: target.href });
-  const wanted = rangeStillApplies(exchange, etag) ? parseRange(exchange.header("range"), info.size) : ({ kind: "whole" } as const);
+  const wanted = rangeStillApplies(exchange, etag)
+    ? parseRange(exchange.header("range"), info.size)
+    : ({ kind: "whole" } as const);
   if (wanted.kind === "unsatisfiable") {
-    throw new Problem(416, { code: "RANGE_INVALID", message: `the blob has ${info.size} bytes` }, { "content-range": `bytes */${info.size}` });
+    throw new Problem(
+      416,
+      { code: "RANGE_INVALID", message: `the blob has ${info.size} bytes` },
+      { "content-range": `bytes */${info.size}` },
+    );
   }
   await using blob = await blobs.open(scope, digest);
   if (blob === null) throw unknownBlob(digest);
   const span = wanted.kind === "part" ? wanted : { start: 0, end: blob.size };
-  exchange.sendHead(wanted.kind === "part" ? 206 : 200, { ...headers, "content-length": span.end - span.start, ...partHeaders(wanted, blob.size) });
+  exchange.sendHead(wanted.kind === "part" ? 206 : 200, {
+    ...headers,
+    "content-length": span.end - span.start,
+    ...partHeaders(wanted, blob.size),
+  });
   for await (const chunk of blob.read(exchange.scope, span)) {
     if (!(await send(exchange.response, chunk))) return;
   }

@@ -24,12 +24,19 @@ export async function listReferrers(exchange: Exchange, repository: string, text
   });
   const manifests = fitting(found.slice(0, limit), limits.referrersBytes);
   const last = found.length > manifests.length ? manifests.at(-1)?.digest : undefined;
-  const query = { ...(last === undefined ? {} : { last, n: String(limit) }), ...(artifactType === null ? {} : { artifactType }) };
-  exchange.sendJson(200, { schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests }, {
-    "content-type": MEDIA_TYPES.index,
-    ...(artifactType === null ? {} : { [OCI_FILTERS_APPLIED]: "artifactType" }),
-    ...(last === undefined ? {} : { link: formatNextLink(referrersPath(repository, digest), query) }),
-  });
+  const query = {
+    ...(last === undefined ? {} : { last, n: String(limit) }),
+    ...(artifactType === null ? {} : { artifactType }),
+  };
+  exchange.sendJson(
+    200,
+    { schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests },
+    {
+      "content-type": MEDIA_TYPES.index,
+      ...(artifactType === null ? {} : { [OCI_FILTERS_APPLIED]: "artifactType" }),
+      ...(last === undefined ? {} : { link: formatNextLink(referrersPath(repository, digest), query) }),
+    },
+  );
 }
 
 // Annotations can be large: a page ends where the document would outgrow what clients take, but never before its first entry.

@@ -27,7 +27,11 @@ export async function putManifest(exchange: Exchange, repository: string, refere
     ...(digest === undefined ? {} : { digest }),
   });
   const condition = pushCondition(exchange);
-  const outcome = await metadata.putManifest(scope, repository, { manifest, tags, ...(condition === undefined ? {} : { condition }) });
+  const outcome = await metadata.putManifest(scope, repository, {
+    manifest,
+    tags,
+    ...(condition === undefined ? {} : { condition }),
+  });
   if (outcome.kind !== "stored") throw refusal(outcome);
   exchange.sendEmpty(201, answerHeaders(repository, manifest, "digest" in name ? tags : []));
 }
@@ -42,7 +46,11 @@ function tagsOf(exchange: Exchange, name: ManifestName): readonly string[] {
   return tags.map(checkTag);
 }
 
-function answerHeaders(repository: string, manifest: NewManifest, tags: readonly string[]): Record<string, string | string[]> {
+function answerHeaders(
+  repository: string,
+  manifest: NewManifest,
+  tags: readonly string[],
+): Record<string, string | string[]> {
   return {
     location: manifestPath(repository, manifest.digest),
     [CONTENT_DIGEST]: manifest.digest,
@@ -63,5 +71,9 @@ function refusal(outcome: Exclude<PushOutcome, { kind: "stored" }>): Problem {
 }
 
 function missing(digest: Digest): { code: "MANIFEST_BLOB_UNKNOWN"; message: string; detail: unknown } {
-  return { code: "MANIFEST_BLOB_UNKNOWN", message: "the manifest refers to content that is not in this repository", detail: { digest } };
+  return {
+    code: "MANIFEST_BLOB_UNKNOWN",
+    message: "the manifest refers to content that is not in this repository",
+    detail: { digest },
+  };
 }

@@ -21,7 +21,8 @@ export async function startUpload(exchange: Exchange, repository: string, sessio
   const mount = query.get("mount");
   if (mount !== null) {
     const digest = checkDigest(mount);
-    if (await mountBlob(exchange, repository, digest, query.get("from"))) return sendCreated(exchange, repository, digest);
+    if (await mountBlob(exchange, repository, digest, query.get("from")))
+      return sendCreated(exchange, repository, digest);
   }
   const whole = mount === null ? query.get("digest") : null;
   if (whole !== null) return pushWhole(exchange, repository, checkComputableDigest(whole), sessions);
@@ -29,7 +30,12 @@ export async function startUpload(exchange: Exchange, repository: string, sessio
   sendProgress(exchange, held, 202);
 }
 
-async function pushWhole(exchange: Exchange, repository: string, digest: Digest, sessions: UploadSessions): Promise<void> {
+async function pushWhole(
+  exchange: Exchange,
+  repository: string,
+  digest: Digest,
+  sessions: UploadSessions,
+): Promise<void> {
   await using held = await sessions.start(repository, digestAlgorithm(digest));
   try {
     await appendBody(exchange.request, held.upload, exchange.context.limits);
@@ -45,7 +51,9 @@ async function pushWhole(exchange: Exchange, repository: string, digest: Digest,
 function algorithmHint(exchange: Exchange, mount: string | null): string | undefined {
   const named = exchange.query.get("digest-algorithm");
   if (named !== null && !isComputable(named)) {
-    throw problem(400, "DIGEST_INVALID", "unknown digest algorithm; sha256 and sha512 can be verified here", { algorithm: named.slice(0, 64) });
+    throw problem(400, "DIGEST_INVALID", "unknown digest algorithm; sha256 and sha512 can be verified here", {
+      algorithm: named.slice(0, 64),
+    });
   }
   const mounted = mount === null ? undefined : mount.slice(0, mount.indexOf(":"));
   return named ?? (mounted !== undefined && isComputable(mounted) ? mounted : undefined);
@@ -53,7 +61,12 @@ function algorithmHint(exchange: Exchange, mount: string | null): string | undef
 
 // A mount that fails, for whatever reason, is answered like one of a blob that does not exist:
 // nobody learns from it what private repositories hold.
-async function mountBlob(exchange: Exchange, repository: string, digest: Digest, from: string | null): Promise<boolean> {
+async function mountBlob(
+  exchange: Exchange,
+  repository: string,
+  digest: Digest,
+  from: string | null,
+): Promise<boolean> {
   const { access, metadata, scope } = exchange.context;
   if (from !== null && !isRepositoryName(from)) return false;
   const sources = from === null ? await metadata.repositoriesWithBlob(scope, digest, MOUNT_CANDIDATES) : [from];
