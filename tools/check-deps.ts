@@ -131,7 +131,7 @@ function builtinProblem(path: string, from: string): string | undefined {
 
 function packageProblem(path: string, owner: string | undefined, target: string, from: string): string | undefined {
   if (from.includes("/internal/")) return `${from} is internal to @teu/${target}`;
-  if (target === "testkit") return isTest(path) ? undefined : "testkit is for tests only";
+  if (target === "testkit") return isTest(path) || path.startsWith("bench/") ? undefined : "testkit is for tests only";
   if (owner === undefined || owner === target || isTest(path)) return undefined;
   const rule = TABLE[owner];
   if (rule === undefined) return `packages/${owner} is not in the table of tools/check-deps.ts`;
