@@ -1,6 +1,6 @@
 // `teu registry serve`: a registry until a signal or the scope ends it. Reading flags and printing is the command line's.
 
-import type { Scope } from "@teu/base/scope";
+import { createScope, type Scope } from "@teu/base/scope";
 
 import { Registry, type RegistryOptions } from "./registry.ts";
 
@@ -16,7 +16,9 @@ export interface ServeOptions extends RegistryOptions {
  * @throws TeuError as `Registry.listen`.
  */
 export async function serve(scope: Scope, options: ServeOptions): Promise<NodeJS.Signals | null> {
-  await using registry = await Registry.listen({ ...options, scope });
+  // The end of `scope` is the beginning of the drain: requests under way still need theirs.
+  const working = createScope({ log: scope.log, now: () => scope.now() });
+  await using registry = await Registry.listen({ ...options, scope: working });
   const ended = untilEnd(scope);
   options.ready?.(registry);
   const cleaning = registry.sweep({ strays: true }).catch((error: unknown) => {
