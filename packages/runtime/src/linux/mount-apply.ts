@@ -33,7 +33,7 @@ export function applyMount(kernel: Kernel, step: MountStep, environment: MountEn
 
 function applyBind(kernel: Kernel, step: MountStep, { root, opened }: MountEnvironment): void {
   const { fs } = kernel;
-  const tree = opened.get(step) ?? openBindSource(kernel, step, 0, -1);
+  const tree = opened.get(step) ?? openBindSource(kernel, step, 0);
   try {
     const directory = (fs.fstat(tree).mode & S_IFMT) === S_IFDIR;
     // A bind of the host's /proc must be a procfs, whatever its path says.

@@ -2,8 +2,8 @@
 // Refuses what must never be mounted: anything over /proc but a procfs and an allow-list of files (CVE-2019-16884).
 // portable: no host types here.
 
-import type { IdMapping, Spec } from "@teu/specs/runtime";
-import { invalidConfig } from "../failure.ts";
+import type { Spec } from "@teu/specs/runtime";
+import { invalidConfig, unsupportedConfig } from "../failure.ts";
 import { type MountOptions, parseMountOptions } from "./mount-options.ts";
 import { cleanPath } from "./rootfs-path.ts";
 
@@ -20,8 +20,6 @@ export interface MountStep {
   readonly strict: boolean;
   /** The target may be a file of procfs. */
   readonly onProc: boolean;
-  readonly uidMappings: readonly IdMapping[];
-  readonly gidMappings: readonly IdMapping[];
   /** JSON path, for errors. */
   readonly at: string;
 }
@@ -66,8 +64,9 @@ export function planMounts(spec: Spec, bundle: string): MountStep[] {
         `a bind mount takes no file system options, but has ${JSON.stringify(options.data.join(","))}`,
       );
     }
-    if (options.idmap === "" && (mount.uidMappings !== undefined) !== (mount.gidMappings !== undefined)) {
-      throw invalidConfig(at, "uidMappings and gidMappings must come together");
+    // Ignored, the files would appear with the wrong owners.
+    if (options.idmap !== "" || mount.uidMappings !== undefined || mount.gidMappings !== undefined) {
+      throw unsupportedConfig(at, "idmapped mounts are not supported yet");
     }
     refuseOverProc(destination, fstype, mount.source ?? "", at);
     const source = mount.source ?? (fstype === "" ? "" : fstype);
@@ -80,8 +79,6 @@ export function planMounts(spec: Spec, bundle: string): MountStep[] {
       source: bind && !source.startsWith("/") ? `${bundle}/${source}` : source,
       strict: fstype === "proc" || fstype === "sysfs",
       onProc: PROC_FILES.has(destination),
-      uidMappings: mount.uidMappings ?? [],
-      gidMappings: mount.gidMappings ?? [],
     };
   });
 }

@@ -7,7 +7,6 @@ import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_DIRECTORY, O_PATH, PROC_SUPER_
 import {
   FSMOUNT_CLOEXEC,
   FSOPEN_CLOEXEC,
-  MOUNT_ATTR_IDMAP,
   MOUNT_ATTR_RDONLY,
   MOVE_MOUNT_F_EMPTY_PATH,
   MOVE_MOUNT_T_EMPTY_PATH,
@@ -31,16 +30,12 @@ export interface MountEnvironment {
 }
 
 /** Opens a detached copy of a bind's source, with its attributes set. Caller closes. */
-export function openBindSource(kernel: Kernel, step: MountStep, propagation: number, usernsFd: number): number {
+export function openBindSource(kernel: Kernel, step: MountStep, propagation: number): number {
   const { mount } = kernel;
   const recursive = step.options.recursive ? AT_RECURSIVE : 0;
   const tree = mount.openTree(AT_FDCWD, step.source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive);
   if (propagation !== 0)
     mount.mountSetattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, { set: 0, clear: 0, propagation, usernsFd: -1 });
-  if (usernsFd >= 0) {
-    const depth = step.options.idmap === "ridmap" ? AT_RECURSIVE : 0;
-    mount.mountSetattr(tree, "", AT_EMPTY_PATH | depth, { set: MOUNT_ATTR_IDMAP, clear: 0, propagation: 0, usernsFd });
-  }
   const { set, clear } = step.options.attributes;
   // "rw" alone changes nothing: a copy of a read-only mount in a user namespace is locked, and asking would be refused.
   if (set !== 0 || (clear & ~MOUNT_ATTR_RDONLY) !== 0) {

@@ -151,8 +151,7 @@ function openSources(kernel: Kernel, plan: StartPlan): ReadonlyMap<MountStep, nu
   const opened = new Map<MountStep, number>();
   if (!plan.namespaces.newUser) return opened;
   const propagation = plan.propagation.before === MS_SHARED ? 0 : MS_SLAVE;
-  for (const step of plan.mounts)
-    if (step.kind === "bind") opened.set(step, openBindSource(kernel, step, propagation, -1));
+  for (const step of plan.mounts) if (step.kind === "bind") opened.set(step, openBindSource(kernel, step, propagation));
   return opened;
 }
 
