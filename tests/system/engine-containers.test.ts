@@ -387,6 +387,96 @@ test(
   },
 );
 
+test(
+  "Containers: kill -9 of an attached client: the container lives, is listed, logged and stopped",
+  opts,
+  async () => {
+    await using host = await EngineHost.open();
+    await host.busybox();
+    const { containers } = host.engine;
+    const { scope } = host;
+    const script = `
+    import { Engine } from "@teu/engine/engine";
+    import { createScope } from "@teu/base/scope";
+    const scope = createScope();
+    const engine = await Engine.open(scope, ${JSON.stringify(host.options)});
+    const { id } = await engine.containers.create(scope, { image: "busybox", name: "lives", network: "none", command: ["sh", "-c", "i=0; while :; do echo $i; i=$((i+1)); sleep 0.01; done"] });
+    const session = await engine.containers.start(scope, id, { attach: {} });
+    for await (const { data } of session.output) process.stdout.write(data);`;
+    const child = spawn(process.execPath, ["--input-type=module-typescript", "-e", script], {
+      stdio: ["ignore", "pipe", "inherit"],
+      cwd: new URL("../../packages/cli", import.meta.url).pathname,
+    });
+    await new Promise((resolve) => child.stdout.once("data", resolve));
+    child.kill("SIGKILL");
+    await new Promise((resolve) => child.once("close", resolve));
+    assert.equal((await containers.get(scope, "lives")).status, "running");
+    const count = async () => {
+      let lines = 0;
+      for await (const entry of containers.logs(scope, "lives")) assert.equal(entry.text, `${lines++}\n`);
+      return lines;
+    };
+    const before = await count();
+    await until(async () => (await count()) > before + 5);
+    await containers.stop(scope, "lives", { timeoutSeconds: 0 });
+    assert.equal((await containers.get(scope, "lives")).exit?.code, 137);
+  },
+);
+
+test("Containers: pause stops the clock, resume goes on", opts, async () => {
+  await using host = await EngineHost.open();
+  await host.busybox();
+  const { containers } = host.engine;
+  const { scope } = host;
+  const { id } = await containers.create(scope, {
+    ...NONE,
+    command: ["sh", "-c", "while :; do echo x; sleep 0.01; done"],
+  });
+  await assert.rejects(containers.pause(scope, id), { code: "conflict" });
+  await containers.start(scope, id);
+  await containers.pause(scope, id);
+  assert.equal((await containers.get(scope, id)).status, "paused");
+  await assert.rejects(containers.exec(scope, id, { command: ["true"] }), { code: "conflict" });
+  await containers.resume(scope, id);
+  assert.equal((await containers.get(scope, id)).status, "running");
+  await containers.pause(scope, id);
+  await containers.remove(scope, id, { force: true });
+  assert.deepEqual(traces(host), []);
+});
+
+test("Containers: hostile image configs are refused at create or start, and leave nothing", opts, async () => {
+  await using host = await EngineHost.open();
+  const { containers } = host.engine;
+  const { scope } = host;
+  const cases = [
+    { User: "nobody-here" },
+    { User: "../../etc/passwd" },
+    { User: "4294967295" },
+    { User: "0:no-such-group" },
+    { WorkingDir: "/etc/passwd" },
+    { Volumes: { "../../up": {} } },
+    { StopSignal: "SIGFOO" },
+    { Entrypoint: ["/bin/sh\u0000"] },
+  ];
+  for (const config of cases) {
+    await host.busybox("odd", config);
+    const run = async () => {
+      const { id } = await containers.create(scope, { image: "odd", network: "none", command: ["true"] });
+      await containers.start(scope, id);
+    };
+    await assert.rejects(run(), { name: "TeuError" }, JSON.stringify(config));
+    for (const { id } of await containers.list(scope, { all: true })) await containers.remove(scope, id);
+    assert.deepEqual(traces(host), [], JSON.stringify(config));
+  }
+  // Odd, but harmless: it stays inside.
+  await host.busybox("odd", {
+    WorkingDir: "../../../tmp",
+    Env: ["LD_PRELOAD=/x", "NO_EQUALS", "=v"],
+    Labels: { "run.oci.handler": "krun" },
+  });
+  assert.equal((await host.run({ image: "odd", network: "none", command: ["pwd"] })).stdout, "/tmp\n");
+});
+
 async function execText(host: EngineHost, id: string, command: string[]): Promise<string> {
   await using session = await host.engine.containers.exec(host.scope, id, { command });
   return (await readAll(session)).stdout;

@@ -91,9 +91,9 @@ async function finishLost(scope: Scope, context: ContainerContext, id: string): 
 export async function endContainer(scope: Scope, context: ContainerContext, id: string): Promise<void> {
   const paths = context.paths.container(id);
   const patience = scope.withTimeout(END_PATIENCE);
-  while (!isOver(readLife(paths))) {
+  for (let life = readLife(paths); !isOver(life); life = readLife(paths)) {
     patience.check("end container");
-    await killAndWait(patience, paths.shimSocket);
+    await killAndWait(patience, paths.shimSocket, life.phase === "paused");
     if (!isOver(readLife(paths))) await new Promise((resolve) => setTimeout(resolve, START_POLL));
   }
 }

@@ -10,7 +10,7 @@ import { findContainer } from "./find.ts";
 import { type Life, readExit, readLife } from "./life.ts";
 import { discardContainer, isOver, lockContainer, settle } from "./settle.ts";
 import { parseSignal } from "./settings/signals.ts";
-import { askShim } from "./shim/connection.ts";
+import { askIfAlive, askShim } from "./shim/connection.ts";
 
 const SIGKILL = 9;
 const NEVER_RAN: ExitRecord = {
@@ -63,13 +63,13 @@ export async function stopContainer(
   const signal = options.signal === undefined ? row.settings.stopSignal : parseSignal(options.signal);
   const seconds = options.timeoutSeconds ?? row.settings.stopTimeout;
   if (isOver(readLife(context.paths.container(row.id)))) return;
-  await tell(scope, context, row, { op: "signal", signal });
+  await signalInit(scope, context, row, signal);
   const patience = seconds < 0 ? scope : scope.withTimeout(seconds * 1000);
   try {
     await waitForContainer(patience, context, row.id);
   } catch (error) {
     if (!isTeuError(error, "timeout") || scope.signal.aborted) throw error;
-    await tell(scope, context, row, { op: "signal", signal: SIGKILL });
+    await signalInit(scope, context, row, SIGKILL);
     await waitForContainer(scope, context, row.id);
   }
 }
@@ -84,7 +84,7 @@ export async function killContainer(
   const row = findContainer(context.db, ref);
   const signal = parseSignal(signalName);
   requireRunning(readLife(context.paths.container(row.id)), ref, "kill container");
-  await tell(scope, context, row, { op: "signal", signal });
+  await signalInit(scope, context, row, signal);
   if (signal === SIGKILL) await waitForContainer(scope, context, row.id);
 }
 
@@ -113,16 +113,10 @@ export function requireRunning(life: Life, ref: string, op: string): void {
   });
 }
 
-/** Signals init; one that is gone already has what it was to get. */
-async function tell(
-  scope: Scope,
-  context: ContainerContext,
-  row: ContainerRow,
-  request: Extract<ShimRequest, { op: "signal" }>,
-): Promise<void> {
-  try {
-    await askShim(scope, context.paths.container(row.id).shimSocket, request);
-  } catch (error) {
-    if (!isTeuError(error, "not-found") && !isTeuError(error, "unavailable")) throw error;
-  }
+/** Signals init; one that is gone already has what it was to get. A paused one is thawed, or it could not act on it. */
+async function signalInit(scope: Scope, context: ContainerContext, row: ContainerRow, signal: number): Promise<void> {
+  const paths = context.paths.container(row.id);
+  const paused = readLife(paths).phase === "paused";
+  await askIfAlive(scope, paths.shimSocket, { op: "signal", signal });
+  if (paused) await askIfAlive(scope, paths.shimSocket, { op: "resume" });
 }

@@ -144,6 +144,7 @@ class Changes implements Disposable {
     this.#watcher.on("error", (error) => this.fail(error));
     this.#signal.promise.catch(() => {});
     scope.signal.addEventListener("abort", this.#abort, { once: true });
+    if (scope.signal.aborted) this.#abort();
   }
 
   wake(): void {

@@ -33,13 +33,21 @@ export async function askShim(scope: Scope, path: string, request: ShimRequest):
 }
 
 /** Kills a container and waits until its shim is done. One that is gone already is as good. */
-export async function killAndWait(scope: Scope, path: string): Promise<void> {
-  for (const request of [{ op: "signal", signal: 9 }, { op: "wait" }] as const) {
-    try {
-      await askShim(scope, path, request);
-    } catch (error) {
-      if (!isTeuError(error, "not-found") && !isTeuError(error, "unavailable")) throw error;
-    }
+export async function killAndWait(scope: Scope, path: string, paused: boolean = false): Promise<void> {
+  await askIfAlive(scope, path, { op: "signal", signal: 9 });
+  // A frozen process dies only when it is thawed.
+  if (paused) await askIfAlive(scope, path, { op: "resume" });
+  await askIfAlive(scope, path, { op: "wait" });
+}
+
+/** As `askShim`, but null when there is no such process or shim any more, or it is not in that state. */
+export async function askIfAlive(scope: Scope, path: string, request: ShimRequest): Promise<ShimAnswer | null> {
+  try {
+    return await askShim(scope, path, request);
+  } catch (error) {
+    if (isTeuError(error, "not-found") || isTeuError(error, "unavailable") || isTeuError(error, "conflict"))
+      return null;
+    throw error;
   }
 }
 
@@ -50,6 +58,8 @@ export async function openConnection(scope: Scope, path: string, request: ShimRe
   const abort = () => socket.destroy(endedError(`wait for shim's ${request.op}`, scope.signal.reason));
   scope.signal.addEventListener("abort", abort, { once: true });
   try {
+    // It may have ended while the connection was made: then nobody calls `abort` any more.
+    scope.check(`ask shim for ${request.op}`);
     socket.write(`${JSON.stringify(request)}\n`);
     const { line, rest } = await firstLine(socket, request.op);
     const response = JSON.parse(line) as ShimResponse;

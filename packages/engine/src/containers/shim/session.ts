@@ -33,6 +33,7 @@ class ShimSession implements StreamSession {
     this.exitCode.catch(() => {});
     this.#abort = () => this.#fail(endedError("read container's output", scope.signal.reason));
     scope.signal.addEventListener("abort", this.#abort, { once: true });
+    if (scope.signal.aborted) this.#abort();
     // A client that only writes learns of a dead shim from `write`, not from an unhandled event.
     socket.on("error", (error) => this.#fail(error));
     this.output = this.#read(rest);

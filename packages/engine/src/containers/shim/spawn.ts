@@ -96,7 +96,8 @@ function shimEnvironment(): Record<string, string> {
 function patience(scope: Scope): Promise<never> {
   return new Promise((_, reject) => {
     const later = () => setTimeout(() => reject(endedError("start container", scope.signal.reason)), PATIENCE).unref();
-    scope.signal.addEventListener("abort", later, { once: true });
+    if (scope.signal.aborted) later();
+    else scope.signal.addEventListener("abort", later, { once: true });
   });
 }
 
