@@ -28,13 +28,21 @@ function debianTar(): string {
   if (existsSync(path)) return path;
   mkdirSync(CACHE, { recursive: true });
   console.log("making a Debian root file system with mmdebstrap ...");
-  execFileSync("mmdebstrap", ["--variant=minbase", "bookworm", join(CACHE, "new.tar")], { stdio: ["ignore", "ignore", "inherit"] });
+  execFileSync("mmdebstrap", ["--variant=minbase", "bookworm", join(CACHE, "new.tar")], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
   renameSync(join(CACHE, "new.tar"), path);
   return path;
 }
 
 /** One unpacking: what a contestant of ours runs as its own process. */
-async function unpackOne(blob: string, mediaType: string, digest: string, diffId: string, target: string): Promise<void> {
+async function unpackOne(
+  blob: string,
+  mediaType: string,
+  digest: string,
+  diffId: string,
+  target: string,
+): Promise<void> {
   const source = createReadStream(blob, { highWaterMark: 1 << 20 });
   await applyLayer(scope, { source, mediaType, expectedDigest: digest, expectedDiffId: diffId, target, lower: [] });
 }
@@ -60,7 +68,9 @@ function contestants(directory: string, { layer, blob }: Prepared, compression: 
   const target = join(directory, "target");
   const clean = `rm -rf ${target}`;
   const { mediaType, digest } = layer.descriptor;
-  const ours = [process.execPath, import.meta.filename, "--one", blob, mediaType, digest, layer.diffId, target].join(" ");
+  const ours = [process.execPath, import.meta.filename, "--one", blob, mediaType, digest, layer.diffId, target].join(
+    " ",
+  );
   const plain = `sh -c 'mkdir ${target} && ${compression} -dc < ${blob} | tar --xattrs -xpf - -C ${target}'`;
   const own = [
     { name: "teu", command: ours, prepare: clean },
