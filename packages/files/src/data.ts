@@ -1,4 +1,4 @@
-// Content of files: small ones whole in one call, in-kernel copies, holes, durability. Synchronous; sizes in bytes.
+// Content of files: small ones whole in one call, in-kernel copies, holes. Synchronous; sizes in bytes.
 
 import { attempt } from "./addon.ts";
 import { splitTime } from "./attributes.ts";
@@ -48,14 +48,4 @@ export function seekData(fd: number, offset: number): number {
 /** Start of the next hole at or after `offset` (the end of the file counts as one), or -1 beyond the end. */
 export function seekHole(fd: number, offset: number): number {
   return attempt("seek", `fd ${fd}`, (addon) => addon.seekExtent(fd, offset, true));
-}
-
-/** fsync(2), of directories too. */
-export function fsync(fd: number): void {
-  attempt("sync", `fd ${fd}`, (addon) => addon.fsync(fd));
-}
-
-/** syncfs(2): all of the file system that `fd` is on. */
-export function syncFileSystem(fd: number): void {
-  attempt("sync file system of", `fd ${fd}`, (addon) => addon.syncfs(fd));
 }

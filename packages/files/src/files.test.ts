@@ -313,7 +313,7 @@ test("the addon: unavailable, with what to do, when it does not load", () => {
         assert.match(data.toString(), /^unavailable \| run `npm run build`/);
         resolve();
       } catch (error) {
-        reject(error as Error);
+        reject(error);
       }
     });
   });

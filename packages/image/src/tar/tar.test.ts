@@ -10,7 +10,7 @@ import { createScope } from "@teu/base/scope";
 
 import { BLOCK, type TarEntry } from "./entry.ts";
 import { tarMembers } from "./members.ts";
-import { decodePax, decodePaxTime, encodePaxRecord, encodePaxTime } from "./pax.ts";
+import { encodePaxRecord } from "./pax.ts";
 import { TarReader, type TarLimits } from "./reader.ts";
 import { encodeTarHeader, TAR_END, tarEntry, tarPadding } from "./writer.ts";
 
@@ -553,56 +553,6 @@ test("TarReader: an archive may end without its marker, and after it anything ma
   assert.equal(read(Buffer.concat([FILE, ABC, Buffer.alloc(BLOCK)])).length, 1);
   assert.equal(read(Buffer.concat([FILE, ABC, TAR_END, Buffer.from("anything")])).length, 1);
   assert.equal(read(new Uint8Array(0)).length, 0);
-});
-
-test("encodeTarHeader: ustar alone where that suffices, the prefix field before PAX", () => {
-  assert.equal(encodeTarHeader(tarEntry({ type: "file", name: "é", mtimeNs: 5_000_000_000n })).length, BLOCK);
-  const split = encodeTarHeader(tarEntry({ type: "file", name: `${"p".repeat(150)}/${"n".repeat(100)}` }));
-  assert.equal(split.length, BLOCK);
-  assert.equal(
-    encodeTarHeader(tarEntry({ type: "file", name: `${"p".repeat(156)}/${"n".repeat(100)}` })).length,
-    3 * BLOCK,
-  );
-  assert.equal(encodeTarHeader(tarEntry({ type: "directory", name: "n".repeat(99) })).length, BLOCK);
-  assert.equal(encodeTarHeader(tarEntry({ type: "directory", name: "n".repeat(100) })).length, 3 * BLOCK);
-});
-
-test("encodeTarHeader: invalid for entries that cannot be written", () => {
-  for (const parts of [
-    { name: "" },
-    { name: "a\0" },
-    { name: "a", size: -1 },
-    { name: "a", uid: 1.5 },
-    { name: "a", sparse: [] },
-  ]) {
-    assert.throws(
-      () => encodeTarHeader(tarEntry({ type: "file", ...parts })),
-      (error) => isTeuError(error, "invalid"),
-      JSON.stringify(parts),
-    );
-  }
-});
-
-test("encodePaxRecord: the length counts itself, at every number of digits", () => {
-  for (const length of [1, 2, 3, 4, 80, 90, 91, 92, 93, 94, 990, 991, 992, 993, 9_990, 99_990]) {
-    const record = encodePaxRecord("path", "x".repeat(length));
-    assert.equal(Number(Buffer.from(record).toString().split(" ")[0]), record.length);
-    assert.equal(decodePax(Buffer.from(record)).path, "x".repeat(length));
-  }
-});
-
-test("decodePaxTime, encodePaxTime: nanoseconds, both signs", () => {
-  for (const [text, value] of [
-    ["0", 0n],
-    ["1.5", 1_500_000_000n],
-    ["-0.000000001", -1n],
-    ["-1", -1_000_000_000n],
-    ["12.000000009", 12_000_000_009n],
-  ] as const) {
-    assert.equal(decodePaxTime(text), value);
-    assert.equal(encodePaxTime(value), text);
-  }
-  assert.equal(decodePaxTime("1.1234567899"), 1_123_456_789n);
 });
 
 test("tarMembers: contents on demand, what is not read is passed over", async () => {
