@@ -2,8 +2,18 @@
 // How much memory does the monitor of one running container hold, beside conmon?
 // Command: npm run bench -- engine-run
 
-import { execFileSync, spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Contestant, compare, machineLine, printTable } from "./hyperfine.ts";
@@ -32,7 +42,9 @@ function makeContext(dir: string): string {
 
 function prepareTeu(dir: string, context: string): Engine[] {
   const global = [teu, "--root", join(dir, "teu"), "--runroot", join(dir, "r")];
-  execFileSync(global[0] ?? teu, [...global.slice(1), "build", "-q", "-t", "bb", context], { stdio: ["ignore", "ignore", "inherit"] });
+  execFileSync(global[0] ?? teu, [...global.slice(1), "build", "-q", "-t", "bb", context], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
   const engine = (name: string, extra: readonly string[]): Engine => ({
     name,
     run: [...global, "run", ...extra],
@@ -46,9 +58,20 @@ function preparePodman(dir: string, context: string): Engine[] {
   if (!existsSync("/usr/bin/podman")) return [];
   // podman's own default limits are above this machine's hard limits; without CAP_SYS_RESOURCE no container would start.
   const conf = join(dir, "containers.conf");
-  writeFileSync(conf, '[containers]\ndefault_ulimits = ["nofile=1024:4096","nproc=1024:2048"]\n[engine]\nevents_logger = "none"\ncgroup_manager = "cgroupfs"\n');
+  writeFileSync(
+    conf,
+    '[containers]\ndefault_ulimits = ["nofile=1024:4096","nproc=1024:2048"]\n[engine]\nevents_logger = "none"\ncgroup_manager = "cgroupfs"\n',
+  );
   process.env["CONTAINERS_CONF"] = conf;
-  const global = ["/usr/bin/podman", "--root", join(dir, "p"), "--runroot", join(dir, "pr"), "--storage-driver", "overlay"];
+  const global = [
+    "/usr/bin/podman",
+    "--root",
+    join(dir, "p"),
+    "--runroot",
+    join(dir, "pr"),
+    "--storage-driver",
+    "overlay",
+  ];
   const tar = join(dir, "bb.tar");
   execFileSync("tar", ["-C", join(context, "rootfs"), "-cf", tar, "."]);
   execFileSync("/usr/bin/podman", [...global.slice(1), "import", tar, "bb"], { stdio: "ignore" });
@@ -63,7 +86,10 @@ function preparePodman(dir: string, context: string): Engine[] {
 
 /** RSS and PSS in KiB of the newest process with this name. */
 function monitorMemory(name: string): { rss: number; pss: number } {
-  const pids = readdirSync("/proc").filter((entry) => /^\d+$/.test(entry)).map(Number).sort((a, b) => b - a);
+  const pids = readdirSync("/proc")
+    .filter((entry) => /^\d+$/.test(entry))
+    .map(Number)
+    .sort((a, b) => b - a);
   const pid = pids.find((each) => commOf(each) === name);
   if (pid === undefined) return { rss: Number.NaN, pss: Number.NaN };
   const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
@@ -84,12 +110,23 @@ function printMemory(engines: readonly Engine[]): void {
   console.log("\n| monitor of one running container | RSS KiB | PSS KiB |\n| --- | --- | --- |");
   for (const engine of engines.filter((each) => !each.name.includes("+ runc"))) {
     const [program = "", ...args] = engine.run;
-    execFileSync(program, [...args, "-d", "--name", "bench-memory", "--network", "none", "bb", "/bin/sleep", "60"], { stdio: "ignore" });
+    execFileSync(program, [...args, "-d", "--name", "bench-memory", "--network", "none", "bb", "/bin/sleep", "60"], {
+      stdio: "ignore",
+    });
     const memory = monitorMemory(engine.monitor);
     console.log(`| ${engine.monitor} | ${memory.rss} | ${memory.pss} |`);
     const [remover = "", ...rest] = engine.remove;
     execFileSync(remover, [...rest, "bench-memory"], { stdio: "ignore" });
   }
+}
+
+/** podman leaves its storage mounted on itself inside our mount namespace. */
+function unmountBelow(dir: string): void {
+  const points = readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .map((line) => line.split(" ")[4] ?? "");
+  for (const point of points.filter((each) => each.startsWith(`${dir}/`)).reverse())
+    execFileSync("umount", ["--lazy", point]);
 }
 
 function main(): void {
@@ -107,8 +144,7 @@ function main(): void {
     printTable("run --rm --network none bb true", compare(contestants, 8, 4), "podman + crun");
     printMemory(engines);
   } finally {
-    // podman leaves its overlay directory mounted on itself inside our mount namespace.
-    spawnSync("umount", ["--recursive", "--lazy", join(dir, "p/overlay")], { stdio: "ignore" });
+    unmountBelow(dir);
     rmSync(dir, { recursive: true, force: true });
   }
 }

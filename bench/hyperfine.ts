@@ -76,10 +76,14 @@ export function median(values: readonly number[]): number {
 /** Prints a Markdown table; ratios are to the measurement named `reference`. */
 export function printTable(title: string, measurements: readonly Measurement[], reference: string): void {
   const base = measurements.find((each) => each.name === reference);
-  console.log(`\n### ${title}\n\n| command | median ms | min ms | CPU ms | ratio to ${reference} |\n| --- | --- | --- | --- | --- |`);
+  console.log(
+    `\n### ${title}\n\n| command | median ms | min ms | CPU ms | ratio to ${reference} |\n| --- | --- | --- | --- | --- |`,
+  );
   for (const each of measurements) {
     const ratio = base === undefined ? "-" : (each.median / base.median).toFixed(2);
-    console.log(`| ${each.name} | ${each.median.toFixed(2)} | ${each.min.toFixed(2)} | ${each.cpu.toFixed(2)} | ${ratio} |`);
+    console.log(
+      `| ${each.name} | ${each.median.toFixed(2)} | ${each.min.toFixed(2)} | ${each.cpu.toFixed(2)} | ${ratio} |`,
+    );
   }
 }
 

@@ -2,7 +2,16 @@
 // Command: npm run bench -- runtime-run
 
 import { execFileSync, spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compare, machineLine, printTable } from "./hyperfine.ts";
@@ -42,9 +51,21 @@ function main(): void {
   const dir = mkdtempSync(join(tmpdir(), "teu-bench-"));
   try {
     const bundle = makeBundle(dir);
-    const peers = [["teu-runtime", runtime], ["crun", "/usr/bin/crun"], ["runc", "/usr/sbin/runc"]] as const;
+    const peers = [
+      ["teu-runtime", runtime],
+      ["crun", "/usr/bin/crun"],
+      ["runc", "/usr/sbin/runc"],
+    ] as const;
     const present = peers.filter(([, path]) => existsSync(path));
-    const commandOf = (name: string, path: string): string[] => [path, "--root", join(dir, name), "run", "--bundle", bundle, `bench-${name}`];
+    const commandOf = (name: string, path: string): string[] => [
+      path,
+      "--root",
+      join(dir, name),
+      "run",
+      "--bundle",
+      bundle,
+      `bench-${name}`,
+    ];
     const contestants = present.map(([name, path]) => ({ name, command: commandOf(name, path).join(" ") }));
     console.log(machineLine());
     printTable("run true", compare(contestants, 30, 5), "crun");

@@ -23,7 +23,10 @@ Tests: npm test. Comparison with crun, runc and podman: npm run bench.`;
 
 async function main(): Promise<number> {
   const interrupt = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => { interrupt.abort(new Error(`stopped by ${signal}`)); });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.on(signal, () => {
+      interrupt.abort(new Error(`stopped by ${signal}`));
+    });
   const screen = new Screen();
   const directory = mkdtempSync(join(tmpdir(), "teu-demo-"));
   const story = begin(directory, screen, interrupt.signal);
@@ -57,11 +60,14 @@ function begin(directory: string, screen: Screen, signal: AbortSignal): Story {
 async function tell(story: Story, signal: AbortSignal): Promise<number> {
   try {
     story.screen.line("teu: from a Dockerfile to a running container. Every step is real.");
-    for (const chapter of [buildImages, serveRegistry, push, removeLocalCopy, pullBack, runContainer]) await chapter(story);
+    for (const chapter of [buildImages, serveRegistry, push, removeLocalCopy, pullBack, runContainer])
+      await chapter(story);
     return 0;
   } catch (error) {
     const interrupted = signal.aborted;
-    story.screen.failed(interrupted ? (signal.reason as Error).message : error instanceof Error ? error.message : String(error));
+    story.screen.failed(
+      interrupted ? (signal.reason as Error).message : error instanceof Error ? error.message : String(error),
+    );
     return interrupted ? 130 : 1;
   }
 }

@@ -12,7 +12,8 @@ import { CliHost, type Running, UNABLE } from "./cli-harness.ts";
 import { debianRootfs, NO_DEBIAN } from "./debian-rootfs.ts";
 
 const skip = UNABLE ?? NO_DEBIAN;
-const noPeer = skip ?? (existsSync("/usr/bin/skopeo") ? undefined : "skopeo is not installed") ?? (noDockerRegistry() || undefined);
+const noPeer =
+  skip ?? (existsSync("/usr/bin/skopeo") ? undefined : "skopeo is not installed") ?? (noDockerRegistry() || undefined);
 
 let host: CliHost;
 before(async () => {
@@ -30,7 +31,14 @@ after(async () => {
 
 /** Starts `teu registry serve` on a free port; the caller ends it. */
 async function serve(): Promise<{ address: string; registry: Running }> {
-  const registry = host.start(["registry", "serve", "--addr", "127.0.0.1:0", "--root", join(host.directory, "registry")]);
+  const registry = host.start([
+    "registry",
+    "serve",
+    "--addr",
+    "127.0.0.1:0",
+    "--root",
+    join(host.directory, "registry"),
+  ]);
   const said = await registry.says("listening on");
   const address = /127\.0\.0\.1:\d+/.exec(said)?.[0] ?? "";
   return { address, registry };
@@ -42,7 +50,10 @@ async function assertDebianRuns(image: string): Promise<void> {
   assert.match(await host.ok(run), /^ii {2}dpkg +1\./m);
   assert.match(await host.ok([...run, "apt-get", "--version"]), /^apt 2\./);
   assert.equal(await host.ok([...run, "perl", "-e", 'print join(",", map { $_ ** 2 } 1..5)']), "1,4,9,16,25");
-  assert.equal(await host.ok([...run, "sh", "-c", "su -s /bin/sh nobody -c id"]), "uid=65534(nobody) gid=65534(nogroup) groups=65534(nogroup)");
+  assert.equal(
+    await host.ok([...run, "sh", "-c", "su -s /bin/sh nobody -c id"]),
+    "uid=65534(nobody) gid=65534(nogroup) groups=65534(nogroup)",
+  );
 }
 
 test("chain: Debian is built, pushed, removed, pulled with the same digest, and runs", { skip }, async () => {
@@ -69,9 +80,20 @@ test("chain: an image pushed by skopeo to docker-registry is pulled and runs", {
   const layout = join(host.directory, "debian-archive.tar");
   await host.ok(["save", "-o", layout, "debian"]);
   const target = `${peer.address}/library/debian:12`;
-  execFileSync("skopeo", ["copy", "--quiet", "--insecure-policy", "--dest-tls-verify=false", `docker-archive:${layout}`, `docker://${target}`], {
-    env: { ...process.env, TMPDIR: host.directory },
-  });
+  execFileSync(
+    "skopeo",
+    [
+      "copy",
+      "--quiet",
+      "--insecure-policy",
+      "--dest-tls-verify=false",
+      `docker-archive:${layout}`,
+      `docker://${target}`,
+    ],
+    {
+      env: { ...process.env, TMPDIR: host.directory },
+    },
+  );
   await host.ok(["pull", target]);
   await assertDebianRuns(target);
 });

@@ -34,24 +34,48 @@ interface Blob {
 function serveImage(registry: HostileRegistry, tar: Uint8Array, lie?: Uint8Array): void {
   const layer: Blob = { bytes: gzipSync(tar), ...(lie === undefined ? {} : { lie }) };
   const config: Blob = {
-    bytes: Buffer.from(JSON.stringify({ architecture: "amd64", os: "linux", rootfs: { type: "layers", diff_ids: [sha256(tar)] }, config: { Cmd: ["/x"] } })),
+    bytes: Buffer.from(
+      JSON.stringify({
+        architecture: "amd64",
+        os: "linux",
+        rootfs: { type: "layers", diff_ids: [sha256(tar)] },
+        config: { Cmd: ["/x"] },
+      }),
+    ),
   };
-  const describe = (blob: Blob, mediaType: string): unknown => ({ mediaType, digest: sha256(blob.bytes), size: blob.bytes.length });
-  const manifest = Buffer.from(JSON.stringify({
-    schemaVersion: 2, mediaType: "application/vnd.oci.image.manifest.v1+json",
-    config: describe(config, "application/vnd.oci.image.config.v1+json"),
-    layers: [describe(layer, "application/vnd.oci.image.layer.v1.tar+gzip")],
-  }));
-  const type = { "content-type": "application/vnd.oci.image.manifest.v1+json", "docker-content-digest": sha256(manifest) };
+  const describe = (blob: Blob, mediaType: string): unknown => ({
+    mediaType,
+    digest: sha256(blob.bytes),
+    size: blob.bytes.length,
+  });
+  const manifest = Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: "application/vnd.oci.image.manifest.v1+json",
+      config: describe(config, "application/vnd.oci.image.config.v1+json"),
+      layers: [describe(layer, "application/vnd.oci.image.layer.v1.tar+gzip")],
+    }),
+  );
+  const type = {
+    "content-type": "application/vnd.oci.image.manifest.v1+json",
+    "docker-content-digest": sha256(manifest),
+  };
   for (const method of ["GET", "HEAD"]) {
-    for (const name of ["1", sha256(manifest)]) registry.on(method, `/v2/evil/manifests/${name}`, reply(200, type, manifest));
-    for (const blob of [layer, config]) registry.on(method, `/v2/evil/blobs/${sha256(blob.bytes)}`, reply(200, {}, blob.lie ?? blob.bytes));
+    for (const name of ["1", sha256(manifest)])
+      registry.on(method, `/v2/evil/manifests/${name}`, reply(200, type, manifest));
+    for (const blob of [layer, config])
+      registry.on(method, `/v2/evil/blobs/${sha256(blob.bytes)}`, reply(200, {}, blob.lie ?? blob.bytes));
   }
 }
 
 function tarOf(name: string, content: string): Uint8Array {
   const bytes = Buffer.from(content);
-  return Buffer.concat([encodeTarHeader(tarEntry({ name, type: "file", size: bytes.length, mode: 0o644 })), bytes, tarPadding(bytes.length), TAR_END]);
+  return Buffer.concat([
+    encodeTarHeader(tarEntry({ name, type: "file", size: bytes.length, mode: 0o644 })),
+    bytes,
+    tarPadding(bytes.length),
+    TAR_END,
+  ]);
 }
 
 /** A failure a person can act on, with nothing of it kept: no image, no layer, nothing that is being received. */
@@ -66,7 +90,11 @@ async function assertRefused(outcome: Outcome, text: RegExp, images: string): Pr
 test("failures: an image that the registry does not have", { skip }, async () => {
   await using registry = await HostileRegistry.listen();
   const images = await host.ok(["images", "-q"]);
-  await assertRefused(await host.teu(["pull", `${registry.address}/no/such:1`]), /no\/such:1.*(not found|unknown)/s, images);
+  await assertRefused(
+    await host.teu(["pull", `${registry.address}/no/such:1`]),
+    /no\/such:1.*(not found|unknown)/s,
+    images,
+  );
 });
 
 test("failures: a name that is none", { skip }, async () => {
@@ -131,7 +159,11 @@ test("failures: disk full while pulling and while building", { skip }, async () 
     assert.match(built.stderr, /[Nn]o space left on device/);
     // The write-ahead log of the database may have grown; the 4 MiB have not been eaten.
     assert.ok(before - statfsSync(small).bfree < 128, `${before} blocks were free, now ${statfsSync(small).bfree}`);
-    assert.equal((await host.teu(["run", "--rm", "--network", "none", "base", "true"], { env })).code, 0, "goes on afterwards");
+    assert.equal(
+      (await host.teu(["run", "--rm", "--network", "none", "base", "true"], { env })).code,
+      0,
+      "goes on afterwards",
+    );
   } finally {
     execFileSync("umount", [small]);
   }

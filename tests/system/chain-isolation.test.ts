@@ -50,10 +50,12 @@ test("isolation: the host's interfaces are not seen, in the bridge network neith
 });
 
 test("isolation: cgroups of the host are neither seen nor writable", { skip }, async () => {
-  const script = "cat /proc/self/cgroup; for f in $(find /sys/fs/cgroup -name cgroup.procs 2>/dev/null); do echo 1 2>/dev/null > $f && echo WRITABLE $f; done; true";
+  const script =
+    "cat /proc/self/cgroup; for f in $(find /sys/fs/cgroup -name cgroup.procs 2>/dev/null); do echo 1 2>/dev/null > $f && echo WRITABLE $f; done; true";
   const text = await inside(script);
   assert.doesNotMatch(text, /WRITABLE/);
-  for (const line of text.split("\n").filter((each) => /^\d+:/.test(each))) assert.match(line, /^\d+:[^:]*:\/$/, "a private cgroup namespace shows its own root");
+  for (const line of text.split("\n").filter((each) => /^\d+:/.test(each)))
+    assert.match(line, /^\d+:[^:]*:\/$/, "a private cgroup namespace shows its own root");
 });
 
 test("isolation: open files are the three standard ones (CVE-2024-21626)", { skip }, async () => {
@@ -63,28 +65,37 @@ test("isolation: open files are the three standard ones (CVE-2024-21626)", { ski
   assert.notEqual(working.code, 0, "a working directory through a leaked descriptor is refused");
 });
 
-test("isolation: the program that started the container cannot be reached or changed (CVE-2019-5736)", { skip }, async () => {
-  const before = createHash("sha256").update(readFileSync(RUNTIME)).digest("hex");
-  const attack = await host.teu(["run", "--rm", "--network", "none", "base", "/proc/self/exe", "--version"]);
-  assert.notEqual(attack.code, 0);
-  assert.equal(await inside("readlink /proc/1/exe"), "/bin/busybox");
-  await inside("for i in 1 2 3 4 5; do (exec 3>>/proc/1/exe) 2>/dev/null && echo; done; true");
-  assert.equal(createHash("sha256").update(readFileSync(RUNTIME)).digest("hex"), before);
-});
+test(
+  "isolation: the program that started the container cannot be reached or changed (CVE-2019-5736)",
+  { skip },
+  async () => {
+    const before = createHash("sha256").update(readFileSync(RUNTIME)).digest("hex");
+    const attack = await host.teu(["run", "--rm", "--network", "none", "base", "/proc/self/exe", "--version"]);
+    assert.notEqual(attack.code, 0);
+    assert.equal(await inside("readlink /proc/1/exe"), "/bin/busybox");
+    await inside("for i in 1 2 3 4 5; do (exec 3>>/proc/1/exe) 2>/dev/null && echo; done; true");
+    assert.equal(createHash("sha256").update(readFileSync(RUNTIME)).digest("hex"), before);
+  },
+);
 
 test("isolation: devices of the host cannot be opened, not even after mknod", { skip }, async () => {
-  const script = "mknod /tmp/disk b 254 0 2>/dev/null; mknod /tmp/mem c 1 1 2>/dev/null; for d in disk mem; do cat /tmp/$d >/dev/null 2>&1 && echo OPENED $d; done; ls /dev | tr '\\n' ' '";
+  const script =
+    "mknod /tmp/disk b 254 0 2>/dev/null; mknod /tmp/mem c 1 1 2>/dev/null; for d in disk mem; do cat /tmp/$d >/dev/null 2>&1 && echo OPENED $d; done; ls /dev | tr '\\n' ' '";
   const text = await inside(script);
   assert.doesNotMatch(text, /OPENED/);
   assert.doesNotMatch(text, /vda|sda|kvm/);
 });
 
 test("isolation: kernel settings and sensitive files are masked or read-only", { skip }, async () => {
-  const script = "for f in /proc/sysrq-trigger /proc/sys/kernel/core_pattern /proc/kcore /sys/kernel/uevent_helper; do (echo x > $f) 2>/dev/null && echo WRITTEN $f; done; cat /proc/kcore 2>/dev/null | head -c 1 | wc -c; ls /sys/firmware /proc/acpi 2>/dev/null | grep -v : | wc -w";
+  const script =
+    "for f in /proc/sysrq-trigger /proc/sys/kernel/core_pattern /proc/kcore /sys/kernel/uevent_helper; do (echo x > $f) 2>/dev/null && echo WRITTEN $f; done; cat /proc/kcore 2>/dev/null | head -c 1 | wc -c; ls /sys/firmware /proc/acpi 2>/dev/null | grep -v : | wc -w";
   assert.equal(await inside(script), "0\n0");
 });
 
 test("isolation: capabilities are Docker's fourteen, and mount is refused", { skip }, async () => {
   assert.match(await inside("grep CapEff /proc/self/status"), /00000000a80425fb$/);
-  assert.equal(await inside("mount -t tmpfs x /tmp 2>/dev/null && echo MOUNTED; unshare -U true 2>/dev/null && echo USERNS; true"), "");
+  assert.equal(
+    await inside("mount -t tmpfs x /tmp 2>/dev/null && echo MOUNTED; unshare -U true 2>/dev/null && echo USERNS; true"),
+    "",
+  );
 });

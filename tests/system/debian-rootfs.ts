@@ -15,7 +15,9 @@ export function debianRootfs(): string {
   if (existsSync(file)) return file;
   mkdirSync(CACHE, { recursive: true });
   const temporary = join(CACHE, `debian-${process.pid}.tar`);
-  execFileSync("mmdebstrap", ["--quiet", "--variant=minbase", "bookworm", temporary], { stdio: ["ignore", "ignore", "inherit"] });
+  execFileSync("mmdebstrap", ["--quiet", "--variant=minbase", "bookworm", temporary], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
   renameSync(temporary, file);
   return file;
 }

@@ -15,7 +15,11 @@ interface Ending {
 
 /** Runs the demonstration in a process group of its own; `watch` sees all output so far at each new piece. */
 function demo(watch: (text: string, child: ChildProcess) => void = () => {}): Promise<Ending> {
-  const child = spawn(process.execPath, [DEMO], { stdio: ["ignore", "pipe", "pipe"], detached: true, env: { ...process.env, NO_COLOR: "1" } });
+  const child = spawn(process.execPath, [DEMO], {
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+    env: { ...process.env, NO_COLOR: "1" },
+  });
   let text = "";
   return new Promise((resolve, reject) => {
     for (const stream of [child.stdout, child.stderr]) {
@@ -25,7 +29,9 @@ function demo(watch: (text: string, child: ChildProcess) => void = () => {}): Pr
       });
     }
     child.on("error", reject);
-    child.on("close", (code) => { resolve({ code, text }); });
+    child.on("close", (code) => {
+      resolve({ code, text });
+    });
   });
 }
 

@@ -16,7 +16,9 @@ export async function buildImages(story: Story): Promise<void> {
     const applets = writeBaseContext(join(directory, "base"));
     await teu.run(["build", "-t", "teu/busybox", join(directory, "base")]);
     await teu.run(["build", "-t", "hello", "--build-arg", "GREETING=Good day", HELLO]);
-    story.proofs.push(`two images were built without a daemon, a base (busybox, ${applets} applets) and one on it with RUN, COPY, ENV, USER`);
+    story.proofs.push(
+      `two images were built without a daemon, a base (busybox, ${applets} applets) and one on it with RUN, COPY, ENV, USER`,
+    );
     return "two images";
   });
 }
@@ -24,7 +26,14 @@ export async function buildImages(story: Story): Promise<void> {
 /** Starts the registry on a free loopback port and waits until it says where it listens. */
 export async function serveRegistry(story: Story): Promise<void> {
   await timed(story, "Serve: the embedded registry, on a free loopback port", async () => {
-    const child = story.teu.background(["registry", "serve", "--addr", "127.0.0.1:0", "--root", join(story.directory, "registry")]);
+    const child = story.teu.background([
+      "registry",
+      "serve",
+      "--addr",
+      "127.0.0.1:0",
+      "--root",
+      join(story.directory, "registry"),
+    ]);
     story.registry = child;
     const address = await new Promise<string>((resolve, reject) => {
       let said = "";
@@ -35,8 +44,16 @@ export async function serveRegistry(story: Story): Promise<void> {
       };
       child.stdout?.on("data", listen);
       child.stderr?.on("data", listen);
-      child.on("exit", (code) => { reject(new Error(`the registry ended with ${code}: ${said.trim()}`)); });
-      story.signal.addEventListener("abort", () => { reject(story.signal.reason as Error); }, { once: true });
+      child.on("exit", (code) => {
+        reject(new Error(`the registry ended with ${code}: ${said.trim()}`));
+      });
+      story.signal.addEventListener(
+        "abort",
+        () => {
+          reject(story.signal.reason as Error);
+        },
+        { once: true },
+      );
     });
     story.reference = `${address}/hello:1`;
     return `it listens on ${address}`;
@@ -78,20 +95,30 @@ export async function pullBack(story: Story): Promise<void> {
 /** Runs it under teu-shim and teu-runtime with a memory limit; looks at its namespaces, limit and exit code. */
 export async function runContainer(story: Story): Promise<void> {
   const { teu, proofs } = story;
-  await timed(story, "Run: in its own pid, mount, network, ipc, uts and cgroup namespaces, with a memory limit", async () => {
-    const script = `./hello.sh; for n in pid mnt net ipc uts cgroup; do echo "$n $(readlink /proc/self/ns/$n)"; done; exit ${EXIT_CODE}`;
-    const limits = ["--memory", `${MEMORY >> 20}m`, "--cgroupns", "private"];
-    const { stdout } = await teu.run(["run", "--name", "hello", "--network", "none", ...limits, story.reference, "sh", "-c", script], [EXIT_CODE]);
-    for (const name of ["pid", "mnt", "net", "ipc", "uts", "cgroup"]) {
-      const inside = new RegExp(`^${name} (\\S+)$`, "m").exec(stdout)?.[1];
-      must(inside !== undefined && inside !== readlinkSync(`/proc/self/ns/${name}`), `the ${name} namespace is the host's`);
-    }
-    proofs.push("the container had namespaces of its own: pid, mount, network, ipc, uts, cgroup");
-    must(stdout.includes(String(MEMORY)), "the container did not see its memory limit");
-    proofs.push(`its memory limit was ${MEMORY} bytes, as the kernel told it`);
-    proofs.push(`its exit code, ${EXIT_CODE}, came back through runtime, shim and engine`);
-    return `exit code ${EXIT_CODE}, as the program wanted`;
-  });
+  await timed(
+    story,
+    "Run: in its own pid, mount, network, ipc, uts and cgroup namespaces, with a memory limit",
+    async () => {
+      const script = `./hello.sh; for n in pid mnt net ipc uts cgroup; do echo "$n $(readlink /proc/self/ns/$n)"; done; exit ${EXIT_CODE}`;
+      const limits = ["--memory", `${MEMORY >> 20}m`, "--cgroupns", "private"];
+      const { stdout } = await teu.run(
+        ["run", "--name", "hello", "--network", "none", ...limits, story.reference, "sh", "-c", script],
+        [EXIT_CODE],
+      );
+      for (const name of ["pid", "mnt", "net", "ipc", "uts", "cgroup"]) {
+        const inside = new RegExp(`^${name} (\\S+)$`, "m").exec(stdout)?.[1];
+        must(
+          inside !== undefined && inside !== readlinkSync(`/proc/self/ns/${name}`),
+          `the ${name} namespace is the host's`,
+        );
+      }
+      proofs.push("the container had namespaces of its own: pid, mount, network, ipc, uts, cgroup");
+      must(stdout.includes(String(MEMORY)), "the container did not see its memory limit");
+      proofs.push(`its memory limit was ${MEMORY} bytes, as the kernel told it`);
+      proofs.push(`its exit code, ${EXIT_CODE}, came back through runtime, shim and engine`);
+      return `exit code ${EXIT_CODE}, as the program wanted`;
+    },
+  );
   await timed(story, "Look at what was recorded, and remove the container", async () => {
     await teu.run(["ps", "-a"]);
     const { stdout } = await teu.run(["logs", "--tail", "3", "hello"]);

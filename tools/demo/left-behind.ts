@@ -24,7 +24,9 @@ function look(directory: string): string[] {
   // The bridge and its table are shared by all containers: they go with the last one.
   const bridge = shims.length === 0 && existsSync("/sys/class/net/teu0") ? ["interface teu0"] : [];
   return [
-    ...linesOf("/proc/self/mountinfo").filter((line) => line.includes(directory)).map((line) => `mount ${line.split(" ")[4] ?? ""}`),
+    ...linesOf("/proc/self/mountinfo")
+      .filter((line) => line.includes(directory))
+      .map((line) => `mount ${line.split(" ")[4] ?? ""}`),
     ...commands.filter((line) => line.includes(directory)).map((line) => `process ${line}`),
     ...cgroups.map((path) => `cgroup ${path}`),
     ...bridge,
@@ -34,7 +36,9 @@ function look(directory: string): string[] {
 
 function commandLines(): string[] {
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
-  return pids.map((pid) => linesOf(`/proc/${pid}/cmdline`).join(" ").replaceAll("\0", " ").trim()).filter((line) => line !== "");
+  return pids
+    .map((pid) => linesOf(`/proc/${pid}/cmdline`).join(" ").replaceAll("\0", " ").trim())
+    .filter((line) => line !== "");
 }
 
 // Files of /proc vanish with their process.
