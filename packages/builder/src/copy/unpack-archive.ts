@@ -6,7 +6,7 @@ import { readSync, writeSync } from "node:fs";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { Readable } from "node:stream";
 import type { Scope } from "@teu/base/scope";
-import { TeuError } from "@teu/base/errors";
+import { isTeuError, TeuError } from "@teu/base/errors";
 import { fchmod, fchown, futimens } from "@teu/files/attributes";
 import { truncate } from "@teu/files/data";
 import type { OwnedFd } from "@teu/files/open";
@@ -66,7 +66,7 @@ export async function unpackArchive(scope: Scope, writer: LayerWriter, file: Own
     writer.finish();
   } catch (cause) {
     if (scope.signal.aborted) scope.check("unpack");
-    throw cause instanceof TeuError && cause.code !== "invalid" ? cause : new TeuError({ code: "invalid", op: "unpack", subject: options.subject, message: "the archive is damaged or cannot be unpacked", cause });
+    throw isTeuError(cause) && cause.code !== "invalid" && cause.code !== "corrupt" ? cause : new TeuError({ code: "invalid", op: "unpack", subject: options.subject, message: "the archive is damaged or cannot be unpacked", cause });
   } finally {
     sink.close();
   }
