@@ -67,7 +67,7 @@ async function runGroup(group: Group, hold: boolean): Promise<Totals> {
     `--test-isolation=${group.isolation}`,
     "--test-concurrency=1",
     // In one process all tests of a group share their time: no limit there.
-    ...(group.isolation === "process" ? ["--test-timeout=300000"] : []),
+    ...(group.isolation === "process" ? ["--test-timeout=180000"] : []),
     "--test-reporter=spec",
     "--test-reporter-destination=stdout",
     `--test-reporter=${join(ROOT, "tools/test/reporter.ts")}`,

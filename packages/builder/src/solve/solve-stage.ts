@@ -1,5 +1,7 @@
 // One stage from FROM to its last instruction.
 
+import { TeuError } from "@teu/base/errors";
+import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 import type { Instruction } from "../dockerfile/instructions/instruction.ts";
 import { parseTriggers } from "../dockerfile/parse-dockerfile.ts";
@@ -15,7 +17,7 @@ import { workdirStep } from "./workdir-step.ts";
 /** Solves stage `index`; earlier stages are solved on demand. */
 export async function solveStage(scope: Scope, session: BuildSession, index: number): Promise<StageState> {
   const node = session.graph.nodes[index];
-  if (node === undefined) throw new RangeError(`no stage ${index}`);
+  if (node === undefined) throw new TeuError({ code: "internal", op: "build stage", subject: String(index), message: "there is no such stage" });
   const steps = new StepNames(session, node);
   const base = await baseState(scope, session, node, steps);
   const triggers = parseTriggers(node.stage.from, base.triggers);
