@@ -1,7 +1,6 @@
 // One stage from FROM to its last instruction.
 
 import { TeuError } from "@teu/base/errors";
-import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 import type { Instruction } from "../dockerfile/instructions/instruction.ts";
 import { parseTriggers } from "../dockerfile/parse-dockerfile.ts";
