@@ -45,9 +45,30 @@ fn kind_number(kind: rustix::fs::FileType) -> u8 {
     }
 }
 
-/// Removes `path` below `dirfd` and all that is in it. Never follows a symbolic link and never enters another mount
-/// (EXDEV or EBUSY then); missing is fine. Stops at the first failure.
+/// Removes `path` below `dirfd` and all that is in it. The directories on the way to its last name are the caller's to trust; that name
+/// and all below it are never followed through a symbolic link nor into another mount (EXDEV or EBUSY then). Missing is fine.
+/// Stops at the first failure.
 pub fn remove_tree(dirfd: BorrowedFd<'_>, path: &CStr) -> Result<()> {
+    let Some((parent, name)) = split(path) else { return remove_below(dirfd, path) };
+    // NO_XDEV would count a mount on the way here as well: the state directory of a runtime usually lies on a tmpfs of its own.
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    match rustix::fs::openat(dirfd, &*parent, flags, Mode::empty()) {
+        Ok(parent) => remove_below(parent.as_fd(), &name),
+        Err(Errno::NOENT) => Ok(()),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// The directory of a path, and its last name; `None` for a bare name.
+fn split(path: &CStr) -> Option<(CString, CString)> {
+    let bytes = path.to_bytes();
+    let end = bytes.iter().rposition(|byte| *byte != b'/')? + 1;
+    let start = bytes[..end].iter().rposition(|byte| *byte == b'/')? + 1;
+    // Parts of a C string have no NUL.
+    Some((CString::new(&bytes[..start]).ok()?, CString::new(&bytes[start..end]).ok()?))
+}
+
+fn remove_below(dirfd: BorrowedFd<'_>, path: &CStr) -> Result<()> {
     match rustix::fs::unlinkat(dirfd, path, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => return Ok(()),
         // EISDIR is Linux's answer for directories, EPERM is what POSIX has.

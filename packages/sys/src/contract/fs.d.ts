@@ -82,7 +82,10 @@ declare module "sys:fs" {
   export function flock(fd: number, operation: number): void;
   /** All entries but "." and "..". */
   export function readDir(fd: number): DirEntry[];
-  /** A cleaned-up recursive removal below `dirfd`/`path` that never follows a symlink nor crosses a mount; missing is fine. */
+  /**
+   * Recursive removal of `path`; missing is fine. The directories on the way to its last name are the caller's to trust; from there
+   * on no symlink is followed and no mount crossed.
+   */
   export function removeTree(dirfd: number, path: string): void;
   /** getxattr(2): follows a final symlink. */
   export function getxattr(path: string, name: string): Uint8Array;

@@ -41,6 +41,26 @@ test("mount: tmpfs with options, bind, unmount; what fails says the target", (t)
   );
 });
 
+test("removeTree: a mount on the way is the caller's, one below is not entered", (t) => {
+  const { path } = scratchDirectory(t);
+  assert.equal(
+    inMountNamespace(path, (dir) => {
+      fs.mkdirAt(dir, "state", 0o755);
+      mount.mount("tmpfs", `${path}/state`, "tmpfs", 0, "");
+      fs.mkdirAt(AT_FDCWD, `${path}/state/box`, 0o755);
+      fs.mkdirAt(AT_FDCWD, `${path}/state/box/inner`, 0o755);
+      mount.mount("tmpfs", `${path}/state/box/inner`, "tmpfs", 0, "");
+      assert.equal(sysErrorOf(() => fs.removeTree(AT_FDCWD, `${path}/state/box`)).errno, "EXDEV");
+      assert.equal(sysErrorOf(() => fs.removeTree(AT_FDCWD, `${path}/state/box/inner`)).errno, "EXDEV");
+      mount.umount2(`${path}/state/box/inner`, MNT_DETACH);
+      fs.removeTree(AT_FDCWD, `${path}/state/box//`);
+      assert.equal(fs.accessAt(AT_FDCWD, `${path}/state/box`, 0), false);
+      fs.removeTree(AT_FDCWD, `${path}/state/none/box`);
+    }),
+    0,
+  );
+});
+
 test("fsopen: a file system without a path, attached by descriptor; the kernel's own words on failure", (t) => {
   const { path } = scratchDirectory(t);
   assert.equal(
