@@ -16,14 +16,26 @@ const BYTECODE_LIMIT = 150 << 10;
 interface KernelProgram {
   readonly name: string;
   readonly entry: string;
+  /** A part of the program of this name, for these commands: they start sooner, since less is loaded. */
+  readonly words?: readonly string[];
   /** Commands before which the host seals its own file against being overwritten from inside a container (CVE-2019-5736). */
   readonly seal: readonly string[];
   /** Reached from another program only: no name in bin/, and no limit of size, since nobody waits for its start. */
   readonly hidden?: boolean;
 }
 
+const SEAL = ["create", "run", "exec", "restore"];
+
 const PROGRAMS: readonly KernelProgram[] = [
-  { name: "teu-runtime", entry: "packages/runtime/src/main.ts", seal: ["create", "run", "exec", "restore"] },
+  { name: "teu-runtime", entry: "packages/runtime/src/main.ts", seal: SEAL },
+  { name: "teu-runtime", entry: "packages/runtime/src/start-main.ts", seal: SEAL, words: ["create", "run"] },
+  { name: "teu-runtime", entry: "packages/runtime/src/exec-main.ts", seal: SEAL, words: ["exec"] },
+  {
+    name: "teu-runtime",
+    entry: "packages/runtime/src/manage-main.ts",
+    seal: [],
+    words: ["start", "state", "kill", "delete"],
+  },
   { name: "teu-shim", entry: "packages/shim/src/main.ts", seal: [] },
   // What `teu-runtime --explain` becomes.
   { name: "teu-explain", entry: "packages/runtime/src/explain-main.ts", seal: [], hidden: true },
@@ -67,7 +79,7 @@ export const programsStep: Step = {
     "package-lock.json",
     "tools/build/native.ts",
   ],
-  outputs: PROGRAMS.filter(({ hidden }) => hidden !== true).map(({ name }) => `bin/${name}`),
+  outputs: ["bin/teu-runtime", "bin/teu-shim"],
   run: buildPrograms,
 };
 
@@ -87,12 +99,17 @@ async function buildPrograms(): Promise<void> {
   renameSync(`${shim}.new`, shim);
 }
 
+// As native/programs/build.rs reads it.
+function fileName({ name, words }: KernelProgram): string {
+  return words === undefined ? name : `${name}+${words.join(",")}`;
+}
+
 // Only syntax is minified: bytecode carries no source text, and names make stack traces readable.
-async function bundleProgram({ name, entry }: KernelProgram): Promise<void> {
+async function bundleProgram(program: KernelProgram): Promise<void> {
   const { build } = await import("esbuild");
   await build({
-    entryPoints: [entry],
-    outfile: `dist/kernel/${name}.js`,
+    entryPoints: [program.entry],
+    outfile: `dist/kernel/${fileName(program)}.js`,
     bundle: true,
     format: "esm",
     platform: "neutral",
@@ -107,8 +124,10 @@ async function bundleProgram({ name, entry }: KernelProgram): Promise<void> {
   });
 }
 
-function compileProgram({ name, seal, hidden }: KernelProgram): void {
-  const argv = ["compile", `dist/kernel/${name}.js`, `dist/bytecode/${name}.qbc`, "--name", name];
+function compileProgram(program: KernelProgram): void {
+  const { seal, hidden } = program;
+  const name = fileName(program);
+  const argv = ["compile", `dist/kernel/${name}.js`, `dist/bytecode/${name}.qbc`, "--name", program.name];
   if (seal.length > 0) argv.push("--seal", seal.join(","));
   const result = spawnSync(join(ROOT, RELEASE, "teu-dev"), argv, {
     cwd: ROOT,

@@ -2,6 +2,7 @@
 // portable: no host types here.
 
 import { realKernel } from "@teu/sys/real";
+import { COMMANDS } from "./cli/commands.ts";
 import { runProgram } from "./cli/program.ts";
 
-realKernel.process.exit(runProgram(realKernel, realKernel.process.args()));
+realKernel.process.exit(runProgram(realKernel, realKernel.process.args(), COMMANDS));

@@ -6,6 +6,7 @@ import { createFakeKernel } from "@teu/sys/fake/fake-kernel";
 import type { Kernel } from "@teu/sys/kernel";
 import { transcribe } from "@teu/sys/transcript/transcript";
 import { parseOwnCgroups } from "../linux/cgroup/layout.ts";
+import { COMMANDS } from "./commands.ts";
 import { runProgram } from "./program.ts";
 
 /** Explains this process's own command line; returns the exit code. */
@@ -22,7 +23,7 @@ export function explainProgram(real: Kernel): number {
     cwd: real.process.getcwd(),
   });
   const kernel = transcribe(fake.kernel, (line) => real.host.print(line));
-  const code = runProgram(kernel, args);
+  const code = runProgram(kernel, args, COMMANDS);
   for (const line of fake.out) real.host.print(line);
   for (const line of fake.err) real.host.printError(line);
   return code;

@@ -1,22 +1,8 @@
-// teu-runtime's command line: global flags, the table of commands, exit codes. runc's spelling throughout.
+// teu-runtime's command line: global flags, choice of the command, exit codes. runc's spelling throughout.
 // portable: no host types here.
 
 import type { Kernel } from "@teu/sys/kernel";
 import { RUNTIME_SPEC_VERSION } from "@teu/specs/runtime";
-import { create } from "../commands/create.ts";
-import { deleteCommand } from "../commands/delete.ts";
-import { exec } from "../commands/exec.ts";
-import { features } from "../commands/features.ts";
-import { kill } from "../commands/kill.ts";
-import { list } from "../commands/list.ts";
-import { pause } from "../commands/pause.ts";
-import { ps } from "../commands/ps.ts";
-import { resume } from "../commands/resume.ts";
-import { run } from "../commands/run.ts";
-import { spec } from "../commands/spec.ts";
-import { start } from "../commands/start.ts";
-import { state } from "../commands/state.ts";
-import { update } from "../commands/update.ts";
 import { verbatim } from "../failure.ts";
 import type { Command } from "./command.ts";
 import { commandErrorText } from "./error-text.ts";
@@ -28,24 +14,6 @@ import { openLog } from "./log.ts";
 
 /** This program's version. */
 export const VERSION = "0.1.0";
-
-/** Every command, in the order of the help text. */
-export const COMMANDS: readonly Command[] = [
-  create,
-  deleteCommand,
-  exec,
-  features,
-  kill,
-  list,
-  pause,
-  ps,
-  resume,
-  run,
-  spec,
-  start,
-  state,
-  update,
-];
 
 const HELP_FLAG: Flag = { name: "help", aliases: ["h"], kind: "boolean", doc: "show help" };
 
@@ -70,8 +38,16 @@ const EXIT_FAILURE = 1;
 /** runc's for whatever keeps an exec from running. */
 const EXIT_EXEC_FAILURE = 255;
 
-/** Runs one command line (without the program's name); returns the exit code. Errors are on stderr and in the log. */
-export function runProgram(kernel: Kernel, argv: readonly string[]): number {
+/**
+ * Runs one command line (without the program's name) with the commands that are there; returns the exit code. Errors are on stderr
+ * and in the log. `otherwise` is called, and its answer returned, when another command or the list of all is asked for.
+ */
+export function runProgram(
+  kernel: Kernel,
+  argv: readonly string[],
+  commands: readonly Command[],
+  otherwise?: (kernel: Kernel) => number,
+): number {
   let values: FlagValues;
   let operands: readonly string[];
   try {
@@ -82,9 +58,10 @@ export function runProgram(kernel: Kernel, argv: readonly string[]): number {
   }
   const [name, ...rest] = operands;
   if (values.boolean("version")) return say(kernel, versionText());
+  const command = values.boolean("help") ? undefined : commands.find((one) => one.name === name);
+  if (command === undefined && otherwise !== undefined) return otherwise(kernel);
   if (name === undefined || name === "help" || values.boolean("help"))
-    return say(kernel, programHelp(COMMANDS, GLOBAL_FLAGS));
-  const command = COMMANDS.find((one) => one.name === name);
+    return say(kernel, programHelp(commands, GLOBAL_FLAGS));
   if (command === undefined) {
     kernel.host.printError(`No help topic for '${name}'`);
     return 3;

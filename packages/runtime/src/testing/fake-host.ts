@@ -5,6 +5,7 @@ import { defaultSpec } from "@teu/specs/runtime-default";
 import type { Spec } from "@teu/specs/runtime";
 import { type FakeKernel, type FakeOptions, createFakeKernel } from "@teu/sys/fake/fake-kernel";
 import type { Kernel } from "@teu/sys/kernel";
+import { COMMANDS } from "../cli/commands.ts";
 import { runProgram } from "../cli/program.ts";
 
 /** What a command did. */
@@ -50,7 +51,7 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
     // Each command is a process of its own, whose fds and locks end with it.
     const { pid } = fake.kernel.process.clone3({ flags: 0 });
     const parent = fake.kernel.simulation?.enter(pid) ?? 0;
-    const code = runProgram(kernel, ["--root", "/run/teu", ...words]);
+    const code = runProgram(kernel, ["--root", "/run/teu", ...words], COMMANDS);
     fake.kernel.simulation?.enter(parent);
     fake.world.end(fake.world.process(pid, "exit"), code, 0);
     return { code, out: fake.out.slice(before.out).join("\n"), err: fake.err.slice(before.err).join("\n") };
