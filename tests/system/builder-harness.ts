@@ -11,7 +11,11 @@ import type { BuildEvent } from "@teu/builder/progress/build-event";
 import { EngineHost } from "./engine-harness.ts";
 
 /** A file of a context: content, or a symlink, or content with a mode. */
-export type ContextFile = string | Uint8Array | { readonly link: string } | { readonly content: string; readonly mode: number };
+export type ContextFile =
+  | string
+  | Uint8Array
+  | { readonly link: string }
+  | { readonly content: string; readonly mode: number };
 
 /** What came out of a build. */
 export interface Built {
@@ -61,11 +65,22 @@ export class BuilderHost implements AsyncDisposable {
   }
 
   /** Builds `text` with a context of `files` (or in `options.context`). Network none unless said. */
-  async build(text: string, files: Readonly<Record<string, ContextFile>> = {}, options: Partial<BuildOptions> = {}): Promise<Built> {
+  async build(
+    text: string,
+    files: Readonly<Record<string, ContextFile>> = {},
+    options: Partial<BuildOptions> = {},
+  ): Promise<Built> {
     const context = options.context === undefined ? this.context(files) : options.context;
     const events: BuildEvent[] = [];
     const result = await buildImage(this.host.scope, this.host.engine, {
-      network: "none", ...options, context, dockerfile: options.dockerfile ?? { name: "Dockerfile", text, ...(context === null ? {} : { path: join(context, "Dockerfile") }) },
+      network: "none",
+      ...options,
+      context,
+      dockerfile: options.dockerfile ?? {
+        name: "Dockerfile",
+        text,
+        ...(context === null ? {} : { path: join(context, "Dockerfile") }),
+      },
       progress: (event) => events.push(event),
     });
     const image = await this.host.engine.images.get(this.host.scope, result.imageId);
@@ -73,7 +88,8 @@ export class BuilderHost implements AsyncDisposable {
     const tree = LayerTree.open(chain.map((layer) => layer.directory));
     this.#trees.push(tree);
     return {
-      result, events,
+      result,
+      events,
       cached: events.filter((event) => event.kind === "ended" && event.outcome === "cached").length,
       read: (path) => readText(tree, path),
       entry: (path) => tree.entry(path),
@@ -100,6 +116,7 @@ function readText(tree: LayerTree, path: string): string | null {
   using file = tree.open(resolved);
   const buffer = Buffer.alloc(entry.size);
   let length = 0;
-  for (let count = -1; length < buffer.length && count !== 0; length += count) count = readSync(file.fd, buffer, length, buffer.length - length, length);
+  for (let count = -1; length < buffer.length && count !== 0; length += count)
+    count = readSync(file.fd, buffer, length, buffer.length - length, length);
   return buffer.toString("utf8", 0, length);
 }

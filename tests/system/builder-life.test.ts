@@ -32,7 +32,11 @@ async function leftovers(): Promise<string[]> {
   return [...containers, ...files, ...temporary];
 }
 
-async function failure(dockerfile: string, files: Parameters<BuilderHost["build"]>[1] = {}, options: Parameters<BuilderHost["build"]>[2] = {}): Promise<{ text: string; hint: string | undefined; code: string; detail: Readonly<Record<string, unknown>> }> {
+async function failure(
+  dockerfile: string,
+  files: Parameters<BuilderHost["build"]>[1] = {},
+  options: Parameters<BuilderHost["build"]>[2] = {},
+): Promise<{ text: string; hint: string | undefined; code: string; detail: Readonly<Record<string, unknown>> }> {
   try {
     await host.build(dockerfile, files, options);
   } catch (error) {
@@ -81,14 +85,22 @@ test("cache: the same content from a stage and from the context is the same step
 
 test("stages: independent ones run at the same time", { skip }, async () => {
   const start = performance.now();
-  const built = await host.build("FROM base AS a\nRUN sleep 1.2; echo a > /a\nFROM base AS b\nRUN sleep 1.2; echo b > /b\nFROM base\nCOPY --from=a /a /\nCOPY --from=b /b /", {}, { jobs: 2 });
+  const built = await host.build(
+    "FROM base AS a\nRUN sleep 1.2; echo a > /a\nFROM base AS b\nRUN sleep 1.2; echo b > /b\nFROM base\nCOPY --from=a /a /\nCOPY --from=b /b /",
+    {},
+    { jobs: 2 },
+  );
   const seconds = (performance.now() - start) / 1000;
   assert.equal(`${built.read("a") ?? ""}${built.read("b") ?? ""}`, "a\nb\n");
   assert.ok(seconds < 2.3, `${seconds} s`);
 });
 
 test("stages: one slot is enough for stages that wait for each other", { skip }, async () => {
-  const built = await host.build("FROM base AS a\nRUN echo a > /a\nFROM base AS b\nCOPY --from=a /a /b\nFROM base\nCOPY --from=b /b /c\nRUN --mount=from=a,target=/m cat /m/a >> /c", {}, { jobs: 1 });
+  const built = await host.build(
+    "FROM base AS a\nRUN echo a > /a\nFROM base AS b\nCOPY --from=a /a /b\nFROM base\nCOPY --from=b /b /c\nRUN --mount=from=a,target=/m cat /m/a >> /c",
+    {},
+    { jobs: 1 },
+  );
   assert.equal(built.read("c"), "a\na\n");
 });
 
@@ -99,21 +111,110 @@ test("RUN: a failing command says what, where, and its last lines; nothing is le
   assert.deepEqual(await leftovers(), []);
 });
 
-const REFUSALS: readonly { name: string; dockerfile: string; files?: Parameters<BuilderHost["build"]>[1]; options?: Parameters<BuilderHost["build"]>[2]; text: RegExp; hint?: RegExp; code: string }[] = [
-  { name: "missing source", dockerfile: "FROM base\nCOPY nope /x", text: /^cannot build "Dockerfile:2": COPY failed: cannot copy "nope": no such file or directory$/, code: "not-found" },
-  { name: "source left out by the ignore file", dockerfile: "FROM base\nCOPY x /x", files: { x: "1", ".dockerignore": "x" }, text: /it is left out by .dockerignore/, code: "not-found" },
-  { name: "several files onto one", dockerfile: "FROM base\nCOPY a b /etc/passwd", files: { a: "", b: "" }, text: /several sources need a directory/, hint: /end it with a slash/, code: "invalid" },
-  { name: "file onto a directory", dockerfile: "FROM base\nCOPY d /x/\nCOPY e /x/", files: { "d/s/f": "", "e/s": "" }, text: /"\/x\/s": is a directory/, code: "conflict" },
-  { name: "directory onto a file", dockerfile: "FROM base\nCOPY d /etc/passwd/", files: { "d/f": "" }, text: /"\/etc\/passwd": is not a directory/, code: "conflict" },
-  { name: "unknown target", dockerfile: "FROM base AS one", options: { target: "on" }, text: /^cannot build target "on"/, hint: /did you mean one/, code: "not-found" },
-  { name: "a stage that comes later", dockerfile: "FROM base\nCOPY --from=later /x /y\nFROM base AS later", options: { target: "0" }, text: /^cannot parse "Dockerfile:2": stage "later" comes later$/, code: "invalid" },
-  { name: "empty image name", dockerfile: "ARG X\nFROM $X", text: /is empty once its variables are replaced/, code: "invalid" },
-  { name: "a secret mount", dockerfile: "FROM base\nRUN --mount=type=secret,id=x true", text: /type=secret is not supported/, code: "unsupported" },
-  { name: "the host's network without leave", dockerfile: "FROM base\nRUN --network=host true", text: /is not allowed in this build/, hint: /--network=host/, code: "denied" },
-  { name: "an unknown user", dockerfile: "FROM base\nCOPY --chown=nobody-here f /f", files: { f: "" }, text: /no such user/, code: "not-found" },
-  { name: "${x:?}", dockerfile: "FROM base\nENV y=\"${x:?need x}\"", text: /^cannot parse "Dockerfile:2": .*x: need x$/, code: "invalid" },
-  { name: "a base image that is nowhere", dockerfile: "FROM 127.0.0.1:1/nope", text: /^cannot build "Dockerfile:1": the image "127.0.0.1:1\/nope" is not here and cannot be pulled/, code: "unavailable" },
-  { name: "a tag that cannot be one", dockerfile: "FROM base", options: { tags: ["UPPER"] }, text: /must be lower case/, code: "invalid" },
+const REFUSALS: readonly {
+  name: string;
+  dockerfile: string;
+  files?: Parameters<BuilderHost["build"]>[1];
+  options?: Parameters<BuilderHost["build"]>[2];
+  text: RegExp;
+  hint?: RegExp;
+  code: string;
+}[] = [
+  {
+    name: "missing source",
+    dockerfile: "FROM base\nCOPY nope /x",
+    text: /^cannot build "Dockerfile:2": COPY failed: cannot copy "nope": no such file or directory$/,
+    code: "not-found",
+  },
+  {
+    name: "source left out by the ignore file",
+    dockerfile: "FROM base\nCOPY x /x",
+    files: { x: "1", ".dockerignore": "x" },
+    text: /it is left out by .dockerignore/,
+    code: "not-found",
+  },
+  {
+    name: "several files onto one",
+    dockerfile: "FROM base\nCOPY a b /etc/passwd",
+    files: { a: "", b: "" },
+    text: /several sources need a directory/,
+    hint: /end it with a slash/,
+    code: "invalid",
+  },
+  {
+    name: "file onto a directory",
+    dockerfile: "FROM base\nCOPY d /x/\nCOPY e /x/",
+    files: { "d/s/f": "", "e/s": "" },
+    text: /"\/x\/s": is a directory/,
+    code: "conflict",
+  },
+  {
+    name: "directory onto a file",
+    dockerfile: "FROM base\nCOPY d /etc/passwd/",
+    files: { "d/f": "" },
+    text: /"\/etc\/passwd": is not a directory/,
+    code: "conflict",
+  },
+  {
+    name: "unknown target",
+    dockerfile: "FROM base AS one",
+    options: { target: "on" },
+    text: /^cannot build target "on"/,
+    hint: /did you mean one/,
+    code: "not-found",
+  },
+  {
+    name: "a stage that comes later",
+    dockerfile: "FROM base\nCOPY --from=later /x /y\nFROM base AS later",
+    options: { target: "0" },
+    text: /^cannot parse "Dockerfile:2": stage "later" comes later$/,
+    code: "invalid",
+  },
+  {
+    name: "empty image name",
+    dockerfile: "ARG X\nFROM $X",
+    text: /is empty once its variables are replaced/,
+    code: "invalid",
+  },
+  {
+    name: "a secret mount",
+    dockerfile: "FROM base\nRUN --mount=type=secret,id=x true",
+    text: /type=secret is not supported/,
+    code: "unsupported",
+  },
+  {
+    name: "the host's network without leave",
+    dockerfile: "FROM base\nRUN --network=host true",
+    text: /is not allowed in this build/,
+    hint: /--network=host/,
+    code: "denied",
+  },
+  {
+    name: "an unknown user",
+    dockerfile: "FROM base\nCOPY --chown=nobody-here f /f",
+    files: { f: "" },
+    text: /no such user/,
+    code: "not-found",
+  },
+  {
+    name: "${x:?}",
+    dockerfile: 'FROM base\nENV y="${x:?need x}"',
+    text: /^cannot parse "Dockerfile:2": .*x: need x$/,
+    code: "invalid",
+  },
+  {
+    name: "a base image that is nowhere",
+    dockerfile: "FROM 127.0.0.1:1/nope",
+    text: /^cannot build "Dockerfile:1": the image "127.0.0.1:1\/nope" is not here and cannot be pulled/,
+    code: "unavailable",
+  },
+  {
+    name: "a tag that cannot be one",
+    dockerfile: "FROM base",
+    options: { tags: ["UPPER"] },
+    text: /must be lower case/,
+    code: "invalid",
+  },
 ];
 
 for (const { name, dockerfile, files, options, text, hint, code } of REFUSALS) {
@@ -142,7 +243,10 @@ test("build: unused arguments are named", { skip }, async () => {
   assert.deepEqual(built.result.warnings, ["the build argument VERSOIN is not used: did you mean VERSION?"]);
 });
 
-for (const [name, when] of [["in a RUN step", "RUN sleep"], ["before anything", ""]] as const) {
+for (const [name, when] of [
+  ["in a RUN step", "RUN sleep"],
+  ["before anything", ""],
+] as const) {
   test(`build: cancelled ${name} leaves nothing`, { skip }, async () => {
     const controller = new AbortController();
     const context = host.context({ f: "1" });
@@ -150,9 +254,12 @@ for (const [name, when] of [["in a RUN step", "RUN sleep"], ["before anything", 
     if (when === "") controller.abort();
     const start = performance.now();
     const building = buildImage(createScope({ signal: controller.signal }), engine, {
-      context, network: "none", dockerfile: { name: "Dockerfile", text: "FROM base\nCOPY f /f\nRUN sleep 30" },
+      context,
+      network: "none",
+      dockerfile: { name: "Dockerfile", text: "FROM base\nCOPY f /f\nRUN sleep 30" },
       progress: (event: BuildEvent) => {
-        if (event.kind === "started" && when !== "" && event.name.includes(when)) setTimeout(() => controller.abort(), 150);
+        if (event.kind === "started" && when !== "" && event.name.includes(when))
+          setTimeout(() => controller.abort(), 150);
       },
     });
     await assert.rejects(building, (error) => isTeuError(error, "cancelled"));
@@ -163,7 +270,11 @@ for (const [name, when] of [["in a RUN step", "RUN sleep"], ["before anything", 
 
 test("build: a failing stage ends the others", { skip }, async () => {
   const start = performance.now();
-  const error = await failure("FROM base AS slow\nRUN sleep 20\nFROM base\nRUN sleep 0.2; false\nCOPY --from=slow /etc /x/", {}, { jobs: 2 });
+  const error = await failure(
+    "FROM base AS slow\nRUN sleep 20\nFROM base\nRUN sleep 0.2; false\nCOPY --from=slow /etc /x/",
+    {},
+    { jobs: 2 },
+  );
   assert.match(error.text, /exit code 1/);
   assert.ok(performance.now() - start < 8_000);
   assert.deepEqual(await leftovers(), []);

@@ -11,7 +11,8 @@ const ROOT = new URL("../..", import.meta.url).pathname;
 const PROGRAM = (process.env["TEU_PROGRAM"] ?? join(ROOT, "bin/teu")).split(" ");
 
 /** Why these tests cannot run here; undefined when they can. */
-export const UNABLE: string | undefined = UNABLE_ENGINE ?? (existsSync(PROGRAM[0] ?? "") ? undefined : "bin/teu is not built");
+export const UNABLE: string | undefined =
+  UNABLE_ENGINE ?? (existsSync(PROGRAM[0] ?? "") ? undefined : "bin/teu is not built");
 
 /** How a command ended. */
 export interface Outcome {
@@ -43,25 +44,50 @@ export class CliHost implements AsyncDisposable {
     mkdirSync(join(context, "bin"), { recursive: true });
     copyFileSync("/bin/busybox", join(context, "bin/busybox"));
     chmodSync(join(context, "bin/busybox"), 0o755);
-    writeFileSync(join(context, "Dockerfile"), [
-      "FROM scratch", "COPY bin /bin", 'RUN ["/bin/busybox", "--install", "-s", "/bin"]',
-      "COPY <<passwd <<group /etc/", "root:x:0:0:root:/:/bin/sh", "app:x:1000:1000:app:/:/bin/sh", "passwd", "root:x:0:", "app:x:1000:", "group",
-      "RUN mkdir -p /tmp && chmod 1777 /tmp", 'CMD ["sh"]', "",
-    ].join("\n"));
+    writeFileSync(
+      join(context, "Dockerfile"),
+      [
+        "FROM scratch",
+        "COPY bin /bin",
+        'RUN ["/bin/busybox", "--install", "-s", "/bin"]',
+        "COPY <<passwd <<group /etc/",
+        "root:x:0:0:root:/:/bin/sh",
+        "app:x:1000:1000:app:/:/bin/sh",
+        "passwd",
+        "root:x:0:",
+        "app:x:1000:",
+        "group",
+        "RUN mkdir -p /tmp && chmod 1777 /tmp",
+        'CMD ["sh"]',
+        "",
+      ].join("\n"),
+    );
     const built = await host.teu(["build", "--network", "none", "-q", "-t", "base", context]);
     if (built.code !== 0) throw new Error(`the base image cannot be built: ${built.stderr}`);
     return host;
   }
 
   /** Starts a command. */
-  start(args: readonly string[], options: { readonly env?: Readonly<Record<string, string>>; readonly cwd?: string } = {}): Running {
+  start(
+    args: readonly string[],
+    options: { readonly env?: Readonly<Record<string, string>>; readonly cwd?: string } = {},
+  ): Running {
     const [file = "", ...first] = PROGRAM;
     const child = spawn(file, [...first, ...args], {
-      stdio: ["pipe", "pipe", "pipe"], cwd: options.cwd ?? ROOT,
-      env: { PATH: process.env["PATH"], HOME: this.directory, TEU_ROOT: join(this.directory, "root"), TEU_RUNROOT: join(this.directory, "run"), TEU_SHIM: join(ROOT, "bin/teu-shim"), ...options.env },
+      stdio: ["pipe", "pipe", "pipe"],
+      cwd: options.cwd ?? ROOT,
+      env: {
+        PATH: process.env["PATH"],
+        HOME: this.directory,
+        TEU_ROOT: join(this.directory, "root"),
+        TEU_RUNROOT: join(this.directory, "run"),
+        TEU_SHIM: join(ROOT, "bin/teu-shim"),
+        ...options.env,
+      },
     });
     const text = { stdout: "", stderr: "" };
-    for (const name of ["stdout", "stderr"] as const) child[name].setEncoding("utf8").on("data", (part: string) => (text[name] += part));
+    for (const name of ["stdout", "stderr"] as const)
+      child[name].setEncoding("utf8").on("data", (part: string) => (text[name] += part));
     child.stdin.on("error", () => {});
     const ended = new Promise<Outcome>((resolve, reject) => {
       child.on("error", reject);
@@ -70,7 +96,8 @@ export class CliHost implements AsyncDisposable {
     const says = async (wanted: string): Promise<string> => {
       const end = Date.now() + 20_000;
       while (!`${text.stdout}\n${text.stderr}`.includes(wanted)) {
-        if (Date.now() > end || child.exitCode !== null) throw new Error(`${args.join(" ")} did not say ${JSON.stringify(wanted)}: ${text.stdout}${text.stderr}`);
+        if (Date.now() > end || child.exitCode !== null)
+          throw new Error(`${args.join(" ")} did not say ${JSON.stringify(wanted)}: ${text.stdout}${text.stderr}`);
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
       return `${text.stdout}\n${text.stderr}`;
@@ -79,7 +106,10 @@ export class CliHost implements AsyncDisposable {
   }
 
   /** Runs a command to its end. */
-  async teu(args: readonly string[], options: { readonly input?: string; readonly env?: Readonly<Record<string, string>>; readonly cwd?: string } = {}): Promise<Outcome> {
+  async teu(
+    args: readonly string[],
+    options: { readonly input?: string; readonly env?: Readonly<Record<string, string>>; readonly cwd?: string } = {},
+  ): Promise<Outcome> {
     const { child, ended } = this.start(args, options);
     child.stdin?.end(options.input ?? "");
     return await ended;

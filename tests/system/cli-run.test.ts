@@ -18,22 +18,102 @@ after(async () => {
 
 const NONE = ["run", "--rm", "--network", "none"];
 
-const RUNS: readonly { name: string; args: readonly string[]; code?: number; stdout?: string | RegExp; stderr?: string | RegExp; input?: string }[] = [
-  { name: "output on both streams", args: [...NONE, "base", "sh", "-c", "echo out; echo err >&2"], stdout: "out\n", stderr: "err\n" },
+const RUNS: readonly {
+  name: string;
+  args: readonly string[];
+  code?: number;
+  stdout?: string | RegExp;
+  stderr?: string | RegExp;
+  input?: string;
+}[] = [
+  {
+    name: "output on both streams",
+    args: [...NONE, "base", "sh", "-c", "echo out; echo err >&2"],
+    stdout: "out\n",
+    stderr: "err\n",
+  },
   { name: "the container's exit code", args: [...NONE, "base", "sh", "-c", "exit 42"], code: 42 },
   { name: "128 + signal", args: [...NONE, "base", "sh", "-c", "sh -c 'kill -9 $$'; exit $?"], code: 137 },
   { name: "127 for a command that is not there", args: [...NONE, "base", "nope"], code: 127, stderr: /nope/ },
-  { name: "126 for a command that cannot be executed", args: [...NONE, "base", "/etc/passwd"], code: 126, stderr: /^teu: / },
-  { name: "125 for an unknown flag", args: ["run", "--nmae", "x", "base"], code: 125, stderr: "teu: unknown flag --nmae\nhint: did you mean --name?\n" },
-  { name: "125 for an unsupported flag", args: ["run", "--gpus", "all", "base"], code: 125, stderr: /the flag --gpus is not supported yet/ },
-  { name: "125 for an image that is nowhere", args: ["run", "--pull", "never", "nope"], code: 125, stderr: /^teu: .*nope/ },
+  {
+    name: "126 for a command that cannot be executed",
+    args: [...NONE, "base", "/etc/passwd"],
+    code: 126,
+    stderr: /^teu: /,
+  },
+  {
+    name: "125 for an unknown flag",
+    args: ["run", "--nmae", "x", "base"],
+    code: 125,
+    stderr: "teu: unknown flag --nmae\nhint: did you mean --name?\n",
+  },
+  {
+    name: "125 for an unsupported flag",
+    args: ["run", "--gpus", "all", "base"],
+    code: 125,
+    stderr: /the flag --gpus is not supported yet/,
+  },
+  {
+    name: "125 for an image that is nowhere",
+    args: ["run", "--pull", "never", "nope"],
+    code: 125,
+    stderr: /^teu: .*nope/,
+  },
   { name: "stdin", args: [...NONE, "-i", "base", "cat"], input: "hello\n", stdout: "hello\n" },
   { name: "no stdin without -i", args: [...NONE, "base", "cat"], input: "hello\n", stdout: "" },
-  { name: "environment, directory, user, host name", args: [...NONE, "-eA=1", "-e", "B=2", "-w", "/tmp", "-u", "app", "-h", "box", "base", "sh", "-c", "echo $A$B $(pwd) $(id -u) $(hostname)"], stdout: "12 /tmp 1000 box\n" },
-  { name: "flags behind the image belong to the command", args: [...NONE, "base", "echo", "-n", "--rm"], stdout: "--rm" },
+  {
+    name: "environment, directory, user, host name",
+    args: [
+      ...NONE,
+      "-eA=1",
+      "-e",
+      "B=2",
+      "-w",
+      "/tmp",
+      "-u",
+      "app",
+      "-h",
+      "box",
+      "base",
+      "sh",
+      "-c",
+      "echo $A$B $(pwd) $(id -u) $(hostname)",
+    ],
+    stdout: "12 /tmp 1000 box\n",
+  },
+  {
+    name: "flags behind the image belong to the command",
+    args: [...NONE, "base", "echo", "-n", "--rm"],
+    stdout: "--rm",
+  },
   { name: "entrypoint", args: [...NONE, "--entrypoint", "echo", "base", "x"], stdout: "x\n" },
-  { name: "a memory limit", args: [...NONE, "-m", "32m", "base", "sh", "-c", "cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.max"], stdout: "33554432\n" },
-  { name: "read-only with a tmpfs", args: [...NONE, "--read-only", "--tmpfs", "/scratch", "base", "sh", "-c", "touch /x 2>/dev/null || touch /scratch/x && echo ok"], stdout: "ok\n" },
+  {
+    name: "a memory limit",
+    args: [
+      ...NONE,
+      "-m",
+      "32m",
+      "base",
+      "sh",
+      "-c",
+      "cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.max",
+    ],
+    stdout: "33554432\n",
+  },
+  {
+    name: "read-only with a tmpfs",
+    args: [
+      ...NONE,
+      "--read-only",
+      "--tmpfs",
+      "/scratch",
+      "base",
+      "sh",
+      "-c",
+      "touch /x 2>/dev/null || touch /scratch/x && echo ok",
+    ],
+    stdout: "ok\n",
+  },
 ];
 
 for (const { name, args, code = 0, stdout, stderr, input } of RUNS) {
@@ -55,7 +135,19 @@ test("run: volumes, cidfile, env-file", { skip }, async () => {
   const data = join(host.directory, "data");
   mkdirSync(data);
   writeFileSync(join(host.directory, "vars"), "# comment\nFROM_FILE=yes\n");
-  await host.ok([...NONE, "-v", `${data}:/data`, "--env-file", join(host.directory, "vars"), "--cidfile", join(host.directory, "cid"), "base", "sh", "-c", "echo $FROM_FILE > /data/f"]);
+  await host.ok([
+    ...NONE,
+    "-v",
+    `${data}:/data`,
+    "--env-file",
+    join(host.directory, "vars"),
+    "--cidfile",
+    join(host.directory, "cid"),
+    "base",
+    "sh",
+    "-c",
+    "echo $FROM_FILE > /data/f",
+  ]);
   assert.equal(readFileSync(join(data, "f"), "utf8"), "yes\n");
   assert.match(readFileSync(join(host.directory, "cid"), "utf8"), /^[0-9a-f]{64}$/);
   const again = await host.teu([...NONE, "--cidfile", join(host.directory, "cid"), "base", "true"]);
@@ -64,7 +156,13 @@ test("run: volumes, cidfile, env-file", { skip }, async () => {
 });
 
 test("run: signals reach the container", { skip }, async () => {
-  const { child, ended, says } = host.start([...NONE, "base", "sh", "-c", "trap 'echo got; exit 9' TERM; echo ready; while :; do sleep 0.1; done"]);
+  const { child, ended, says } = host.start([
+    ...NONE,
+    "base",
+    "sh",
+    "-c",
+    "trap 'echo got; exit 9' TERM; echo ready; while :; do sleep 0.1; done",
+  ]);
   await says("ready");
   child.kill("SIGTERM");
   const outcome = await ended;
@@ -72,9 +170,27 @@ test("run: signals reach the container", { skip }, async () => {
 });
 
 test("a container's life: run -d, ps, exec, logs, inspect, top, rename, stop, start, wait, rm", { skip }, async () => {
-  const id = await host.ok(["run", "-d", "--network", "none", "--name", "web", "-l", "a=b", "base", "sh", "-c", "echo started; trap 'exit 3' TERM; while :; do sleep 0.1; done"]);
+  const id = await host.ok([
+    "run",
+    "-d",
+    "--network",
+    "none",
+    "--name",
+    "web",
+    "-l",
+    "a=b",
+    "base",
+    "sh",
+    "-c",
+    "echo started; trap 'exit 3' TERM; while :; do sleep 0.1; done",
+  ]);
   assert.match(id, /^[0-9a-f]{64}$/);
-  assert.match(await host.ok(["ps"]), new RegExp(`^CONTAINER ID   IMAGE   COMMAND +CREATED +STATUS +PORTS +NAMES\n${id.slice(0, 12)}   base .* Up .* web$`));
+  assert.match(
+    await host.ok(["ps"]),
+    new RegExp(
+      `^CONTAINER ID   IMAGE   COMMAND +CREATED +STATUS +PORTS +NAMES\n${id.slice(0, 12)}   base .* Up .* web$`,
+    ),
+  );
   assert.equal(await host.ok(["ps", "--format", "{{.Names}} {{.State}}", "--filter", "label=a=b"]), "web running");
   assert.equal(await host.ok(["ps", "-q", "--filter", "name=other"]), "");
   assert.equal(await host.ok(["exec", "-e", "X=1", "web", "sh", "-c", "echo $X; exit 0"]), "1");
@@ -109,7 +225,17 @@ test("create and start -a: output and exit code", { skip }, async () => {
 });
 
 test("kill -9 of the command line: the container lives on and obeys", { skip }, async () => {
-  const { child, ended, says } = host.start(["run", "--network", "none", "--name", "orphan", "base", "sh", "-c", "echo ready; while :; do sleep 0.1; echo tick; done"]);
+  const { child, ended, says } = host.start([
+    "run",
+    "--network",
+    "none",
+    "--name",
+    "orphan",
+    "base",
+    "sh",
+    "-c",
+    "echo ready; while :; do sleep 0.1; echo tick; done",
+  ]);
   await says("ready");
   child.kill("SIGKILL");
   await ended;
@@ -123,7 +249,18 @@ test("kill -9 of the command line: the container lives on and obeys", { skip }, 
 });
 
 test("logs -f: until the container has ended", { skip }, async () => {
-  await host.ok(["run", "-d", "--network", "none", "--name", "talk", "base", "sh", "-c", "for i in 1 2 3; do echo $i; sleep 0.2; done"]);
+  await host.ok([
+    "run",
+    "-d",
+    "--network",
+    "none",
+    "--name",
+    "talk",
+    "base",
+    "sh",
+    "-c",
+    "for i in 1 2 3; do echo $i; sleep 0.2; done",
+  ]);
   assert.equal(await host.ok(["logs", "-f", "talk"]), "1\n2\n3");
   await host.ok(["rm", "-f", "talk"]);
 });
@@ -144,5 +281,6 @@ test("a reader that goes away is no crash", { skip }, async () => {
   const outcome = await ended;
   assert.equal(outcome.stderr, "");
   assert.equal(outcome.code, 141);
-  for (const id of (await host.ok(["ps", "-q"])).split("\n").filter((line) => line !== "")) await host.ok(["rm", "-f", id]);
+  for (const id of (await host.ok(["ps", "-q"])).split("\n").filter((line) => line !== ""))
+    await host.ok(["rm", "-f", id]);
 });

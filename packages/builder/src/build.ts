@@ -54,12 +54,24 @@ export async function buildImage(scope: Scope, engine: Engine, options: BuildOpt
     for (const name of names) report.message(`naming to ${name}`);
     return { cached: false, value };
   });
-  return { imageId: image.id, manifestDigest: image.manifest.digest, names: image.names, config: image.config, warnings: unusedArguments(session) };
+  return {
+    imageId: image.id,
+    manifestDigest: image.manifest.digest,
+    names: image.names,
+    config: image.config,
+    warnings: unusedArguments(session),
+  };
 }
 
 function checkTag(tag: string): string {
   if (parseReference(tag).digest !== undefined) {
-    throw new TeuError({ code: "invalid", op: "tag image", subject: tag, message: "a name with a digest cannot be given", hint: "leave @sha256:... away" });
+    throw new TeuError({
+      code: "invalid",
+      op: "tag image",
+      subject: tag,
+      message: "a name with a digest cannot be given",
+      hint: "leave @sha256:... away",
+    });
   }
   return tag;
 }
@@ -69,7 +81,10 @@ async function openContext(options: BuildOptions): Promise<FileTree> {
   return ContextTree.open(options.context, await readIgnoreRules(options.context, options.dockerfile.path ?? null));
 }
 
-type SessionParts = Pick<BuildSession, "engine" | "lease" | "options" | "buildArgs" | "file" | "graph" | "context" | "scratch"> & { lease: Lease; file: Dockerfile; graph: BuildGraph };
+type SessionParts = Pick<
+  BuildSession,
+  "engine" | "lease" | "options" | "buildArgs" | "file" | "graph" | "context" | "scratch"
+> & { lease: Lease; file: Dockerfile; graph: BuildGraph };
 
 /** `inner` also ends when a stage failed: the others need not go on. */
 function makeSession(scope: Scope, parts: SessionParts): { inner: Scope; session: BuildSession } {
@@ -118,6 +133,12 @@ function epochOf(buildArgs: Readonly<Record<string, string>>): number | null {
   const text = buildArgs["SOURCE_DATE_EPOCH"];
   if (text === undefined || text === "") return null;
   const seconds = /^\d{1,12}$/.test(text) ? Number(text) : Number.NaN;
-  if (Number.isNaN(seconds)) throw new TeuError({ code: "invalid", op: "read SOURCE_DATE_EPOCH", subject: text, message: "want seconds since 1970" });
+  if (Number.isNaN(seconds))
+    throw new TeuError({
+      code: "invalid",
+      op: "read SOURCE_DATE_EPOCH",
+      subject: text,
+      message: "want seconds since 1970",
+    });
   return seconds * 1000;
 }

@@ -7,7 +7,12 @@ import { ENVIRONMENT, readEnvironment } from "./environment.ts";
 import { rootHelp } from "./output/root-help.ts";
 import { VERSION } from "./version-text.ts";
 
-const entries = [...Object.entries(COMMANDS), ...Object.entries(GROUPS).flatMap(([noun, { verbs }]) => Object.entries(verbs).map(([verb, entry]) => [`${noun} ${verb}`, entry] as const))];
+const entries = [
+  ...Object.entries(COMMANDS),
+  ...Object.entries(GROUPS).flatMap(([noun, { verbs }]) =>
+    Object.entries(verbs).map(([verb, entry]) => [`${noun} ${verb}`, entry] as const),
+  ),
+];
 
 test("commands: every one loads, is described, and has sane flags and true examples", async () => {
   for (const [name, entry] of entries) {
@@ -16,7 +21,11 @@ test("commands: every one loads, is described, and has sane flags and true examp
     assert.equal(new Set(longs).size, longs.length, `${name}: a flag is there twice`);
     const shorts = command.options.flatMap(({ short }) => short ?? []);
     assert.equal(new Set(shorts).size, shorts.length, `${name}: a short flag is there twice`);
-    assert.deepEqual(longs.filter((long) => command.unsupported?.includes(long)), [], `${name}: supported and unsupported`);
+    assert.deepEqual(
+      longs.filter((long) => command.unsupported?.includes(long)),
+      [],
+      `${name}: supported and unsupported`,
+    );
     assert.match(command.summary, /^[A-Z].*[^.]$/, name);
     assert.ok(command.examples.length > 0, `${name}: no example`);
     assert.ok(commandHelp(command, name).startsWith(`Usage:  teu ${name}`), name);
@@ -27,7 +36,11 @@ test("commands: their examples can be read", async () => {
   for (const [name, entry] of Object.entries(COMMANDS)) {
     const { command } = await entry.load();
     for (const example of command.examples) {
-      const words = example.split(/ [|<>] | \$\(/)[0]?.split(" ").slice(1) ?? [];
+      const words =
+        example
+          .split(/ [|<>] | \$\(/)[0]
+          ?.split(" ")
+          .slice(1) ?? [];
       if (words[0] !== name || /['$]/.test(example)) continue;
       readCommandInput(command, name, words.slice(1));
     }
@@ -36,12 +49,21 @@ test("commands: their examples can be read", async () => {
 
 test("rootHelp: names every command and group", () => {
   const text = rootHelp();
-  for (const name of [...Object.keys(COMMANDS), ...Object.keys(GROUPS)]) assert.match(text, new RegExp(`^  ${name} `, "m"), name);
+  for (const name of [...Object.keys(COMMANDS), ...Object.keys(GROUPS)])
+    assert.match(text, new RegExp(`^  ${name} `, "m"), name);
   assert.match(rootHelp("image"), /^Usage:  teu image COMMAND/);
 });
 
 test("environment: defaults, and each variable documented", () => {
-  assert.deepEqual(readEnvironment({}), { root: "/var/lib/teu", runroot: "/run/teu", runtime: undefined, shim: undefined, debug: false, term: "", columns: undefined });
+  assert.deepEqual(readEnvironment({}), {
+    root: "/var/lib/teu",
+    runroot: "/run/teu",
+    runtime: undefined,
+    shim: undefined,
+    debug: false,
+    term: "",
+    columns: undefined,
+  });
   assert.equal(readEnvironment({ TEU_DEBUG: "0" }).debug, false);
   assert.equal(readEnvironment({ TEU_DEBUG: "1", TEU_ROOT: "" }).debug, true);
   for (const { doc } of ENVIRONMENT) assert.ok(doc.length > 10);

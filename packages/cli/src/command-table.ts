@@ -18,11 +18,20 @@ export interface CommandGroup {
 
 const build: CommandEntry = { summary: "Build an image from a Dockerfile", load: () => import("./commands/build.ts") };
 const create: CommandEntry = { summary: "Create a new container", load: () => import("./commands/create.ts") };
-const exec: CommandEntry = { summary: "Execute a command in a running container", load: () => import("./commands/exec.ts") };
+const exec: CommandEntry = {
+  summary: "Execute a command in a running container",
+  load: () => import("./commands/exec.ts"),
+};
 const history: CommandEntry = { summary: "Show the history of an image", load: () => import("./commands/history.ts") };
 const images: CommandEntry = { summary: "List images", load: () => import("./commands/images.ts") };
-const info: CommandEntry = { summary: "Show numbers and settings of this host", load: () => import("./commands/info.ts") };
-const inspect: CommandEntry = { summary: "Show everything about containers and images", load: () => import("./commands/inspect.ts") };
+const info: CommandEntry = {
+  summary: "Show numbers and settings of this host",
+  load: () => import("./commands/info.ts"),
+};
+const inspect: CommandEntry = {
+  summary: "Show everything about containers and images",
+  load: () => import("./commands/inspect.ts"),
+};
 const kill: CommandEntry = { summary: "Send a signal to running containers", load: () => import("./commands/kill.ts") };
 const load: CommandEntry = { summary: "Load images from an archive", load: () => import("./commands/load.ts") };
 const logs: CommandEntry = { summary: "Show the output of a container", load: () => import("./commands/logs.ts") };
@@ -32,23 +41,49 @@ const push: CommandEntry = { summary: "Upload an image to a registry", load: () 
 const rename: CommandEntry = { summary: "Rename a container", load: () => import("./commands/rename.ts") };
 const rm: CommandEntry = { summary: "Remove containers", load: () => import("./commands/rm.ts") };
 const rmi: CommandEntry = { summary: "Remove images", load: () => import("./commands/rmi.ts") };
-const run: CommandEntry = { summary: "Create and run a new container from an image", load: () => import("./commands/run.ts") };
+const run: CommandEntry = {
+  summary: "Create and run a new container from an image",
+  load: () => import("./commands/run.ts"),
+};
 const save: CommandEntry = { summary: "Save images to an archive", load: () => import("./commands/save.ts") };
 const start: CommandEntry = { summary: "Start stopped containers", load: () => import("./commands/start.ts") };
 const stop: CommandEntry = { summary: "Stop running containers", load: () => import("./commands/stop.ts") };
 const tag: CommandEntry = { summary: "Give an image a further name", load: () => import("./commands/tag.ts") };
 const top: CommandEntry = { summary: "Show the processes of a container", load: () => import("./commands/top.ts") };
-const wait: CommandEntry = { summary: "Wait until containers end and print their exit codes", load: () => import("./commands/wait.ts") };
+const wait: CommandEntry = {
+  summary: "Wait until containers end and print their exit codes",
+  load: () => import("./commands/wait.ts"),
+};
 const prune: CommandEntry = { summary: "Remove what nothing needs", load: () => import("./commands/system-prune.ts") };
 const registryServe: CommandEntry = { summary: "Run a registry", load: () => import("./commands/registry-serve.ts") };
 
 /** Commands without a noun. */
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
-  build, create, doctor: { summary: "Show what this host can and cannot do", load: () => import("./commands/doctor.ts") },
-  exec, history, images, info, inspect, kill, load,
+  build,
+  create,
+  doctor: { summary: "Show what this host can and cannot do", load: () => import("./commands/doctor.ts") },
+  exec,
+  history,
+  images,
+  info,
+  inspect,
+  kill,
+  load,
   login: { summary: "Log in to a registry", load: () => import("./commands/login.ts") },
   logout: { summary: "Log out from a registry", load: () => import("./commands/logout.ts") },
-  logs, ps, pull, push, rename, rm, rmi, run, save, start, stop, tag, top,
+  logs,
+  ps,
+  pull,
+  push,
+  rename,
+  rm,
+  rmi,
+  run,
+  save,
+  start,
+  stop,
+  tag,
+  top,
   version: { summary: "Show versions", load: () => import("./commands/version.ts") },
   wait,
 };
@@ -58,17 +93,41 @@ export const GROUPS: Readonly<Record<string, CommandGroup>> = {
   container: {
     summary: "Manage containers",
     verbs: {
-      create, exec, inspect: { ...inspect, preset: ["--type=container"] }, kill, list: ps, logs, ls: ps, ps,
+      create,
+      exec,
+      inspect: { ...inspect, preset: ["--type=container"] },
+      kill,
+      list: ps,
+      logs,
+      ls: ps,
+      ps,
       prune: { ...prune, summary: "Remove stopped containers", preset: ["--only=containers"] },
-      remove: rm, rename, rm, run, start, stop, top, wait,
+      remove: rm,
+      rename,
+      rm,
+      run,
+      start,
+      stop,
+      top,
+      wait,
     },
   },
   image: {
     summary: "Manage images",
     verbs: {
-      build, history, inspect: { ...inspect, preset: ["--type=image"] }, list: images, load, ls: images,
+      build,
+      history,
+      inspect: { ...inspect, preset: ["--type=image"] },
+      list: images,
+      load,
+      ls: images,
       prune: { ...prune, summary: "Remove unused images", preset: ["--only=images"] },
-      pull, push, remove: rmi, rm: rmi, save, tag,
+      pull,
+      push,
+      remove: rmi,
+      rm: rmi,
+      save,
+      tag,
     },
   },
   registry: { summary: "Run a registry", verbs: { serve: registryServe } },

@@ -10,11 +10,23 @@ export interface EnvironmentVariable {
 
 /** The list. */
 export const ENVIRONMENT: readonly EnvironmentVariable[] = [
-  { name: "TEU_ROOT", fallback: "/var/lib/teu", doc: "Durable state: images, layers, containers. The flag --root wins." },
+  {
+    name: "TEU_ROOT",
+    fallback: "/var/lib/teu",
+    doc: "Durable state: images, layers, containers. The flag --root wins.",
+  },
   { name: "TEU_RUNROOT", fallback: "/run/teu", doc: "State that a reboot may take. The flag --runroot wins." },
-  { name: "TEU_RUNTIME", fallback: "teu-runtime", doc: "Runtime of new containers: teu-runtime, runc, crun, or an absolute path. The flag --runtime wins." },
+  {
+    name: "TEU_RUNTIME",
+    fallback: "teu-runtime",
+    doc: "Runtime of new containers: teu-runtime, runc, crun, or an absolute path. The flag --runtime wins.",
+  },
   { name: "TEU_SHIM", fallback: "beside the program, then PATH", doc: "Path of teu-shim." },
-  { name: "TEU_DEBUG", fallback: "", doc: "Anything but empty, 0 or false: show causes of errors and debug messages, as --debug does." },
+  {
+    name: "TEU_DEBUG",
+    fallback: "",
+    doc: "Anything but empty, 0 or false: show causes of errors and debug messages, as --debug does.",
+  },
   { name: "DOCKER_CONFIG", fallback: "$HOME/.docker", doc: "Directory of config.json, where login keeps credentials." },
   { name: "HOME", fallback: "", doc: "Used when DOCKER_CONFIG is not set." },
   { name: "NO_COLOR", fallback: "", doc: "Not empty: no colours." },
@@ -35,7 +47,8 @@ export interface Environment {
 
 /** Reads them once. */
 export function readEnvironment(env: Readonly<Record<string, string | undefined>>): Environment {
-  const text = (name: string): string | undefined => (env[name] === undefined || env[name] === "" ? undefined : env[name]);
+  const text = (name: string): string | undefined =>
+    env[name] === undefined || env[name] === "" ? undefined : env[name];
   const debug = text("TEU_DEBUG");
   const columns = Number(text("COLUMNS"));
   return {

@@ -90,10 +90,20 @@ function chooseCommand(rest: readonly string[]): Chosen | null {
   const entry = Object.hasOwn(COMMANDS, first) ? COMMANDS[first] : undefined;
   if (entry !== undefined) return { name: first, entry, args: rest.slice(1) };
   const group = Object.hasOwn(GROUPS, first) ? GROUPS[first] : undefined;
-  if (group === undefined) throw usageError(`${JSON.stringify(first)} is not a command`, { word: first, known: [...Object.keys(COMMANDS), ...Object.keys(GROUPS)], fallback: "see teu --help" });
+  if (group === undefined)
+    throw usageError(`${JSON.stringify(first)} is not a command`, {
+      word: first,
+      known: [...Object.keys(COMMANDS), ...Object.keys(GROUPS)],
+      fallback: "see teu --help",
+    });
   if (second === undefined || second === "--help" || second === "-h") return null;
   const verb = Object.hasOwn(group.verbs, second) ? group.verbs[second] : undefined;
-  if (verb === undefined) throw usageError(`${JSON.stringify(`${first} ${second}`)} is not a command`, { word: second, known: Object.keys(group.verbs), fallback: `see teu ${first} --help` });
+  if (verb === undefined)
+    throw usageError(`${JSON.stringify(`${first} ${second}`)} is not a command`, {
+      word: second,
+      known: Object.keys(group.verbs),
+      fallback: `see teu ${first} --help`,
+    });
   return { name: `${first} ${second}`, entry: verb, args: rest.slice(2) };
 }
 
@@ -112,17 +122,30 @@ function asksForHelp(args: readonly string[], passThrough: boolean): boolean {
   return false;
 }
 
-function makeContext(io: CommandIo, environment: Environment, given: { debug: boolean; root: string | undefined; runroot: string | undefined }, signals: SignalHandling): CommandContext {
+function makeContext(
+  io: CommandIo,
+  environment: Environment,
+  given: { debug: boolean; root: string | undefined; runroot: string | undefined },
+  signals: SignalHandling,
+): CommandContext {
   const root = resolve(given.root ?? environment.root);
   const runroot = resolve(given.runroot ?? environment.runroot);
-  const log = given.debug ? stderrLog(io) : { ...silentLog, warn: (message: string) => void io.stderr.write(`teu: warning: ${message}\n`) };
+  const log = given.debug
+    ? stderrLog(io)
+    : { ...silentLog, warn: (message: string) => void io.stderr.write(`teu: warning: ${message}\n`) };
   const scope = createScope({ signal: signals.signal, log });
   return {
-    scope, io, environment, root, runroot, debug: given.debug,
+    scope,
+    io,
+    environment,
+    root,
+    runroot,
+    debug: given.debug,
     engine: async () => {
       const { Engine } = await import("@teu/engine/engine");
       return await Engine.open(scope, {
-        root, runroot,
+        root,
+        runroot,
         ...(environment.runtime === undefined ? {} : { runtime: environment.runtime }),
         ...(environment.shim === undefined ? {} : { shim: environment.shim }),
       });

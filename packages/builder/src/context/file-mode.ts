@@ -20,15 +20,24 @@ export function parseModeChange(text: string): ModeChange {
 function parseClause(text: string, clause: string): ModeChange[] {
   const match = CLAUSE.exec(clause);
   if (match === null) {
-    throw new TeuError({ code: "invalid", op: "read mode", subject: text, message: "neither octal (at most 7777) nor symbolic", hint: 'write it as "755" or "u+x,go-w"' });
+    throw new TeuError({
+      code: "invalid",
+      op: "read mode",
+      subject: text,
+      message: "neither octal (at most 7777) nor symbolic",
+      hint: 'write it as "755" or "u+x,go-w"',
+    });
   }
-  const who = match[1] === "" || match[1]?.includes("a") === true ? "ugo" : match[1] ?? "";
-  return [...(match[2] ?? "").matchAll(/([+\-=])([rwxXst]*)/g)].map(([, operator, letters]) => (mode: number, isDirectory: boolean): number => {
-    const bits = bitsOf(letters ?? "", who, mode, isDirectory);
-    if (operator === "+") return mode | bits;
-    if (operator === "-") return mode & ~bits;
-    return (mode & ~maskOf(who, isDirectory)) | bits;
-  });
+  const who = match[1] === "" || match[1]?.includes("a") === true ? "ugo" : (match[1] ?? "");
+  return [...(match[2] ?? "").matchAll(/([+\-=])([rwxXst]*)/g)].map(
+    ([, operator, letters]) =>
+      (mode: number, isDirectory: boolean): number => {
+        const bits = bitsOf(letters ?? "", who, mode, isDirectory);
+        if (operator === "+") return mode | bits;
+        if (operator === "-") return mode & ~bits;
+        return (mode & ~maskOf(who, isDirectory)) | bits;
+      },
+  );
 }
 
 const SHIFT: Readonly<Record<string, number>> = { u: 6, g: 3, o: 0 };

@@ -72,7 +72,7 @@ export function resolvePath(tree: FileTree, path: string, followLast = true): Re
   let rest = path.split("/").filter((part) => part !== "" && part !== ".");
   let done: string[] = [];
   let entry = tree.entry("");
-  for (let links = 0; rest.length > 0; ) {
+  for (let links = 0; rest.length > 0;) {
     const [name = "", ...tail] = rest;
     rest = tail;
     if (name === "..") {
@@ -83,7 +83,13 @@ export function resolvePath(tree: FileTree, path: string, followLast = true): Re
     const here = [...done, name].join("/");
     entry = entry === null || entry.kind !== "directory" ? null : tree.entry(here);
     if (entry?.kind === "symlink" && (rest.length > 0 || followLast)) {
-      if (++links > MOST_LINKS) throw new TeuError({ code: "invalid", op: "resolve path", subject: path, message: `more than ${MOST_LINKS} symlinks` });
+      if (++links > MOST_LINKS)
+        throw new TeuError({
+          code: "invalid",
+          op: "resolve path",
+          subject: path,
+          message: `more than ${MOST_LINKS} symlinks`,
+        });
       const target = tree.readLink(here);
       if (target.startsWith("/")) done = [];
       rest = [...target.split("/").filter((part) => part !== "" && part !== "."), ...rest];
@@ -100,8 +106,12 @@ export function globPaths(tree: FileTree, pattern: string): string[] {
     const matches = isPattern(segment) || segment.includes("\\") ? compilePattern(segment) : null;
     found = found.flatMap((directory) => {
       if (tree.entry(directory)?.kind !== "directory") return [];
-      if (matches === null) return tree.entry(joinPath(directory, segment)) === null ? [] : [joinPath(directory, segment)];
-      return tree.names(directory).filter(matches).map((name) => joinPath(directory, name));
+      if (matches === null)
+        return tree.entry(joinPath(directory, segment)) === null ? [] : [joinPath(directory, segment)];
+      return tree
+        .names(directory)
+        .filter(matches)
+        .map((name) => joinPath(directory, name));
     });
   }
   return found;

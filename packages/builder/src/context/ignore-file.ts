@@ -21,7 +21,10 @@ const LARGEST = 1 << 20;
 /** Rules from the text of an ignore file. */
 export function parseIgnoreFile(text: string): IgnoreRules {
   const lines = (text.startsWith("\ufeff") ? text.slice(1) : text).split(/\r?\n/);
-  const patterns = lines.filter((line) => !line.startsWith("#")).map((line) => line.trim()).filter((line) => line !== "" && line !== "." && line !== "/");
+  const patterns = lines
+    .filter((line) => !line.startsWith("#"))
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && line !== "." && line !== "/");
   if (patterns.length === 0) return IGNORE_NOTHING;
   // File names are case-sensitive; the library's default is not.
   const matcher = dockerignore.default({ ignorecase: false }).add(patterns);
@@ -36,7 +39,10 @@ export function parseIgnoreFile(text: string): IgnoreRules {
  * @throws TeuError when an ignore file is there but cannot be read.
  */
 export async function readIgnoreRules(context: string, dockerfile: string | null): Promise<IgnoreRules> {
-  const candidates = [...(dockerfile === null || dirname(dockerfile) === "" ? [] : [`${dockerfile}.dockerignore`]), join(context, ".dockerignore")];
+  const candidates = [
+    ...(dockerfile === null || dirname(dockerfile) === "" ? [] : [`${dockerfile}.dockerignore`]),
+    join(context, ".dockerignore"),
+  ];
   for (const path of candidates) {
     const text = await readIfThere(path);
     if (text !== null) return parseIgnoreFile(text);
@@ -47,10 +53,24 @@ export async function readIgnoreRules(context: string, dockerfile: string | null
 async function readIfThere(path: string): Promise<string | null> {
   try {
     const bytes = await readFile(path);
-    if (bytes.length > LARGEST) throw new TeuError({ code: "invalid", op: "read ignore file", subject: path, message: `larger than ${LARGEST} bytes` });
+    if (bytes.length > LARGEST)
+      throw new TeuError({
+        code: "invalid",
+        op: "read ignore file",
+        subject: path,
+        message: `larger than ${LARGEST} bytes`,
+      });
     return bytes.toString("utf8");
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw cause instanceof TeuError ? cause : new TeuError({ code: "denied", op: "read ignore file", subject: path, message: "it is there but cannot be read", cause });
+    throw cause instanceof TeuError
+      ? cause
+      : new TeuError({
+          code: "denied",
+          op: "read ignore file",
+          subject: path,
+          message: "it is there but cannot be read",
+          cause,
+        });
   }
 }

@@ -1,13 +1,30 @@
 // A statx result as a tree entry, and the reading of regular files below a directory descriptor; shared by the trees of this folder.
 
-import { O_NOFOLLOW, O_RDONLY, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG } from "@teu/files/constants";
+import {
+  O_NOFOLLOW,
+  O_RDONLY,
+  RESOLVE_BENEATH,
+  RESOLVE_NO_SYMLINKS,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+} from "@teu/files/constants";
 import { openat2, OwnedFd } from "@teu/files/open";
 import type { Stat } from "@teu/files/stat";
 import { getXattr, listXattrs } from "@teu/files/xattrs";
 import type { EntryKind, TreeEntry } from "./file-tree.ts";
 
 const KINDS: ReadonlyMap<number, EntryKind> = new Map([
-  [S_IFREG, "file"], [S_IFDIR, "directory"], [S_IFLNK, "symlink"], [S_IFCHR, "char"], [S_IFBLK, "block"], [S_IFIFO, "fifo"],
+  [S_IFREG, "file"],
+  [S_IFDIR, "directory"],
+  [S_IFLNK, "symlink"],
+  [S_IFCHR, "char"],
+  [S_IFBLK, "block"],
+  [S_IFIFO, "fifo"],
 ]);
 
 /** Owner and group are replaced where given. */
@@ -34,7 +51,13 @@ export function openBeneath(rootFd: number, path: string): OwnedFd {
 export function contentXattrs(rootFd: number, path: string): (readonly [string, Uint8Array])[] {
   const out: (readonly [string, Uint8Array])[] = [];
   for (const name of listXattrs(rootFd, path).sort()) {
-    if (name.startsWith("trusted.overlay.") || name.startsWith("user.overlay.") || name === "security.selinux" || name.startsWith("system.")) continue;
+    if (
+      name.startsWith("trusted.overlay.") ||
+      name.startsWith("user.overlay.") ||
+      name === "security.selinux" ||
+      name.startsWith("system.")
+    )
+      continue;
     const value = getXattr(rootFd, path, name);
     if (value !== null) out.push([name, value]);
   }
@@ -45,4 +68,3 @@ export function contentXattrs(rootFd: number, path: string): (readonly [string, 
 export function sortNames(names: string[]): string[] {
   return names.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
 }
-

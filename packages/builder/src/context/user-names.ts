@@ -24,10 +24,24 @@ export function lookUpOwner(tree: FileTree, text: string, bareGroup: "same" | "p
   const group = colon < 0 ? "" : text.slice(colon + 1);
   const known = user === "" ? { uid: 0, gid: 0 } : lookUpUser(tree, user);
   const uid = known?.uid ?? numberOf(user);
-  if (uid === null) throw new TeuError({ code: "not-found", op: "look up user", subject: user, message: "no such user in the image's /etc/passwd", hint: "use a number, or create the user in a RUN step before" });
-  if (group === "") return { uid, gid: numberOf(user) !== null && bareGroup === "same" ? uid : known?.gid ?? 0 };
+  if (uid === null)
+    throw new TeuError({
+      code: "not-found",
+      op: "look up user",
+      subject: user,
+      message: "no such user in the image's /etc/passwd",
+      hint: "use a number, or create the user in a RUN step before",
+    });
+  if (group === "") return { uid, gid: numberOf(user) !== null && bareGroup === "same" ? uid : (known?.gid ?? 0) };
   const gid = lookUpGroup(tree, group) ?? numberOf(group);
-  if (gid === null) throw new TeuError({ code: "not-found", op: "look up group", subject: group, message: "no such group in the image's /etc/group", hint: "use a number, or create the group in a RUN step before" });
+  if (gid === null)
+    throw new TeuError({
+      code: "not-found",
+      op: "look up group",
+      subject: group,
+      message: "no such group in the image's /etc/group",
+      hint: "use a number, or create the group in a RUN step before",
+    });
   return { uid, gid };
 }
 
@@ -48,12 +62,17 @@ function lookUpGroup(tree: FileTree, group: string): number | null {
 function records(tree: FileTree, path: string): string[][] {
   const resolved = resolvePath(tree, path);
   if (resolved.entry?.kind !== "file") return [];
-  if (resolved.entry.size > LARGEST) throw new TeuError({ code: "exhausted", op: "read", subject: `/${path}`, message: `larger than ${LARGEST} bytes` });
+  if (resolved.entry.size > LARGEST)
+    throw new TeuError({ code: "exhausted", op: "read", subject: `/${path}`, message: `larger than ${LARGEST} bytes` });
   using file = tree.open(resolved.path);
   const buffer = Buffer.alloc(resolved.entry.size);
   let length = 0;
-  for (let count = -1; length < buffer.length && count !== 0; length += count) count = readSync(file.fd, buffer, length, buffer.length - length, length);
-  return buffer.toString("utf8", 0, length).split("\n").map((line) => line.split(":"));
+  for (let count = -1; length < buffer.length && count !== 0; length += count)
+    count = readSync(file.fd, buffer, length, buffer.length - length, length);
+  return buffer
+    .toString("utf8", 0, length)
+    .split("\n")
+    .map((line) => line.split(":"));
 }
 
 function numberOf(text: string): number | null {

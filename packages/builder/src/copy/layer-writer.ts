@@ -5,7 +5,18 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { TeuError } from "@teu/base/errors";
 import { chmodAt, chownAt, fchmod, fchown, futimens, setTimesAt } from "@teu/files/attributes";
-import { O_CREAT, O_DIRECTORY, O_EXCL, O_RDONLY, O_WRONLY, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, S_IFBLK, S_IFCHR, S_IFIFO } from "@teu/files/constants";
+import {
+  O_CREAT,
+  O_DIRECTORY,
+  O_EXCL,
+  O_RDONLY,
+  O_WRONLY,
+  RESOLVE_BENEATH,
+  RESOLVE_NO_SYMLINKS,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFIFO,
+} from "@teu/files/constants";
 import { copyRange, writeAll } from "@teu/files/data";
 import { linkAt, mknodAt, mkdirAt, symlinkAt, unlinkAt } from "@teu/files/entries";
 import { openat2, openDirectory, OwnedFd } from "@teu/files/open";
@@ -92,7 +103,8 @@ export class LayerWriter implements Disposable {
     }
     if (entry.kind === "symlink") symlinkAt(source.tree.readLink(source.path), directory.fd, name);
     else if (entry.kind === "fifo") mknodAt(directory.fd, name, S_IFIFO | 0o600, 0, 0);
-    else if (entry.kind === "char" || entry.kind === "block") mknodAt(directory.fd, name, (entry.kind === "char" ? S_IFCHR : S_IFBLK) | 0o600, entry.major, entry.minor);
+    else if (entry.kind === "char" || entry.kind === "block")
+      mknodAt(directory.fd, name, (entry.kind === "char" ? S_IFCHR : S_IFBLK) | 0o600, entry.major, entry.minor);
     else return;
     chownAt(directory.fd, name, entry.uid, entry.gid);
     // Just made by us in a directory that nobody else writes to: no symlink can be there.
@@ -133,7 +145,8 @@ export class LayerWriter implements Disposable {
     rmSync(join(this.#path, path), { recursive: true, force: true });
     this.#cleared.add(path);
     for (const known of this.#inUpper) if (known === path || known.startsWith(`${path}/`)) this.#inUpper.delete(known);
-    for (const known of this.#directoryTimes.keys()) if (known === path || known.startsWith(`${path}/`)) this.#directoryTimes.delete(known);
+    for (const known of this.#directoryTimes.keys())
+      if (known === path || known.startsWith(`${path}/`)) this.#directoryTimes.delete(known);
   }
 
   /** Sets what had to wait until everything was written. */
@@ -154,7 +167,8 @@ export class LayerWriter implements Disposable {
   #place(path: string): { parent: string; name: string } {
     const found = this.tree.find(path);
     // After `clear` a lower directory may still be seen there: the new entry shadows it.
-    if (path === "" || (found?.entry.kind === "directory" && !this.#shadowed.has(path))) throw conflict(path, "is a directory", "end the destination with a slash to copy into it");
+    if (path === "" || (found?.entry.kind === "directory" && !this.#shadowed.has(path)))
+      throw conflict(path, "is a directory", "end the destination with a slash to copy into it");
     const slash = path.lastIndexOf("/");
     const parent = slash < 0 ? "" : path.slice(0, slash);
     const name = path.slice(slash + 1);
@@ -184,7 +198,15 @@ export class LayerWriter implements Disposable {
   }
 
   #openUpper(path: string): OwnedFd {
-    return new OwnedFd(openat2(this.#upper.fd, path === "" ? "." : path, O_RDONLY | O_DIRECTORY, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS));
+    return new OwnedFd(
+      openat2(
+        this.#upper.fd,
+        path === "" ? "." : path,
+        O_RDONLY | O_DIRECTORY,
+        0,
+        RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+      ),
+    );
   }
 }
 
@@ -196,5 +218,11 @@ function applyAttributes(fd: number, attributes: Attributes): void {
 }
 
 function conflict(path: string, message: string, hint?: string): TeuError {
-  return new TeuError({ code: "conflict", op: "copy to", subject: `/${path}`, message, ...(hint === undefined ? {} : { hint }) });
+  return new TeuError({
+    code: "conflict",
+    op: "copy to",
+    subject: `/${path}`,
+    message,
+    ...(hint === undefined ? {} : { hint }),
+  });
 }

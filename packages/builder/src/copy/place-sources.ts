@@ -34,22 +34,44 @@ export interface InlineFile {
 const ENTRIES_PER_TURN = 64;
 
 /** @throws TeuError `conflict` where a file and a directory get in each other's way. */
-export async function placeSources(scope: Scope, writer: LayerWriter, tree: FileTree, sources: readonly SelectedSource[], files: readonly InlineFile[], options: PlaceOptions): Promise<void> {
+export async function placeSources(
+  scope: Scope,
+  writer: LayerWriter,
+  tree: FileTree,
+  sources: readonly SelectedSource[],
+  files: readonly InlineFile[],
+  options: PlaceOptions,
+): Promise<void> {
   const destination = writer.resolve(cleanPath(options.destination));
   const isDirectory = options.intoDirectory || writer.tree.find(destination)?.entry.kind === "directory";
   const single = sources.filter(({ entry }) => entry.kind !== "directory").length + files.length;
   if (single > 1 && !isDirectory) {
-    throw new TeuError({ code: "invalid", op: "copy to", subject: options.destination, message: "several sources need a directory as destination", hint: `end it with a slash: ${options.destination}/` });
+    throw new TeuError({
+      code: "invalid",
+      op: "copy to",
+      subject: options.destination,
+      message: "several sources need a directory as destination",
+      hint: `end it with a slash: ${options.destination}/`,
+    });
   }
   let count = 0;
   for (const source of sources) {
     const base = source.entry.kind === "directory" || !isDirectory ? destination : joinPath(destination, source.name);
-    if (options.unpack && source.entry.kind === "file" && (await unpacked(scope, writer, tree, source, destination, options))) continue;
+    if (
+      options.unpack &&
+      source.entry.kind === "file" &&
+      (await unpacked(scope, writer, tree, source, destination, options))
+    )
+      continue;
     const parent = base.includes("/") ? base.slice(0, base.lastIndexOf("/")) : "";
-    writer.ensureDirectory(source.entry.kind === "directory" ? parent : isDirectory ? destination : parent, options.owner);
+    writer.ensureDirectory(
+      source.entry.kind === "directory" ? parent : isDirectory ? destination : parent,
+      options.owner,
+    );
     for (const copied of source.entries) {
       const path = copied.target === "" ? base : joinPath(base, copied.target);
-      if (copied.entry.kind === "directory") writer.putDirectory(path, copied.entry, { tree, path: copied.source }, copied.target === "");
+      if (copied.entry.kind === "directory")
+        writer.putDirectory(path, copied.entry, { tree, path: copied.source }, copied.target === "");
       else writer.putEntry(path, copied.entry, { tree, path: copied.source });
       if (++count % ENTRIES_PER_TURN === 0) {
         await turn();
@@ -65,12 +87,20 @@ export async function placeSources(scope: Scope, writer: LayerWriter, tree: File
   writer.finish();
 }
 
-async function unpacked(scope: Scope, writer: LayerWriter, tree: FileTree, source: SelectedSource, destination: string, options: PlaceOptions): Promise<boolean> {
+async function unpacked(
+  scope: Scope,
+  writer: LayerWriter,
+  tree: FileTree,
+  source: SelectedSource,
+  destination: string,
+  options: PlaceOptions,
+): Promise<boolean> {
   using file = tree.open(source.path);
   const kind = await sniffArchive(scope, file, source.path);
   if (kind === null) return false;
   await unpackArchive(scope, writer, file, kind, destination, {
-    subject: source.path, ...(options.archiveOwner === undefined ? {} : { owner: options.archiveOwner }),
+    subject: source.path,
+    ...(options.archiveOwner === undefined ? {} : { owner: options.archiveOwner }),
   });
   return true;
 }

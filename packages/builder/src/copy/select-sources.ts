@@ -3,7 +3,15 @@
 
 import { TeuError } from "@teu/base/errors";
 import type { CopyEntry } from "../context/content-digest.ts";
-import { cleanPath, type FileTree, globPaths, joinPath, resolvePath, type TreeEntry, walkTree } from "../context/file-tree.ts";
+import {
+  cleanPath,
+  type FileTree,
+  globPaths,
+  joinPath,
+  resolvePath,
+  type TreeEntry,
+  walkTree,
+} from "../context/file-tree.ts";
 import type { ModeChange } from "../context/file-mode.ts";
 import { type IgnoreRules, parseIgnoreFile } from "../context/ignore-file.ts";
 import { isPattern } from "../context/path-match.ts";
@@ -38,13 +46,21 @@ export interface SelectedSource {
  * @throws TeuError `not-found` for a path (not a pattern) that matches nothing.
  */
 export function selectSources(tree: FileTree, options: SelectOptions): SelectedSource[] {
-  const excluded = options.exclude === undefined || options.exclude.length === 0 ? null : parseIgnoreFile(options.exclude.join("\n"));
+  const excluded =
+    options.exclude === undefined || options.exclude.length === 0 ? null : parseIgnoreFile(options.exclude.join("\n"));
   return options.sources.flatMap((source) =>
-    options.parents === true ? selectWithParents(tree, source, options, excluded) : selectPlain(tree, source, options, excluded),
+    options.parents === true
+      ? selectWithParents(tree, source, options, excluded)
+      : selectPlain(tree, source, options, excluded),
   );
 }
 
-function selectPlain(tree: FileTree, source: string, options: SelectOptions, excluded: IgnoreRules | null): SelectedSource[] {
+function selectPlain(
+  tree: FileTree,
+  source: string,
+  options: SelectOptions,
+  excluded: IgnoreRules | null,
+): SelectedSource[] {
   const clean = cleanPath(source);
   const paths = isPattern(clean) ? globPaths(tree, clean) : [clean];
   return paths.flatMap((path) => {
@@ -60,22 +76,34 @@ function selectPlain(tree: FileTree, source: string, options: SelectOptions, exc
 }
 
 /** --parents: the path behind the pivot "/./" (or the whole path) is kept below the destination. */
-function selectWithParents(tree: FileTree, source: string, options: SelectOptions, excluded: IgnoreRules | null): SelectedSource[] {
+function selectWithParents(
+  tree: FileTree,
+  source: string,
+  options: SelectOptions,
+  excluded: IgnoreRules | null,
+): SelectedSource[] {
   const pivot = source.indexOf("/./");
   const base = pivot < 0 ? "" : cleanPath(source.slice(0, pivot));
   const below = cleanPath(pivot < 0 ? source : source.slice(pivot + 3));
-  const paths = below.includes("**") ? deepPaths(tree, base, below) : globPaths(tree, joinPath(base, below)).map((path) => path.slice(base === "" ? 0 : base.length + 1));
+  const paths = below.includes("**")
+    ? deepPaths(tree, base, below)
+    : globPaths(tree, joinPath(base, below)).map((path) => path.slice(base === "" ? 0 : base.length + 1));
   if (paths.length === 0 && !isPattern(below)) throw notFound(tree, source, joinPath(base, below));
   return paths.flatMap((path) => {
     const resolved = resolvePath(tree, joinPath(base, path), false);
     if (resolved.entry === null || excluded?.ignores(path) === true) return [];
     const inner = selected(tree, resolved.path, resolved.entry, "", options, excluded);
-    const parents = path.split("/").slice(0, -1).map((_, index, all) => all.slice(0, index + 1).join("/"));
+    const parents = path
+      .split("/")
+      .slice(0, -1)
+      .map((_, index, all) => all.slice(0, index + 1).join("/"));
     const entries: CopyEntry[] = parents.flatMap((parent) => {
       const entry = tree.entry(joinPath(base, parent));
       return entry === null ? [] : [{ source: joinPath(base, parent), target: parent, entry: changed(entry, options) }];
     });
-    entries.push(...inner.entries.map((entry) => ({ ...entry, target: entry.target === "" ? path : `${path}/${entry.target}` })));
+    entries.push(
+      ...inner.entries.map((entry) => ({ ...entry, target: entry.target === "" ? path : `${path}/${entry.target}` })),
+    );
     return [{ ...inner, name: "", entries }];
   });
 }
@@ -93,7 +121,14 @@ function deepPaths(tree: FileTree, base: string, pattern: string): string[] {
   return found;
 }
 
-function selected(tree: FileTree, path: string, entry: TreeEntry, name: string, options: SelectOptions, excluded: IgnoreRules | null): SelectedSource {
+function selected(
+  tree: FileTree,
+  path: string,
+  entry: TreeEntry,
+  name: string,
+  options: SelectOptions,
+  excluded: IgnoreRules | null,
+): SelectedSource {
   const entries: CopyEntry[] = [{ source: path, target: "", entry: changed(entry, options) }];
   if (entry.kind === "directory") {
     for (const below of walkTree(tree, path)) {
@@ -117,8 +152,12 @@ function changed(entry: TreeEntry, { owner, mode }: SelectOptions): TreeEntry {
 function notFound(tree: FileTree, source: string, path: string): TeuError {
   const leftOut = tree.isLeftOut?.(path) ?? false;
   return new TeuError({
-    code: "not-found", op: "copy", subject: source,
+    code: "not-found",
+    op: "copy",
+    subject: source,
     message: leftOut ? "it is left out by .dockerignore" : "no such file or directory",
-    hint: leftOut ? "remove or negate the rule in the ignore file" : "paths are relative to the root of the context (or of the stage after --from)",
+    hint: leftOut
+      ? "remove or negate the rule in the ignore file"
+      : "paths are relative to the root of the context (or of the stage after --from)",
   });
 }

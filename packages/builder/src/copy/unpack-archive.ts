@@ -23,7 +23,10 @@ export type ArchiveKind = "tar" | "gzip" | "zstd" | "bzip2" | "xz";
 const HEAD_BYTES = 512;
 const CHUNK = 1 << 20;
 const MAGICS: readonly (readonly [ArchiveKind, readonly number[]])[] = [
-  ["gzip", [0x1f, 0x8b, 0x08]], ["zstd", [0x28, 0xb5, 0x2f, 0xfd]], ["bzip2", [0x42, 0x5a, 0x68]], ["xz", [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
+  ["gzip", [0x1f, 0x8b, 0x08]],
+  ["zstd", [0x28, 0xb5, 0x2f, 0xfd]],
+  ["bzip2", [0x42, 0x5a, 0x68]],
+  ["xz", [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
 ];
 
 /** What the first bytes of a file say; null: no archive. A compressed file counts as one only when a tar is inside. */
@@ -53,7 +56,14 @@ export async function sniffArchive(scope: Scope, file: OwnedFd, subject: string)
 }
 
 /** Unpacks an archive below `destination` (canonical); entries keep their owners unless `owner` is given. */
-export async function unpackArchive(scope: Scope, writer: LayerWriter, file: OwnedFd, kind: ArchiveKind, destination: string, options: { owner?: Owner; subject: string }): Promise<void> {
+export async function unpackArchive(
+  scope: Scope,
+  writer: LayerWriter,
+  file: OwnedFd,
+  kind: ArchiveKind,
+  destination: string,
+  options: { owner?: Owner; subject: string },
+): Promise<void> {
   writer.ensureDirectory(destination, options.owner ?? { uid: 0, gid: 0 });
   const sink = new UnpackSink(writer, destination, options.owner);
   try {
@@ -66,7 +76,15 @@ export async function unpackArchive(scope: Scope, writer: LayerWriter, file: Own
     writer.finish();
   } catch (cause) {
     if (scope.signal.aborted) scope.check("unpack");
-    throw isTeuError(cause) && cause.code !== "invalid" && cause.code !== "corrupt" ? cause : new TeuError({ code: "invalid", op: "unpack", subject: options.subject, message: "the archive is damaged or cannot be unpacked", cause });
+    throw isTeuError(cause) && cause.code !== "invalid" && cause.code !== "corrupt"
+      ? cause
+      : new TeuError({
+          code: "invalid",
+          op: "unpack",
+          subject: options.subject,
+          message: "the archive is damaged or cannot be unpacked",
+          cause,
+        });
   } finally {
     sink.close();
   }
@@ -103,7 +121,8 @@ class UnpackSink implements TarSink {
   data(chunk: Uint8Array, offset: number): void {
     const { file } = this.#current ?? {};
     if (file === undefined) return;
-    for (let done = 0; done < chunk.length; ) done += writeSync(file.fd, chunk, done, chunk.length - done, offset + done);
+    for (let done = 0; done < chunk.length;)
+      done += writeSync(file.fd, chunk, done, chunk.length - done, offset + done);
   }
 
   endEntry(): void {
@@ -137,7 +156,12 @@ class UnpackSink implements TarSink {
     const source = this.#writer.resolve(joinPath(this.#destination, cleanPath(entry.linkName)), false);
     const found = this.#writer.tree.find(source);
     if (found === null || found.entry.kind === "directory") {
-      throw new TeuError({ code: "invalid", op: "unpack", subject: entry.name, message: `its hard link target ${JSON.stringify(entry.linkName)} is not there` });
+      throw new TeuError({
+        code: "invalid",
+        op: "unpack",
+        subject: entry.name,
+        message: `its hard link target ${JSON.stringify(entry.linkName)} is not there`,
+      });
     }
     if (found.layer === 0) this.#writer.link(source, path);
     else this.#writer.putEntry(path, found.entry, { tree: this.#writer.tree, path: source });
@@ -146,14 +170,32 @@ class UnpackSink implements TarSink {
 
 function treeEntryOf(entry: TarEntry, owner: Owner | undefined): TreeEntry {
   const kind = entry.type === "character" ? "char" : entry.type === "hardlink" ? "file" : entry.type;
-  return { kind, mode: entry.mode, uid: owner?.uid ?? entry.uid, gid: owner?.gid ?? entry.gid, size: entry.size, mtimeNs: entry.mtimeNs, major: entry.devMajor, minor: entry.devMinor };
+  return {
+    kind,
+    mode: entry.mode,
+    uid: owner?.uid ?? entry.uid,
+    gid: owner?.gid ?? entry.gid,
+    size: entry.size,
+    mtimeNs: entry.mtimeNs,
+    major: entry.devMajor,
+    minor: entry.devMinor,
+  };
 }
 
 /** Link target and attributes of an archive entry, for the writer. */
-function noContent(entry: TarEntry): { open(): never; readLink(): string; xattrs(): (readonly [string, Uint8Array])[] } {
+function noContent(entry: TarEntry): {
+  open(): never;
+  readLink(): string;
+  xattrs(): (readonly [string, Uint8Array])[];
+} {
   return {
     open: () => {
-      throw new TeuError({ code: "internal", op: "unpack", subject: entry.name, message: "a file without content was asked for its content" });
+      throw new TeuError({
+        code: "internal",
+        op: "unpack",
+        subject: entry.name,
+        message: "a file without content was asked for its content",
+      });
     },
     readLink: () => entry.linkName,
     xattrs: () => [...entry.xattrs],
@@ -162,9 +204,15 @@ function noContent(entry: TarEntry): { open(): never; readLink(): string; xattrs
 
 function isTarHeader(block: Uint8Array): boolean {
   if (block.length < HEAD_BYTES) return false;
-  const stated = Number.parseInt(Buffer.from(block.subarray(148, 156)).toString("latin1").replace(/[\0 ]+$/, "").trim(), 8);
+  const stated = Number.parseInt(
+    Buffer.from(block.subarray(148, 156))
+      .toString("latin1")
+      .replace(/[\0 ]+$/, "")
+      .trim(),
+    8,
+  );
   let sum = 0;
-  for (let i = 0; i < HEAD_BYTES; i++) sum += i >= 148 && i < 156 ? 0x20 : block[i] ?? 0;
+  for (let i = 0; i < HEAD_BYTES; i++) sum += i >= 148 && i < 156 ? 0x20 : (block[i] ?? 0);
   return sum === stated && block[0] !== 0;
 }
 
@@ -172,7 +220,8 @@ function decompress(file: OwnedFd, kind: ArchiveKind, subject: string): Readable
   const source = Readable.from(chunksOf(file), { objectMode: false, highWaterMark: CHUNK });
   if (kind === "tar") return source;
   if (kind === "gzip" || kind === "zstd") {
-    const stream = kind === "gzip" ? createGunzip({ chunkSize: 256 << 10 }) : createZstdDecompress({ chunkSize: 256 << 10 });
+    const stream =
+      kind === "gzip" ? createGunzip({ chunkSize: 256 << 10 }) : createZstdDecompress({ chunkSize: 256 << 10 });
     source.on("error", (error) => stream.destroy(error));
     stream.on("close", () => source.destroy());
     return source.pipe(stream);
@@ -182,7 +231,7 @@ function decompress(file: OwnedFd, kind: ArchiveKind, subject: string): Readable
 
 /** Reads at positions of its own: the file is the caller's, to be closed by the caller alone. */
 function* chunksOf(file: OwnedFd): Generator<Buffer> {
-  for (let position = 0; ; ) {
+  for (let position = 0; ;) {
     const buffer = Buffer.allocUnsafe(CHUNK);
     const length = readSync(file.fd, buffer, 0, CHUNK, position);
     if (length === 0) return;
@@ -195,10 +244,22 @@ function* chunksOf(file: OwnedFd): Generator<Buffer> {
 function throughProgram(source: Readable, program: "bzip2" | "xz", subject: string): Readable {
   const child = spawn(program, ["-d", "-c", "-q"], { stdio: ["pipe", "pipe", "ignore"] });
   child.on("error", (cause) => {
-    child.stdout.destroy(new TeuError({ code: "unavailable", op: "unpack", subject, message: `the program ${program} cannot be started`, hint: `install ${program}, or use --unpack=false`, cause }));
+    child.stdout.destroy(
+      new TeuError({
+        code: "unavailable",
+        op: "unpack",
+        subject,
+        message: `the program ${program} cannot be started`,
+        hint: `install ${program}, or use --unpack=false`,
+        cause,
+      }),
+    );
   });
   child.on("exit", (code) => {
-    if (code !== 0 && code !== null) child.stdout.destroy(new TeuError({ code: "invalid", op: "unpack", subject, message: `${program} says that the file is damaged` }));
+    if (code !== 0 && code !== null)
+      child.stdout.destroy(
+        new TeuError({ code: "invalid", op: "unpack", subject, message: `${program} says that the file is damaged` }),
+      );
   });
   // Closing early (sniffing) breaks its pipe; that is no error of ours.
   child.stdin.on("error", () => source.destroy());

@@ -101,7 +101,7 @@ class Expander {
   #dollar(): string {
     if (this.#text[this.#at] !== "{") {
       const name = this.#name();
-      return name === "" ? "$" : this.#value(name) ?? "";
+      return name === "" ? "$" : (this.#value(name) ?? "");
     }
     this.#at++;
     const name = this.#name();
@@ -139,9 +139,10 @@ class Expander {
     const value = this.#value(name) ?? "";
     for (let i = 0; i <= value.length; i++) {
       const length = longest ? value.length - i : i;
-      const [cut, rest] = operator === "#"
-        ? [value.slice(0, length), value.slice(length)]
-        : [value.slice(value.length - length), value.slice(0, value.length - length)];
+      const [cut, rest] =
+        operator === "#"
+          ? [value.slice(0, length), value.slice(length)]
+          : [value.slice(value.length - length), value.slice(0, value.length - length)];
       if (patternMatches(pattern, cut)) return rest;
     }
     return value;

@@ -31,7 +31,9 @@ export function heredocHead(word: string): HeredocHead | null {
 
 /** The here-documents of an instruction's text, in order. */
 export function heredocHeads(text: string, escape: string): HeredocHead[] {
-  return shellWords(text, escape).map(heredocHead).filter((head) => head !== null);
+  return shellWords(text, escape)
+    .map(heredocHead)
+    .filter((head) => head !== null);
 }
 
 /** Words divided at blanks that are neither quoted nor escaped; quotes and escapes stay. */

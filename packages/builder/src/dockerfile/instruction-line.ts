@@ -61,10 +61,13 @@ export function readFlags(line: InstructionLine, kinds: Readonly<Record<string, 
     const name = flag.slice(2, equals < 0 ? undefined : equals);
     const kind = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
     if (kind === undefined) {
-      throw dockerfileError(line.at, `${line.keyword} does not know the flag --${name}`, { hint: didYouMean(name, Object.keys(kinds), "--") });
+      throw dockerfileError(line.at, `${line.keyword} does not know the flag --${name}`, {
+        hint: didYouMean(name, Object.keys(kinds), "--"),
+      });
     }
     if (found.has(name) && kind !== "list") throw dockerfileError(line.at, `flag --${name} is given twice`);
-    if (equals < 0 && kind !== "boolean") throw dockerfileError(line.at, `flag --${name} needs a value`, { hint: `write --${name}=VALUE` });
+    if (equals < 0 && kind !== "boolean")
+      throw dockerfileError(line.at, `flag --${name} needs a value`, { hint: `write --${name}=VALUE` });
     const value = equals < 0 ? "true" : flag.slice(equals + 1);
     if (kind === "boolean" && value !== "true" && value !== "false") {
       throw dockerfileError(line.at, `flag --${name} is true or false, not ${JSON.stringify(value)}`);
@@ -128,12 +131,18 @@ export function readPairs(line: InstructionLine): readonly (readonly [string, st
   const words = quotedWords(requireRest(line, "at least one argument"), line.escape);
   if (!(words[0] ?? "").includes("=")) {
     const match = /^(\S+)\s+([\s\S]+)$/.exec(line.rest);
-    if (match === null) throw dockerfileError(line.at, `${line.keyword} needs a value for ${words[0] ?? ""}`, { hint: `write ${words[0] ?? "name"}=value` });
+    if (match === null)
+      throw dockerfileError(line.at, `${line.keyword} needs a value for ${words[0] ?? ""}`, {
+        hint: `write ${words[0] ?? "name"}=value`,
+      });
     return [[match[1] ?? "", match[2] ?? ""]];
   }
   return words.map((word) => {
     const equals = word.indexOf("=");
-    if (equals < 0) throw dockerfileError(line.at, `"=" is missing in ${JSON.stringify(word)}`, { hint: "write name=value; quote values with blanks" });
+    if (equals < 0)
+      throw dockerfileError(line.at, `"=" is missing in ${JSON.stringify(word)}`, {
+        hint: "write name=value; quote values with blanks",
+      });
     if (equals === 0) throw dockerfileError(line.at, `the name is missing in ${JSON.stringify(word)}`);
     return [word.slice(0, equals), word.slice(equals + 1)] as const;
   });

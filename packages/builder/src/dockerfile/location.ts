@@ -11,7 +11,11 @@ export interface Location {
 }
 
 /** An error about one place: `cannot parse "Dockerfile:3": ...`. */
-export function dockerfileError(at: Location, message: string, options: { hint?: string | undefined; code?: ErrorCode; cause?: unknown } = {}): TeuError {
+export function dockerfileError(
+  at: Location,
+  message: string,
+  options: { hint?: string | undefined; code?: ErrorCode; cause?: unknown } = {},
+): TeuError {
   return new TeuError({
     code: options.code ?? "invalid",
     op: "parse",
@@ -24,7 +28,11 @@ export function dockerfileError(at: Location, message: string, options: { hint?:
 }
 
 /** An error while doing one instruction: `cannot build "Dockerfile:3": ...`. */
-export function buildError(at: Location, message: string, options: { hint?: string | undefined; code?: ErrorCode; cause?: unknown } = {}): TeuError {
+export function buildError(
+  at: Location,
+  message: string,
+  options: { hint?: string | undefined; code?: ErrorCode; cause?: unknown } = {},
+): TeuError {
   return new TeuError({
     code: options.code ?? "invalid",
     op: "build",

@@ -13,12 +13,20 @@ const CASES: readonly { name: string; source: string; want: string[] }[] = [
   { name: "continuation joins", source: "RUN a \\\n  b\\\nc", want: ["RUN a   bc"] },
   { name: "blanks after the escape are allowed", source: "RUN a \\  \t\n b", want: ["RUN a  b"] },
   { name: "comments inside a continuation are dropped", source: "RUN a \\\n# c \\\n  # d\n b", want: ["RUN a  b"] },
-  { name: "empty lines inside a continuation are skipped", source: "RUN a \\\n\n b\nRUN c", want: ["RUN a  b", "RUN c"] },
+  {
+    name: "empty lines inside a continuation are skipped",
+    source: "RUN a \\\n\n b\nRUN c",
+    want: ["RUN a  b", "RUN c"],
+  },
   { name: "an escaped escape does not continue", source: "RUN a \\\\\nRUN b", want: ["RUN a \\\\", "RUN b"] },
   { name: "a lone escape continues", source: "\\\nRUN a", want: ["RUN a"] },
   { name: "continuation at the end of the file", source: "RUN a \\", want: ["RUN a "] },
   { name: "leading blanks of the first line only", source: "   RUN a \\\n   b", want: ["RUN a    b"] },
-  { name: "escape directive", source: "# escape=`\nRUN a `\n b\nRUN c:\\\nRUN d", want: ["RUN a  b", "RUN c:\\", "RUN d"] },
+  {
+    name: "escape directive",
+    source: "# escape=`\nRUN a `\n b\nRUN c:\\\nRUN d",
+    want: ["RUN a  b", "RUN c:\\", "RUN d"],
+  },
   { name: "a hash inside a line is text", source: "RUN a # b", want: ["RUN a # b"] },
 ];
 
@@ -26,7 +34,15 @@ for (const { name, source, want } of CASES) test(`lexDockerfile: ${name}`, () =>
 
 test("lexDockerfile: positions are physical lines", () => {
   const lines = lexDockerfile("D", "# x\n\nFROM a\nRUN b \\\n c\nCOPY <<E /x\n1\n2\nE\nUSER z\n").lines;
-  assert.deepEqual(lines.map((line) => [line.at.line, line.at.endLine]), [[3, 3], [4, 5], [6, 9], [10, 10]]);
+  assert.deepEqual(
+    lines.map((line) => [line.at.line, line.at.endLine]),
+    [
+      [3, 3],
+      [4, 5],
+      [6, 9],
+      [10, 10],
+    ],
+  );
 });
 
 test("lexDockerfile: here-documents in order, with chomp, quotes and descriptor", () => {
@@ -45,18 +61,32 @@ test("lexDockerfile: no here-document in quotes, in other instructions, or as <<
 });
 
 test("lexDockerfile: invalid when a here-document has no end", () => {
-  assert.throws(() => texts("FROM a\nRUN <<EOF\nx\n"), (error) => isTeuError(error, "invalid") && error.message === 'cannot parse "Dockerfile:2": here-document "EOF" has no end');
+  assert.throws(
+    () => texts("FROM a\nRUN <<EOF\nx\n"),
+    (error) =>
+      isTeuError(error, "invalid") && error.message === 'cannot parse "Dockerfile:2": here-document "EOF" has no end',
+  );
 });
 
 test("lexDockerfile: invalid for a line over 64 KiB, and fine at the limit", () => {
-  assert.throws(() => texts(`FROM a\nRUN ${"x".repeat(MAX_LINE_BYTES)}`), (error) => isTeuError(error, "invalid") && /Dockerfile:2/.test(error.message));
+  assert.throws(
+    () => texts(`FROM a\nRUN ${"x".repeat(MAX_LINE_BYTES)}`),
+    (error) => isTeuError(error, "invalid") && /Dockerfile:2/.test(error.message),
+  );
   assert.equal(texts(`RUN ${"x".repeat(MAX_LINE_BYTES - 4)}`).length, 1);
-  assert.throws(() => texts(`RUN ${"é".repeat(MAX_LINE_BYTES / 2)}`), (error) => isTeuError(error, "invalid"));
+  assert.throws(
+    () => texts(`RUN ${"é".repeat(MAX_LINE_BYTES / 2)}`),
+    (error) => isTeuError(error, "invalid"),
+  );
 });
 
 test("lexDockerfile: directives end at the first other line, come once, and keep to their values", () => {
   const directives = (source: string) => lexDockerfile("D", source).directives;
-  assert.deepEqual(directives("# syntax=docker/dockerfile:1\n#ESCAPE=`\n# check=skip=all\nFROM a"), { escape: "`", syntax: "docker/dockerfile:1", check: "skip=all" });
+  assert.deepEqual(directives("# syntax=docker/dockerfile:1\n#ESCAPE=`\n# check=skip=all\nFROM a"), {
+    escape: "`",
+    syntax: "docker/dockerfile:1",
+    check: "skip=all",
+  });
   assert.deepEqual(directives("# hello\n# escape=`\nFROM a"), { escape: "\\" });
   assert.deepEqual(directives("\n# escape=`\nFROM a"), { escape: "\\" });
   assert.throws(() => directives("# escape=`\n# escape=`\n"), /given twice/);
@@ -64,11 +94,17 @@ test("lexDockerfile: directives end at the first other line, come once, and keep
 });
 
 test("lexDockerfile: any text is lines or `invalid`", () => {
-  fc.assert(fc.property(fc.string({ unit: fc.constantFrom("R", "UN ", "COPY ", "<<", "E", "\n", "\\", "#", " ", "\t", "\r", "'", "-") }), (source) => {
-    try {
-      for (const line of lexDockerfile("D", source).lines) assert.ok(line.at.line <= line.at.endLine && line.text.trim() !== "");
-    } catch (error) {
-      assert.ok(isTeuError(error, "invalid"), String(error));
-    }
-  }));
+  fc.assert(
+    fc.property(
+      fc.string({ unit: fc.constantFrom("R", "UN ", "COPY ", "<<", "E", "\n", "\\", "#", " ", "\t", "\r", "'", "-") }),
+      (source) => {
+        try {
+          for (const line of lexDockerfile("D", source).lines)
+            assert.ok(line.at.line <= line.at.endLine && line.text.trim() !== "");
+        } catch (error) {
+          assert.ok(isTeuError(error, "invalid"), String(error));
+        }
+      },
+    ),
+  );
 });

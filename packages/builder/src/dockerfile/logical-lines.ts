@@ -51,7 +51,12 @@ export function lexDockerfile(file: string, source: string): LexedFile {
       heredocs.push(body.heredoc);
       index = body.next;
     }
-    lines.push({ at: { ...at, endLine: index }, text: joined.text, heredocs, emptyContinuation: joined.emptyContinuation });
+    lines.push({
+      at: { ...at, endLine: index },
+      text: joined.text,
+      heredocs,
+      emptyContinuation: joined.emptyContinuation,
+    });
   }
   return { directives, lines };
 }
@@ -64,7 +69,11 @@ function checkLengths(file: string, lines: readonly string[]): void {
   }
 }
 
-function joinContinuation(lines: readonly string[], start: number, escape: string): { text: string; next: number; emptyContinuation: boolean } {
+function joinContinuation(
+  lines: readonly string[],
+  start: number,
+  escape: string,
+): { text: string; next: number; emptyContinuation: boolean } {
   const first = lines[start] ?? "";
   let next = start + 1;
   if (COMMENT.test(first)) return { text: "", next, emptyContinuation: false };
@@ -92,7 +101,12 @@ function cutContinuation(line: string, escape: string): { text: string; more: bo
   return continues ? { text: trimmed.slice(0, -1), more: true } : { text: line, more: false };
 }
 
-function readBody(lines: readonly string[], start: number, head: HeredocHead, at: Location): { heredoc: Heredoc; next: number } {
+function readBody(
+  lines: readonly string[],
+  start: number,
+  head: HeredocHead,
+  at: Location,
+): { heredoc: Heredoc; next: number } {
   let content = "";
   for (let index = start; index < lines.length; index++) {
     const line = lines[index] ?? "";

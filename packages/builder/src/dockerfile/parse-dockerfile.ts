@@ -41,9 +41,23 @@ export interface Dockerfile {
 }
 
 const PARSERS: Readonly<Record<string, (line: InstructionLine) => Instruction>> = {
-  ADD: parseAdd, ARG: parseArg, CMD: parseCmd, COPY: parseCopy, ENTRYPOINT: parseEntrypoint, ENV: parseEnv, EXPOSE: parseExpose,
-  HEALTHCHECK: parseHealthcheck, LABEL: parseLabel, MAINTAINER: parseMaintainer, ONBUILD: parseOnbuild, RUN: parseRun,
-  SHELL: parseShell, STOPSIGNAL: parseStopsignal, USER: parseUser, VOLUME: parseVolume, WORKDIR: parseWorkdir,
+  ADD: parseAdd,
+  ARG: parseArg,
+  CMD: parseCmd,
+  COPY: parseCopy,
+  ENTRYPOINT: parseEntrypoint,
+  ENV: parseEnv,
+  EXPOSE: parseExpose,
+  HEALTHCHECK: parseHealthcheck,
+  LABEL: parseLabel,
+  MAINTAINER: parseMaintainer,
+  ONBUILD: parseOnbuild,
+  RUN: parseRun,
+  SHELL: parseShell,
+  STOPSIGNAL: parseStopsignal,
+  USER: parseUser,
+  VOLUME: parseVolume,
+  WORKDIR: parseWorkdir,
 };
 
 /**
@@ -64,9 +78,15 @@ export function parseDockerfile(file: string, source: string): Dockerfile {
     const stage = stages.at(-1);
     if (stage !== undefined) stage.instructions.push(instruction);
     else if (instruction.kind === "arg") globalArgs.push(instruction);
-    else throw dockerfileError(line.at, `${line.keyword} stands in front of the first FROM`, { hint: "only ARG may; begin with FROM image" });
+    else
+      throw dockerfileError(line.at, `${line.keyword} stands in front of the first FROM`, {
+        hint: "only ARG may; begin with FROM image",
+      });
   }
-  if (stages.length === 0) throw dockerfileError({ file, line: 1, endLine: 1 }, "there is no FROM in it", { hint: "begin with FROM image, or FROM scratch" });
+  if (stages.length === 0)
+    throw dockerfileError({ file, line: 1, endLine: 1 }, "there is no FROM in it", {
+      hint: "begin with FROM image, or FROM scratch",
+    });
   return { directives: lexed.directives, globalArgs, stages };
 }
 
@@ -75,7 +95,8 @@ export function parseTriggers(from: FromInstruction, triggers: readonly string[]
   return triggers.flatMap((text) =>
     lexDockerfile(from.at.file, text).lines.map((logical) => {
       const line = splitInstruction({ ...logical, at: from.at }, "\\");
-      if (["FROM", "ONBUILD", "MAINTAINER"].includes(line.keyword)) throw dockerfileError(from.at, `the base image has a trigger ${line.keyword}, which cannot be one`);
+      if (["FROM", "ONBUILD", "MAINTAINER"].includes(line.keyword))
+        throw dockerfileError(from.at, `the base image has a trigger ${line.keyword}, which cannot be one`);
       return parseInstruction(line);
     }),
   );
@@ -84,5 +105,7 @@ export function parseTriggers(from: FromInstruction, triggers: readonly string[]
 function parseInstruction(line: InstructionLine): Instruction {
   const parse = Object.hasOwn(PARSERS, line.keyword) ? PARSERS[line.keyword] : undefined;
   if (parse !== undefined) return parse(line);
-  throw dockerfileError(line.at, `instruction ${JSON.stringify(line.keyword)} is not known`, { hint: didYouMean(line.keyword, [...Object.keys(PARSERS), "FROM"]) });
+  throw dockerfileError(line.at, `instruction ${JSON.stringify(line.keyword)} is not known`, {
+    hint: didYouMean(line.keyword, [...Object.keys(PARSERS), "FROM"]),
+  });
 }

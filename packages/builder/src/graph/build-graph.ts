@@ -17,7 +17,9 @@ export type StageBase =
   | { readonly kind: "image"; readonly reference: string; readonly platform: Platform };
 
 /** What a `--from` names. */
-export type FromSource = { readonly kind: "stage"; readonly index: number } | { readonly kind: "image"; readonly reference: string };
+export type FromSource =
+  | { readonly kind: "stage"; readonly index: number }
+  | { readonly kind: "image"; readonly reference: string };
 
 /** One stage of the graph. */
 export interface StageNode {
@@ -72,11 +74,18 @@ export function buildGraph(file: Dockerfile, options: GraphOptions): BuildGraph 
 export function findSource(file: Dockerfile, index: number, name: string, at: Location): FromSource {
   const found = stageNumber(file, name);
   if (found === undefined) {
-    if (/^\d+$/.test(name)) throw dockerfileError(at, `there is no stage ${name}`, { hint: `stages are numbered from 0 to ${file.stages.length - 1}` });
+    if (/^\d+$/.test(name))
+      throw dockerfileError(at, `there is no stage ${name}`, {
+        hint: `stages are numbered from 0 to ${file.stages.length - 1}`,
+      });
     return { kind: "image", reference: name };
   }
   if (found < index) return { kind: "stage", index: found };
-  throw dockerfileError(at, found === index ? `stage ${JSON.stringify(name)} copies from itself` : `stage ${JSON.stringify(name)} comes later`, { hint: "a stage can use only what stands before it" });
+  throw dockerfileError(
+    at,
+    found === index ? `stage ${JSON.stringify(name)} copies from itself` : `stage ${JSON.stringify(name)} comes later`,
+    { hint: "a stage can use only what stands before it" },
+  );
 }
 
 function findTarget(file: Dockerfile, target: string): number {
@@ -84,8 +93,13 @@ function findTarget(file: Dockerfile, target: string): number {
   if (found !== undefined) return found;
   const names = file.stages.map(({ from }) => from.stage).filter((name) => name !== undefined);
   throw new TeuError({
-    code: "not-found", op: "build target", subject: target, message: "there is no stage of this name or number",
-    hint: didYouMean(target, names) ?? (names.length === 0 ? "no stage has a name: write FROM image AS name" : `stages: ${names.join(", ")}`),
+    code: "not-found",
+    op: "build target",
+    subject: target,
+    message: "there is no stage of this name or number",
+    hint:
+      didYouMean(target, names) ??
+      (names.length === 0 ? "no stage has a name: write FROM image AS name" : `stages: ${names.join(", ")}`),
   });
 }
 
@@ -96,7 +110,12 @@ function stageNumber(file: Dockerfile, name: string): number | undefined {
   return /^\d{1,6}$/.test(name) ? file.stages[Number(name)]?.index : undefined;
 }
 
-function globalArguments(file: Dockerfile, buildArgs: Readonly<Record<string, string>>, platform: Platform, stage: string): ReadonlyMap<string, string> {
+function globalArguments(
+  file: Dockerfile,
+  buildArgs: Readonly<Record<string, string>>,
+  platform: Platform,
+  stage: string,
+): ReadonlyMap<string, string> {
   const values = new Map(platformArguments(hostPlatform(), platform, stage));
   for (const name of values.keys()) if (Object.hasOwn(buildArgs, name)) values.set(name, buildArgs[name] ?? "");
   for (const { args, at } of file.globalArgs) {
@@ -109,10 +128,18 @@ function globalArguments(file: Dockerfile, buildArgs: Readonly<Record<string, st
   return values;
 }
 
-function stageBase(file: Dockerfile, stage: Stage, globals: ReadonlyMap<string, string>, platform: Platform): StageBase {
+function stageBase(
+  file: Dockerfile,
+  stage: Stage,
+  globals: ReadonlyMap<string, string>,
+  platform: Platform,
+): StageBase {
   const { at, image, platform: wanted } = stage.from;
   const reference = expandAt(at, image, globals, file.directives.escape);
-  if (reference === "") throw dockerfileError(at, `the image name ${JSON.stringify(image)} is empty once its variables are replaced`, { hint: "give the ARG a default in front of the first FROM, or pass --build-arg" });
+  if (reference === "")
+    throw dockerfileError(at, `the image name ${JSON.stringify(image)} is empty once its variables are replaced`, {
+      hint: "give the ARG a default in front of the first FROM, or pass --build-arg",
+    });
   const earlier = file.stages.slice(0, stage.index).findLast(({ from }) => from.stage === reference.toLowerCase());
   if (earlier !== undefined) return { kind: "stage", index: earlier.index };
   if (reference === "scratch") return { kind: "scratch" };
@@ -130,7 +157,10 @@ function expandAt(at: Location, word: string, values: ReadonlyMap<string, string
 
 function sourceNames(instruction: Instruction): string[] {
   if (instruction.kind === "copy" && instruction.from !== undefined) return [instruction.from];
-  if (instruction.kind === "run") return instruction.mounts.map((mount) => parseRunMount(mount, instruction.at).from).filter((from) => from !== undefined);
+  if (instruction.kind === "run")
+    return instruction.mounts
+      .map((mount) => parseRunMount(mount, instruction.at).from)
+      .filter((from) => from !== undefined);
   return [];
 }
 
@@ -149,4 +179,3 @@ function reachableFrom(nodes: readonly StageNode[], target: number): number[] {
 export function stageLabel(stage: Stage): string {
   return stage.from.stage ?? `stage-${stage.index}`;
 }
-

@@ -26,28 +26,61 @@ export interface RunMount {
   readonly gid: number;
 }
 
-const KEYS = ["type", "target", "dst", "destination", "source", "src", "from", "ro", "readonly", "rw", "readwrite", "id", "sharing", "size", "mode", "uid", "gid", "required", "env"];
+const KEYS = [
+  "type",
+  "target",
+  "dst",
+  "destination",
+  "source",
+  "src",
+  "from",
+  "ro",
+  "readonly",
+  "rw",
+  "readwrite",
+  "id",
+  "sharing",
+  "size",
+  "mode",
+  "uid",
+  "gid",
+  "required",
+  "env",
+];
 
 /** @throws TeuError `invalid`; `unsupported` for the types secret and ssh, and for private caches. */
 export function parseRunMount(text: string, at: Location): RunMount {
   const fields = readFields(text, at);
   const type = fields.get("type") ?? "bind";
   if (type === "secret" || type === "ssh") {
-    throw dockerfileError(at, `RUN --mount=type=${type} is not supported`, { code: "unsupported", hint: "bind, cache and tmpfs are" });
+    throw dockerfileError(at, `RUN --mount=type=${type} is not supported`, {
+      code: "unsupported",
+      hint: "bind, cache and tmpfs are",
+    });
   }
-  if (type !== "bind" && type !== "cache" && type !== "tmpfs") throw dockerfileError(at, `mount type ${JSON.stringify(type)} is not known`, { hint: didYouMean(type, ["bind", "cache", "tmpfs"]) });
+  if (type !== "bind" && type !== "cache" && type !== "tmpfs")
+    throw dockerfileError(at, `mount type ${JSON.stringify(type)} is not known`, {
+      hint: didYouMean(type, ["bind", "cache", "tmpfs"]),
+    });
   const target = fields.get("target") ?? fields.get("dst") ?? fields.get("destination");
   if (target === undefined || target === "") throw dockerfileError(at, "a mount needs target=PATH");
   if (/^\/+$/.test(target)) throw dockerfileError(at, 'a mount cannot have "/" as target');
   const sharing = fields.get("sharing") ?? "shared";
-  if (sharing === "private") throw dockerfileError(at, "caches with sharing=private are not supported", { code: "unsupported", hint: "use sharing=locked or shared" });
-  if (sharing !== "shared" && sharing !== "locked") throw dockerfileError(at, `sharing=${sharing} is not known`, { hint: "use shared or locked" });
+  if (sharing === "private")
+    throw dockerfileError(at, "caches with sharing=private are not supported", {
+      code: "unsupported",
+      hint: "use sharing=locked or shared",
+    });
+  if (sharing !== "shared" && sharing !== "locked")
+    throw dockerfileError(at, `sharing=${sharing} is not known`, { hint: "use shared or locked" });
   const from = fields.get("from");
   if (from?.includes("$") === true) throw dockerfileError(at, "variables are not expanded in a mount's from");
   const id = fields.get("id");
   const size = fields.get("size");
   return {
-    type, target, sharing,
+    type,
+    target,
+    sharing,
     source: fields.get("source") ?? fields.get("src") ?? "",
     writable: writable(type, fields),
     mode: octal(fields.get("mode"), at),
@@ -64,8 +97,10 @@ function readFields(text: string, at: Location): Map<string, string> {
   for (const field of text.split(",")) {
     const equals = field.indexOf("=");
     const key = (equals < 0 ? field : field.slice(0, equals)).trim().toLowerCase();
-    if (!KEYS.includes(key)) throw dockerfileError(at, `a mount does not know ${JSON.stringify(key)}`, { hint: didYouMean(key, KEYS) });
-    if (equals < 0 && !["ro", "readonly", "rw", "readwrite", "required"].includes(key)) throw dockerfileError(at, `a mount's ${key} needs a value`);
+    if (!KEYS.includes(key))
+      throw dockerfileError(at, `a mount does not know ${JSON.stringify(key)}`, { hint: didYouMean(key, KEYS) });
+    if (equals < 0 && !["ro", "readonly", "rw", "readwrite", "required"].includes(key))
+      throw dockerfileError(at, `a mount's ${key} needs a value`);
     fields.set(key, equals < 0 ? "true" : field.slice(equals + 1));
   }
   return fields;

@@ -2,10 +2,27 @@
 
 /** One thing that happened. `id` counts steps in order of their start, from 1. */
 export type BuildEvent =
-  | { readonly kind: "started"; readonly id: number; /** "[build 2/4] RUN make" */ readonly name: string; readonly time: number }
-  | { readonly kind: "output"; readonly id: number; readonly stream: "stdout" | "stderr"; readonly data: Uint8Array; readonly time: number }
+  | {
+      readonly kind: "started";
+      readonly id: number;
+      /** "[build 2/4] RUN make" */ readonly name: string;
+      readonly time: number;
+    }
+  | {
+      readonly kind: "output";
+      readonly id: number;
+      readonly stream: "stdout" | "stderr";
+      readonly data: Uint8Array;
+      readonly time: number;
+    }
   | { readonly kind: "message"; readonly id: number; readonly text: string; readonly time: number }
-  | { readonly kind: "ended"; readonly id: number; readonly outcome: "done" | "cached" | "failed" | "cancelled"; readonly error?: string; readonly time: number };
+  | {
+      readonly kind: "ended";
+      readonly id: number;
+      readonly outcome: "done" | "cached" | "failed" | "cancelled";
+      readonly error?: string;
+      readonly time: number;
+    };
 
 /** A step being reported. */
 export interface StepReport {
@@ -26,7 +43,11 @@ export class Reporter {
   }
 
   /** Runs `work` as one step; `work` says whether the result came from the cache. Errors are reported and passed on. */
-  async step<T>(name: string, signal: AbortSignal, work: (report: StepReport) => Promise<{ readonly cached: boolean; readonly value: T }>): Promise<T> {
+  async step<T>(
+    name: string,
+    signal: AbortSignal,
+    work: (report: StepReport) => Promise<{ readonly cached: boolean; readonly value: T }>,
+  ): Promise<T> {
     const id = ++this.#last;
     const report: StepReport = {
       id,
@@ -40,7 +61,13 @@ export class Reporter {
       return value;
     } catch (error) {
       const outcome = signal.aborted ? "cancelled" : "failed";
-      this.#emit({ kind: "ended", id, outcome, error: error instanceof Error ? error.message : String(error), time: this.#now() });
+      this.#emit({
+        kind: "ended",
+        id,
+        outcome,
+        error: error instanceof Error ? error.message : String(error),
+        time: this.#now(),
+      });
       throw error;
     }
   }

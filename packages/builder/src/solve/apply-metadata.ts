@@ -2,7 +2,13 @@
 
 import type { ContainerConfig } from "@teu/specs/image";
 import { expandWord } from "../dockerfile/expand.ts";
-import type { ArgInstruction, CommandInstruction, Instruction, ListInstruction, TextInstruction } from "../dockerfile/instructions/instruction.ts";
+import type {
+  ArgInstruction,
+  CommandInstruction,
+  Instruction,
+  ListInstruction,
+  TextInstruction,
+} from "../dockerfile/instructions/instruction.ts";
 import { dockerfileError, type Location } from "../dockerfile/location.ts";
 import { exposedPorts } from "./exposed-ports.ts";
 import { DEFAULT_SHELL, type StageState, variablesOf, withEnvironment } from "./stage-state.ts";
@@ -29,7 +35,11 @@ export function applyMetadata(state: StageState, instruction: MetadataInstructio
 
 /** Appends a history entry; its time is filled in when the image is made. */
 export function withHistory(state: StageState, createdBy: string, empty: boolean): StageState {
-  const entry = { ...(state.created === null ? {} : { created: state.created }), created_by: createdBy, ...(empty ? { empty_layer: true } : {}) };
+  const entry = {
+    ...(state.created === null ? {} : { created: state.created }),
+    created_by: createdBy,
+    ...(empty ? { empty_layer: true } : {}),
+  };
   return { ...state, history: [...state.history, entry] };
 }
 
@@ -60,7 +70,10 @@ interface Change {
 
 function change(state: StageState, instruction: MetadataInstruction, scope: MetadataScope): Change {
   const expand = (word: string): string => expandIn(state, instruction.at, word, scope.escape);
-  const config = (values: Partial<ContainerConfig>): StageState => ({ ...state, config: { ...state.config, ...values } });
+  const config = (values: Partial<ContainerConfig>): StageState => ({
+    ...state,
+    config: { ...state.config, ...values },
+  });
   switch (instruction.kind) {
     case "env": {
       // All values of a line see the variables from before the line.
@@ -69,7 +82,10 @@ function change(state: StageState, instruction: MetadataInstruction, scope: Meta
     }
     case "label": {
       const pairs = instruction.pairs.map(([name, value]) => [expand(name), expand(value)] as const);
-      return { next: config({ Labels: { ...state.config.Labels, ...Object.fromEntries(pairs) } }), createdBy: `LABEL ${joinPairs(pairs)}` };
+      return {
+        next: config({ Labels: { ...state.config.Labels, ...Object.fromEntries(pairs) } }),
+        createdBy: `LABEL ${joinPairs(pairs)}`,
+      };
     }
     case "arg":
       return applyArg(state, instruction, scope);
@@ -79,7 +95,10 @@ function change(state: StageState, instruction: MetadataInstruction, scope: Meta
     case "healthcheck":
       return { next: config({ Healthcheck: instruction.healthcheck }), createdBy: instruction.text };
     case "onbuild":
-      return { next: config({ OnBuild: [...(state.config.OnBuild ?? []), instruction.trigger] }), createdBy: `ONBUILD ${instruction.trigger}` };
+      return {
+        next: config({ OnBuild: [...(state.config.OnBuild ?? []), instruction.trigger] }),
+        createdBy: `ONBUILD ${instruction.trigger}`,
+      };
     case "expose":
     case "volume":
     case "shell":
@@ -95,7 +114,8 @@ function applyArg(state: StageState, instruction: ArgInstruction, scope: Metadat
   for (const { name, value } of instruction.args) {
     const given = Object.hasOwn(scope.buildArgs, name) ? scope.buildArgs[name] : undefined;
     // A default sees the arguments of the same line that stand before it.
-    const fallback = value === undefined ? scope.globals.get(name) : expandIn({ ...state, args }, instruction.at, value, scope.escape);
+    const fallback =
+      value === undefined ? scope.globals.get(name) : expandIn({ ...state, args }, instruction.at, value, scope.escape);
     const actual = given ?? fallback;
     args.set(name, actual);
     shown.push(actual === undefined ? name : `${name}=${actual}`);
@@ -106,7 +126,8 @@ function applyArg(state: StageState, instruction: ArgInstruction, scope: Metadat
 function applyCommand(state: StageState, { kind, command }: CommandInstruction): Change {
   const args = command.kind === "exec" ? command.args : [...(state.config.Shell ?? DEFAULT_SHELL), command.text];
   const createdBy = `${kind.toUpperCase()} ${JSON.stringify(args)}`;
-  if (kind === "cmd") return { next: { ...state, ownCommand: true, config: { ...state.config, Cmd: args } }, createdBy };
+  if (kind === "cmd")
+    return { next: { ...state, ownCommand: true, config: { ...state.config, Cmd: args } }, createdBy };
   // An entrypoint of this stage's own does not go with a command from below.
   const { Cmd, ...rest } = state.config;
   const config = state.ownCommand && Cmd !== undefined ? { ...rest, Cmd } : rest;
@@ -115,23 +136,31 @@ function applyCommand(state: StageState, { kind, command }: CommandInstruction):
 
 function applyList(state: StageState, instruction: ListInstruction, expand: (word: string) => string): Change {
   if (instruction.kind === "shell") {
-    return { next: { ...state, config: { ...state.config, Shell: instruction.values } }, createdBy: `SHELL ${JSON.stringify(instruction.values)}` };
+    return {
+      next: { ...state, config: { ...state.config, Shell: instruction.values } },
+      createdBy: `SHELL ${JSON.stringify(instruction.values)}`,
+    };
   }
   const values = instruction.values.map(expand);
   if (instruction.kind === "volume") {
     const Volumes = { ...state.config.Volumes, ...Object.fromEntries(values.map((path) => [path, {}])) };
     return { next: { ...state, config: { ...state.config, Volumes } }, createdBy: `VOLUME ${JSON.stringify(values)}` };
   }
-  const ports = exposedPorts(values.flatMap((value) => value.split(/\s+/)).filter((value) => value !== ""), instruction.at);
+  const ports = exposedPorts(
+    values.flatMap((value) => value.split(/\s+/)).filter((value) => value !== ""),
+    instruction.at,
+  );
   const ExposedPorts = { ...state.config.ExposedPorts, ...Object.fromEntries(ports.map((port) => [port, {}])) };
   return { next: { ...state, config: { ...state.config, ExposedPorts } }, createdBy: `EXPOSE ${ports.join(" ")}` };
 }
 
 function applyText(state: StageState, instruction: TextInstruction, expand: (word: string) => string): Change {
-  if (instruction.kind === "maintainer") return { next: { ...state, author: instruction.value }, createdBy: instruction.text };
+  if (instruction.kind === "maintainer")
+    return { next: { ...state, author: instruction.value }, createdBy: instruction.text };
   const value = expand(instruction.value);
   const createdBy = `${instruction.kind.toUpperCase()} ${value}`;
-  if (value === "") throw dockerfileError(instruction.at, `${instruction.kind.toUpperCase()} is empty once its variables are replaced`);
+  if (value === "")
+    throw dockerfileError(instruction.at, `${instruction.kind.toUpperCase()} is empty once its variables are replaced`);
   if (instruction.kind === "user") return { next: { ...state, config: { ...state.config, User: value } }, createdBy };
   if (instruction.kind === "stopsignal") {
     checkStopSignal(value, instruction.at);

@@ -18,17 +18,29 @@ export interface FoundImage {
 }
 
 /** @throws TeuError `not-found` (or what the pull says) with the place in the Dockerfile. */
-export async function findImage(scope: Scope, session: BuildSession, reference: string, platform: Platform, at: Location, report: StepReport): Promise<FoundImage> {
-  const image = await localImage(scope, session, reference, platform) ?? (await pull(scope, session, reference, platform, at, report));
+export async function findImage(
+  scope: Scope,
+  session: BuildSession,
+  reference: string,
+  platform: Platform,
+  at: Location,
+  report: StepReport,
+): Promise<FoundImage> {
+  const image =
+    (await localImage(scope, session, reference, platform)) ??
+    (await pull(scope, session, reference, platform, at, report));
   const chainId = await session.engine.images.unpack(scope, image.id);
   if (chainId !== null) await session.lease.snapshots.chain(scope, chainId);
   return { image, chainId };
 }
 
 /** A stage that begins with this image; the triggers of its ONBUILD are handed out and gone from the config. */
-export function stateFromImage({ image, chainId }: FoundImage): { readonly state: StageState; readonly triggers: readonly string[] } {
+export function stateFromImage({ image, chainId }: FoundImage): {
+  readonly state: StageState;
+  readonly triggers: readonly string[];
+} {
   const { OnBuild, ...config } = image.config.config ?? {};
-  const env = environmentOf(config).has("PATH") ? config.Env ?? [] : [...(config.Env ?? []), DEFAULT_PATH];
+  const env = environmentOf(config).has("PATH") ? (config.Env ?? []) : [...(config.Env ?? []), DEFAULT_PATH];
   const state: StageState = {
     chainId,
     platform: image.platform,
@@ -42,7 +54,12 @@ export function stateFromImage({ image, chainId }: FoundImage): { readonly state
   return { state, triggers: OnBuild ?? [] };
 }
 
-async function localImage(scope: Scope, session: BuildSession, reference: string, platform: Platform): Promise<Image | null> {
+async function localImage(
+  scope: Scope,
+  session: BuildSession,
+  reference: string,
+  platform: Platform,
+): Promise<Image | null> {
   if (session.options.pull === true) return null;
   try {
     const image = await session.engine.images.get(scope, reference);
@@ -53,7 +70,14 @@ async function localImage(scope: Scope, session: BuildSession, reference: string
   }
 }
 
-async function pull(scope: Scope, session: BuildSession, reference: string, platform: Platform, at: Location, report: StepReport): Promise<Image> {
+async function pull(
+  scope: Scope,
+  session: BuildSession,
+  reference: string,
+  platform: Platform,
+  at: Location,
+  report: StepReport,
+): Promise<Image> {
   try {
     return await session.engine.images.pull(scope, reference, {
       platform: platformText(platform),
@@ -64,6 +88,10 @@ async function pull(scope: Scope, session: BuildSession, reference: string, plat
   } catch (cause) {
     if (isTeuError(cause, "cancelled")) throw cause;
     const hint = isTeuError(cause) ? cause.hint : undefined;
-    throw buildError(at, `the image ${JSON.stringify(reference)} is not here and cannot be pulled`, { cause, hint, code: isTeuError(cause) ? cause.code : "internal" });
+    throw buildError(at, `the image ${JSON.stringify(reference)} is not here and cannot be pulled`, {
+      cause,
+      hint,
+      code: isTeuError(cause) ? cause.code : "internal",
+    });
   }
 }

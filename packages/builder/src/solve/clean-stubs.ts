@@ -8,7 +8,16 @@ import { LayerTree } from "../context/layer-tree.ts";
 
 /** Places that every container gets mounted. */
 export const STANDARD_MOUNT_POINTS: readonly string[] = [
-  "/proc", "/sys", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/sys/fs/cgroup", "/etc/resolv.conf", "/etc/hosts", "/etc/hostname",
+  "/proc",
+  "/sys",
+  "/dev",
+  "/dev/pts",
+  "/dev/shm",
+  "/dev/mqueue",
+  "/sys/fs/cgroup",
+  "/etc/resolv.conf",
+  "/etc/hosts",
+  "/etc/hostname",
 ];
 
 /** `targets`: absolute paths in the container. */
@@ -16,7 +25,9 @@ export function cleanStubs(upper: string, lower: readonly string[], targets: rea
   using now = LayerTree.open([upper, ...lower], { live: true });
   using before = LayerTree.open(lower);
   // Deepest first, so that parents become empty.
-  const paths = [...new Set(targets.map((target) => resolvePath(now, cleanPath(target)).path))].sort((a, b) => b.length - a.length);
+  const paths = [...new Set(targets.map((target) => resolvePath(now, cleanPath(target)).path))].sort(
+    (a, b) => b.length - a.length,
+  );
   for (const path of paths) {
     for (let at = path; at !== ""; at = at.includes("/") ? at.slice(0, at.lastIndexOf("/")) : "") {
       if (!removeStub(upper, now, before, at)) break;

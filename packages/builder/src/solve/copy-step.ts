@@ -21,12 +21,22 @@ import { type StageState, variablesOf } from "./stage-state.ts";
 import { writeLayer } from "./write-layer.ts";
 
 /** Runs one COPY or ADD of stage `index`. */
-export async function copyStep(scope: Scope, session: BuildSession, index: number, state: StageState, instruction: FilesInstruction, name: string): Promise<StageState> {
+export async function copyStep(
+  scope: Scope,
+  session: BuildSession,
+  index: number,
+  state: StageState,
+  instruction: FilesInstruction,
+  name: string,
+): Promise<StageState> {
   using open = new DisposableStack();
   await awaitSources(session, index, instruction.from === undefined ? [] : [instruction.from], instruction.at);
   return await layerStep(scope, session, state, name, async (report) => {
     try {
-      const tree = instruction.from === undefined ? session.context : open.use(await openSource(scope, session, index, instruction.from, instruction.at, report));
+      const tree =
+        instruction.from === undefined
+          ? session.context
+          : open.use(await openSource(scope, session, index, instruction.from, instruction.at, report));
       return await planCopy(scope, session, state, instruction, tree);
     } catch (cause) {
       throw located(instruction, cause);
@@ -44,15 +54,35 @@ interface Placed {
   readonly unpack: boolean;
 }
 
-async function planCopy(scope: Scope, session: BuildSession, state: StageState, instruction: FilesInstruction, tree: FileTree): Promise<PlannedLayer> {
+async function planCopy(
+  scope: Scope,
+  session: BuildSession,
+  state: StageState,
+  instruction: FilesInstruction,
+  tree: FileTree,
+): Promise<PlannedLayer> {
   const placed = await place(scope, session, state, instruction, tree);
   const entries = placed.selected.flatMap((source) => source.entries);
   const content = await contentDigest(scope, tree, entries);
   const key = stepKey({
-    op: instruction.kind, parent: state.chainId, content, destination: placed.destination, into: placed.intoDirectory, unpack: placed.unpack,
+    op: instruction.kind,
+    parent: state.chainId,
+    content,
+    destination: placed.destination,
+    into: placed.intoDirectory,
+    unpack: placed.unpack,
     // Where a source's entries begin, and the name that a file keeps.
-    sources: placed.selected.map(({ name, entry, entries: own }) => [entry.kind === "directory" ? "" : name, own.length]),
-    files: placed.files.map(({ name, bytes, mode, owner }) => [name, Buffer.from(bytes).toString("base64"), mode, owner.uid, owner.gid]),
+    sources: placed.selected.map(({ name, entry, entries: own }) => [
+      entry.kind === "directory" ? "" : name,
+      own.length,
+    ]),
+    files: placed.files.map(({ name, bytes, mode, owner }) => [
+      name,
+      Buffer.from(bytes).toString("base64"),
+      mode,
+      owner.uid,
+      owner.gid,
+    ]),
     owner: placed.owner ?? null,
   });
   return {
@@ -68,7 +98,13 @@ async function planCopy(scope: Scope, session: BuildSession, state: StageState, 
   };
 }
 
-async function place(scope: Scope, session: BuildSession, state: StageState, instruction: FilesInstruction, tree: FileTree): Promise<Placed> {
+async function place(
+  scope: Scope,
+  session: BuildSession,
+  state: StageState,
+  instruction: FilesInstruction,
+  tree: FileTree,
+): Promise<Placed> {
   const expand = (word: string): string => expandIn(state, instruction.at, word, session.file.directives.escape);
   const destinationText = expand(instruction.destination);
   const intoDirectory = /(?:^|\/)\.{0,2}$/.test(destinationText);
@@ -76,35 +112,66 @@ async function place(scope: Scope, session: BuildSession, state: StageState, ins
   const modeText = instruction.chmod === undefined ? "" : expand(instruction.chmod);
   const mode = modeText === "" ? undefined : parseModeChange(modeText);
   const selected = selectSources(tree, {
-    sources: instruction.sources.map(expand), intoDirectory, parents: instruction.parents, exclude: instruction.exclude,
-    ...(owner === undefined ? {} : { owner }), ...(mode === undefined ? {} : { mode }),
+    sources: instruction.sources.map(expand),
+    intoDirectory,
+    parents: instruction.parents,
+    exclude: instruction.exclude,
+    ...(owner === undefined ? {} : { owner }),
+    ...(mode === undefined ? {} : { mode }),
   });
   return {
-    destination: resolveWorkdir(state.config.WorkingDir, destinationText), intoDirectory, owner, mode, selected,
+    destination: resolveWorkdir(state.config.WorkingDir, destinationText),
+    intoDirectory,
+    owner,
+    mode,
+    selected,
     files: inlineFiles(session, state, instruction, owner, mode),
     unpack: instruction.kind === "add" && instruction.unpack !== false,
   };
 }
 
-async function ownerOf(scope: Scope, session: BuildSession, state: StageState, instruction: FilesInstruction, expand: (word: string) => string): Promise<Owner | undefined> {
+async function ownerOf(
+  scope: Scope,
+  session: BuildSession,
+  state: StageState,
+  instruction: FilesInstruction,
+  expand: (word: string) => string,
+): Promise<Owner | undefined> {
   const text = instruction.chown === undefined ? "" : expand(instruction.chown);
   if (text === "") return undefined;
   using root = await openChain(scope, session, state.chainId);
   return lookUpOwner(root, text, "same");
 }
 
-function inlineFiles(session: BuildSession, state: StageState, instruction: FilesInstruction, owner: Owner | undefined, mode: ModeChange | undefined): InlineFile[] {
+function inlineFiles(
+  session: BuildSession,
+  state: StageState,
+  instruction: FilesInstruction,
+  owner: Owner | undefined,
+  mode: ModeChange | undefined,
+): InlineFile[] {
   return instruction.heredocs.map(({ name, content, expand }) => {
-    const text = expand ? expandWord(content, variablesOf(state), { escape: session.file.directives.escape, rawQuotes: true }) : content;
+    const text = expand
+      ? expandWord(content, variablesOf(state), { escape: session.file.directives.escape, rawQuotes: true })
+      : content;
     return {
-      name, bytes: Buffer.from(text), mode: mode?.(0o644, false) ?? 0o644, owner: owner ?? { uid: 0, gid: 0 },
+      name,
+      bytes: Buffer.from(text),
+      mode: mode?.(0o644, false) ?? 0o644,
+      owner: owner ?? { uid: 0, gid: 0 },
       // Fixed: a here-document has no time of its own, and equal builds should give equal layers.
       mtimeNs: 0n,
     };
   });
 }
 
-async function makeLayer(scope: Scope, session: BuildSession, state: StageState, tree: FileTree, placed: Placed): Promise<Layer> {
+async function makeLayer(
+  scope: Scope,
+  session: BuildSession,
+  state: StageState,
+  tree: FileTree,
+  placed: Placed,
+): Promise<Layer> {
   const lower = await chainDirectories(scope, session, state.chainId);
   return await writeLayer(scope, session, state.chainId, async (upper) => {
     using writer = LayerWriter.open(upper, lower);
@@ -134,6 +201,17 @@ function describe(state: StageState, instruction: FilesInstruction, session: Bui
 }
 
 function located(instruction: FilesInstruction, cause: unknown): unknown {
-  if (!isTeuError(cause) || cause.op === "build" || cause.op === "parse" || cause.code === "cancelled" || cause.code === "timeout") return cause;
-  return buildError(instruction.at, `${instruction.kind.toUpperCase()} failed`, { cause, code: cause.code, hint: cause.hint });
+  if (
+    !isTeuError(cause) ||
+    cause.op === "build" ||
+    cause.op === "parse" ||
+    cause.code === "cancelled" ||
+    cause.code === "timeout"
+  )
+    return cause;
+  return buildError(instruction.at, `${instruction.kind.toUpperCase()} failed`, {
+    cause,
+    code: cause.code,
+    hint: cause.hint,
+  });
 }

@@ -8,11 +8,26 @@ import type { BuildSession } from "./session.ts";
 import type { StageState } from "./stage-state.ts";
 
 /** Makes the image. */
-export async function exportImage(scope: Scope, session: BuildSession, state: StageState, names: readonly string[]): Promise<Image> {
+export async function exportImage(
+  scope: Scope,
+  session: BuildSession,
+  state: StageState,
+  names: readonly string[],
+): Promise<Image> {
   const chain = state.chainId === null ? [] : (await session.lease.snapshots.chain(scope, state.chainId)).toReversed();
   const unpacked = chain.find((layer) => layer.blob === null);
-  if (unpacked !== undefined) throw new TeuError({ code: "internal", op: "export image", subject: unpacked.chainId, message: "a layer has no blob" });
-  const config = imageConfig(session, state, chain.map((layer) => layer.diffId));
+  if (unpacked !== undefined)
+    throw new TeuError({
+      code: "internal",
+      op: "export image",
+      subject: unpacked.chainId,
+      message: "a layer has no blob",
+    });
+  const config = imageConfig(
+    session,
+    state,
+    chain.map((layer) => layer.diffId),
+  );
   return await session.engine.images.create(scope, { config, layers: chain, names });
 }
 

@@ -12,7 +12,9 @@ export function exposedPorts(words: readonly string[], at: Location): string[] {
     const first = Number(match?.[1]);
     const last = Number(match?.[2] ?? match?.[1]);
     if (match === null || first > last || last > 65535 || !["tcp", "udp", "sctp"].includes(protocol)) {
-      throw dockerfileError(at, `${JSON.stringify(word)} is not a port`, { hint: 'write "80", "53/udp" or "8000-8010"' });
+      throw dockerfileError(at, `${JSON.stringify(word)} is not a port`, {
+        hint: 'write "80", "53/udp" or "8000-8010"',
+      });
     }
     for (let port = first; port <= last; port++) ports.set(`${port}/${protocol}`, port);
   }

@@ -17,12 +17,22 @@ export interface PlannedLayer {
 }
 
 /** Runs a step as one line of progress. `plan` may read the context; it runs in the step's slot. */
-export async function layerStep(scope: Scope, session: BuildSession, state: StageState, name: string, plan: (report: StepReport) => Promise<PlannedLayer>): Promise<StageState> {
+export async function layerStep(
+  scope: Scope,
+  session: BuildSession,
+  state: StageState,
+  name: string,
+  plan: (report: StepReport) => Promise<PlannedLayer>,
+): Promise<StageState> {
   using _slot = await session.slots.take(scope.signal);
   return await session.reporter.step(name, scope.signal, async (report) => {
     const planned = await plan(report);
     const made = await once(session, planned.key, async () => await makeOrFind(scope, session, planned, report));
-    const next = withHistory({ ...state, chainId: made.layer.chainId, created: made.created }, planned.createdBy, false);
+    const next = withHistory(
+      { ...state, chainId: made.layer.chainId, created: made.created },
+      planned.createdBy,
+      false,
+    );
     return { cached: made.cached, value: next };
   });
 }
@@ -36,7 +46,12 @@ async function once(session: BuildSession, key: string, make: () => Promise<Made
   return await promise;
 }
 
-async function makeOrFind(scope: Scope, session: BuildSession, planned: PlannedLayer, report: StepReport): Promise<MadeLayer> {
+async function makeOrFind(
+  scope: Scope,
+  session: BuildSession,
+  planned: PlannedLayer,
+  report: StepReport,
+): Promise<MadeLayer> {
   const found = session.options.noCache === true ? null : await findLayer(scope, session, planned.key);
   if (found !== null) return found;
   const layer = await planned.make(report);

@@ -21,13 +21,27 @@ export async function openChain(scope: Scope, session: BuildSession, chainId: Di
 }
 
 /** Waits for the stages that a step copies from. Before it takes a slot: those stages need slots themselves. */
-export async function awaitSources(session: BuildSession, index: number, names: readonly string[], at: Location): Promise<void> {
+export async function awaitSources(
+  session: BuildSession,
+  index: number,
+  names: readonly string[],
+  at: Location,
+): Promise<void> {
   const sources = names.map((name) => findSource(session.file, index, name, at));
-  await Promise.all(sources.map(async (source) => (source.kind === "stage" ? await session.stage(source.index) : null)));
+  await Promise.all(
+    sources.map(async (source) => (source.kind === "stage" ? await session.stage(source.index) : null)),
+  );
 }
 
 /** The files of a stage or image named by `--from` in stage `index`. The caller disposes the tree. */
-export async function openSource(scope: Scope, session: BuildSession, index: number, name: string, at: Location, report: StepReport): Promise<LayerTree> {
+export async function openSource(
+  scope: Scope,
+  session: BuildSession,
+  index: number,
+  name: string,
+  at: Location,
+  report: StepReport,
+): Promise<LayerTree> {
   const source = findSource(session.file, index, name, at);
   if (source.kind === "stage") return await openChain(scope, session, (await session.stage(source.index)).chainId);
   const { chainId } = await findImage(scope, session, source.reference, session.graph.platform, at, report);

@@ -14,6 +14,10 @@ export class OutputTail {
 
   /** At most 20 lines, the last one last. */
   lines(): string[] {
-    return this.#text.replace(/\n+$/, "").split("\n").slice(-LINES).filter((line, _index, all) => all.length > 1 || line !== "");
+    return this.#text
+      .replace(/\n+$/, "")
+      .split("\n")
+      .slice(-LINES)
+      .filter((line, _index, all) => all.length > 1 || line !== "");
   }
 }

@@ -31,16 +31,43 @@ export interface PlannedMount {
 }
 
 /** Plans the mounts of a step. Trees are disposed with `open`. */
-export async function planMounts(scope: Scope, session: BuildSession, index: number, state: StageState, instruction: RunInstruction, open: DisposableStack, report: StepReport): Promise<PlannedMount[]> {
+export async function planMounts(
+  scope: Scope,
+  session: BuildSession,
+  index: number,
+  state: StageState,
+  instruction: RunInstruction,
+  open: DisposableStack,
+  report: StepReport,
+): Promise<PlannedMount[]> {
   const planned: PlannedMount[] = [];
   for (const text of instruction.mounts) {
     const mount = parseRunMount(text, instruction.at);
     const expand = (word: string): string => expandIn(state, instruction.at, word, session.file.directives.escape);
-    const tree = mount.from !== undefined ? open.use(await openSource(scope, session, index, mount.from, instruction.at, report)) : mount.type === "bind" ? session.context : null;
+    const tree =
+      mount.from !== undefined
+        ? open.use(await openSource(scope, session, index, mount.from, instruction.at, report))
+        : mount.type === "bind"
+          ? session.context
+          : null;
     const source = expand(mount.source);
-    const selected = tree === null ? [] : selectSources(tree, { sources: [source === "" ? "." : source], intoDirectory: false });
-    const content = tree === null || mount.type !== "bind" ? "" : await contentDigest(scope, tree, selected.flatMap(({ entries }) => entries));
-    planned.push({ mount, target: resolveWorkdir(state.config.WorkingDir, expand(mount.target)), source, content, tree });
+    const selected =
+      tree === null ? [] : selectSources(tree, { sources: [source === "" ? "." : source], intoDirectory: false });
+    const content =
+      tree === null || mount.type !== "bind"
+        ? ""
+        : await contentDigest(
+            scope,
+            tree,
+            selected.flatMap(({ entries }) => entries),
+          );
+    planned.push({
+      mount,
+      target: resolveWorkdir(state.config.WorkingDir, expand(mount.target)),
+      source,
+      content,
+      tree,
+    });
   }
   return planned;
 }
@@ -51,7 +78,12 @@ export function mountKeys(planned: readonly PlannedMount[]): unknown[] {
 }
 
 /** Makes the mounts real. Locks on caches are held until `held` is disposed. */
-export async function makeMounts(scope: Scope, session: BuildSession, planned: readonly PlannedMount[], held: AsyncDisposableStack): Promise<VolumeOption[]> {
+export async function makeMounts(
+  scope: Scope,
+  session: BuildSession,
+  planned: readonly PlannedMount[],
+  held: AsyncDisposableStack,
+): Promise<VolumeOption[]> {
   const volumes: VolumeOption[] = [];
   for (const plan of planned) {
     const { mount, target } = plan;
@@ -59,14 +91,18 @@ export async function makeMounts(scope: Scope, session: BuildSession, planned: r
       volumes.push({ kind: "tmpfs", target, ...(mount.size === undefined ? {} : { options: [`size=${mount.size}`] }) });
       continue;
     }
-    const source = mount.type === "cache" ? await cacheDirectory(scope, session, plan, held) : await copyOut(scope, session, plan);
+    const source =
+      mount.type === "cache" ? await cacheDirectory(scope, session, plan, held) : await copyOut(scope, session, plan);
     volumes.push({ kind: "bind", source, target, readOnly: !mount.writable });
   }
   return volumes;
 }
 
 /** Writes a script where the step finds it. */
-export async function scriptMount(session: BuildSession, script: { readonly path: string; readonly text: string }): Promise<VolumeOption> {
+export async function scriptMount(
+  session: BuildSession,
+  script: { readonly path: string; readonly text: string },
+): Promise<VolumeOption> {
   const directory = await mkdtemp(join(await session.scratch.path(), "script-"));
   const file = join(directory, "script");
   await writeFile(file, script.text);
@@ -86,12 +122,24 @@ async function copyOut(scope: Scope, session: BuildSession, { tree, source }: Pl
 async function copyInto(scope: Scope, directory: string, tree: FileTree, source: string): Promise<void> {
   using writer = LayerWriter.open(directory, []);
   const selected = selectSources(tree, { sources: [source === "" ? "." : source], intoDirectory: false });
-  await placeSources(scope, writer, tree, selected, [], { destination: "/content", intoDirectory: false, owner: { uid: 0, gid: 0 }, unpack: false });
+  await placeSources(scope, writer, tree, selected, [], {
+    destination: "/content",
+    intoDirectory: false,
+    owner: { uid: 0, gid: 0 },
+    unpack: false,
+  });
 }
 
-async function cacheDirectory(scope: Scope, session: BuildSession, plan: PlannedMount, held: AsyncDisposableStack): Promise<string> {
+async function cacheDirectory(
+  scope: Scope,
+  session: BuildSession,
+  plan: PlannedMount,
+  held: AsyncDisposableStack,
+): Promise<string> {
   const { mount, tree, source, target } = plan;
-  const name = createHash("sha256").update(JSON.stringify([session.buildArgs["BUILDKIT_CACHE_MOUNT_NS"] ?? "", mount.id ?? target])).digest("hex");
+  const name = createHash("sha256")
+    .update(JSON.stringify([session.buildArgs["BUILDKIT_CACHE_MOUNT_NS"] ?? "", mount.id ?? target]))
+    .digest("hex");
   const parent = join(session.engine.options.root, "build", "cache-mounts");
   await mkdir(parent, { recursive: true, mode: 0o700 });
   if (mount.sharing === "locked") held.use(await FileLock.acquire(scope, join(parent, `${name}.lock`)));

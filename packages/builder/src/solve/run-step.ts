@@ -19,12 +19,24 @@ import { type BuildSession, stepKey } from "./session.ts";
 import { DEFAULT_SHELL, runEnvironment, type StageState } from "./stage-state.ts";
 
 /** Set in a step's environment, when given, without being declared; never part of its key. */
-const PROXY_ARGUMENTS = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"].flatMap((name) => [name, name.toLowerCase()]);
+const PROXY_ARGUMENTS = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"].flatMap((name) => [
+  name,
+  name.toLowerCase(),
+]);
 
 /** Runs one RUN of stage `index`. */
-export async function runStep(scope: Scope, session: BuildSession, index: number, state: StageState, instruction: RunInstruction, name: string): Promise<StageState> {
+export async function runStep(
+  scope: Scope,
+  session: BuildSession,
+  index: number,
+  state: StageState,
+  instruction: RunInstruction,
+  name: string,
+): Promise<StageState> {
   using open = new DisposableStack();
-  const sources = instruction.mounts.map((mount) => parseRunMount(mount, instruction.at).from).filter((from) => from !== undefined);
+  const sources = instruction.mounts
+    .map((mount) => parseRunMount(mount, instruction.at).from)
+    .filter((from) => from !== undefined);
   await awaitSources(session, index, sources, instruction.at);
   return await layerStep(scope, session, state, name, async (report) => {
     const command = runCommand(instruction, state.config.Shell ?? DEFAULT_SHELL);
@@ -33,7 +45,17 @@ export async function runStep(scope: Scope, session: BuildSession, index: number
     const env = runEnvironment(state);
     const { WorkingDir = "/", User = "" } = state.config;
     return {
-      key: stepKey({ op: "run", parent: state.chainId, args: command.args, script: command.script, env, WorkingDir, User, network, mounts: mountKeys(mounts) }),
+      key: stepKey({
+        op: "run",
+        parent: state.chainId,
+        args: command.args,
+        script: command.script,
+        env,
+        WorkingDir,
+        User,
+        network,
+        mounts: mountKeys(mounts),
+      }),
       createdBy: describe(state, command),
       make: async () => await execute(scope, session, state, { instruction, command, network, mounts, env }, report),
     };
@@ -48,7 +70,13 @@ interface Execution {
   readonly env: readonly string[];
 }
 
-async function execute(scope: Scope, session: BuildSession, state: StageState, step: Execution, report: StepReport): Promise<Layer> {
+async function execute(
+  scope: Scope,
+  session: BuildSession,
+  state: StageState,
+  step: Execution,
+  report: StepReport,
+): Promise<Layer> {
   await using held = new AsyncDisposableStack();
   const volumes = [...(await makeMounts(scope, session, step.mounts, held))];
   if (step.command.script !== null) volumes.push(await scriptMount(session, step.command.script));
@@ -58,18 +86,30 @@ async function execute(scope: Scope, session: BuildSession, state: StageState, s
   held.defer(async () => await containers.remove(cleanupScope(scope), id, { force: true, volumes: true }));
   await runToEnd(scope, session, step, id, report);
   const workspace = await session.lease.snapshots.workspace(scope, id);
-  if (workspace === null) throw new TeuError({ code: "internal", op: "commit step", subject: id, message: "its files are gone" });
+  if (workspace === null)
+    throw new TeuError({ code: "internal", op: "commit step", subject: id, message: "its files are gone" });
   cleanStubs(workspace.upper, workspace.lower, [...STANDARD_MOUNT_POINTS, ...volumes.map(({ target }) => target)]);
   return await session.lease.snapshots.commit(scope, id);
 }
 
-function createOptions(session: BuildSession, state: StageState, step: Execution, volumes: CreateOptions["volumes"]): CreateOptions {
-  const proxies = PROXY_ARGUMENTS.flatMap((name) => (Object.hasOwn(session.buildArgs, name) && !state.args.has(name) ? [`${name}=${session.buildArgs[name] ?? ""}`] : []));
+function createOptions(
+  session: BuildSession,
+  state: StageState,
+  step: Execution,
+  volumes: CreateOptions["volumes"],
+): CreateOptions {
+  const proxies = PROXY_ARGUMENTS.flatMap((name) =>
+    Object.hasOwn(session.buildArgs, name) && !state.args.has(name) ? [`${name}=${session.buildArgs[name] ?? ""}`] : [],
+  );
   const { WorkingDir, User } = state.config;
   const config = {
     ...state.platform,
     // Volumes are left out on purpose: what a step writes below one belongs to the image.
-    config: { Env: [...step.env, ...proxies], ...(WorkingDir === undefined ? {} : { WorkingDir }), ...(User === undefined ? {} : { User }) },
+    config: {
+      Env: [...step.env, ...proxies],
+      ...(WorkingDir === undefined ? {} : { WorkingDir }),
+      ...(User === undefined ? {} : { User }),
+    },
     rootfs: { type: "layers" as const, diff_ids: [] },
   };
   return {
@@ -86,7 +126,13 @@ function createOptions(session: BuildSession, state: StageState, step: Execution
   };
 }
 
-async function runToEnd(scope: Scope, session: BuildSession, { instruction, command }: Execution, id: string, report: StepReport): Promise<void> {
+async function runToEnd(
+  scope: Scope,
+  session: BuildSession,
+  { instruction, command }: Execution,
+  id: string,
+  report: StepReport,
+): Promise<void> {
   const { containers } = session.engine;
   const tail = new OutputTail();
   const exit = await (async () => {
@@ -102,13 +148,21 @@ async function runToEnd(scope: Scope, session: BuildSession, { instruction, comm
   if (exit.code === 0 && exit.error === null) return;
   const why = exit.error ?? `exit code ${exit.code}${exit.oomKilled ? " (out of memory)" : ""}`;
   const failure = buildError(instruction.at, `RUN ${shorten(command.shown)}: ${why}`);
-  throw new TeuError({ code: "invalid", op: failure.op, ...(failure.subject === undefined ? {} : { subject: failure.subject }), message: failure.what, detail: { ...failure.detail, exitCode: exit.code, tail: tail.lines() } });
+  throw new TeuError({
+    code: "invalid",
+    op: failure.op,
+    ...(failure.subject === undefined ? {} : { subject: failure.subject }),
+    message: failure.what,
+    detail: { ...failure.detail, exitCode: exit.code, tail: tail.lines() },
+  });
 }
 
 /** A cancelled build does not wait for the command's own end. */
 function killOnAbort(scope: Scope, session: BuildSession, id: string): Disposable {
   const kill = (): void => {
-    session.engine.containers.kill(cleanupScope(scope), id).catch((error: unknown) => scope.log.debug("kill build step", { id, error: String(error) }));
+    session.engine.containers
+      .kill(cleanupScope(scope), id)
+      .catch((error: unknown) => scope.log.debug("kill build step", { id, error: String(error) }));
   };
   scope.signal.addEventListener("abort", kill, { once: true });
   return { [Symbol.dispose]: () => scope.signal.removeEventListener("abort", kill) };
@@ -118,13 +172,18 @@ function stepNetwork(session: BuildSession, instruction: RunInstruction): "bridg
   const given = session.options.network ?? "bridge";
   if (instruction.network === "none") return "none";
   if (instruction.network === "host" && given !== "host") {
-    throw buildError(instruction.at, "RUN --network=host is not allowed in this build", { code: "denied", hint: "build with --network=host" });
+    throw buildError(instruction.at, "RUN --network=host is not allowed in this build", {
+      code: "denied",
+      hint: "build with --network=host",
+    });
   }
   return given;
 }
 
 function describe(state: StageState, command: RunCommand): string {
-  const args = [...state.args].filter(([, value]) => value !== undefined).map(([name, value]) => `${name}=${value ?? ""}`);
+  const args = [...state.args]
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}=${value ?? ""}`);
   return ["RUN", ...(args.length === 0 ? [] : [`|${args.length}`, ...args]), command.shown].join(" ");
 }
 

@@ -67,4 +67,3 @@ export class ScratchDirectory {
 export function stepKey(parts: Readonly<Record<string, unknown>>): string {
   return `build-1:${createHash("sha256").update(JSON.stringify(parts)).digest("hex")}`;
 }
-

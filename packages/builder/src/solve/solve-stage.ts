@@ -16,13 +16,23 @@ import { workdirStep } from "./workdir-step.ts";
 /** Solves stage `index`; earlier stages are solved on demand. */
 export async function solveStage(scope: Scope, session: BuildSession, index: number): Promise<StageState> {
   const node = session.graph.nodes[index];
-  if (node === undefined) throw new TeuError({ code: "internal", op: "build stage", subject: String(index), message: "there is no such stage" });
+  if (node === undefined)
+    throw new TeuError({
+      code: "internal",
+      op: "build stage",
+      subject: String(index),
+      message: "there is no such stage",
+    });
   const steps = new StepNames(session, node);
   const base = await baseState(scope, session, node, steps);
   const triggers = parseTriggers(node.stage.from, base.triggers);
   steps.add(triggers);
   let state = base.state;
-  const metadata: MetadataScope = { escape: session.file.directives.escape, buildArgs: session.buildArgs, globals: session.graph.globals };
+  const metadata: MetadataScope = {
+    escape: session.file.directives.escape,
+    buildArgs: session.buildArgs,
+    globals: session.graph.globals,
+  };
   for (const instruction of [...triggers, ...node.stage.instructions]) {
     scope.check("build");
     state = await applyInstruction(scope, session, index, state, instruction, metadata, steps);
@@ -30,7 +40,15 @@ export async function solveStage(scope: Scope, session: BuildSession, index: num
   return state;
 }
 
-async function applyInstruction(scope: Scope, session: BuildSession, index: number, state: StageState, instruction: Instruction, metadata: MetadataScope, steps: StepNames): Promise<StageState> {
+async function applyInstruction(
+  scope: Scope,
+  session: BuildSession,
+  index: number,
+  state: StageState,
+  instruction: Instruction,
+  metadata: MetadataScope,
+  steps: StepNames,
+): Promise<StageState> {
   switch (instruction.kind) {
     case "run":
       return await runStep(scope, session, index, state, instruction, steps.next(instruction.text));
@@ -84,5 +102,6 @@ class StepNames {
 }
 
 function countSteps(instructions: readonly Instruction[]): number {
-  return instructions.filter(({ kind }) => kind === "run" || kind === "copy" || kind === "add" || kind === "workdir").length;
+  return instructions.filter(({ kind }) => kind === "run" || kind === "copy" || kind === "add" || kind === "workdir")
+    .length;
 }

@@ -27,7 +27,15 @@ export const DEFAULT_SHELL: readonly string[] = ["/bin/sh", "-c"];
 
 /** A stage FROM scratch. */
 export function emptyState(platform: Platform): StageState {
-  return { chainId: null, platform, config: { Env: [DEFAULT_PATH] }, history: [], created: null, args: new Map(), ownCommand: false };
+  return {
+    chainId: null,
+    platform,
+    config: { Env: [DEFAULT_PATH] },
+    history: [],
+    created: null,
+    args: new Map(),
+    ownCommand: false,
+  };
 }
 
 /** Variables as words see them: ENV beats ARG. */
@@ -42,7 +50,10 @@ export function environmentOf(config: ContainerConfig): Map<string, string> {
 }
 
 /** Config with these variables set, order kept. */
-export function withEnvironment(config: ContainerConfig, pairs: readonly (readonly [string, string])[]): ContainerConfig {
+export function withEnvironment(
+  config: ContainerConfig,
+  pairs: readonly (readonly [string, string])[],
+): ContainerConfig {
   const env = environmentOf(config);
   for (const [name, value] of pairs) env.set(name, value);
   return { ...config, Env: [...env].map(([name, value]) => `${name}=${value}`) };

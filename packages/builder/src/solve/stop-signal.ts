@@ -10,5 +10,6 @@ export function checkStopSignal(text: string, at: Location): void {
   const name = text.toUpperCase().replace(/^SIG/, "");
   const number = /^\d{1,2}$/.test(text) ? Number(text) : 0;
   const known = Object.hasOwn(constants.signals, `SIG${name}`) || REALTIME.test(name) || (number >= 1 && number <= 64);
-  if (!known) throw dockerfileError(at, `${JSON.stringify(text)} is not a signal`, { hint: 'write "SIGTERM", "TERM" or "15"' });
+  if (!known)
+    throw dockerfileError(at, `${JSON.stringify(text)} is not a signal`, { hint: 'write "SIGTERM", "TERM" or "15"' });
 }

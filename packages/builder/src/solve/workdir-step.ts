@@ -14,14 +14,25 @@ import type { StageState } from "./stage-state.ts";
 import { writeLayer } from "./write-layer.ts";
 
 /** Runs one WORKDIR. An existing directory gives no layer. */
-export async function workdirStep(scope: Scope, session: BuildSession, state: StageState, instruction: TextInstruction, metadata: MetadataScope, name: string): Promise<StageState> {
+export async function workdirStep(
+  scope: Scope,
+  session: BuildSession,
+  state: StageState,
+  instruction: TextInstruction,
+  metadata: MetadataScope,
+  name: string,
+): Promise<StageState> {
   const after = applyMetadata(state, instruction, metadata);
   const path = after.config.WorkingDir ?? "/";
   using root = await openChain(scope, session, state.chainId);
   const found = resolvePath(root, cleanPath(path));
   if (path === "/" || found.entry?.kind === "directory") return after;
-  if (found.entry !== null) throw buildError(instruction.at, `WORKDIR ${path} is a ${found.entry.kind}, not a directory`, { code: "conflict" });
-  const owner = state.config.User === undefined || state.config.User === "" ? { uid: 0, gid: 0 } : lookUpOwner(root, state.config.User, "passwd");
+  if (found.entry !== null)
+    throw buildError(instruction.at, `WORKDIR ${path} is a ${found.entry.kind}, not a directory`, { code: "conflict" });
+  const owner =
+    state.config.User === undefined || state.config.User === ""
+      ? { uid: 0, gid: 0 }
+      : lookUpOwner(root, state.config.User, "passwd");
   const made = await layerStep(scope, session, state, name, async () => ({
     key: stepKey({ op: "workdir", parent: state.chainId, path, owner }),
     createdBy: `WORKDIR ${path}`,

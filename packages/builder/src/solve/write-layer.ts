@@ -7,7 +7,12 @@ import type { Digest } from "@teu/image/digest";
 import type { BuildSession } from "./session.ts";
 
 /** Lets `fill` write into the upper directory of a workspace over `parent` and makes a layer of it. */
-export async function writeLayer(scope: Scope, session: BuildSession, parent: Digest | null, fill: (upper: string) => Promise<void>): Promise<Layer> {
+export async function writeLayer(
+  scope: Scope,
+  session: BuildSession,
+  parent: Digest | null,
+  fill: (upper: string) => Promise<void>,
+): Promise<Layer> {
   const key = `build-${session.id}-${randomBytes(6).toString("hex")}`;
   const workspace = await session.lease.snapshots.prepare(scope, key, parent);
   try {

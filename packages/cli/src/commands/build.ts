@@ -18,7 +18,8 @@ const PROGRESS = ["auto", "plain", "tty", "quiet", "rawjson"] as const;
 export const command: Command = {
   usage: "build [OPTIONS] PATH | -",
   summary: "Build an image from a Dockerfile",
-  description: 'PATH is the context: what COPY and ADD can see. With "-" the Dockerfile is read from stdin and there is no context.',
+  description:
+    'PATH is the context: what COPY and ADD can see. With "-" the Dockerfile is read from stdin and there is no context.',
   options: [
     { long: "add-host", value: "host:ip", repeat: true, help: "Add a line to /etc/hosts of RUN steps" },
     { long: "build-arg", value: "list", repeat: true, help: "Values of ARG lines" },
@@ -39,16 +40,54 @@ export const command: Command = {
     { long: "target", value: "string", help: "Stage to build" },
   ],
   unsupported: [
-    "allow", "annotation", "attest", "build-context", "builder", "cache-from", "cache-to", "call", "cgroup-parent", "check", "compress", "cpu-period", "cpu-quota",
-    "cpu-shares", "cpuset-cpus", "cpuset-mems", "disable-content-trust", "isolation", "memory", "memory-swap", "metadata-file", "no-cache-filter", "output",
-    "provenance", "push", "sbom", "secret", "security-opt", "shm-size", "squash", "ssh", "ulimit",
+    "allow",
+    "annotation",
+    "attest",
+    "build-context",
+    "builder",
+    "cache-from",
+    "cache-to",
+    "call",
+    "cgroup-parent",
+    "check",
+    "compress",
+    "cpu-period",
+    "cpu-quota",
+    "cpu-shares",
+    "cpuset-cpus",
+    "cpuset-mems",
+    "disable-content-trust",
+    "isolation",
+    "memory",
+    "memory-swap",
+    "metadata-file",
+    "no-cache-filter",
+    "output",
+    "provenance",
+    "push",
+    "sbom",
+    "secret",
+    "security-opt",
+    "shm-size",
+    "squash",
+    "ssh",
+    "ulimit",
   ],
   args: [1, 1],
-  examples: ["teu build -t hello .", "teu build --target test --build-arg VERSION=2 -f docker/Dockerfile .", "teu build - < Dockerfile"],
+  examples: [
+    "teu build -t hello .",
+    "teu build --target test --build-arg VERSION=2 -f docker/Dockerfile .",
+    "teu build - < Dockerfile",
+  ],
   run: async (context, input) => {
     const quiet = input.flag("quiet");
     const kind = quiet ? "quiet" : PROGRESS.find((name) => name === (input.text("progress") ?? "auto"));
-    if (kind === undefined) throw usageError(`--progress=${input.text("progress") ?? ""} is not known`, { word: input.text("progress") ?? "", known: PROGRESS, fallback: `use ${PROGRESS.join(", ")}` });
+    if (kind === undefined)
+      throw usageError(`--progress=${input.text("progress") ?? ""} is not known`, {
+        word: input.text("progress") ?? "",
+        known: PROGRESS,
+        fallback: `use ${PROGRESS.join(", ")}`,
+      });
     const options = await buildOptions(context, input);
     await using engine = await context.engine();
     const result = await (async () => {
@@ -74,7 +113,11 @@ async function buildOptions(context: CommandContext, input: CommandInput): Promi
     context: base,
     dockerfile: await readDockerfile(context, base, file),
     buildArgs: readBuildArgs(input.list("build-arg"), process.env),
-    labels: Object.fromEntries(input.list("label").map((text) => [text.split("=")[0] ?? "", text.includes("=") ? text.slice(text.indexOf("=") + 1) : ""])),
+    labels: Object.fromEntries(
+      input
+        .list("label")
+        .map((text) => [text.split("=")[0] ?? "", text.includes("=") ? text.slice(text.indexOf("=") + 1) : ""]),
+    ),
     tags: input.list("tag"),
     noCache: input.flag("no-cache"),
     pull: input.flag("pull"),
@@ -88,28 +131,53 @@ async function buildOptions(context: CommandContext, input: CommandInput): Promi
 
 async function contextDirectory(path: string): Promise<string> {
   if (/^(?:https?|git|ssh):\/\/|^git@|\.git(?:#.*)?$/.test(path)) {
-    throw new TeuError({ code: "unsupported", op: "build", subject: path, message: "only directories of this host can be a context", hint: "fetch or clone it first" });
+    throw new TeuError({
+      code: "unsupported",
+      op: "build",
+      subject: path,
+      message: "only directories of this host can be a context",
+      hint: "fetch or clone it first",
+    });
   }
   const directory = resolve(path);
   const found = await stat(directory).catch(() => null);
-  if (found === null) throw new TeuError({ code: "not-found", op: "build", subject: path, message: "the context does not exist" });
-  if (!found.isDirectory()) throw new TeuError({ code: "invalid", op: "build", subject: path, message: "the context is not a directory", hint: "name a Dockerfile with -f" });
+  if (found === null)
+    throw new TeuError({ code: "not-found", op: "build", subject: path, message: "the context does not exist" });
+  if (!found.isDirectory())
+    throw new TeuError({
+      code: "invalid",
+      op: "build",
+      subject: path,
+      message: "the context is not a directory",
+      hint: "name a Dockerfile with -f",
+    });
   return directory;
 }
 
-async function readDockerfile(context: CommandContext, base: string | null, file: string | undefined): Promise<BuildOptions["dockerfile"]> {
+async function readDockerfile(
+  context: CommandContext,
+  base: string | null,
+  file: string | undefined,
+): Promise<BuildOptions["dockerfile"]> {
   if (file === "-" || base === null) {
-    if (base === null && file !== undefined && file !== "-") throw usageError("with the context \"-\" the Dockerfile comes from stdin", { fallback: "leave -f away" });
+    if (base === null && file !== undefined && file !== "-")
+      throw usageError('with the context "-" the Dockerfile comes from stdin', { fallback: "leave -f away" });
     return { name: "Dockerfile", text: await readAllInput(context) };
   }
   const path = file === undefined ? resolve(base, "Dockerfile") : resolve(file);
   try {
     const bytes = await readFile(path);
-    return { name: file ?? "Dockerfile", path, text: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes) };
+    return {
+      name: file ?? "Dockerfile",
+      path,
+      text: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes),
+    };
   } catch (cause) {
     const missing = (cause as NodeJS.ErrnoException).code === "ENOENT";
     throw new TeuError({
-      code: missing ? "not-found" : "invalid", op: "read Dockerfile", subject: relative(process.cwd(), path) || path,
+      code: missing ? "not-found" : "invalid",
+      op: "read Dockerfile",
+      subject: relative(process.cwd(), path) || path,
       message: missing ? "no such file" : cause instanceof TypeError ? "not UTF-8" : "it cannot be read",
       ...(missing ? { hint: "name it with -f, or give the directory that holds it" } : {}),
       ...(missing || cause instanceof TypeError ? {} : { cause }),
@@ -120,5 +188,9 @@ async function readDockerfile(context: CommandContext, base: string | null, file
 function networkOf(text: string): "bridge" | "none" | "host" {
   if (text === "default" || text === "bridge") return "bridge";
   if (text === "none" || text === "host") return text;
-  throw usageError(`--network=${text} is not known`, { word: text, known: ["default", "none", "host"], fallback: "use default, none or host" });
+  throw usageError(`--network=${text} is not known`, {
+    word: text,
+    known: ["default", "none", "host"],
+    fallback: "use default, none or host",
+  });
 }

@@ -16,11 +16,15 @@ export const command: Command = {
   examples: ["teu doctor"],
   run: async (context, input) => {
     const format = input.text("format");
-    if (format !== undefined && format !== "json") throw usageError("--format can only be json", { fallback: "leave it away for a table" });
+    if (format !== undefined && format !== "json")
+      throw usageError("--format can only be json", { fallback: "leave it away for a table" });
     const findings = checkHost(await gatherFacts(context.environment, context.root));
     if (format === "json") for (const finding of findings) context.print(JSON.stringify(finding));
     else {
-      const lines = columns(findings.map(({ status, name, found }) => [status, name, found]), 2);
+      const lines = columns(
+        findings.map(({ status, name, found }) => [status, name, found]),
+        2,
+      );
       for (const [index, line] of lines.entries()) {
         context.print(line);
         const consequence = findings[index]?.consequence;

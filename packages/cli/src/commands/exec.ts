@@ -30,8 +30,15 @@ export const command: Command = {
     const stdin = input.flag("interactive");
     const env = await readEnv(input.list("env"), input.list("env-file"), process.env);
     const options = {
-      command: words, env, tty, stdin, stdout: true, stderr: !tty, privileged: input.flag("privileged"),
-      ...(user === undefined ? {} : { user }), ...(workdir === undefined ? {} : { workdir }),
+      command: words,
+      env,
+      tty,
+      stdin,
+      stdout: true,
+      stderr: !tty,
+      privileged: input.flag("privileged"),
+      ...(user === undefined ? {} : { user }),
+      ...(workdir === undefined ? {} : { workdir }),
     };
     await using engine = await context.engine();
     if (input.flag("detach")) {
@@ -39,7 +46,11 @@ export const command: Command = {
       return 0;
     }
     await using session = await engine.containers.exec(context.scope, name, options);
-    const connected = await connect(context, session, { tty, stdin, ...(keys === undefined ? {} : { detachKeys: keys }) });
+    const connected = await connect(context, session, {
+      tty,
+      stdin,
+      ...(keys === undefined ? {} : { detachKeys: keys }),
+    });
     return connected.kind === "detached" ? 0 : connected.code;
   },
 };

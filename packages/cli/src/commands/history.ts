@@ -32,8 +32,18 @@ export const command: Command = {
       Size: human ? formatSize(entry.size) : String(entry.size),
       Comment: entry.comment,
     }));
-    const table = [["ID", "IMAGE"], ["CreatedSince", "CREATED"], ["CreatedBy", "CREATED BY"], ["Size", "SIZE"], ["Comment", "COMMENT"]] as const;
-    for (const line of listLines({ rows, table, quietField: "ID" }, { format: input.text("format"), quiet: input.flag("quiet") })) context.print(line);
+    const table = [
+      ["ID", "IMAGE"],
+      ["CreatedSince", "CREATED"],
+      ["CreatedBy", "CREATED BY"],
+      ["Size", "SIZE"],
+      ["Comment", "COMMENT"],
+    ] as const;
+    for (const line of listLines(
+      { rows, table, quietField: "ID" },
+      { format: input.text("format"), quiet: input.flag("quiet") },
+    ))
+      context.print(line);
     return 0;
   },
 };

@@ -27,11 +27,22 @@ export const command: Command = {
     const filters = readFilters(input);
     await using engine = await context.engine();
     const found = await engine.images.list(context.scope, filters.options);
-    const shown = found.filter((image) => filters.labels.every((label) => hasLabel(image, label))).toSorted((a, b) => b.createdAt - a.createdAt);
+    const shown = found
+      .filter((image) => filters.labels.every((label) => hasLabel(image, label)))
+      .toSorted((a, b) => b.createdAt - a.createdAt);
     const now = context.scope.now();
-    const rows = shown.flatMap((image) => imageRows(image, { now, full: input.flag("no-trunc"), wanted: input.args[0] }));
+    const rows = shown.flatMap((image) =>
+      imageRows(image, { now, full: input.flag("no-trunc"), wanted: input.args[0] }),
+    );
     const head = input.flag("digests") ? [["Digest", "DIGEST"] as const] : [];
-    const table = [["Repository", "REPOSITORY"] as const, ["Tag", "TAG"] as const, ...head, ["ID", "IMAGE ID"] as const, ["CreatedSince", "CREATED"] as const, ["Size", "SIZE"] as const];
+    const table = [
+      ["Repository", "REPOSITORY"] as const,
+      ["Tag", "TAG"] as const,
+      ...head,
+      ["ID", "IMAGE ID"] as const,
+      ["CreatedSince", "CREATED"] as const,
+      ["Size", "SIZE"] as const,
+    ];
     const quiet = input.flag("quiet");
     const lines = listLines({ rows, table, quietField: "ID" }, { format: input.text("format"), quiet });
     for (const line of quiet ? new Set(lines) : lines) context.print(line);
@@ -39,7 +50,10 @@ export const command: Command = {
   },
 };
 
-function imageRows(image: Image, { now, full, wanted }: { now: number; full: boolean; wanted: string | undefined }): Record<string, string>[] {
+function imageRows(
+  image: Image,
+  { now, full, wanted }: { now: number; full: boolean; wanted: string | undefined },
+): Record<string, string>[] {
   const common = {
     ID: full ? image.id : image.id.slice(7, 19),
     CreatedAt: timestamp(image.createdAt),
@@ -49,7 +63,12 @@ function imageRows(image: Image, { now, full, wanted }: { now: number; full: boo
   const rows = image.names.map((name) => {
     const reference = parseReference(name);
     const digest = image.repoDigests.find((other) => other.startsWith(`${name.slice(0, name.lastIndexOf(":"))}@`));
-    return { Repository: familiarName(reference), Tag: reference.tag ?? "<none>", Digest: digest?.split("@")[1] ?? "<none>", ...common };
+    return {
+      Repository: familiarName(reference),
+      Tag: reference.tag ?? "<none>",
+      Digest: digest?.split("@")[1] ?? "<none>",
+      ...common,
+    };
   });
   if (rows.length === 0) return [{ Repository: "<none>", Tag: "<none>", Digest: "<none>", ...common }];
   if (wanted === undefined) return rows;
@@ -58,7 +77,10 @@ function imageRows(image: Image, { now, full, wanted }: { now: number; full: boo
   return rows.filter((row) => row.Repository === familiarName(reference) && (!tagged || row.Tag === reference.tag));
 }
 
-function readFilters(input: CommandInput): { readonly options: { dangling?: boolean; reference?: string }; readonly labels: readonly string[] } {
+function readFilters(input: CommandInput): {
+  readonly options: { dangling?: boolean; reference?: string };
+  readonly labels: readonly string[];
+} {
   const options: { dangling?: boolean; reference?: string } = {};
   const labels: string[] = [];
   const [wanted] = input.args;
@@ -69,7 +91,12 @@ function readFilters(input: CommandInput): { readonly options: { dangling?: bool
     if (name === "dangling" && (value === "true" || value === "false")) options.dangling = value === "true";
     else if (name === "reference" && value !== "") options.reference = value;
     else if (name === "label" && value !== "") labels.push(value);
-    else throw usageError(`the filter ${JSON.stringify(text)} is not supported`, { word: name, known: ["dangling", "label", "reference"], fallback: "write dangling=true, label=NAME or reference=NAME" });
+    else
+      throw usageError(`the filter ${JSON.stringify(text)} is not supported`, {
+        word: name,
+        known: ["dangling", "label", "reference"],
+        fallback: "write dangling=true, label=NAME or reference=NAME",
+      });
   }
   return { options, labels };
 }

@@ -18,9 +18,22 @@ export const command: Command = {
     const info = await engine.info(context.scope);
     const { running, paused, stopped } = info.containers;
     const facts = {
-      Containers: running + paused + stopped, ContainersRunning: running, ContainersPaused: paused, ContainersStopped: stopped,
-      Images: info.images, Layers: info.layers, ServerVersion: VERSION, Driver: "overlay", KernelVersion: release(), NCPU: cpus().length, MemTotal: totalmem(),
-      DefaultRuntime: info.defaultRuntime, Runtimes: info.runtimes, Shim: info.shim, Root: info.root, RunRoot: info.runroot,
+      Containers: running + paused + stopped,
+      ContainersRunning: running,
+      ContainersPaused: paused,
+      ContainersStopped: stopped,
+      Images: info.images,
+      Layers: info.layers,
+      ServerVersion: VERSION,
+      Driver: "overlay",
+      KernelVersion: release(),
+      NCPU: cpus().length,
+      MemTotal: totalmem(),
+      DefaultRuntime: info.defaultRuntime,
+      Runtimes: info.runtimes,
+      Shim: info.shim,
+      Root: info.root,
+      RunRoot: info.runroot,
     };
     const format = input.text("format");
     if (format === "json") context.print(JSON.stringify(facts));
@@ -28,12 +41,24 @@ export const command: Command = {
     else {
       for (const line of [
         `Version: ${VERSION}`,
-        `Containers: ${facts.Containers}`, ` Running: ${running}`, ` Paused: ${paused}`, ` Stopped: ${stopped}`,
-        `Images: ${info.images}`, `Layers: ${info.layers}`, "Storage Driver: overlay",
-        "Runtimes:", ...Object.entries(info.runtimes).map(([name, path]) => ` ${name}: ${path}`), `Default Runtime: ${info.defaultRuntime}`, `Shim: ${info.shim ?? "not found"}`,
-        `Kernel Version: ${facts.KernelVersion}`, `CPUs: ${facts.NCPU}`, `Total Memory: ${formatSize(facts.MemTotal)}`,
-        `Root: ${info.root}`, `Run Root: ${info.runroot}`,
-      ]) context.print(line);
+        `Containers: ${facts.Containers}`,
+        ` Running: ${running}`,
+        ` Paused: ${paused}`,
+        ` Stopped: ${stopped}`,
+        `Images: ${info.images}`,
+        `Layers: ${info.layers}`,
+        "Storage Driver: overlay",
+        "Runtimes:",
+        ...Object.entries(info.runtimes).map(([name, path]) => ` ${name}: ${path}`),
+        `Default Runtime: ${info.defaultRuntime}`,
+        `Shim: ${info.shim ?? "not found"}`,
+        `Kernel Version: ${facts.KernelVersion}`,
+        `CPUs: ${facts.NCPU}`,
+        `Total Memory: ${formatSize(facts.MemTotal)}`,
+        `Root: ${info.root}`,
+        `Run Root: ${info.runroot}`,
+      ])
+        context.print(line);
     }
     return 0;
   },

@@ -20,7 +20,12 @@ export const command: Command = {
   examples: ["teu inspect web", "teu inspect -f '{{.State.Pid}}' web", "teu inspect --type image busybox"],
   run: async (context, input) => {
     const type = input.text("type");
-    if (type !== undefined && type !== "container" && type !== "image") throw usageError(`the type ${JSON.stringify(type)} is not known`, { word: type, known: ["container", "image"], fallback: "use container or image" });
+    if (type !== undefined && type !== "container" && type !== "image")
+      throw usageError(`the type ${JSON.stringify(type)} is not known`, {
+        word: type,
+        known: ["container", "image"],
+        fallback: "use container or image",
+      });
     const format = input.text("format");
     const template = format === undefined || format === "json" ? null : compileTemplate(format);
     await using engine = await context.engine();

@@ -21,13 +21,26 @@ export const command: Command = {
   examples: ["teu load -i hello.tar", "teu load < hello.tar.gz"],
   run: async (context, input) => {
     const file = input.text("input");
-    if (file === undefined && context.io.stdin.isTTY) throw usageError("an archive cannot be read from a terminal", { fallback: "use -i FILE, or redirect the input" });
-    if (file !== undefined) await access(file).catch((cause: unknown) => {
-      throw new TeuError({ code: "not-found", op: "read archive", subject: file, message: "it cannot be read", cause });
-    });
-    const source = (file === undefined ? context.io.stdin : createReadStream(file, { highWaterMark: 1 << 20 })) as AsyncIterable<Uint8Array>;
+    if (file === undefined && context.io.stdin.isTTY)
+      throw usageError("an archive cannot be read from a terminal", { fallback: "use -i FILE, or redirect the input" });
+    if (file !== undefined)
+      await access(file).catch((cause: unknown) => {
+        throw new TeuError({
+          code: "not-found",
+          op: "read archive",
+          subject: file,
+          message: "it cannot be read",
+          cause,
+        });
+      });
+    const source = (
+      file === undefined ? context.io.stdin : createReadStream(file, { highWaterMark: 1 << 20 })
+    ) as AsyncIterable<Uint8Array>;
     await using engine = await context.engine();
-    using progress = transferProgress(context.io.stderr, { quiet: input.flag("quiet") || !context.io.stderr.isTTY, dumb: context.environment.term === "dumb" });
+    using progress = transferProgress(context.io.stderr, {
+      quiet: input.flag("quiet") || !context.io.stderr.isTTY,
+      dumb: context.environment.term === "dumb",
+    });
     const images = await engine.images.load(context.scope, source, { progress: (event) => progress.event(event) });
     progress[Symbol.dispose]();
     for (const image of images) {

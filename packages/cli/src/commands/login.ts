@@ -20,14 +20,25 @@ export const command: Command = {
     const registry = input.args[0] ?? "docker.io";
     const fromStdin = input.flag("password-stdin");
     const given = input.text("password");
-    if (fromStdin && given !== undefined) throw usageError("--password and --password-stdin exclude each other", { fallback: "use --password-stdin" });
-    if (fromStdin && input.text("username") === undefined) throw usageError("--password-stdin needs --username", { fallback: "write -u NAME --password-stdin" });
-    if (given !== undefined) context.warn("teu: warning: a password on the command line can be seen by others: use --password-stdin");
+    if (fromStdin && given !== undefined)
+      throw usageError("--password and --password-stdin exclude each other", { fallback: "use --password-stdin" });
+    if (fromStdin && input.text("username") === undefined)
+      throw usageError("--password-stdin needs --username", { fallback: "write -u NAME --password-stdin" });
+    if (given !== undefined)
+      context.warn("teu: warning: a password on the command line can be seen by others: use --password-stdin");
     const username = input.text("username") ?? (await ask(context, `Username (${registry}): `)).trim();
-    const password = fromStdin ? (await readAllInput(context)).replace(/\r?\n$/, "") : given ?? (await ask(context, "Password: ", { hidden: true }));
-    if (username === "" || password === "") throw usageError("user name and password may not be empty", { fallback: "see teu login --help" });
+    const password = fromStdin
+      ? (await readAllInput(context)).replace(/\r?\n$/, "")
+      : (given ?? (await ask(context, "Password: ", { hidden: true })));
+    if (username === "" || password === "")
+      throw usageError("user name and password may not be empty", { fallback: "see teu login --help" });
     await using engine = await context.engine();
-    const { stored } = await engine.images.login(context.scope, registry, { username, password }, { insecure: input.flag("insecure") });
+    const { stored } = await engine.images.login(
+      context.scope,
+      registry,
+      { username, password },
+      { insecure: input.flag("insecure") },
+    );
     context.warn(`Credentials are kept in ${stored}`);
     context.print("Login Succeeded");
     return 0;

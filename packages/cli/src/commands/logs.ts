@@ -25,7 +25,8 @@ export const command: Command = {
     await using engine = await context.engine();
     for await (const entry of engine.containers.logs(context.scope, input.args[0] ?? "", options)) {
       const stream = entry.stream === "stdout" ? context.io.stdout : context.io.stderr;
-      if (!stream.write(stamp ? `${entry.time} ${entry.text}` : entry.text)) await new Promise<void>((resolve) => stream.once("drain", resolve));
+      if (!stream.write(stamp ? `${entry.time} ${entry.text}` : entry.text))
+        await new Promise<void>((resolve) => stream.once("drain", resolve));
     }
     return 0;
   },
@@ -33,7 +34,8 @@ export const command: Command = {
 
 function readOptions(input: CommandInput, now: number): LogsOptions {
   const tail = input.text("tail");
-  if (tail !== undefined && tail !== "all" && !/^-?\d{1,9}$/.test(tail)) throw usageError(`--tail=${tail} is not a number of lines`, { fallback: "write --tail 100, or all" });
+  if (tail !== undefined && tail !== "all" && !/^-?\d{1,9}$/.test(tail))
+    throw usageError(`--tail=${tail} is not a number of lines`, { fallback: "write --tail 100, or all" });
   const [since, until] = [moment(input, "since", now), moment(input, "until", now)];
   return {
     follow: input.flag("follow"),
@@ -47,6 +49,9 @@ function moment(input: CommandInput, flag: string, now: number): number | undefi
   const text = input.text(flag);
   if (text === undefined) return undefined;
   const at = parseMoment(text, now);
-  if (at === null) throw usageError(`--${flag}=${text} is not a time`, { fallback: 'write "10m", "2026-01-02T03:04:05Z" or seconds since 1970' });
+  if (at === null)
+    throw usageError(`--${flag}=${text} is not a time`, {
+      fallback: 'write "10m", "2026-01-02T03:04:05Z" or seconds since 1970',
+    });
   return at;
 }

@@ -13,7 +13,13 @@ export const command: Command = {
   summary: "List containers",
   options: [
     { long: "all", short: "a", help: "Also those that do not run" },
-    { long: "filter", short: "f", value: "filter", repeat: true, help: "ancestor=, exited=, id=, label=, name=, status=" },
+    {
+      long: "filter",
+      short: "f",
+      value: "filter",
+      repeat: true,
+      help: "ancestor=, exited=, id=, label=, name=, status=",
+    },
     { long: "format", value: "string", help: '"table", "table TEMPLATE", "json" or a Go template' },
     { long: "last", short: "n", value: "int", help: "Only the newest ones, running or not" },
     { long: "latest", short: "l", help: "Only the newest one, running or not" },
@@ -26,20 +32,33 @@ export const command: Command = {
   run: async (context, input) => {
     const filters = readFilters(input.list("filter"));
     const last = input.flag("latest") ? 1 : wholeNumber(input, "last");
-    const all = input.flag("all") || last !== undefined || filters.options.status !== undefined || filters.exited !== undefined;
+    const all =
+      input.flag("all") || last !== undefined || filters.options.status !== undefined || filters.exited !== undefined;
     await using engine = await context.engine();
-    const found = (await engine.containers.list(context.scope, { ...filters.options, all })).filter((container) => filters.keep(container));
+    const found = (await engine.containers.list(context.scope, { ...filters.options, all })).filter((container) =>
+      filters.keep(container),
+    );
     const shown = found.toSorted((a, b) => b.createdAt - a.createdAt).slice(0, last ?? found.length);
     const now = context.scope.now();
     const rows = shown.map((container) => containerRow(container, { now, full: input.flag("no-trunc") }));
-    const lines = listLines({ rows, table: TABLE, quietField: "ID" }, { format: input.text("format"), quiet: input.flag("quiet") });
+    const lines = listLines(
+      { rows, table: TABLE, quietField: "ID" },
+      { format: input.text("format"), quiet: input.flag("quiet") },
+    );
     for (const line of lines) context.print(line);
     return 0;
   },
 };
 
-const TABLE = [["ID", "CONTAINER ID"], ["Image", "IMAGE"], ["Command", "COMMAND"], ["CreatedSince", "CREATED"], ["Status", "STATUS"], ["Ports", "PORTS"], ["Names", "NAMES"]] as const;
-
+const TABLE = [
+  ["ID", "CONTAINER ID"],
+  ["Image", "IMAGE"],
+  ["Command", "COMMAND"],
+  ["CreatedSince", "CREATED"],
+  ["Status", "STATUS"],
+  ["Ports", "PORTS"],
+  ["Names", "NAMES"],
+] as const;
 
 interface Filters {
   readonly options: ContainerListOptions;
@@ -55,7 +74,11 @@ function readFilters(texts: readonly string[]): Filters {
     const equals = text.indexOf("=");
     const name = equals < 0 ? text : text.slice(0, equals);
     if (equals < 0 || !["ancestor", "exited", "id", "label", "name", "status"].includes(name)) {
-      throw usageError(`the filter ${JSON.stringify(text)} is not supported`, { word: name, known: ["ancestor", "exited", "id", "label", "name", "status"], fallback: "write name=value" });
+      throw usageError(`the filter ${JSON.stringify(text)} is not supported`, {
+        word: name,
+        known: ["ancestor", "exited", "id", "label", "name", "status"],
+        fallback: "write name=value",
+      });
     }
     (values[name] ??= []).push(text.slice(equals + 1));
   }
@@ -80,6 +103,11 @@ function readFilters(texts: readonly string[]): Filters {
 
 function readStatus(text: string): ContainerStatus {
   const found = STATUSES.find((status) => status === text);
-  if (found === undefined) throw usageError(`the status ${JSON.stringify(text)} is not known`, { word: text, known: STATUSES, fallback: `use ${STATUSES.join(", ")}` });
+  if (found === undefined)
+    throw usageError(`the status ${JSON.stringify(text)} is not known`, {
+      word: text,
+      known: STATUSES,
+      fallback: `use ${STATUSES.join(", ")}`,
+    });
   return found;
 }

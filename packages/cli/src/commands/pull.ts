@@ -24,7 +24,9 @@ export const command: Command = {
     const image = await (async () => {
       using progress = transferProgress(context.io.stdout, { quiet, dumb: context.environment.term === "dumb" });
       return await engine.images.pull(context.scope, input.args[0] ?? "", {
-        progress: (event) => progress.event(event), insecure: input.flag("insecure"), ...(platform === undefined ? {} : { platform }),
+        progress: (event) => progress.event(event),
+        insecure: input.flag("insecure"),
+        ...(platform === undefined ? {} : { platform }),
       });
     })();
     if (!quiet) context.print(`Digest: ${image.target.digest}`);

@@ -21,9 +21,14 @@ export const command: Command = {
     await using engine = await context.engine();
     const descriptor = await (async () => {
       using progress = transferProgress(context.io.stdout, { quiet, dumb: context.environment.term === "dumb" });
-      return await engine.images.push(context.scope, input.args[0] ?? "", { progress: (event) => progress.event(event), insecure: input.flag("insecure") });
+      return await engine.images.push(context.scope, input.args[0] ?? "", {
+        progress: (event) => progress.event(event),
+        insecure: input.flag("insecure"),
+      });
     })();
-    context.print(quiet ? familiarText(reference) : `${reference.tag ?? ""}: digest: ${descriptor.digest} size: ${descriptor.size}`);
+    context.print(
+      quiet ? familiarText(reference) : `${reference.tag ?? ""}: digest: ${descriptor.digest} size: ${descriptor.size}`,
+    );
     return 0;
   },
 };

@@ -19,9 +19,12 @@ export const command: Command = {
   examples: ["teu registry serve --addr 127.0.0.1:5000 --root /var/lib/registry"],
   run: async (context, input) => {
     const root = input.text("root");
-    if ((root === undefined) !== input.flag("memory")) throw usageError("a registry needs --root DIRECTORY, or --memory", { fallback: "see teu registry serve --help" });
+    if ((root === undefined) !== input.flag("memory"))
+      throw usageError("a registry needs --root DIRECTORY, or --memory", { fallback: "see teu registry serve --help" });
     const signal = await serve(context.scope, {
-      address: input.text("addr") ?? "127.0.0.1:5000", readOnly: input.flag("read-only"), scope: context.scope,
+      address: input.text("addr") ?? "127.0.0.1:5000",
+      readOnly: input.flag("read-only"),
+      scope: context.scope,
       ...(root === undefined ? {} : { root: resolve(root) }),
       ready: (registry) => context.print(`listening on ${registry.url}`),
     });

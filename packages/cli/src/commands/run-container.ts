@@ -10,7 +10,11 @@ import { containerOptions } from "../options/container-options.ts";
 import { transferProgress } from "../output/transfer-progress.ts";
 
 /** Makes the container that the command line asks for, pulling its image when it is not here. */
-export async function createFromInput(context: CommandContext, engine: Engine, input: CommandInput): Promise<CreatedContainer> {
+export async function createFromInput(
+  context: CommandContext,
+  engine: Engine,
+  input: CommandInput,
+): Promise<CreatedContainer> {
   const options = await containerOptions(input, process.env);
   const cidfile = input.text("cidfile");
   if (typeof options.image === "string") await haveImage(context, engine, options.image, input);
@@ -21,14 +25,26 @@ export async function createFromInput(context: CommandContext, engine: Engine, i
     await writeFile(cidfile, created.id, { flag: "wx" });
   } catch (cause) {
     await engine.containers.remove(context.scope, created.id, { force: true, volumes: true });
-    throw new TeuError({ code: "already-exists", op: "write id to", subject: cidfile, message: "it cannot be created", hint: "remove the file of an earlier run", cause });
+    throw new TeuError({
+      code: "already-exists",
+      op: "write id to",
+      subject: cidfile,
+      message: "it cannot be created",
+      hint: "remove the file of an earlier run",
+      cause,
+    });
   }
   return created;
 }
 
 async function haveImage(context: CommandContext, engine: Engine, image: string, input: CommandInput): Promise<void> {
   const policy = input.text("pull") ?? "missing";
-  if (!["always", "missing", "never"].includes(policy)) throw usageError(`--pull=${policy} is not known`, { word: policy, known: ["always", "missing", "never"], fallback: "use always, missing or never" });
+  if (!["always", "missing", "never"].includes(policy))
+    throw usageError(`--pull=${policy} is not known`, {
+      word: policy,
+      known: ["always", "missing", "never"],
+      fallback: "use always, missing or never",
+    });
   if (policy !== "always") {
     try {
       await engine.images.get(context.scope, image);
@@ -38,7 +54,13 @@ async function haveImage(context: CommandContext, engine: Engine, image: string,
     }
     if (!input.flag("quiet")) context.warn(`Unable to find image '${image}' locally`);
   }
-  using progress = transferProgress(context.io.stderr, { quiet: input.flag("quiet"), dumb: context.environment.term === "dumb" });
+  using progress = transferProgress(context.io.stderr, {
+    quiet: input.flag("quiet"),
+    dumb: context.environment.term === "dumb",
+  });
   const platform = input.text("platform");
-  await engine.images.pull(context.scope, image, { progress: (event) => progress.event(event), ...(platform === undefined ? {} : { platform }) });
+  await engine.images.pull(context.scope, image, {
+    progress: (event) => progress.event(event),
+    ...(platform === undefined ? {} : { platform }),
+  });
 }

@@ -14,17 +14,26 @@ import { createFromInput } from "./run-container.ts";
 export const command: Command = {
   usage: "run [OPTIONS] IMAGE [COMMAND] [ARG...]",
   summary: "Create and run a new container from an image",
-  description: "Exits with the container's exit code; 125 when teu failed, 126 when the command cannot be executed, 127 when it is not there.",
+  description:
+    "Exits with the container's exit code; 125 when teu failed, 126 when the command cannot be executed, 127 when it is not there.",
   options: [
     ...CONTAINER_OPTIONS,
     { long: "detach", short: "d", help: "Run in the background and print the container's id" },
-    { long: "detach-keys", value: "string", help: 'Keys that leave the container\'s terminal (default "ctrl-p,ctrl-q")' },
+    {
+      long: "detach-keys",
+      value: "string",
+      help: 'Keys that leave the container\'s terminal (default "ctrl-p,ctrl-q")',
+    },
     { long: "sig-proxy", on: true, help: "Pass signals on to the container" },
   ],
   unsupported: UNSUPPORTED_CONTAINER_OPTIONS,
   passThrough: true,
   args: [1, Number.POSITIVE_INFINITY],
-  examples: ["teu run --rm busybox echo hello", "teu run -it --rm debian bash", "teu run -d --name web -p 8080:80 -m 64m web-server"],
+  examples: [
+    "teu run --rm busybox echo hello",
+    "teu run -it --rm debian bash",
+    "teu run -d --name web -p 8080:80 -m 64m web-server",
+  ],
   failure: 125,
   run: async (context, input) => {
     await using engine = await context.engine();
@@ -47,10 +56,17 @@ export const command: Command = {
 async function runAttached(context: CommandContext, engine: Engine, id: string, input: CommandInput): Promise<number> {
   const stdin = input.flag("interactive");
   const tty = input.flag("tty");
-  await using session = await engine.containers.start(context.scope, id, { attach: { stdin, stdout: true, stderr: !tty } });
-  using _signals = input.flag("sig-proxy") && !(tty && context.io.stdin.isTTY === true) ? proxySignals(context, engine, id) : null;
+  await using session = await engine.containers.start(context.scope, id, {
+    attach: { stdin, stdout: true, stderr: !tty },
+  });
+  using _signals =
+    input.flag("sig-proxy") && !(tty && context.io.stdin.isTTY === true) ? proxySignals(context, engine, id) : null;
   const keys = input.text("detach-keys");
-  const connected = await connect(context, session, { tty, stdin, ...(keys === undefined ? {} : { detachKeys: keys }) });
+  const connected = await connect(context, session, {
+    tty,
+    stdin,
+    ...(keys === undefined ? {} : { detachKeys: keys }),
+  });
   if (connected.kind === "detached") return 0;
   // Until everything is torn down, so that a following command finds no trace of a container run with --rm.
   const exit = await engine.containers.wait(context.scope, id);
@@ -59,7 +75,9 @@ async function runAttached(context: CommandContext, engine: Engine, id: string, 
 
 function proxySignals(context: CommandContext, engine: Engine, id: string): Disposable {
   return context.handleSignals((signal) => {
-    engine.containers.kill(context.scope, id, { signal }).catch((error: unknown) => context.scope.log.debug("pass signal on", { signal, error: String(error) }));
+    engine.containers
+      .kill(context.scope, id, { signal })
+      .catch((error: unknown) => context.scope.log.debug("pass signal on", { signal, error: String(error) }));
   });
 }
 
@@ -67,6 +85,7 @@ async function removeQuietly(context: CommandContext, engine: Engine, id: string
   try {
     await engine.containers.remove(cleanupScope(context.scope), id, { force: true, volumes: true });
   } catch (error) {
-    if (!isTeuError(error, "not-found")) context.scope.log.warn(`the container ${id.slice(0, 12)} cannot be removed: ${String(error)}`);
+    if (!isTeuError(error, "not-found"))
+      context.scope.log.warn(`the container ${id.slice(0, 12)} cannot be removed: ${String(error)}`);
   }
 }

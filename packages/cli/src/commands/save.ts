@@ -20,9 +20,17 @@ export const command: Command = {
   examples: ["teu save -o hello.tar hello", "teu save hello | gzip > hello.tar.gz"],
   run: async (context, input) => {
     const format = input.text("format") ?? "docker-archive";
-    if (format !== "docker-archive" && format !== "oci-archive") throw usageError(`the format ${JSON.stringify(format)} is not known`, { word: format, known: ["docker-archive", "oci-archive"], fallback: "use docker-archive or oci-archive" });
+    if (format !== "docker-archive" && format !== "oci-archive")
+      throw usageError(`the format ${JSON.stringify(format)} is not known`, {
+        word: format,
+        known: ["docker-archive", "oci-archive"],
+        fallback: "use docker-archive or oci-archive",
+      });
     const output = input.text("output");
-    if (output === undefined && context.io.stdout.isTTY) throw usageError("an archive cannot be written to a terminal", { fallback: "use -o FILE, or redirect the output" });
+    if (output === undefined && context.io.stdout.isTTY)
+      throw usageError("an archive cannot be written to a terminal", {
+        fallback: "use -o FILE, or redirect the output",
+      });
     await using engine = await context.engine();
     const bytes = engine.images.save(context.scope, input.args, { format });
     if (output === undefined) {
@@ -37,7 +45,15 @@ export const command: Command = {
     } catch (cause) {
       await rm(partial, { force: true });
       context.scope.check("save images");
-      throw cause instanceof TeuError ? cause : new TeuError({ code: "unavailable", op: "write archive", subject: output, message: "it cannot be written", cause });
+      throw cause instanceof TeuError
+        ? cause
+        : new TeuError({
+            code: "unavailable",
+            op: "write archive",
+            subject: output,
+            message: "it cannot be written",
+            cause,
+          });
     }
     return 0;
   },

@@ -12,7 +12,11 @@ export const command: Command = {
   options: [
     { long: "attach", short: "a", help: "Show its output, pass signals on, and exit with its code" },
     { long: "interactive", short: "i", help: "Send it our stdin" },
-    { long: "detach-keys", value: "string", help: 'Keys that leave the container\'s terminal (default "ctrl-p,ctrl-q")' },
+    {
+      long: "detach-keys",
+      value: "string",
+      help: 'Keys that leave the container\'s terminal (default "ctrl-p,ctrl-q")',
+    },
   ],
   unsupported: ["checkpoint", "checkpoint-dir"],
   args: [1, Number.POSITIVE_INFINITY],
@@ -26,18 +30,35 @@ export const command: Command = {
       });
     }
     const [name = "", ...more] = input.args;
-    if (more.length > 0) throw usageError("only one container can be attached to", { fallback: "leave -a and -i away to start several" });
+    if (more.length > 0)
+      throw usageError("only one container can be attached to", { fallback: "leave -a and -i away to start several" });
     return await startAttached(context, engine, name, input.flag("interactive"), input.text("detach-keys"));
   },
 };
 
-async function startAttached(context: CommandContext, engine: Awaited<ReturnType<CommandContext["engine"]>>, name: string, stdin: boolean, keys: string | undefined): Promise<number> {
+async function startAttached(
+  context: CommandContext,
+  engine: Awaited<ReturnType<CommandContext["engine"]>>,
+  name: string,
+  stdin: boolean,
+  keys: string | undefined,
+): Promise<number> {
   const { Config } = await engine.containers.inspect(context.scope, name);
   const tty = Config["Tty"] === true;
-  await using session = await engine.containers.start(context.scope, name, { attach: { stdin, stdout: true, stderr: !tty } });
-  using _signals = tty ? null : context.handleSignals((signal) => {
-    engine.containers.kill(context.scope, name, { signal }).catch((error: unknown) => context.scope.log.debug("pass signal on", { signal, error: String(error) }));
+  await using session = await engine.containers.start(context.scope, name, {
+    attach: { stdin, stdout: true, stderr: !tty },
   });
-  const connected = await connect(context, session, { tty, stdin, ...(keys === undefined ? {} : { detachKeys: keys }) });
+  using _signals = tty
+    ? null
+    : context.handleSignals((signal) => {
+        engine.containers
+          .kill(context.scope, name, { signal })
+          .catch((error: unknown) => context.scope.log.debug("pass signal on", { signal, error: String(error) }));
+      });
+  const connected = await connect(context, session, {
+    tty,
+    stdin,
+    ...(keys === undefined ? {} : { detachKeys: keys }),
+  });
   return connected.kind === "detached" ? 0 : (await engine.containers.wait(context.scope, name)).code;
 }

@@ -20,7 +20,10 @@ export const command: Command = {
     const timeoutSeconds = wholeNumber(input, "time") ?? wholeNumber(input, "timeout");
     await using engine = await context.engine();
     return await forEachName(context, input.args, async (name) => {
-      await engine.containers.stop(context.scope, name, { ...(signal === undefined ? {} : { signal }), ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }) });
+      await engine.containers.stop(context.scope, name, {
+        ...(signal === undefined ? {} : { signal }),
+        ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }),
+      });
       return name;
     });
   },

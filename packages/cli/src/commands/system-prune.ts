@@ -30,7 +30,12 @@ export const command: Command = {
 
 function pruneOptions(input: CommandInput): PruneOptions {
   const only = input.text("only");
-  if (only !== undefined && !["containers", "images", "builder"].includes(only)) throw usageError(`--only=${only} is not known`, { word: only, known: ["containers", "images", "builder"], fallback: "use containers, images or builder" });
+  if (only !== undefined && !["containers", "images", "builder"].includes(only))
+    throw usageError(`--only=${only} is not known`, {
+      word: only,
+      known: ["containers", "images", "builder"],
+      fallback: "use containers, images or builder",
+    });
   const images = input.flag("all") ? "unused" : "dangling";
   return {
     containers: only === undefined || only === "containers",
@@ -43,7 +48,9 @@ function pruneOptions(input: CommandInput): PruneOptions {
 function describe(options: PruneOptions): string {
   return [
     ...(options.containers === true ? ["all stopped containers"] : []),
-    ...(options.images === "none" ? [] : [options.images === "unused" ? "all images without a container" : "all images without a name"]),
+    ...(options.images === "none"
+      ? []
+      : [options.images === "unused" ? "all images without a container" : "all images without a name"]),
     ...(options.buildCache === true ? ["the build cache"] : []),
     ...(options.volumes === true ? ["all volumes without a container"] : []),
     "layers and blobs that nothing needs",
@@ -51,7 +58,11 @@ function describe(options: PruneOptions): string {
 }
 
 function print(context: CommandContext, report: PruneReport): void {
-  const parts: readonly (readonly [string, readonly string[]])[] = [["Deleted Containers", report.containers], ["Deleted Images", report.images], ["Deleted Volumes", report.volumes]];
+  const parts: readonly (readonly [string, readonly string[]])[] = [
+    ["Deleted Containers", report.containers],
+    ["Deleted Images", report.images],
+    ["Deleted Volumes", report.volumes],
+  ];
   for (const [title, names] of parts) {
     if (names.length === 0) continue;
     context.print(`${title}:`);

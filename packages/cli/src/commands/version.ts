@@ -14,12 +14,23 @@ export const command: Command = {
   args: [0, 0],
   examples: ["teu version", "teu version --format '{{.Version}}'"],
   run: async (context, input) => {
-    const facts = { Version: VERSION, NodeVersion: process.versions.node, Os: "linux", Arch: process.arch === "x64" ? "amd64" : process.arch, KernelVersion: release() };
+    const facts = {
+      Version: VERSION,
+      NodeVersion: process.versions.node,
+      Os: "linux",
+      Arch: process.arch === "x64" ? "amd64" : process.arch,
+      KernelVersion: release(),
+    };
     const format = input.text("format");
     if (format === "json") context.print(JSON.stringify(facts));
     else if (format !== undefined) context.print(compileTemplate(format)(fixedFields(facts)));
     else {
-      const rows = [["Version:", facts.Version], ["Node:", facts.NodeVersion], ["OS/Arch:", `${facts.Os}/${facts.Arch}`], ["Kernel:", facts.KernelVersion]];
+      const rows = [
+        ["Version:", facts.Version],
+        ["Node:", facts.NodeVersion],
+        ["OS/Arch:", `${facts.Os}/${facts.Arch}`],
+        ["Kernel:", facts.KernelVersion],
+      ];
       context.print("teu");
       for (const line of columns(rows, 2)) context.print(` ${line}`);
     }

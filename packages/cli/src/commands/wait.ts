@@ -12,6 +12,8 @@ export const command: Command = {
   examples: ["teu wait job"],
   run: async (context, input) => {
     await using engine = await context.engine();
-    return await forEachName(context, input.args, async (name) => String((await engine.containers.wait(context.scope, name)).code));
+    return await forEachName(context, input.args, async (name) =>
+      String((await engine.containers.wait(context.scope, name)).code),
+    );
   },
 };

@@ -14,9 +14,16 @@ export async function gatherFacts(environment: Environment, root: string): Promi
   const mountinfo = await text("/proc/self/mountinfo");
   const unified = /^\S+ \S+ \S+ \S+ (\S+) .* - cgroup2 /m.exec(mountinfo)?.[1];
   const names = ["teu-runtime", "runc", "crun", "criu"];
-  const programs = Object.fromEntries(names.flatMap((name) => [[name, findProgram(name)] as const]).filter(([, path]) => path !== null)) as Record<string, string>;
+  const programs = Object.fromEntries(
+    names.flatMap((name) => [[name, findProgram(name)] as const]).filter(([, path]) => path !== null),
+  ) as Record<string, string>;
   return {
-    uid: process.getuid?.() ?? -1, release: kernel, arch: process.arch, mountinfo, programs, root,
+    uid: process.getuid?.() ?? -1,
+    release: kernel,
+    arch: process.arch,
+    mountinfo,
+    programs,
+    root,
     namespaces: await namesIn("/proc/self/ns"),
     status: await text("/proc/self/status"),
     filesystems: await text("/proc/filesystems"),

@@ -26,12 +26,18 @@ export function readGlobalOptions(argv: readonly string[]): GlobalOptions {
     const name = equals < 0 ? arg : arg.slice(0, equals);
     if (name === "--root" || name === "--runroot") {
       const value = equals < 0 ? argv[++at] : arg.slice(equals + 1);
-      if (value === undefined || value === "") throw usageError(`flag ${name} needs a value`, { fallback: `write ${name} DIRECTORY` });
+      if (value === undefined || value === "")
+        throw usageError(`flag ${name} needs a value`, { fallback: `write ${name} DIRECTORY` });
       values[name === "--root" ? "root" : "runroot"] = value;
     } else if (arg === "--debug" || arg === "-D") switches.debug = true;
     else if (arg === "--version" || arg === "-v") switches.version = true;
     else if (arg === "--help" || arg === "-h") switches.help = true;
-    else throw usageError(`unknown flag ${name}`, { word: name, known: KNOWN, fallback: "flags of a command stand behind it; see teu --help" });
+    else
+      throw usageError(`unknown flag ${name}`, {
+        word: name,
+        known: KNOWN,
+        fallback: "flags of a command stand behind it; see teu --help",
+      });
   }
   return { root: values.root, runroot: values.runroot, ...switches, rest: argv.slice(at) };
 }

@@ -10,7 +10,12 @@ import { unsupportedFlag, usageError } from "./usage-error.ts";
 export function readCommandInput(command: Command, name: string, argv: readonly string[]): CommandInput {
   const { rest, switches } = takeSwitchValues(command, name, argv);
   const parser = new Parser(name);
-  parser.helpOption(false).exitOverride().configureOutput({ writeErr: () => {}, writeOut: () => {} }).allowExcessArguments(true).argument("[args...]");
+  parser
+    .helpOption(false)
+    .exitOverride()
+    .configureOutput({ writeErr: () => {}, writeOut: () => {} })
+    .allowExcessArguments(true)
+    .argument("[args...]");
   if (command.passThrough === true) parser.passThroughOptions();
   for (const spec of [...command.options, HELP]) parser.addOption(optionOf(spec));
   try {
@@ -37,7 +42,9 @@ export function commandHelp(command: Command, name: string): string {
   const lines = [`Usage:  teu ${name}${command.usage.slice(verb.length)}`, "", command.summary];
   if (command.description !== undefined) lines.push("", command.description);
   if (command.options.length > 0) {
-    const rows = [...command.options].sort((a, b) => (a.long < b.long ? -1 : 1)).map((spec) => [flagText(spec), spec.on === true ? `${spec.help} (default true)` : spec.help]);
+    const rows = [...command.options]
+      .sort((a, b) => (a.long < b.long ? -1 : 1))
+      .map((spec) => [flagText(spec), spec.on === true ? `${spec.help} (default true)` : spec.help]);
     lines.push("", "Options:", ...columns(rows, 3).map((line) => `  ${line}`));
   }
   if (command.examples.length > 0) lines.push("", "Examples:", ...command.examples.map((example) => `  ${example}`));
@@ -55,19 +62,27 @@ function optionOf(spec: OptionSpec): Option {
   option.attributeName = () => spec.long;
   option.negate = false;
   if (spec.on === true) option.default(true);
-  if (spec.repeat === true) option.argParser((value: string, previous: string[] | undefined) => [...(previous ?? []), value]);
+  if (spec.repeat === true)
+    option.argParser((value: string, previous: string[] | undefined) => [...(previous ?? []), value]);
   return option;
 }
 
 /** `--switch=true|false`, which commander does not know, taken out of the arguments; the last one counts. */
-function takeSwitchValues(command: Command, name: string, argv: readonly string[]): { rest: string[]; switches: Map<string, boolean> } {
+function takeSwitchValues(
+  command: Command,
+  name: string,
+  argv: readonly string[],
+): { rest: string[]; switches: Map<string, boolean> } {
   const rest: string[] = [];
   const switches = new Map<string, boolean>();
   const byLong = new Map(command.options.map((spec) => [spec.long, spec]));
-  const byShort = new Map(command.options.flatMap((spec) => (spec.short === undefined ? [] : [[spec.short, spec] as const])));
+  const byShort = new Map(
+    command.options.flatMap((spec) => (spec.short === undefined ? [] : [[spec.short, spec] as const])),
+  );
   for (let at = 0; at < argv.length; at++) {
     const arg = argv[at] ?? "";
-    if (arg === "--" || (command.passThrough === true && !isFlag(arg))) return { rest: [...rest, ...argv.slice(at)], switches };
+    if (arg === "--" || (command.passThrough === true && !isFlag(arg)))
+      return { rest: [...rest, ...argv.slice(at)], switches };
     const match = /^--([^=]+)=(.*)$/s.exec(arg);
     const spec = match === null ? undefined : byLong.get(match[1] ?? "");
     if (spec !== undefined && spec.value === undefined) {
@@ -85,11 +100,17 @@ function takeSwitchValues(command: Command, name: string, argv: readonly string[
 function switchValue(command: string, flag: string, value: string): boolean {
   if (["true", "t", "1"].includes(value.toLowerCase())) return true;
   if (["false", "f", "0"].includes(value.toLowerCase())) return false;
-  throw usageError(`flag --${flag} is true or false, not ${JSON.stringify(value)}`, { fallback: `see teu ${command} --help` });
+  throw usageError(`flag --${flag} is true or false, not ${JSON.stringify(value)}`, {
+    fallback: `see teu ${command} --help`,
+  });
 }
 
 /** Whether a flag's value is the next argument: `--env X`, `-e X`, `-ite X`. */
-function takesNext(arg: string, byLong: ReadonlyMap<string, OptionSpec>, byShort: ReadonlyMap<string, OptionSpec>): boolean {
+function takesNext(
+  arg: string,
+  byLong: ReadonlyMap<string, OptionSpec>,
+  byShort: ReadonlyMap<string, OptionSpec>,
+): boolean {
   if (!isFlag(arg)) return false;
   if (arg.startsWith("--")) return byLong.get(arg.slice(2))?.value !== undefined;
   for (let i = 1; i < arg.length; i++) if (byShort.get(arg[i] ?? "")?.value !== undefined) return i === arg.length - 1;
@@ -107,9 +128,13 @@ function translate(error: CommanderError, command: Command, name: string): Error
     const long = flag.replace(/^-+/, "");
     if (flag.startsWith("--") && command.unsupported?.includes(long) === true) return unsupportedFlag(long);
     const known = command.options.map((spec) => `--${spec.long}`);
-    return usageError(`unknown flag ${flag}`, { fallback: see, ...(flag.startsWith("--") ? { word: flag, known } : {}) });
+    return usageError(`unknown flag ${flag}`, {
+      fallback: see,
+      ...(flag.startsWith("--") ? { word: flag, known } : {}),
+    });
   }
-  if (error.code === "commander.optionMissingArgument") return usageError(`flag ${flag} needs a value`, { fallback: see });
+  if (error.code === "commander.optionMissingArgument")
+    return usageError(`flag ${flag} needs a value`, { fallback: see });
   return usageError(error.message.replace(/^error: /, ""), { fallback: see });
 }
 
@@ -118,7 +143,9 @@ function checkCount(command: Command, name: string, args: readonly string[]): vo
   if (args.length >= least && args.length <= most) return;
   const want = least === most ? `exactly ${least}` : args.length < least ? `at least ${least}` : `at most ${most}`;
   const noun = (least === most || args.length < least ? least : most) === 1 ? "argument" : "arguments";
-  throw usageError(most === 0 ? `teu ${name} takes no arguments` : `teu ${name} needs ${want} ${noun}`, { fallback: `see teu ${name} --help` });
+  throw usageError(most === 0 ? `teu ${name} takes no arguments` : `teu ${name} needs ${want} ${noun}`, {
+    fallback: `see teu ${name} --help`,
+  });
 }
 
 function lastText(value: unknown): string | undefined {

@@ -15,10 +15,22 @@ export interface UsageHint {
 /** An `invalid` error with `detail.usage`; its text is the message alone. */
 export function usageError(message: string, { word, known, fallback }: UsageHint): TeuError {
   const near = word === undefined || known === undefined ? undefined : nearestWord(word, known);
-  return new TeuError({ code: "invalid", op: "read command line", message, detail: { usage: true }, hint: near === undefined ? fallback : `did you mean ${near}?` });
+  return new TeuError({
+    code: "invalid",
+    op: "read command line",
+    message,
+    detail: { usage: true },
+    hint: near === undefined ? fallback : `did you mean ${near}?`,
+  });
 }
 
 /** A flag of Docker's that cannot be had yet. */
 export function unsupportedFlag(flag: string): TeuError {
-  return new TeuError({ code: "unsupported", op: "read command line", message: `the flag --${flag} is not supported yet`, detail: { usage: true, flag }, hint: "it is Docker's and not ignored on purpose; leave it away" });
+  return new TeuError({
+    code: "unsupported",
+    op: "read command line",
+    message: `the flag --${flag} is not supported yet`,
+    detail: { usage: true, flag },
+    hint: "it is Docker's and not ignored on purpose; leave it away",
+  });
 }

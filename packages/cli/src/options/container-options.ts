@@ -50,7 +50,13 @@ export const CONTAINER_OPTIONS: readonly OptionSpec[] = [
   { long: "pids-limit", value: "int", help: "Most processes; -1: unlimited" },
   { long: "platform", value: "string", help: "Platform of the image, when it is pulled" },
   { long: "privileged", help: "Give it extended privileges" },
-  { long: "publish", short: "p", value: "list", repeat: true, help: "Publish ports ([IP:][HOST:]CONTAINER[/PROTOCOL])" },
+  {
+    long: "publish",
+    short: "p",
+    value: "list",
+    repeat: true,
+    help: "Publish ports ([IP:][HOST:]CONTAINER[/PROTOCOL])",
+  },
   { long: "publish-all", short: "P", help: "Publish all exposed ports on free ports" },
   { long: "pull", value: "string", help: 'Pull the image: "always", "missing" (default) or "never"' },
   { long: "quiet", short: "q", help: "Show no progress of a pull" },
@@ -58,7 +64,12 @@ export const CONTAINER_OPTIONS: readonly OptionSpec[] = [
   { long: "restart", value: "string", help: 'When to start it again; only "no" for now' },
   { long: "rm", help: "Remove the container when it has ended" },
   { long: "runtime", value: "string", help: "teu-runtime, runc, crun, or an absolute path" },
-  { long: "security-opt", value: "list", repeat: true, help: "seccomp=..., no-new-privileges, apparmor=unconfined, systempaths=unconfined" },
+  {
+    long: "security-opt",
+    value: "list",
+    repeat: true,
+    help: "seccomp=..., no-new-privileges, apparmor=unconfined, systempaths=unconfined",
+  },
   { long: "shm-size", value: "bytes", help: "Size of /dev/shm" },
   { long: "stop-signal", value: "string", help: "Signal that stops it" },
   { long: "stop-timeout", value: "int", help: "Seconds to wait before it is killed" },
@@ -68,21 +79,68 @@ export const CONTAINER_OPTIONS: readonly OptionSpec[] = [
   { long: "ulimit", value: "ulimit", repeat: true, help: "Resource limits (NAME=SOFT[:HARD])" },
   { long: "user", short: "u", value: "string", help: "User (NAME|UID[:GROUP|GID])" },
   { long: "uts", value: "string", help: 'UTS namespace: "host" or "private"' },
-  { long: "volume", short: "v", value: "list", repeat: true, help: "Mount a directory or volume ([SOURCE:]TARGET[:OPTIONS])" },
+  {
+    long: "volume",
+    short: "v",
+    value: "list",
+    repeat: true,
+    help: "Mount a directory or volume ([SOURCE:]TARGET[:OPTIONS])",
+  },
   { long: "workdir", short: "w", value: "string", help: "Working directory" },
 ];
 
 /** Docker's flags of run and create that are known and cannot be had yet. */
 export const UNSUPPORTED_CONTAINER_OPTIONS: readonly string[] = [
-  "annotation", "attach", "blkio-weight", "blkio-weight-device", "cgroup-parent", "cpu-count", "cpu-percent", "cpu-rt-period", "cpu-rt-runtime",
-  "device-cgroup-rule", "device-read-bps", "device-read-iops", "device-write-bps", "device-write-iops", "disable-content-trust", "expose", "gpus",
-  "health-cmd", "health-interval", "health-retries", "health-start-interval", "health-start-period", "health-timeout", "init", "io-maxbandwidth", "io-maxiops",
-  "ip", "ip6", "isolation", "kernel-memory", "link", "link-local-ip", "mac-address", "memory-swappiness", "network-alias", "net-alias", "no-healthcheck",
-  "oom-kill-disable", "storage-opt", "use-api-socket", "userns", "volume-driver", "volumes-from",
+  "annotation",
+  "attach",
+  "blkio-weight",
+  "blkio-weight-device",
+  "cgroup-parent",
+  "cpu-count",
+  "cpu-percent",
+  "cpu-rt-period",
+  "cpu-rt-runtime",
+  "device-cgroup-rule",
+  "device-read-bps",
+  "device-read-iops",
+  "device-write-bps",
+  "device-write-iops",
+  "disable-content-trust",
+  "expose",
+  "gpus",
+  "health-cmd",
+  "health-interval",
+  "health-retries",
+  "health-start-interval",
+  "health-start-period",
+  "health-timeout",
+  "init",
+  "io-maxbandwidth",
+  "io-maxiops",
+  "ip",
+  "ip6",
+  "isolation",
+  "kernel-memory",
+  "link",
+  "link-local-ip",
+  "mac-address",
+  "memory-swappiness",
+  "network-alias",
+  "net-alias",
+  "no-healthcheck",
+  "oom-kill-disable",
+  "storage-opt",
+  "use-api-socket",
+  "userns",
+  "volume-driver",
+  "volumes-from",
 ];
 
 /** Options for `create` of the engine. @throws TeuError `invalid` for values that cannot be read. */
-export async function containerOptions(input: CommandInput, env: Readonly<Record<string, string | undefined>>): Promise<CreateOptions> {
+export async function containerOptions(
+  input: CommandInput,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<CreateOptions> {
   const [image = "", ...command] = input.args;
   const entrypoint = input.text("entrypoint");
   return {
@@ -101,23 +159,55 @@ export async function containerOptions(input: CommandInput, env: Readonly<Record
     privileged: input.flag("privileged"),
     network: networkMode(input.text("network") ?? input.text("net") ?? "bridge"),
     publish: input.list("publish").flatMap(parsePublish),
-    volumes: [...input.list("volume").map(parseVolume), ...input.list("mount").map(parseMount), ...input.list("tmpfs").map(parseTmpfs)],
+    volumes: [
+      ...input.list("volume").map(parseVolume),
+      ...input.list("mount").map(parseMount),
+      ...input.list("tmpfs").map(parseTmpfs),
+    ],
     resources: resources(input),
     ulimits: input.list("ulimit").map(parseUlimit),
     devices: input.list("device").map(parseDevice),
-    ...(input.list("sysctl").length === 0 ? {} : { sysctls: Object.fromEntries(input.list("sysctl").map(splitSysctl)) }),
+    ...(input.list("sysctl").length === 0
+      ? {}
+      : { sysctls: Object.fromEntries(input.list("sysctl").map(splitSysctl)) }),
     ...parseLogOptions(input.text("log-driver"), input.list("log-opt")),
   };
 }
 
-type Texts = Pick<CreateOptions, "name" | "workdir" | "user" | "hostname" | "domainname" | "stopSignal" | "runtime" | "pid" | "ipc" | "uts" | "cgroupns">;
+type Texts = Pick<
+  CreateOptions,
+  | "name"
+  | "workdir"
+  | "user"
+  | "hostname"
+  | "domainname"
+  | "stopSignal"
+  | "runtime"
+  | "pid"
+  | "ipc"
+  | "uts"
+  | "cgroupns"
+>;
 
-function texts(input: CommandInput): Texts & Pick<CreateOptions, "restart" | "stopTimeout" | "oomScoreAdj" | "shmSize"> {
+function texts(
+  input: CommandInput,
+): Texts & Pick<CreateOptions, "restart" | "stopTimeout" | "oomScoreAdj" | "shmSize"> {
   const names: Readonly<Record<keyof Texts, string>> = {
-    name: "name", workdir: "workdir", user: "user", hostname: "hostname", domainname: "domainname", stopSignal: "stop-signal",
-    runtime: "runtime", pid: "pid", ipc: "ipc", uts: "uts", cgroupns: "cgroupns",
+    name: "name",
+    workdir: "workdir",
+    user: "user",
+    hostname: "hostname",
+    domainname: "domainname",
+    stopSignal: "stop-signal",
+    runtime: "runtime",
+    pid: "pid",
+    ipc: "ipc",
+    uts: "uts",
+    cgroupns: "cgroupns",
   };
-  const found = Object.fromEntries(Object.entries(names).flatMap(([key, flag]) => (input.text(flag) === undefined ? [] : [[key, input.text(flag)]]))) as Texts;
+  const found = Object.fromEntries(
+    Object.entries(names).flatMap(([key, flag]) => (input.text(flag) === undefined ? [] : [[key, input.text(flag)]])),
+  ) as Texts;
   const restart = input.text("restart");
   const stopTimeout = wholeNumber(input, "stop-timeout");
   const oomScoreAdj = wholeNumber(input, "oom-score-adj");
@@ -131,20 +221,50 @@ function texts(input: CommandInput): Texts & Pick<CreateOptions, "restart" | "st
   };
 }
 
-function lists(input: CommandInput): Pick<CreateOptions, "groupAdd" | "addHost" | "dns" | "dnsSearch" | "dnsOption" | "capAdd" | "capDrop" | "securityOpt"> {
-  const names = { groupAdd: "group-add", addHost: "add-host", dns: "dns", dnsSearch: "dns-search", dnsOption: "dns-option", capAdd: "cap-add", capDrop: "cap-drop", securityOpt: "security-opt" };
-  return Object.fromEntries(Object.entries(names).flatMap(([key, flag]) => (input.list(flag).length === 0 ? [] : [[key, input.list(flag)]])));
+function lists(
+  input: CommandInput,
+): Pick<
+  CreateOptions,
+  "groupAdd" | "addHost" | "dns" | "dnsSearch" | "dnsOption" | "capAdd" | "capDrop" | "securityOpt"
+> {
+  const names = {
+    groupAdd: "group-add",
+    addHost: "add-host",
+    dns: "dns",
+    dnsSearch: "dns-search",
+    dnsOption: "dns-option",
+    capAdd: "cap-add",
+    capDrop: "cap-drop",
+    securityOpt: "security-opt",
+  };
+  return Object.fromEntries(
+    Object.entries(names).flatMap(([key, flag]) => (input.list(flag).length === 0 ? [] : [[key, input.list(flag)]])),
+  );
 }
 
 function resources(input: CommandInput): ResourceOptions {
   const swap = input.text("memory-swap");
   const cpus = input.text("cpus");
-  if (cpus !== undefined && !(Number(cpus) > 0)) throw usageError(`--cpus=${cpus} is not a number above 0`, { fallback: "write it as 1.5" });
-  const numbers = { cpuShares: "cpu-shares", cpuPeriod: "cpu-period", cpuQuota: "cpu-quota", pidsLimit: "pids-limit" } as const;
+  if (cpus !== undefined && !(Number(cpus) > 0))
+    throw usageError(`--cpus=${cpus} is not a number above 0`, { fallback: "write it as 1.5" });
+  const numbers = {
+    cpuShares: "cpu-shares",
+    cpuPeriod: "cpu-period",
+    cpuQuota: "cpu-quota",
+    pidsLimit: "pids-limit",
+  } as const;
   const sizes = { memory: "memory", memoryReservation: "memory-reservation" } as const;
   return {
-    ...Object.fromEntries(Object.entries(numbers).flatMap(([key, flag]) => (input.text(flag) === undefined ? [] : [[key, wholeNumber(input, flag)]]))),
-    ...Object.fromEntries(Object.entries(sizes).flatMap(([key, flag]) => (input.text(flag) === undefined ? [] : [[key, parseSize(input.text(flag) ?? "")]]))),
+    ...Object.fromEntries(
+      Object.entries(numbers).flatMap(([key, flag]) =>
+        input.text(flag) === undefined ? [] : [[key, wholeNumber(input, flag)]],
+      ),
+    ),
+    ...Object.fromEntries(
+      Object.entries(sizes).flatMap(([key, flag]) =>
+        input.text(flag) === undefined ? [] : [[key, parseSize(input.text(flag) ?? "")]],
+      ),
+    ),
     ...(swap === undefined ? {} : { memorySwap: swap === "-1" ? -1 : parseSize(swap) }),
     ...(cpus === undefined ? {} : { cpus: Number(cpus) }),
     ...(input.text("cpuset-cpus") === undefined ? {} : { cpusetCpus: input.text("cpuset-cpus") ?? "" }),
@@ -156,24 +276,34 @@ function resources(input: CommandInput): ResourceOptions {
 export function wholeNumber(input: CommandInput, flag: string): number | undefined {
   const text = input.text(flag);
   if (text === undefined) return undefined;
-  if (!/^-?\d{1,15}$/.test(text)) throw usageError(`--${flag}=${text} is not a whole number`, { fallback: `write --${flag}=10` });
+  if (!/^-?\d{1,15}$/.test(text))
+    throw usageError(`--${flag}=${text} is not a whole number`, { fallback: `write --${flag}=10` });
   return Number(text);
 }
 
 function networkMode(text: string): NetworkMode {
   if (text === "default") return "bridge";
   if (text === "bridge" || text === "host" || text === "none") return text;
-  throw usageError(`the network ${JSON.stringify(text)} is not known`, { word: text, known: ["bridge", "host", "none"], fallback: "use bridge, host or none" });
+  throw usageError(`the network ${JSON.stringify(text)} is not known`, {
+    word: text,
+    known: ["bridge", "host", "none"],
+    fallback: "use bridge, host or none",
+  });
 }
 
 function restartPolicy(text: string): RestartPolicy {
   const name = text.split(":")[0] ?? "";
   if (name === "no" || name === "always" || name === "unless-stopped" || name === "on-failure") return name;
-  throw usageError(`the restart policy ${JSON.stringify(text)} is not known`, { word: name, known: ["no", "always", "unless-stopped", "on-failure"], fallback: "use no" });
+  throw usageError(`the restart policy ${JSON.stringify(text)} is not known`, {
+    word: name,
+    known: ["no", "always", "unless-stopped", "on-failure"],
+    fallback: "use no",
+  });
 }
 
 function splitSysctl(text: string): [string, string] {
   const equals = text.indexOf("=");
-  if (equals <= 0) throw usageError(`--sysctl=${text} has no value`, { fallback: "write --sysctl net.ipv4.ip_forward=1" });
+  if (equals <= 0)
+    throw usageError(`--sysctl=${text} has no value`, { fallback: "write --sysctl net.ipv4.ip_forward=1" });
   return [text.slice(0, equals), text.slice(equals + 1)];
 }

@@ -6,17 +6,25 @@ import { readBuildArgs, readEnv, readLabels } from "./name-values.ts";
 import { parsePublish } from "./publish.ts";
 import { parseMount, parseTmpfs, parseVolume } from "./volume.ts";
 
-const refuses = (read: () => unknown): void => assert.throws(read, (error) => isTeuError(error) && error.detail["usage"] === true);
+const refuses = (read: () => unknown): void =>
+  assert.throws(read, (error) => isTeuError(error) && error.detail["usage"] === true);
 
 const PORTS: readonly (readonly [string, object[]])[] = [
   ["80", [{ containerPort: 80, protocol: "tcp" }]],
   ["8080:80", [{ containerPort: 80, protocol: "tcp", hostPort: 8080 }]],
   ["127.0.0.1:8080:80/udp", [{ containerPort: 80, protocol: "udp", hostIp: "127.0.0.1", hostPort: 8080 }]],
   ["127.0.0.1::80", [{ containerPort: 80, protocol: "tcp", hostIp: "127.0.0.1" }]],
-  ["9000-9001:80-81", [{ containerPort: 80, protocol: "tcp", hostPort: 9000 }, { containerPort: 81, protocol: "tcp", hostPort: 9001 }]],
+  [
+    "9000-9001:80-81",
+    [
+      { containerPort: 80, protocol: "tcp", hostPort: 9000 },
+      { containerPort: 81, protocol: "tcp", hostPort: 9001 },
+    ],
+  ],
 ];
 for (const [text, want] of PORTS) test(`parsePublish: ${text}`, () => assert.deepEqual(parsePublish(text), want));
-for (const text of ["", "x", "0", "65536", "80:", "1-2:3", "[::1]:80:80", "80/sctp", "81-80", "1.2.3:80:80"]) test(`parsePublish: refuses ${JSON.stringify(text)}`, () => refuses(() => parsePublish(text)));
+for (const text of ["", "x", "0", "65536", "80:", "1-2:3", "[::1]:80:80", "80/sctp", "81-80", "1.2.3:80:80"])
+  test(`parsePublish: refuses ${JSON.stringify(text)}`, () => refuses(() => parsePublish(text)));
 
 const VOLUMES: readonly (readonly [string, object])[] = [
   ["/a:/b", { kind: "bind", source: "/a", target: "/b", readOnly: false }],
@@ -26,14 +34,31 @@ const VOLUMES: readonly (readonly [string, object])[] = [
   ["/only", { kind: "volume", target: "/only" }],
 ];
 for (const [text, want] of VOLUMES) test(`parseVolume: ${text}`, () => assert.deepEqual(parseVolume(text), want));
-for (const text of ["", "a:b", "/a:/", "/a:/b:wat", "/a:/b:ro:x", ":/b"]) test(`parseVolume: refuses ${JSON.stringify(text)}`, () => refuses(() => parseVolume(text)));
+for (const text of ["", "a:b", "/a:/", "/a:/b:wat", "/a:/b:ro:x", ":/b"])
+  test(`parseVolume: refuses ${JSON.stringify(text)}`, () => refuses(() => parseVolume(text)));
 
 test("parseMount and parseTmpfs", () => {
-  assert.deepEqual(parseMount("type=bind,source=/a,target=/b,readonly"), { kind: "bind", source: "/a", target: "/b", readOnly: true });
+  assert.deepEqual(parseMount("type=bind,source=/a,target=/b,readonly"), {
+    kind: "bind",
+    source: "/a",
+    target: "/b",
+    readOnly: true,
+  });
   assert.deepEqual(parseMount("src=v,dst=/b"), { kind: "volume", name: "v", target: "/b", readOnly: false });
-  assert.deepEqual(parseMount("type=tmpfs,target=/t,tmpfs-size=1m,tmpfs-mode=1770"), { kind: "tmpfs", target: "/t", options: ["size=1048576", "mode=1770"] });
+  assert.deepEqual(parseMount("type=tmpfs,target=/t,tmpfs-size=1m,tmpfs-mode=1770"), {
+    kind: "tmpfs",
+    target: "/t",
+    options: ["size=1048576", "mode=1770"],
+  });
   assert.deepEqual(parseTmpfs("/t:size=1m,noexec"), { kind: "tmpfs", target: "/t", options: ["size=1m", "noexec"] });
-  for (const text of ["type=bind,target=/b", "type=wat,target=/b", "type=bind,source=/a", "type=bind,sorce=/a,target=/b", "type=volume,target=/b,volume-opt=x"]) refuses(() => parseMount(text));
+  for (const text of [
+    "type=bind,target=/b",
+    "type=wat,target=/b",
+    "type=bind,source=/a",
+    "type=bind,sorce=/a,target=/b",
+    "type=volume,target=/b,volume-opt=x",
+  ])
+    refuses(() => parseMount(text));
 });
 
 test("parseUlimit, parseDevice, parseLogOptions", () => {
@@ -45,7 +70,9 @@ test("parseUlimit, parseDevice, parseLogOptions", () => {
   assert.deepEqual(parseDevice("/dev/a:r"), { source: "/dev/a", permissions: "r" });
   refuses(() => parseDevice("dev"));
   assert.deepEqual(parseLogOptions(undefined, []), {});
-  assert.deepEqual(parseLogOptions("json-file", ["max-size=1k", "max-file=3"]), { log: { driver: "json-file", maxSize: 1024, maxFiles: 3 } });
+  assert.deepEqual(parseLogOptions("json-file", ["max-size=1k", "max-file=3"]), {
+    log: { driver: "json-file", maxSize: 1024, maxFiles: 3 },
+  });
   refuses(() => parseLogOptions("syslog", []));
   refuses(() => parseLogOptions(undefined, ["tag=x"]));
 });

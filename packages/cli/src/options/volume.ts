@@ -14,17 +14,29 @@ const HARMLESS = ["z", "Z", "cached", "delegated", "consistent", "rw"];
 export function parseVolume(text: string): VolumeOption {
   const parts = text.split(":");
   const [first = "", second, options = ""] = parts;
-  if (parts.length > 3 || first === "" || second === "") throw usageError(`--volume=${text} cannot be read`, { fallback: "write SOURCE:TARGET[:ro]" });
+  if (parts.length > 3 || first === "" || second === "")
+    throw usageError(`--volume=${text} cannot be read`, { fallback: "write SOURCE:TARGET[:ro]" });
   const target = second ?? first;
   checkTarget("volume", text, target);
   if (second === undefined) return { kind: "volume", target };
   const words = options.split(",").filter((word) => word !== "");
   const unknown = words.find((word) => word !== "ro" && !PROPAGATIONS.includes(word) && !HARMLESS.includes(word));
-  if (unknown !== undefined) throw usageError(`--volume=${text}: the option ${JSON.stringify(unknown)} is not supported`, { word: unknown, known: ["ro", "rw", ...PROPAGATIONS], fallback: "use ro, rw or a propagation" });
+  if (unknown !== undefined)
+    throw usageError(`--volume=${text}: the option ${JSON.stringify(unknown)} is not supported`, {
+      word: unknown,
+      known: ["ro", "rw", ...PROPAGATIONS],
+      fallback: "use ro, rw or a propagation",
+    });
   const readOnly = words.includes("ro");
   if (!/^[./~]/.test(first)) return { kind: "volume", name: first, target, readOnly };
   const propagation = words.find((word) => PROPAGATIONS.includes(word));
-  return { kind: "bind", source: resolve(first), target, readOnly, ...(propagation === undefined ? {} : { propagation }) };
+  return {
+    kind: "bind",
+    source: resolve(first),
+    target,
+    readOnly,
+    ...(propagation === undefined ? {} : { propagation }),
+  };
 }
 
 /** "PATH[:OPTIONS]" */
@@ -32,10 +44,33 @@ export function parseTmpfs(text: string): VolumeOption {
   const colon = text.indexOf(":");
   const target = colon < 0 ? text : text.slice(0, colon);
   checkTarget("tmpfs", text, target);
-  return { kind: "tmpfs", target, ...(colon < 0 ? {} : { options: text.slice(colon + 1).split(",").filter((word) => word !== "") }) };
+  return {
+    kind: "tmpfs",
+    target,
+    ...(colon < 0
+      ? {}
+      : {
+          options: text
+            .slice(colon + 1)
+            .split(",")
+            .filter((word) => word !== ""),
+        }),
+  };
 }
 
-const MOUNT_KEYS = ["type", "source", "src", "target", "dst", "destination", "readonly", "ro", "bind-propagation", "tmpfs-size", "tmpfs-mode"];
+const MOUNT_KEYS = [
+  "type",
+  "source",
+  "src",
+  "target",
+  "dst",
+  "destination",
+  "readonly",
+  "ro",
+  "bind-propagation",
+  "tmpfs-size",
+  "tmpfs-mode",
+];
 
 /** "type=bind,source=...,target=...,readonly" */
 export function parseMount(text: string): VolumeOption {
@@ -46,7 +81,9 @@ export function parseMount(text: string): VolumeOption {
     if (!MOUNT_KEYS.includes(key)) {
       if (/^(?:volume-|bind-|image-|consistency)/.test(key)) throw unsupportedFlag(`mount ...,${key}`);
       const near = nearestWord(key, MOUNT_KEYS);
-      throw usageError(`--mount=${text}: ${JSON.stringify(key)} is not known`, { fallback: near === undefined ? "write type=bind,source=PATH,target=PATH" : `did you mean ${near}?` });
+      throw usageError(`--mount=${text}: ${JSON.stringify(key)} is not known`, {
+        fallback: near === undefined ? "write type=bind,source=PATH,target=PATH" : `did you mean ${near}?`,
+      });
     }
     fields.set(key, equals < 0 ? "true" : field.slice(equals + 1));
   }
@@ -57,19 +94,39 @@ export function parseMount(text: string): VolumeOption {
   const type = fields.get("type") ?? "volume";
   if (type === "volume") return { kind: "volume", target, readOnly, ...(source === undefined ? {} : { name: source }) };
   if (type === "tmpfs") return { kind: "tmpfs", target, options: tmpfsOptions(fields, readOnly) };
-  if (type !== "bind") throw usageError(`--mount=${text}: the type ${JSON.stringify(type)} is not supported`, { word: type, known: ["bind", "volume", "tmpfs"], fallback: "use bind, volume or tmpfs" });
-  if (source === undefined) throw usageError(`--mount=${text}: a bind needs a source`, { fallback: "write type=bind,source=PATH,target=PATH" });
+  if (type !== "bind")
+    throw usageError(`--mount=${text}: the type ${JSON.stringify(type)} is not supported`, {
+      word: type,
+      known: ["bind", "volume", "tmpfs"],
+      fallback: "use bind, volume or tmpfs",
+    });
+  if (source === undefined)
+    throw usageError(`--mount=${text}: a bind needs a source`, { fallback: "write type=bind,source=PATH,target=PATH" });
   const propagation = fields.get("bind-propagation");
-  return { kind: "bind", source: resolve(source), target, readOnly, ...(propagation === undefined ? {} : { propagation }) };
+  return {
+    kind: "bind",
+    source: resolve(source),
+    target,
+    readOnly,
+    ...(propagation === undefined ? {} : { propagation }),
+  };
 }
 
 function tmpfsOptions(fields: ReadonlyMap<string, string>, readOnly: boolean): string[] {
   const size = fields.get("tmpfs-size");
   const mode = fields.get("tmpfs-mode");
-  return [...(size === undefined ? [] : [`size=${parseSize(size)}`]), ...(mode === undefined ? [] : [`mode=${mode}`]), ...(readOnly ? ["ro"] : [])];
+  return [
+    ...(size === undefined ? [] : [`size=${parseSize(size)}`]),
+    ...(mode === undefined ? [] : [`mode=${mode}`]),
+    ...(readOnly ? ["ro"] : []),
+  ];
 }
 
 function checkTarget(flag: string, text: string, target: string): void {
-  if (!target.startsWith("/")) throw usageError(`--${flag}=${text}: the path in the container must be absolute`, { fallback: "begin it with a slash" });
-  if (/^\/+$/.test(target)) throw usageError(`--${flag}=${text}: nothing can be mounted on "/"`, { fallback: "choose a directory below it" });
+  if (!target.startsWith("/"))
+    throw usageError(`--${flag}=${text}: the path in the container must be absolute`, {
+      fallback: "begin it with a slash",
+    });
+  if (/^\/+$/.test(target))
+    throw usageError(`--${flag}=${text}: nothing can be mounted on "/"`, { fallback: "choose a directory below it" });
 }

@@ -27,17 +27,37 @@ function rendered(kind: "plain" | "quiet" | "rawjson"): string {
 }
 
 test("buildProgress: plain lines", () => {
-  assert.equal(rendered("plain"), [
-    "#1 [1/3] FROM base", "#1 CACHED", "",
-    "#2 [2/3] RUN make", "#2 0.100 one", "",
-    "#3 [other 1/1] COPY a b", "",
-    "#2 0.200 two", "#2 0.200  20%", "",
-    "#3 DONE 0.1s", "",
-    "#2 1.000 no end", "#2 ERROR: exit code 2", "", "",
-  ].join("\n"));
+  assert.equal(
+    rendered("plain"),
+    [
+      "#1 [1/3] FROM base",
+      "#1 CACHED",
+      "",
+      "#2 [2/3] RUN make",
+      "#2 0.100 one",
+      "",
+      "#3 [other 1/1] COPY a b",
+      "",
+      "#2 0.200 two",
+      "#2 0.200  20%",
+      "",
+      "#3 DONE 0.1s",
+      "",
+      "#2 1.000 no end",
+      "#2 ERROR: exit code 2",
+      "",
+      "",
+    ].join("\n"),
+  );
 });
 
 test("buildProgress: quiet says nothing, rawjson one object a line", () => {
   assert.equal(rendered("quiet"), "");
-  assert.deepEqual(JSON.parse(rendered("rawjson").split("\n")[3] ?? ""), { kind: "output", id: 2, stream: "stdout", data: Buffer.from("one\ntw").toString("base64"), time: 1100 });
+  assert.deepEqual(JSON.parse(rendered("rawjson").split("\n")[3] ?? ""), {
+    kind: "output",
+    id: 2,
+    stream: "stdout",
+    data: Buffer.from("one\ntw").toString("base64"),
+    time: 1100,
+  });
 });

@@ -10,7 +10,11 @@ export interface BuildProgress extends Disposable {
 }
 
 /** "auto": live on a terminal, else plain. */
-export function buildProgress(stream: NodeJS.WriteStream, kind: "auto" | "plain" | "tty" | "quiet" | "rawjson", dumb: boolean): BuildProgress {
+export function buildProgress(
+  stream: NodeJS.WriteStream,
+  kind: "auto" | "plain" | "tty" | "quiet" | "rawjson",
+  dumb: boolean,
+): BuildProgress {
   if (kind === "quiet") return { event: () => {}, [Symbol.dispose]: () => {} };
   if (kind === "rawjson") return new RawJsonProgress(stream);
   return kind === "tty" || (kind === "auto" && stream.isTTY && !dumb) ? new LiveBuild(stream) : new PlainBuild(stream);
@@ -24,7 +28,9 @@ class RawJsonProgress implements BuildProgress {
   }
 
   event(event: BuildEvent): void {
-    this.#stream.write(`${JSON.stringify(event.kind === "output" ? { ...event, data: Buffer.from(event.data).toString("base64") } : event)}\n`);
+    this.#stream.write(
+      `${JSON.stringify(event.kind === "output" ? { ...event, data: Buffer.from(event.data).toString("base64") } : event)}\n`,
+    );
   }
 
   [Symbol.dispose](): void {}
@@ -48,7 +54,12 @@ class PlainBuild implements BuildProgress {
 
   event(event: BuildEvent): void {
     if (event.kind === "started") {
-      this.#steps.set(event.id, { name: event.name, started: event.time, decoder: new StringDecoder("utf8"), rest: "" });
+      this.#steps.set(event.id, {
+        name: event.name,
+        started: event.time,
+        decoder: new StringDecoder("utf8"),
+        rest: "",
+      });
       this.#gap(event.id);
       this.#stream.write(`#${event.id} ${event.name}\n`);
       return;
@@ -65,12 +76,19 @@ class PlainBuild implements BuildProgress {
   #output(event: Extract<BuildEvent, { kind: "output" }>, step: Step): void {
     const lines = (step.rest + step.decoder.write(Buffer.from(event.data))).split("\n");
     step.rest = lines.pop() ?? "";
-    for (const line of lines) this.#line(event.id, `${seconds(event.time - step.started, 3)} ${lastOfCarriageReturns(line)}`);
+    for (const line of lines)
+      this.#line(event.id, `${seconds(event.time - step.started, 3)} ${lastOfCarriageReturns(line)}`);
   }
 
   #ended(event: Extract<BuildEvent, { kind: "ended" }>, step: Step): void {
-    if (step.rest !== "") this.#line(event.id, `${seconds(event.time - step.started, 3)} ${lastOfCarriageReturns(step.rest)}`);
-    const words = { done: `DONE ${seconds(event.time - step.started, 1)}s`, cached: "CACHED", failed: `ERROR: ${event.error ?? ""}`, cancelled: "CANCELED" };
+    if (step.rest !== "")
+      this.#line(event.id, `${seconds(event.time - step.started, 3)} ${lastOfCarriageReturns(step.rest)}`);
+    const words = {
+      done: `DONE ${seconds(event.time - step.started, 1)}s`,
+      cached: "CACHED",
+      failed: `ERROR: ${event.error ?? ""}`,
+      cancelled: "CANCELED",
+    };
     this.#line(event.id, words[event.outcome]);
     this.#lastId = 0;
     this.#stream.write("\n");
@@ -112,7 +130,15 @@ class LiveBuild implements BuildProgress {
   event(event: BuildEvent): void {
     this.#first ??= event.time;
     if (event.kind === "started") {
-      this.#steps.set(event.id, { name: event.name, started: event.time, ended: null, outcome: null, decoder: new StringDecoder("utf8"), tail: [], rest: "" });
+      this.#steps.set(event.id, {
+        name: event.name,
+        started: event.time,
+        ended: null,
+        outcome: null,
+        decoder: new StringDecoder("utf8"),
+        tail: [],
+        rest: "",
+      });
       return this.#lines.changed();
     }
     const step = this.#steps.get(event.id);
@@ -142,7 +168,14 @@ class LiveBuild implements BuildProgress {
 }
 
 function stepLines(step: LiveStep, now: number): string[] {
-  const mark = step.outcome === "cached" ? "CACHED " : step.outcome === "failed" ? "ERROR " : step.outcome === "cancelled" ? "CANCELED " : "";
+  const mark =
+    step.outcome === "cached"
+      ? "CACHED "
+      : step.outcome === "failed"
+        ? "ERROR "
+        : step.outcome === "cancelled"
+          ? "CANCELED "
+          : "";
   const line = ` => ${mark}${step.name}`.padEnd(70) + `${seconds((step.ended ?? now) - step.started, 1)}s`.padStart(7);
   const tail = step.outcome === null ? step.tail.map((text) => ` => => # ${text}`) : [];
   return [line, ...tail];

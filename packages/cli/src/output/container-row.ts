@@ -5,7 +5,10 @@ import { ago, humanDuration, timestamp } from "./human-time.ts";
 import { ellipsis } from "./table.ts";
 
 /** Fields for tables and templates. */
-export function containerRow(container: ContainerSummary, { now, full }: { readonly now: number; readonly full: boolean }): Record<string, string> {
+export function containerRow(
+  container: ContainerSummary,
+  { now, full }: { readonly now: number; readonly full: boolean },
+): Record<string, string> {
   const words = container.command.join(" ");
   return {
     ID: full ? container.id : container.id.slice(0, 12),
@@ -16,9 +19,13 @@ export function containerRow(container: ContainerSummary, { now, full }: { reado
     RunningFor: ago(now, container.createdAt),
     Status: statusText(container, now),
     State: container.status,
-    Ports: container.ports.map(({ hostIp, hostPort, containerPort, protocol }) => `${hostIp}:${hostPort}->${containerPort}/${protocol}`).join(", "),
+    Ports: container.ports
+      .map(({ hostIp, hostPort, containerPort, protocol }) => `${hostIp}:${hostPort}->${containerPort}/${protocol}`)
+      .join(", "),
     Names: container.name,
-    Labels: Object.entries(container.labels).map(([name, value]) => `${name}=${value}`).join(","),
+    Labels: Object.entries(container.labels)
+      .map(([name, value]) => `${name}=${value}`)
+      .join(","),
     Networks: container.networkMode,
   };
 }

@@ -4,7 +4,11 @@ import type { CommandContext } from "../command.ts";
 import { printError } from "./print-error.ts";
 
 /** Does `act` for every name in order; what it returns is printed. Exit code 1 when any failed. */
-export async function forEachName(context: CommandContext, names: readonly string[], act: (name: string) => Promise<string>): Promise<number> {
+export async function forEachName(
+  context: CommandContext,
+  names: readonly string[],
+  act: (name: string) => Promise<string>,
+): Promise<number> {
   let failed = false;
   for (const name of names) {
     try {

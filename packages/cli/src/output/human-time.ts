@@ -1,8 +1,13 @@
 // Times for people, in Docker's words.
 
 const STEPS: readonly (readonly [limit: number, unit: number, name: string])[] = [
-  [60, 1, "second"], [60 * 60, 60, "minute"], [48 * 3600, 3600, "hour"], [14 * 86400, 86400, "day"], [60 * 86400, 7 * 86400, "week"],
-  [2 * 365 * 86400, 30 * 86400, "month"], [Number.POSITIVE_INFINITY, 365 * 86400, "year"],
+  [60, 1, "second"],
+  [60 * 60, 60, "minute"],
+  [48 * 3600, 3600, "hour"],
+  [14 * 86400, 86400, "day"],
+  [60 * 86400, 7 * 86400, "week"],
+  [2 * 365 * 86400, 30 * 86400, "month"],
+  [Number.POSITIVE_INFINITY, 365 * 86400, "year"],
 ];
 
 /** "5 minutes", "About an hour", "Less than a second". */
@@ -35,7 +40,8 @@ export function parseMoment(text: string, now: number): number | null {
   if (/^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/.test(text)) {
     const units: Readonly<Record<string, number>> = { ms: 1, s: 1e3, m: 60e3, h: 3600e3, d: 86400e3 };
     let span = 0;
-    for (const [, count, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)) span += Number(count) * (units[unit ?? ""] ?? 0);
+    for (const [, count, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g))
+      span += Number(count) * (units[unit ?? ""] ?? 0);
     return now - span;
   }
   if (!/^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?)?$/.test(text)) return null;

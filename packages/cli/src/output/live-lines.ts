@@ -15,7 +15,11 @@ export class LiveLines implements Disposable {
   #ended = false;
 
   /** `ticking`: redraw even when nothing changed (clocks). */
-  constructor(stream: NodeJS.WriteStream, render: () => readonly string[], options: { readonly ticking?: boolean } = {}) {
+  constructor(
+    stream: NodeJS.WriteStream,
+    render: () => readonly string[],
+    options: { readonly ticking?: boolean } = {},
+  ) {
     this.#stream = stream;
     this.#render = render;
     this.#timer = setInterval(() => {
@@ -56,7 +60,9 @@ export class LiveLines implements Disposable {
     const room = Math.max(1, (this.#stream.rows ?? 24) - 1);
     const lines = this.#render();
     // More lines than the terminal has cannot be redrawn: the last ones count.
-    const shown = (all ? lines : lines.slice(-room)).map((line) => (displayWidth(line) > width ? ellipsis(line, width) : line));
+    const shown = (all ? lines : lines.slice(-room)).map((line) =>
+      displayWidth(line) > width ? ellipsis(line, width) : line,
+    );
     this.#erase();
     this.#stream.write(shown.map((line) => `${line}\n`).join(""));
     this.#drawn = all ? 0 : shown.length;

@@ -11,12 +11,25 @@ function printed(error: unknown, debug = false): string {
 }
 
 test("printError: one line and a hint", () => {
-  const error = new TeuError({ code: "not-found", op: "pull image", subject: "x", message: "no such\nimage", hint: "check the name", cause: new Error("404") });
+  const error = new TeuError({
+    code: "not-found",
+    op: "pull image",
+    subject: "x",
+    message: "no such\nimage",
+    hint: "check the name",
+    cause: new Error("404"),
+  });
   assert.equal(printed(error), 'teu: cannot pull image "x": no such image: 404\nhint: check the name\n');
 });
 
 test("printError: the last lines of a failed step", () => {
-  const error = new TeuError({ code: "invalid", op: "build", subject: "Dockerfile:2", message: "RUN x: exit code 1", detail: { tail: ["a", "b"] } });
+  const error = new TeuError({
+    code: "invalid",
+    op: "build",
+    subject: "Dockerfile:2",
+    message: "RUN x: exit code 1",
+    detail: { tail: ["a", "b"] },
+  });
   assert.equal(printed(error), 'teu: cannot build "Dockerfile:2": RUN x: exit code 1\n  | a\n  | b\n');
 });
 

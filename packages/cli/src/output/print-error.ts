@@ -17,7 +17,9 @@ export function exitCodeOf(error: unknown, fallback: number): number {
 /** Prints "teu: cannot ...", the last output of a failed step, and the hint; with `debug` the chain of causes. */
 export function printError(stream: { write(text: string): unknown }, error: unknown, debug: boolean): void {
   if (!isTeuError(error)) {
-    stream.write(`teu: internal error: ${debug && error instanceof Error ? error.stack ?? error.message : errorText(error)}\n`);
+    stream.write(
+      `teu: internal error: ${debug && error instanceof Error ? (error.stack ?? error.message) : errorText(error)}\n`,
+    );
     return;
   }
   stream.write(`teu: ${oneLine(error.detail["usage"] === true ? error.what : error.message)}\n`);
@@ -34,10 +36,19 @@ function oneLine(text: string): string {
 function causes(error: TeuError): string {
   const lines: string[] = [];
   for (let cause: unknown = error, depth = 0; cause !== undefined && depth < 10; depth++) {
-    const head = isTeuError(cause) ? `${cause.code}: ${cause.op}${cause.subject === undefined ? "" : ` ${JSON.stringify(cause.subject)}`}: ${cause.what}` : String(cause);
+    const head = isTeuError(cause)
+      ? `${cause.code}: ${cause.op}${cause.subject === undefined ? "" : ` ${JSON.stringify(cause.subject)}`}: ${cause.what}`
+      : String(cause);
     lines.push(`${depth === 0 ? "error" : "caused by"}: ${head}`);
-    if (isTeuError(cause) && Object.keys(cause.detail).length > 0) lines.push(`  detail: ${JSON.stringify(cause.detail)}`);
-    if (cause instanceof Error && cause.stack !== undefined) lines.push(...cause.stack.split("\n").filter((line) => /^\s+at /.test(line)).slice(0, 6));
+    if (isTeuError(cause) && Object.keys(cause.detail).length > 0)
+      lines.push(`  detail: ${JSON.stringify(cause.detail)}`);
+    if (cause instanceof Error && cause.stack !== undefined)
+      lines.push(
+        ...cause.stack
+          .split("\n")
+          .filter((line) => /^\s+at /.test(line))
+          .slice(0, 6),
+      );
     cause = cause instanceof Error ? cause.cause : undefined;
   }
   return `${lines.join("\n")}\n`;

@@ -6,7 +6,14 @@ export function columns(rows: readonly (readonly string[])[], gap = 3): string[]
   for (const row of rows) {
     for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, displayWidth(cell));
   }
-  return rows.map((row) => row.map((cell, index) => (index === row.length - 1 ? cell : cell + " ".repeat((widths[index] ?? 0) + gap - displayWidth(cell)))).join("").trimEnd());
+  return rows.map((row) =>
+    row
+      .map((cell, index) =>
+        index === row.length - 1 ? cell : cell + " ".repeat((widths[index] ?? 0) + gap - displayWidth(cell)),
+      )
+      .join("")
+      .trimEnd(),
+  );
 }
 
 /** Characters on the terminal, near enough: combining marks none, East Asian wide ones two. */
@@ -15,7 +22,15 @@ export function displayWidth(text: string): number {
   for (const char of text) {
     const point = char.codePointAt(0) ?? 0;
     if (point >= 0x300 && point <= 0x36f) continue;
-    width += (point >= 0x1100 && point <= 0x115f) || (point >= 0x2e80 && point <= 0xa4cf) || (point >= 0xac00 && point <= 0xd7a3) || (point >= 0xf900 && point <= 0xfaff) || (point >= 0xff00 && point <= 0xff60) || point >= 0x1f300 ? 2 : 1;
+    width +=
+      (point >= 0x1100 && point <= 0x115f) ||
+      (point >= 0x2e80 && point <= 0xa4cf) ||
+      (point >= 0xac00 && point <= 0xd7a3) ||
+      (point >= 0xf900 && point <= 0xfaff) ||
+      (point >= 0xff00 && point <= 0xff60) ||
+      point >= 0x1f300
+        ? 2
+        : 1;
   }
   return width;
 }

@@ -20,7 +20,12 @@ type Token = { readonly kind: "text" | "action"; readonly text: string };
 type Node =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "print"; readonly pipeline: readonly (readonly string[])[] }
-  | { readonly kind: "if" | "range" | "with"; readonly pipeline: readonly (readonly string[])[]; readonly then: readonly Node[]; readonly otherwise: readonly Node[] };
+  | {
+      readonly kind: "if" | "range" | "with";
+      readonly pipeline: readonly (readonly string[])[];
+      readonly then: readonly Node[];
+      readonly otherwise: readonly Node[];
+    };
 interface Data {
   readonly dot: unknown;
   readonly root: unknown;
@@ -61,7 +66,12 @@ function actionEnd(source: string, start: number): number {
   return -1;
 }
 
-function parseNodes(tokens: readonly Token[], start: number, source: string, nested: boolean): { nodes: Node[]; next: number; end: string } {
+function parseNodes(
+  tokens: readonly Token[],
+  start: number,
+  source: string,
+  nested: boolean,
+): { nodes: Node[]; next: number; end: string } {
   const nodes: Node[] = [];
   for (let at = start; at < tokens.length; at++) {
     const token = tokens[at];
@@ -77,13 +87,27 @@ function parseNodes(tokens: readonly Token[], start: number, source: string, nes
     }
     if (word === "if" || word === "range" || word === "with") {
       const then = parseNodes(tokens, at + 1, source, true);
-      const otherwise = then.end === "else" ? parseNodes(tokens, then.next, source, true) : { nodes: [], next: then.next, end: then.end };
-      nodes.push({ kind: word, pipeline: parsePipeline(token.text.slice(word.length), source), then: then.nodes, otherwise: otherwise.nodes });
+      const otherwise =
+        then.end === "else"
+          ? parseNodes(tokens, then.next, source, true)
+          : { nodes: [], next: then.next, end: then.end };
+      nodes.push({
+        kind: word,
+        pipeline: parsePipeline(token.text.slice(word.length), source),
+        then: then.nodes,
+        otherwise: otherwise.nodes,
+      });
       at = otherwise.next - 1;
       continue;
     }
     if (["define", "template", "block", "break", "continue"].includes(word) || token.text.includes(":=")) {
-      throw new TeuError({ code: "unsupported", op: "read template", subject: source, message: `{{${word}}} is not supported`, hint: "use fields, if, range, with, and the functions json, upper, lower, join, split, len, index, printf, println" });
+      throw new TeuError({
+        code: "unsupported",
+        op: "read template",
+        subject: source,
+        message: `{{${word}}} is not supported`,
+        hint: "use fields, if, range, with, and the functions json, upper, lower, join, split, len, index, printf, println",
+      });
     }
     nodes.push({ kind: "print", pipeline: parsePipeline(token.text, source) });
   }
@@ -112,8 +136,16 @@ function renderNode(node: Node, data: Data): string {
   const value = evaluate(node.pipeline, data);
   if (node.kind === "print") return show(value);
   if (node.kind === "range") {
-    const items = Array.isArray(value) ? value : isRecord(value) ? Object.keys(value).sort().map((key) => value[key]) : [];
-    return items.length === 0 ? renderNodes(node.otherwise, data) : items.map((item: unknown) => renderNodes(node.then, { ...data, dot: item })).join("");
+    const items = Array.isArray(value)
+      ? value
+      : isRecord(value)
+        ? Object.keys(value)
+            .sort()
+            .map((key) => value[key])
+        : [];
+    return items.length === 0
+      ? renderNodes(node.otherwise, data)
+      : items.map((item: unknown) => renderNodes(node.then, { ...data, dot: item })).join("");
   }
   if (!truthy(value)) return renderNodes(node.otherwise, data);
   return renderNodes(node.then, node.kind === "with" ? { ...data, dot: value } : data);
@@ -129,7 +161,13 @@ function evaluateCommand(words: readonly string[], data: Data, piped: readonly u
   const [head = "", ...rest] = words;
   const run = Object.hasOwn(FUNCTIONS, head) ? FUNCTIONS[head] : undefined;
   if (run === undefined) {
-    if (rest.length > 0 && head !== "(") throw new TeuError({ code: "unsupported", op: "read template", subject: head, message: "this is not a known function" });
+    if (rest.length > 0 && head !== "(")
+      throw new TeuError({
+        code: "unsupported",
+        op: "read template",
+        subject: head,
+        message: "this is not a known function",
+      });
     return operands(words, data)[0];
   }
   return run([...operands(rest, data), ...piped]);
@@ -161,15 +199,37 @@ function operand(word: string, data: Data): unknown {
   if (word === "nil") return null;
   if (word.startsWith("$")) return field(data.root, word.slice(1));
   if (word.startsWith(".")) return field(data.dot, word);
-  throw new TeuError({ code: "invalid", op: "read template", subject: word, message: "this is neither a field nor a known function", hint: "fields begin with a dot: {{.ID}}" });
+  throw new TeuError({
+    code: "invalid",
+    op: "read template",
+    subject: word,
+    message: "this is neither a field nor a known function",
+    hint: "fields begin with a dot: {{.ID}}",
+  });
 }
 
 function field(value: unknown, path: string): unknown {
   let at = value;
   for (const name of path.split(".").filter((part) => part !== "")) {
-    if (!isRecord(at)) throw new TeuError({ code: "invalid", op: "print template", subject: path, message: at === undefined || at === null ? `nothing to take ${JSON.stringify(name)} from` : `${JSON.stringify(name)} asked of something without fields` });
+    if (!isRecord(at))
+      throw new TeuError({
+        code: "invalid",
+        op: "print template",
+        subject: path,
+        message:
+          at === undefined || at === null
+            ? `nothing to take ${JSON.stringify(name)} from`
+            : `${JSON.stringify(name)} asked of something without fields`,
+      });
     if (Object.hasOwn(at, name)) at = at[name];
-    else if (FIXED_FIELDS.has(at)) throw new TeuError({ code: "invalid", op: "print template", subject: path, message: `there is no field ${JSON.stringify(name)}`, hint: `fields: ${Object.keys(at).join(", ")}` });
+    else if (FIXED_FIELDS.has(at))
+      throw new TeuError({
+        code: "invalid",
+        op: "print template",
+        subject: path,
+        message: `there is no field ${JSON.stringify(name)}`,
+        hint: `fields: ${Object.keys(at).join(", ")}`,
+      });
     else at = undefined;
   }
   return at;
@@ -190,8 +250,18 @@ const FUNCTIONS: Readonly<Record<string, (args: readonly unknown[]) => unknown>>
   title: ([text]) => show(text).replace(/\b\w/g, (char) => char.toUpperCase()),
   join: ([list, glue]) => (Array.isArray(list) ? list.map(show).join(show(glue)) : ""),
   split: ([text, glue]) => show(text).split(show(glue)),
-  len: ([value]) => (Array.isArray(value) || typeof value === "string" ? value.length : isRecord(value) ? Object.keys(value).length : 0),
-  index: ([value, ...keys]) => keys.reduce<unknown>((at, key) => (Array.isArray(at) ? at[Number(key)] : isRecord(at) && Object.hasOwn(at, String(key)) ? at[String(key)] : undefined), value),
+  len: ([value]) =>
+    Array.isArray(value) || typeof value === "string" ? value.length : isRecord(value) ? Object.keys(value).length : 0,
+  index: ([value, ...keys]) =>
+    keys.reduce<unknown>(
+      (at, key) =>
+        Array.isArray(at)
+          ? at[Number(key)]
+          : isRecord(at) && Object.hasOwn(at, String(key))
+            ? at[String(key)]
+            : undefined,
+      value,
+    ),
   println: (args) => `${args.map(show).join(" ")}\n`,
   print: (args) => args.map(show).join(""),
   printf: ([form, ...args]) => format(show(form), args),
@@ -210,7 +280,12 @@ function format(form: string, args: readonly unknown[]): string {
   return form.replace(/%(-?\d+)?([sdvqx%])/g, (_, width: string | undefined, verb: string) => {
     if (verb === "%") return "%";
     const value = args[next++];
-    const text = verb === "q" ? JSON.stringify(show(value)) : verb === "x" && typeof value === "number" ? value.toString(16) : show(value);
+    const text =
+      verb === "q"
+        ? JSON.stringify(show(value))
+        : verb === "x" && typeof value === "number"
+          ? value.toString(16)
+          : show(value);
     if (width === undefined) return text;
     return Number(width) < 0 ? text.padEnd(-Number(width)) : text.padStart(Number(width));
   });
@@ -220,7 +295,11 @@ function format(form: string, args: readonly unknown[]): string {
 function show(value: unknown): string {
   if (value === undefined || value === null) return "<no value>";
   if (Array.isArray(value)) return `[${value.map(show).join(" ")}]`;
-  if (isRecord(value)) return `map[${Object.keys(value).sort().map((key) => `${key}:${show(value[key])}`).join(" ")}]`;
+  if (isRecord(value))
+    return `map[${Object.keys(value)
+      .sort()
+      .map((key) => `${key}:${show(value[key])}`)
+      .join(" ")}]`;
   return String(value);
 }
 

@@ -19,7 +19,10 @@ export interface TransferProgress extends Disposable {
 }
 
 /** A renderer for where the output goes; `quiet` shows nothing. */
-export function transferProgress(stream: NodeJS.WriteStream, options: { readonly quiet: boolean; readonly dumb: boolean }): TransferProgress {
+export function transferProgress(
+  stream: NodeJS.WriteStream,
+  options: { readonly quiet: boolean; readonly dumb: boolean },
+): TransferProgress {
   if (options.quiet) return { event: () => {}, [Symbol.dispose]: () => {} };
   return stream.isTTY && !options.dumb ? new LiveTransfer(stream) : new PlainTransfer(stream);
 }
@@ -33,7 +36,11 @@ class PlainTransfer implements TransferProgress {
   }
 
   event(event: ImageProgress): void {
-    const ended = event.kind === "exists" || event.kind === "done" || event.kind === "resolve" || (event.total !== undefined && event.current === event.total);
+    const ended =
+      event.kind === "exists" ||
+      event.kind === "done" ||
+      event.kind === "resolve" ||
+      (event.total !== undefined && event.current === event.total);
     if (!ended) return;
     const line = `${shortId(event.id)}: ${WORDS[event.kind].done}`;
     if (this.#said.has(line)) return;

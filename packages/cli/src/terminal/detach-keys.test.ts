@@ -21,5 +21,10 @@ test("DetachKeys: a sequence begun and not ended is sent", () => {
 
 test("DetachKeys: plain and named keys; anything else is `invalid`", () => {
   assert.deepEqual(pass("a,ctrl-[", [97, 27]), { sent: [], detached: true });
-  for (const keys of ["ctrl-", "ctrl-pp", "", "alt-x"]) assert.throws(() => new DetachKeys(keys), (error) => isTeuError(error, "invalid"), keys);
+  for (const keys of ["ctrl-", "ctrl-pp", "", "alt-x"])
+    assert.throws(
+      () => new DetachKeys(keys),
+      (error) => isTeuError(error, "invalid"),
+      keys,
+    );
 });

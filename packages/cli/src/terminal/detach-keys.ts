@@ -36,5 +36,11 @@ function keyCode(key: string, all: string): number {
   if (control !== undefined && /^[a-z]$/.test(control)) return control.charCodeAt(0) - 96;
   const named = control === undefined ? undefined : NAMED[control];
   if (named !== undefined) return named;
-  throw new TeuError({ code: "invalid", op: "read detach keys", subject: all, message: `${JSON.stringify(key)} is no key`, hint: 'write them as "ctrl-p,ctrl-q"' });
+  throw new TeuError({
+    code: "invalid",
+    op: "read detach keys",
+    subject: all,
+    message: `${JSON.stringify(key)} is no key`,
+    hint: 'write them as "ctrl-p,ctrl-q"',
+  });
 }

@@ -7,14 +7,29 @@ import { endedError } from "@teu/base/scope";
 import type { CommandContext } from "../command.ts";
 
 /** Asks on stderr, so that stdout stays clean. @throws TeuError `invalid` without a terminal, `cancelled`. */
-export async function ask(context: CommandContext, question: string, options: { readonly hidden?: boolean } = {}): Promise<string> {
+export async function ask(
+  context: CommandContext,
+  question: string,
+  options: { readonly hidden?: boolean } = {},
+): Promise<string> {
   const { stdin, stderr } = context.io;
   if (stdin.isTTY !== true) {
-    throw new TeuError({ code: "invalid", op: "ask", subject: question.trim(), message: "stdin is not a terminal", hint: "give the value by flag, or a password with --password-stdin" });
+    throw new TeuError({
+      code: "invalid",
+      op: "ask",
+      subject: question.trim(),
+      message: "stdin is not a terminal",
+      hint: "give the value by flag, or a password with --password-stdin",
+    });
   }
   stderr.write(question);
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const lines = createInterface({ input: stdin, output: options.hidden === true ? silent : stderr, terminal: true, prompt: "" });
+  const lines = createInterface({
+    input: stdin,
+    output: options.hidden === true ? silent : stderr,
+    terminal: true,
+    prompt: "",
+  });
   try {
     return await new Promise<string>((resolve, reject) => {
       lines.once("line", resolve);

@@ -18,14 +18,24 @@ export interface ConnectOptions {
 export type Connected = { readonly kind: "ended"; readonly code: number } | { readonly kind: "detached" };
 
 /** Until the process ended and all its output was written, or the user detached. The caller disposes the session. */
-export async function connect(context: CommandContext, session: StreamSession, options: ConnectOptions): Promise<Connected> {
+export async function connect(
+  context: CommandContext,
+  session: StreamSession,
+  options: ConnectOptions,
+): Promise<Connected> {
   using tidy = new DisposableStack();
   const detached = Promise.withResolvers<Connected>();
   const ourTerminal = options.tty && context.io.stdin.isTTY === true;
   if (options.tty && context.io.stdout.isTTY) tidy.use(followSize(context, session));
-  if (options.stdin) tidy.use(forwardInput(context, session, ourTerminal, options.detachKeys ?? "ctrl-p,ctrl-q", () => detached.resolve({ kind: "detached" })));
+  if (options.stdin)
+    tidy.use(
+      forwardInput(context, session, ourTerminal, options.detachKeys ?? "ctrl-p,ctrl-q", () =>
+        detached.resolve({ kind: "detached" }),
+      ),
+    );
   const ended = (async (): Promise<Connected> => {
-    for await (const { stream, data } of session.output) await write(stream === "stdout" ? context.io.stdout : context.io.stderr, data);
+    for await (const { stream, data } of session.output)
+      await write(stream === "stdout" ? context.io.stdout : context.io.stderr, data);
     return { kind: "ended", code: await session.exitCode };
   })();
   ended.catch(() => {});
@@ -40,14 +50,22 @@ async function write(stream: NodeJS.WriteStream, data: Uint8Array): Promise<void
 function followSize(context: CommandContext, session: StreamSession): Disposable {
   const { stdout } = context.io;
   const tell = (): void => {
-    session.resize(stdout.rows, stdout.columns).catch((error: unknown) => context.scope.log.debug("resize", { error: String(error) }));
+    session
+      .resize(stdout.rows, stdout.columns)
+      .catch((error: unknown) => context.scope.log.debug("resize", { error: String(error) }));
   };
   tell();
   stdout.on("resize", tell);
   return { [Symbol.dispose]: () => stdout.off("resize", tell) };
 }
 
-function forwardInput(context: CommandContext, session: StreamSession, raw: boolean, keys: string, detach: () => void): Disposable {
+function forwardInput(
+  context: CommandContext,
+  session: StreamSession,
+  raw: boolean,
+  keys: string,
+  detach: () => void,
+): Disposable {
   const { stdin } = context.io;
   const filter = raw && keys !== "" ? new DetachKeys(keys) : null;
   const failed = (error: unknown): void => context.scope.log.debug("send input", { error: String(error) });

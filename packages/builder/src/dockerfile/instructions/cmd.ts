@@ -6,5 +6,10 @@ import type { CommandInstruction } from "./instruction.ts";
 /** An empty one takes away what was inherited. @throws TeuError `invalid`. */
 export function parseCmd(line: InstructionLine): CommandInstruction {
   noFlags(line);
-  return { kind: "cmd", at: line.at, text: line.text, command: line.rest === "" ? { kind: "exec", args: [] } : readCommand(line) };
+  return {
+    kind: "cmd",
+    at: line.at,
+    text: line.text,
+    command: line.rest === "" ? { kind: "exec", args: [] } : readCommand(line),
+  };
 }

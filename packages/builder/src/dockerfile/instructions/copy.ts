@@ -7,7 +7,14 @@ import type { FilesInstruction } from "./instruction.ts";
 
 /** @throws TeuError `invalid`, also for a variable in --from, as BuildKit does. */
 export function parseCopy(line: InstructionLine): FilesInstruction {
-  const flags = readFlags(line, { from: "value", chown: "value", chmod: "value", link: "boolean", parents: "boolean", exclude: "list" });
+  const flags = readFlags(line, {
+    from: "value",
+    chown: "value",
+    chmod: "value",
+    link: "boolean",
+    parents: "boolean",
+    exclude: "list",
+  });
   const from = flags.value("from");
   if (from?.includes("$")) {
     throw dockerfileError(line.at, "variables are not expanded in COPY --from", {

@@ -6,5 +6,10 @@ import type { CommandInstruction } from "./instruction.ts";
 /** An empty one takes away what was inherited. @throws TeuError `invalid`. */
 export function parseEntrypoint(line: InstructionLine): CommandInstruction {
   noFlags(line);
-  return { kind: "entrypoint", at: line.at, text: line.text, command: line.rest === "" ? { kind: "exec", args: [] } : readCommand(line) };
+  return {
+    kind: "entrypoint",
+    at: line.at,
+    text: line.text,
+    command: line.rest === "" ? { kind: "exec", args: [] } : readCommand(line),
+  };
 }

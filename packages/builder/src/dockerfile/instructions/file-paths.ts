@@ -13,7 +13,9 @@ export function filePaths(line: InstructionLine): Pick<FilesInstruction, "source
     throw dockerfileError(line.at, `${line.keyword} needs at least one source and a destination`);
   }
   if (heredocHead(destination) !== null) {
-    throw dockerfileError(line.at, `${line.keyword} cannot have a here-document as destination`, { hint: "write the destination last" });
+    throw dockerfileError(line.at, `${line.keyword} cannot have a here-document as destination`, {
+      hint: "write the destination last",
+    });
   }
   const sources = words.slice(0, -1).filter((word) => heredocHead(word) === null);
   return { sources, heredocs: line.heredocs, destination };

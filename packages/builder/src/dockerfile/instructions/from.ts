@@ -12,7 +12,9 @@ export function parseFrom(line: InstructionLine): FromInstruction {
   const words = line.rest.split(/\s+/).filter((word) => word !== "");
   const [image, as, name] = words;
   if (image === undefined || (words.length !== 1 && (words.length !== 3 || as?.toLowerCase() !== "as"))) {
-    throw dockerfileError(line.at, "FROM takes one image and an optional name", { hint: "write FROM image or FROM image AS name" });
+    throw dockerfileError(line.at, "FROM takes one image and an optional name", {
+      hint: "write FROM image or FROM image AS name",
+    });
   }
   const stage = name?.toLowerCase();
   if (stage !== undefined && !STAGE_NAME.test(stage)) {

@@ -13,7 +13,10 @@ export function parseOnbuild(line: InstructionLine): OnbuildInstruction {
   const keyword = (trigger.split(/\s/)[0] ?? "").toUpperCase();
   if (REFUSED.includes(keyword)) throw dockerfileError(line.at, `${keyword} cannot be a trigger of ONBUILD`);
   if (line.heredocs.length > 0) {
-    throw dockerfileError(line.at, "here-documents in ONBUILD are not supported", { code: "unsupported", hint: "copy a file instead" });
+    throw dockerfileError(line.at, "here-documents in ONBUILD are not supported", {
+      code: "unsupported",
+      hint: "copy a file instead",
+    });
   }
   return { kind: "onbuild", at: line.at, text: line.text, trigger };
 }
