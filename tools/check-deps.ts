@@ -28,10 +28,10 @@ export const TABLE: Readonly<Record<string, Rule>> = {
     because: "image contents are understood without network, engine or host state",
   },
   distribution: {
-    may: ["base", "specs", "image"],
+    may: ["base", "specs", "files", "image"],
     because: "both ends of the protocol work without engine and without each other's program",
   },
-  registry: { may: ["base", "specs", "image", "distribution"], because: "a registry runs where no engine does" },
+  registry: { may: ["base", "specs", "files", "image", "distribution"], because: "a registry runs where no engine does" },
   engine: {
     may: ["base", "specs", "files", "image", "distribution", "shim"],
     because: "the engine serves builder and cli and knows neither",
@@ -81,7 +81,7 @@ const RESTRICTED: Readonly<Record<string, readonly RegExp[]>> = {
   "node:http": [/^packages\/(distribution|registry)\//],
   "node:https": [/^packages\/(distribution|registry)\//],
   "node:sqlite": [/^packages\/engine\/src\/store\//, /^packages\/registry\//],
-  "node:worker_threads": [/^packages\/image\//],
+  "node:worker_threads": [/^packages\/image\//, /^packages\/registry\/src\/access\//],
   "node:vm": [],
   "node:cluster": [],
 };

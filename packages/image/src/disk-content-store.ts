@@ -10,12 +10,13 @@
 
 import { randomBytes } from "node:crypto";
 import type { Dirent } from "node:fs";
-import { type FileHandle, mkdir, open, readdir, stat, unlink } from "node:fs/promises";
+import { type FileHandle, open, readdir, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 
 import type { Scope } from "@teu/base/scope";
 import { fileError } from "@teu/files/addon";
 import { FileLock } from "@teu/files/file-lock";
+import { makeDirectory } from "@teu/files/make-directory";
 
 import type { BlobInfo, BlobRange, ContentStore, Ingest, IngestOptions } from "./content-store.ts";
 import { DiskIngest } from "./disk-ingest.ts";
@@ -43,8 +44,8 @@ export class DiskContentStore implements ContentStore {
   static async open(directory: string): Promise<DiskContentStore> {
     const store = new DiskContentStore(directory);
     try {
-      await mkdir(join(directory, "blobs", "sha256"), { recursive: true, mode: 0o755 });
-      await mkdir(store.#ingestDirectory(), { recursive: true, mode: 0o700 });
+      makeDirectory(join(directory, "blobs", "sha256"), 0o755);
+      makeDirectory(store.#ingestDirectory(), 0o700);
       await store.#sweep();
     } catch (error) {
       throw fileError("open content store", directory, error);
@@ -110,7 +111,7 @@ export class DiskContentStore implements ContentStore {
       keeps: lock !== null,
       place: async (digest) => {
         const path = this.path(digest);
-        await mkdir(join(this.directory, "blobs", digestAlgorithm(digest)), { recursive: true, mode: 0o755 });
+        makeDirectory(join(this.directory, "blobs", digestAlgorithm(digest)), 0o755);
         return path;
       },
     });

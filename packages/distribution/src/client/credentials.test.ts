@@ -167,3 +167,11 @@ test("CredentialStore: asks helpers, with bounds", async () => {
     },
   );
 });
+
+test("CredentialStore.store: says so where no directory can be made", async () => {
+  const store = new CredentialStore(["/proc/nowhere/docker/config.json"]);
+  await assert.rejects(
+    store.store(scope, "a.example", { username: "me", password: "pw" }),
+    (error) => isTeuError(error, "denied") && /file cannot be written/.test(error.message),
+  );
+});

@@ -1,11 +1,12 @@
 // Credentials from the files that Docker and Podman share: config.json and auth.json, with `auths`, `credHelpers` and `credsStore`.
 // Reads and writes keep whatever else is in a file. Where the files are is decided by `credentialFiles`; this module reads no environment.
 
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { open, readFile, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { randomUUID } from "node:crypto";
 import { isTeuError, TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
+import { makeDirectory } from "@teu/files/make-directory";
 import { parseJson } from "@teu/specs/json";
 
 import { eraseWithHelper, getFromHelper, storeWithHelper } from "./credential-helper.ts";
@@ -236,7 +237,7 @@ async function writeConfig(scope: Scope, file: string, config: ConfigFile): Prom
   const directory = path.dirname(file);
   const temporary = path.join(directory, `.${path.basename(file)}.${randomUUID()}`);
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    makeDirectory(directory, 0o700);
     const handle = await open(temporary, "wx", 0o600);
     try {
       await handle.writeFile(`${JSON.stringify(config, null, "\t")}\n`);

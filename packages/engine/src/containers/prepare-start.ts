@@ -1,10 +1,11 @@
 // Everything on disk that a shim needs to start a container: bundle, files to bind, volumes, shim.json. Made anew at each start.
 
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { isAbsolute } from "node:path";
 
 import { isTeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
+import { makeDirectory } from "@teu/files/make-directory";
 import { UnionView } from "@teu/image/layer/union-view";
 import { type NetworkConfig, SHIM_PROTOCOL_VERSION, type ShimConfig } from "@teu/shim/protocol";
 
@@ -35,8 +36,8 @@ export function prepareStart(scope: Scope, context: ContainerContext, row: Conta
   if (!existsSync(workspace.upper)) makeWorkspace(context.snapshots.context, workspace);
   makeVolumes(scope, context, row);
   rmSync(paths.exitFile, { force: true });
-  mkdirSync(paths.rootfs, { recursive: true, mode: 0o711 });
-  mkdirSync(paths.run, { recursive: true, mode: 0o700 });
+  makeDirectory(paths.rootfs, 0o711);
+  makeDirectory(paths.run, 0o700);
   writeFileSync(paths.hostname, `${settings.hostname}\n`);
   writeFileSync(
     paths.hosts,
@@ -121,11 +122,11 @@ function makeVolumes(scope: Scope, context: ContainerContext, row: ContainerRow)
     if (mount.kind === "tmpfs") continue;
     if (mount.kind === "bind") {
       // As Docker's -v: what is not there becomes a directory.
-      if (!existsSync(mount.source)) mkdirSync(mount.source, { recursive: true, mode: 0o755 });
+      if (!existsSync(mount.source)) makeDirectory(mount.source, 0o755);
       continue;
     }
     ensureVolume(context.db, { name: mount.name, anonymous: mount.anonymous }, scope.now());
-    mkdirSync(context.paths.volume(mount.name), { recursive: true, mode: 0o755 });
+    makeDirectory(context.paths.volume(mount.name), 0o755);
   }
 }
 

@@ -1,8 +1,9 @@
 // The directories of an engine, made when it is opened.
 
-import { mkdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 
 import { TeuError } from "@teu/base/errors";
+import { makeDirectory } from "@teu/files/make-directory";
 
 import type { EnginePaths } from "./paths.ts";
 
@@ -24,7 +25,7 @@ export function makePlaces(paths: EnginePaths): void {
 
 function make(directory: string, mode: number): void {
   try {
-    mkdirSync(directory, { recursive: true, mode });
+    makeDirectory(directory, mode);
   } catch (cause) {
     const errno = (cause as NodeJS.ErrnoException).code;
     const code =

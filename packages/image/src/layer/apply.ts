@@ -2,11 +2,12 @@
 // the tar (DiffID), entries. Needs root. Verified at the end, so the directory is only to be used after it returned;
 // when it does not return, there is no directory.
 
-import { mkdir, readdir } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 
 import { TeuError } from "@teu/base/errors";
 import { cleanupScope, type Scope } from "@teu/base/scope";
 import { fileError } from "@teu/files/addon";
+import { makeDirectory } from "@teu/files/make-directory";
 import { removeTree } from "@teu/files/remove-tree";
 
 import { decompress } from "../compression/decompress.ts";
@@ -116,7 +117,7 @@ async function* verifying(source: AsyncIterable<Uint8Array>, blob: BlobVerifier)
 async function prepareTarget(target: string): Promise<void> {
   let present: string[];
   try {
-    await mkdir(target, { recursive: true, mode: 0o755 });
+    makeDirectory(target, 0o755);
     present = await readdir(target);
   } catch (error) {
     throw fileError("unpack layer", target, error);

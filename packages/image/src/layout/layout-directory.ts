@@ -1,12 +1,13 @@
 // An OCI image layout as a directory: reading its index and blobs, and writing images into one.
 // Digests from index.json are parsed before they become paths (CVE-2024-3727), blobs are verified while read.
 
-import { mkdir, readFile, rmdir, stat, writeFile } from "node:fs/promises";
+import { readFile, rmdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 import { fileError } from "@teu/files/addon";
+import { makeDirectory } from "@teu/files/make-directory";
 import { replaceFile } from "@teu/files/replace-file";
 import { DOCUMENT_LIMITS, type ImageIndex, parseImageLayout, parseIndex } from "@teu/specs/image";
 
@@ -64,7 +65,7 @@ export async function exportLayout(
 
 async function prepareLayout(directory: string): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true });
+    makeDirectory(directory, 0o777);
     await writeNew(join(directory, INDEX_FILE), JSON.stringify(layoutIndex([])));
     await writeNew(join(directory, LAYOUT_FILE), LAYOUT_CONTENT);
   } catch (error) {

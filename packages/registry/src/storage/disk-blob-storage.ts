@@ -10,13 +10,13 @@ import path from "node:path";
 import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 import type { BlobStorage, BlobUpload, OpenBlob } from "@teu/distribution/server/blob-storage";
+import { makeDirectory } from "@teu/files/make-directory";
 import type { BlobInfo } from "@teu/image/content-store";
 import { type Digest, digestAlgorithm, digestEncoded, isDigest } from "@teu/image/digest";
 
 import { DiskOpenBlob } from "./disk-open-blob.ts";
 import { DiskUpload, syncDirectory, type UploadHash } from "./disk-upload.ts";
 import { fileError, isErrno } from "./file-error.ts";
-import { makeDirectory } from "./make-directory.ts";
 import { ReadBuffers } from "./read-buffers.ts";
 
 /** How many uploads keep their hash between requests; the others are read again at their end. */
@@ -39,7 +39,7 @@ export class DiskBlobStorage implements BlobStorage {
   static async open(scope: Scope, root: string): Promise<DiskBlobStorage> {
     scope.check("open blob storage");
     try {
-      for (const name of ["blobs/sha256", "blobs/sha512", "uploads"]) await makeDirectory(path.join(root, name));
+      for (const name of ["blobs/sha256", "blobs/sha512", "uploads"]) makeDirectory(path.join(root, name), 0o700);
       await access(path.join(root, "uploads"), constants.W_OK | constants.X_OK);
     } catch (error) {
       throw fileError("open blob storage", root, error);
@@ -172,7 +172,7 @@ export class DiskBlobStorage implements BlobStorage {
 export async function checkWritable(root: string): Promise<void> {
   const probe = path.join(root, `.probe-${randomUUID()}`);
   try {
-    await makeDirectory(root);
+    makeDirectory(root, 0o700);
     await (await open(probe, "wx", 0o600)).close();
     await rm(probe);
   } catch (error) {
