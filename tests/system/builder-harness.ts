@@ -43,8 +43,10 @@ export class BuilderHost implements AsyncDisposable {
   }
 
   static async open(): Promise<BuilderHost> {
-    const host = await EngineHost.open();
+    await using opened = new AsyncDisposableStack();
+    const host = opened.use(await EngineHost.open());
     await host.busybox("base", { Labels: { from: "base" } });
+    opened.move();
     return new BuilderHost(host);
   }
 
