@@ -12,6 +12,10 @@ use std::ffi::CStr;
 /// Short programs never reach it, so they never collect; the shim, which lives long, stays small enough with it.
 const GC_THRESHOLD: usize = 8 << 20;
 
+/// Every program uses at least this much heap, and this much for each byte of its bytecode (measured: 200 KiB and 4.5).
+const BASE_HEAP: usize = 160 << 10;
+const HEAP_PER_BYTECODE: usize = 4;
+
 /// What is in the language for programs: all of ECMAScript but `eval`, which they never need and hostile input never gets.
 type Intrinsics = (
     intrinsic::Date,
@@ -40,6 +44,7 @@ pub fn version() -> &'static str {
 /// The bytecode must be what this build's compiler made: QuickJS believes it blindly. `Container::read` checks the build, not the
 /// content; so it may only come from inside this program's image, or from a file that its user vouches for.
 pub unsafe fn run_bytecode(name: &str, container: &Container<'_>) -> i32 {
+    teu_sys::heap::populate(BASE_HEAP + container.bytecode.len() * HEAP_PER_BYTECODE);
     // SAFETY: as the caller says.
     in_interpreter::<Intrinsics>(name, |ctx| unsafe { Module::load(ctx, container.bytecode) })
 }

@@ -32,6 +32,7 @@ mod table {
 // SAFETY: the name is the C library's for this very function.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn main(argc: i32, argv: *mut *mut c_char) -> i32 {
+    teu_host::grow_heap_in_large_steps();
     // SAFETY: these are main's arguments, as the C library gives them.
     let given = unsafe { start::take(argc, argv) };
     let Some(program) = choose(&given.argv) else {

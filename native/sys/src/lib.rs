@@ -15,6 +15,7 @@ pub mod errno;
 pub mod exec;
 pub mod file;
 pub mod filter;
+pub mod heap;
 pub mod identity;
 pub mod image;
 pub mod keyring;
