@@ -4,7 +4,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type CommandEntry, COMMANDS, GROUPS } from "@teu/cli/command-table";
-import { commandHelp } from "@teu/cli/grammar/read-command-input";
+import { commandHelp } from "@teu/cli/grammar/help-text";
 import { rootHelp } from "@teu/cli/output/root-help";
 
 const PAGE = join(import.meta.dirname, "../docs/reference/cli.md");

@@ -3,17 +3,25 @@
 // modules. bin/teu names our Node in its first line, so that no shell and no search for a Node stands before it.
 
 import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, join, relative } from "node:path";
+import { type Chunk, packChunks } from "./pack-chunks.ts";
 import { ROOT, type Step } from "./step.ts";
 
 const ENTRY = "packages/cli/src/main.ts";
 const OUT = "dist/cli";
+/** What `teu run` of a present image imports dynamically. */
+const HOT = [
+  "packages/cli/src/commands/run.ts",
+  "packages/cli/src/grammar/read-command-input.ts",
+  "packages/engine/src/engine.ts",
+  "packages/engine/src/engine-open.ts",
+];
 const NODE = join(ROOT, "node_modules", `node-linux-${process.arch}`, "bin/node");
 
 /** dist/cli/*.cjs and bin/teu. */
 export const cliStep: Step = {
   name: "command line",
-  inputs: ["packages/*/src/**/*.ts", "packages/*/package.json", "package-lock.json", "tools/build/cli.ts"],
+  inputs: ["packages/*/src/**/*.ts", "packages/*/package.json", "package-lock.json", "tools/build/cli.ts", "tools/build/pack-chunks.ts"],
   also: [ROOT],
   outputs: [`${OUT}/main.cjs`, "bin/teu"],
   run: buildCli,
@@ -22,7 +30,7 @@ export const cliStep: Step = {
 async function buildCli(): Promise<void> {
   const staging = join(ROOT, `${OUT}.new`);
   rmSync(staging, { recursive: true, force: true });
-  await bundleAll(join(ROOT, ENTRY), staging);
+  await bundleAll(join(ROOT, ENTRY), staging, HOT);
   // Whoever runs the old files at this moment has loaded them or fails once; the window is two renames.
   rmSync(join(ROOT, `${OUT}.old`), { recursive: true, force: true });
   try {
@@ -37,21 +45,23 @@ async function buildCli(): Promise<void> {
 
 /**
  * Bundles `entry` to DIRECTORY/main.cjs, what it imports dynamically to files beside it, and what several of them share to
- * others: every module exists once. In two rounds, because esbuild splits only modules: first split, then turn each into CommonJS.
+ * others: every module exists once. `hot`: see `packChunks`. In rounds, because esbuild splits only modules: split, turn each
+ * into CommonJS, pack, minify.
  */
-export async function bundleAll(entry: string, directory: string): Promise<void> {
+export async function bundleAll(entry: string, directory: string, hot: readonly string[] = []): Promise<void> {
   // Loaded only here: a set-up that has nothing to do shall end at once.
   const { build, transform } = await import("esbuild");
-  const { outputFiles } = await build({
+  const { outputFiles, metafile } = await build({
     entryPoints: { main: entry },
     outdir: directory,
     bundle: true,
     splitting: true,
     write: false,
+    metafile: true,
     format: "esm",
     platform: "node",
     target: "node24",
-    keepNames: true,
+    keepNames: false,
     legalComments: "none",
     logLevel: "warning",
     absWorkingDir: ROOT,
@@ -62,24 +72,25 @@ export async function bundleAll(entry: string, directory: string): Promise<void>
       "import.meta.main": "false",
     },
   });
-  mkdirSync(directory, { recursive: true });
+  const common = { platform: "node", target: "node24" } as const;
+  const named = (path: string): string => basename(path).replace(/\.js$/, ".cjs");
   const names = outputFiles.map(({ path }) => basename(path));
+  const chunks: Chunk[] = [];
   for (const { path, text } of outputFiles) {
-    const renamed = names.reduce(
-      (code, name) => code.replaceAll(`"./${name}"`, `"./${name.replace(/\.js$/, ".cjs")}"`),
-      text,
-    );
-    const { code } = await transform(renamed, {
-      format: "cjs",
-      platform: "node",
-      target: "node24",
-      minify: true,
-      keepNames: false,
+    const renamed = names.reduce((code, name) => code.replaceAll(`"./${name}"`, `"./${named(name)}"`), text);
+    const about = metafile.outputs[relative(ROOT, path)];
+    const needs = about?.imports.filter(({ kind }) => kind === "import-statement") ?? [];
+    chunks.push({
+      name: named(path),
+      code: (await transform(renamed, { ...common, format: "cjs" })).code,
+      entry: about?.entryPoint,
+      needs: needs.map((one) => named(one.path)).filter((name) => names.includes(name.replace(/\.cjs$/, ".js"))),
     });
-    const url = code.includes("__moduleUrl")
-      ? 'const __moduleUrl=require("node:url").pathToFileURL(__filename).href;'
-      : "";
-    writeFileSync(join(directory, basename(path).replace(/\.js$/, ".cjs")), `${url}${code}`);
+  }
+  mkdirSync(directory, { recursive: true });
+  for (const { name, code } of packChunks(chunks, hot)) {
+    const { code: small } = await transform(code, { ...common, minify: true, keepNames: false });
+    writeFileSync(join(directory, name), small);
   }
 }
 

@@ -3,12 +3,13 @@
 import { resolve } from "node:path";
 import { isTeuError } from "@teu/base/errors";
 import { createScope, type Log, silentLog } from "@teu/base/scope";
-import type { CommandContext, CommandIo } from "./command.ts";
+import type { Command, CommandContext, CommandIo } from "./command.ts";
 import { type CommandEntry, COMMANDS, GROUPS } from "./command-table.ts";
 import { type Environment, readEnvironment } from "./environment.ts";
 import { readGlobalOptions } from "./grammar/global-options.ts";
 import { usageError } from "./grammar/usage-error.ts";
 import { exitCodeOf, printError } from "./output/print-error.ts";
+import { StandardIo } from "./standard-io.ts";
 import { VERSION } from "./version-text.ts";
 
 /** Runs a command line and sets the process's exit code. Never throws. */
@@ -18,13 +19,12 @@ export function main(argv: readonly string[]): void {
     process.stdout.write(`teu version ${VERSION}\n`);
     return;
   }
-  const io: CommandIo = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr };
-  endQuietlyOnBrokenPipe(io);
+  const io = new StandardIo();
   runCli(argv, io, readEnvironment(process.env)).then(
     (code) => {
       process.exitCode = code;
       // Open handles of others (a paused stdin, a keep-alive socket) must not keep a finished command alive.
-      flush(io, () => process.exit(code));
+      io.flush(() => process.exit(code));
     },
     (error: unknown) => {
       process.exitCode = 1;
@@ -53,14 +53,14 @@ export async function runCli(argv: readonly string[], io: CommandIo, environment
     }
     const { command } = await chosen.entry.load();
     failure = command.failure ?? 1;
-    const { readCommandInput, commandHelp } = await import("./grammar/read-command-input.ts");
+    const { readCommandInput } = await import("./grammar/read-command-input.ts");
     if (globals.help || asksForHelp(chosen.args, command.passThrough === true)) {
-      io.stdout.write(commandHelp(command, chosen.name));
+      await printHelp(io, command, chosen.name);
       return 0;
     }
     const input = readCommandInput(command, chosen.name, [...(chosen.entry.preset ?? []), ...chosen.args]);
     if (input.flag("help")) {
-      io.stdout.write(commandHelp(command, chosen.name));
+      await printHelp(io, command, chosen.name);
       return 0;
     }
     signals = new SignalHandling();
@@ -74,6 +74,11 @@ export async function runCli(argv: readonly string[], io: CommandIo, environment
   } finally {
     signals?.[Symbol.dispose]();
   }
+}
+
+async function printHelp(io: CommandIo, command: Command, name: string): Promise<void> {
+  const { commandHelp } = await import("./grammar/help-text.ts");
+  io.stdout.write(commandHelp(command, name));
 }
 
 interface Chosen {
@@ -192,18 +197,4 @@ class SignalHandling implements Disposable {
     this.received = signal;
     this.#abort.abort();
   }
-}
-
-/** `teu ... | head`: nobody reads any more, which is no error worth a message. */
-function endQuietlyOnBrokenPipe(io: CommandIo): void {
-  for (const stream of [io.stdout, io.stderr]) {
-    stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "EPIPE") process.exit(141);
-      throw error;
-    });
-  }
-}
-
-function flush(io: CommandIo, then: () => void): void {
-  io.stdout.write("", () => io.stderr.write("", then));
 }

@@ -4,7 +4,6 @@ import { isAbsolute } from "node:path";
 
 import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
-import { DiskContentStore } from "@teu/image/disk-content-store";
 
 import { StoredBuildCache } from "./builds/stored-build-cache.ts";
 import type { ContainerContext } from "./containers/context.ts";
@@ -23,6 +22,7 @@ import { Database } from "./store/database.ts";
 import { makePlaces } from "./store/file-places.ts";
 import { holdLease } from "./store/hold-lease.ts";
 import type { Lease } from "./store/leases.ts";
+import { OnDemandContent } from "./store/on-demand-content.ts";
 import { enginePaths } from "./store/paths.ts";
 
 /** See `Engine.open`. */
@@ -36,7 +36,7 @@ export async function openEngine(scope: Scope, options: EngineOptions): Promise<
   makePlaces(paths);
   const db = Database.open(paths.database);
   try {
-    const content = await DiskContentStore.open(paths.content);
+    const content = new OnDemandContent(paths.content);
     const snapshots = new OverlaySnapshots({ db, paths, content });
     await forgetEarlierBoot(scope, db, paths, () => reconcileAll(scope, { options, db, paths, snapshots }));
     return new LocalEngine({

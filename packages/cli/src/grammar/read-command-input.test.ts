@@ -52,7 +52,8 @@ const RUN_CASES: readonly { line: string; args: string[]; check: (input: Command
     args: ["img"],
     check: (input) => assert.deepEqual(input.list("env"), ["--rm=false"]),
   },
-  { line: "-e=X=1 img", args: ["img"], check: (input) => assert.equal(input.list("env").length, 1) },
+  { line: "-e=X=1 img", args: ["img"], check: (input) => assert.deepEqual(input.list("env"), ["X=1"]) },
+  { line: "-i=false -t img -", args: ["img", "-"], check: (input) => assert.deepEqual([input.flag("interactive"), input.flag("tty")], [false, true]) },
 ];
 
 for (const { line, args, check } of RUN_CASES) {

@@ -1,141 +1,108 @@
-// Arguments of one command, read by commander with only that command's flags registered, and its help text.
-// Docker's grammar beyond commander: `--switch=false`, and flags that are known but not supported.
+// Arguments of one command, read with only that command's flags, in Docker's grammar: `--name value`, `--name=value`, `-n value`,
+// `-nvalue`, `-n=value`, switches together (`-it`), `--switch=false`, `--` ends the flags. The help text is help-text.ts.
 
-import { Command as Parser, CommanderError, Option } from "commander";
 import type { Command, CommandInput, OptionSpec } from "../command.ts";
-import { columns } from "../output/table.ts";
 import { unsupportedFlag, usageError } from "./usage-error.ts";
-
-/** @throws TeuError `invalid` (usage) or `unsupported`. */
-export function readCommandInput(command: Command, name: string, argv: readonly string[]): CommandInput {
-  const { rest, switches } = takeSwitchValues(command, name, argv);
-  const parser = new Parser(name);
-  parser
-    .helpOption(false)
-    .exitOverride()
-    .configureOutput({ writeErr: () => {}, writeOut: () => {} })
-    .allowExcessArguments(true)
-    .argument("[args...]");
-  if (command.passThrough === true) parser.passThroughOptions();
-  for (const spec of [...command.options, HELP]) parser.addOption(optionOf(spec));
-  try {
-    parser.parse([...rest], { from: "user" });
-  } catch (error) {
-    if (error instanceof CommanderError) throw translate(error, command, name);
-    throw error;
-  }
-  const values = parser.opts<Record<string, unknown>>();
-  if (values["help"] !== true) checkCount(command, name, parser.args);
-  return {
-    args: parser.args,
-    flag: (flag) => switches.get(flag) ?? values[flag] === true,
-    text: (flag) => lastText(values[flag]),
-    list: (flag) => (Array.isArray(values[flag]) ? (values[flag] as string[]) : []),
-  };
-}
 
 const HELP: OptionSpec = { long: "help", help: "Show this text" };
 
-/** The help text of a command, as `teu run --help` prints it. */
-export function commandHelp(command: Command, name: string): string {
-  const verb = command.usage.split(" ")[0] ?? "";
-  const lines = [`Usage:  teu ${name}${command.usage.slice(verb.length)}`, "", command.summary];
-  if (command.description !== undefined) lines.push("", command.description);
-  if (command.options.length > 0) {
-    const rows = [...command.options]
-      .sort((a, b) => (a.long < b.long ? -1 : 1))
-      .map((spec) => [flagText(spec), spec.on === true ? `${spec.help} (default true)` : spec.help]);
-    lines.push("", "Options:", ...columns(rows, 3).map((line) => `  ${line}`));
+/** @throws TeuError `invalid` (usage) or `unsupported`. */
+export function readCommandInput(command: Command, name: string, argv: readonly string[]): CommandInput {
+  const reader = new Reader(command, name);
+  reader.read(argv);
+  const { args, switches, values } = reader;
+  if (switches.get("help") !== true) checkCount(command, name, args);
+  const repeated = new Set(command.options.filter((spec) => spec.repeat === true).map((spec) => spec.long));
+  const on = new Set(command.options.filter((spec) => spec.on === true).map((spec) => spec.long));
+  return {
+    args,
+    flag: (flag) => switches.get(flag) ?? on.has(flag),
+    text: (flag) => values.get(flag)?.at(-1),
+    list: (flag) => (repeated.has(flag) ? (values.get(flag) ?? []) : []),
+  };
+}
+
+/** Collects; of what is given several times the last one counts, unless it may be repeated. */
+class Reader {
+  readonly args: string[] = [];
+  readonly switches: Map<string, boolean> = new Map();
+  readonly values: Map<string, string[]> = new Map();
+  readonly #command: Command;
+  readonly #name: string;
+  readonly #specs: readonly OptionSpec[];
+
+  constructor(command: Command, name: string) {
+    this.#command = command;
+    this.#name = name;
+    this.#specs = [...command.options, HELP];
   }
-  if (command.examples.length > 0) lines.push("", "Examples:", ...command.examples.map((example) => `  ${example}`));
-  return `${lines.join("\n")}\n`;
-}
 
-function flagText({ long, short, value }: OptionSpec): string {
-  return `${short === undefined ? "    " : `-${short}, `}--${long}${value === undefined ? "" : ` ${value}`}`;
-}
-
-function optionOf(spec: OptionSpec): Option {
-  const flags = `${spec.short === undefined ? "" : `-${spec.short}, `}--${spec.long}${spec.value === undefined ? "" : " <value>"}`;
-  const option = new Option(flags, spec.help);
-  // Flags keep their own names: no camel case, no meaning in a leading "no-".
-  option.attributeName = () => spec.long;
-  option.negate = false;
-  if (spec.on === true) option.default(true);
-  if (spec.repeat === true)
-    option.argParser((value: string, previous: string[] | undefined) => [...(previous ?? []), value]);
-  return option;
-}
-
-/** `--switch=true|false`, which commander does not know, taken out of the arguments; the last one counts. */
-function takeSwitchValues(
-  command: Command,
-  name: string,
-  argv: readonly string[],
-): { rest: string[]; switches: Map<string, boolean> } {
-  const rest: string[] = [];
-  const switches = new Map<string, boolean>();
-  const byLong = new Map(command.options.map((spec) => [spec.long, spec]));
-  const byShort = new Map(
-    command.options.flatMap((spec) => (spec.short === undefined ? [] : [[spec.short, spec] as const])),
-  );
-  for (let at = 0; at < argv.length; at++) {
-    const arg = argv[at] ?? "";
-    if (arg === "--" || (command.passThrough === true && !isFlag(arg)))
-      return { rest: [...rest, ...argv.slice(at)], switches };
-    const match = /^--([^=]+)=(.*)$/s.exec(arg);
-    const spec = match === null ? undefined : byLong.get(match[1] ?? "");
-    if (spec !== undefined && spec.value === undefined) {
-      switches.set(spec.long, switchValue(name, spec.long, match?.[2] ?? ""));
-      continue;
+  read(argv: readonly string[]): void {
+    for (let at = 0; at < argv.length; at++) {
+      const arg = argv[at] ?? "";
+      if (arg === "--") return void this.args.push(...argv.slice(at + 1));
+      const isFlag = arg.startsWith("-") && arg !== "-";
+      if (!isFlag && this.#command.passThrough === true) return void this.args.push(...argv.slice(at));
+      if (!isFlag) this.args.push(arg);
+      else if (arg.startsWith("--") ? this.#long(arg, argv[at + 1]) : this.#short(arg, argv[at + 1])) at++;
     }
-    // A plain `--switch` behind `--switch=false` turns it on again.
-    if (arg.startsWith("--") && byLong.get(arg.slice(2))?.value === undefined) switches.delete(arg.slice(2));
-    rest.push(arg);
-    if (takesNext(arg, byLong, byShort) && at + 1 < argv.length) rest.push(argv[++at] ?? "");
   }
-  return { rest, switches };
-}
 
-function switchValue(command: string, flag: string, value: string): boolean {
-  if (["true", "t", "1"].includes(value.toLowerCase())) return true;
-  if (["false", "f", "0"].includes(value.toLowerCase())) return false;
-  throw usageError(`flag --${flag} is true or false, not ${JSON.stringify(value)}`, {
-    fallback: `see teu ${command} --help`,
-  });
-}
-
-/** Whether a flag's value is the next argument: `--env X`, `-e X`, `-ite X`. */
-function takesNext(
-  arg: string,
-  byLong: ReadonlyMap<string, OptionSpec>,
-  byShort: ReadonlyMap<string, OptionSpec>,
-): boolean {
-  if (!isFlag(arg)) return false;
-  if (arg.startsWith("--")) return byLong.get(arg.slice(2))?.value !== undefined;
-  for (let i = 1; i < arg.length; i++) if (byShort.get(arg[i] ?? "")?.value !== undefined) return i === arg.length - 1;
-  return false;
-}
-
-function isFlag(arg: string): boolean {
-  return arg.startsWith("-") && arg !== "-";
-}
-
-function translate(error: CommanderError, command: Command, name: string): Error {
-  const flag = /'(?:-\w, )?(-{1,2}[^\s'=<]+)/.exec(error.message)?.[1] ?? "";
-  const see = `see teu ${name} --help`;
-  if (error.code === "commander.unknownOption") {
-    const long = flag.replace(/^-+/, "");
-    if (flag.startsWith("--") && command.unsupported?.includes(long) === true) return unsupportedFlag(long);
-    const known = command.options.map((spec) => `--${spec.long}`);
-    return usageError(`unknown flag ${flag}`, {
-      fallback: see,
-      ...(flag.startsWith("--") ? { word: flag, known } : {}),
-    });
+  /** True when `next` was taken as the value; so for `#short`. */
+  #long(arg: string, next: string | undefined): boolean {
+    const equals = arg.indexOf("=");
+    const long = equals < 0 ? arg.slice(2) : arg.slice(2, equals);
+    const spec = this.#specs.find((one) => one.long === long);
+    if (spec === undefined) throw this.#unknown(long);
+    if (spec.value === undefined) {
+      this.switches.set(long, equals < 0 ? true : this.#switchValue(long, arg.slice(equals + 1)));
+      return false;
+    }
+    return this.#take(spec, equals < 0 ? undefined : arg.slice(equals + 1), next);
   }
-  if (error.code === "commander.optionMissingArgument")
-    return usageError(`flag ${flag} needs a value`, { fallback: see });
-  return usageError(error.message.replace(/^error: /, ""), { fallback: see });
+
+  #short(arg: string, next: string | undefined): boolean {
+    for (let at = 1; at < arg.length; at++) {
+      const short = arg[at] ?? "";
+      const spec = this.#specs.find((one) => one.short === short);
+      if (spec === undefined) throw this.#usage(`unknown flag -${short}`);
+      const rest = arg.slice(at + 1);
+      if (spec.value !== undefined) return this.#take(spec, rest === "" ? undefined : rest.replace(/^=/, ""), next);
+      if (rest.startsWith("=")) {
+        this.switches.set(spec.long, this.#switchValue(spec.long, rest.slice(1)));
+        return false;
+      }
+      this.switches.set(spec.long, true);
+    }
+    return false;
+  }
+
+  #take(spec: OptionSpec, joined: string | undefined, next: string | undefined): boolean {
+    const value = joined ?? next;
+    if (value === undefined) throw this.#usage(`flag --${spec.long} needs a value`);
+    this.values.set(spec.long, [...(this.values.get(spec.long) ?? []), value]);
+    return joined === undefined;
+  }
+
+  #switchValue(flag: string, value: string): boolean {
+    if (["true", "t", "1"].includes(value.toLowerCase())) return true;
+    if (["false", "f", "0"].includes(value.toLowerCase())) return false;
+    throw this.#usage(`flag --${flag} is true or false, not ${JSON.stringify(value)}`);
+  }
+
+  #unknown(long: string): Error {
+    if (this.#command.unsupported?.includes(long) === true) return unsupportedFlag(long);
+    const known = this.#specs.map((spec) => `--${spec.long}`);
+    return usageError(`unknown flag --${long}`, { fallback: this.#see(), word: `--${long}`, known });
+  }
+
+  #usage(message: string): Error {
+    return usageError(message, { fallback: this.#see() });
+  }
+
+  #see(): string {
+    return `see teu ${this.#name} --help`;
+  }
 }
 
 function checkCount(command: Command, name: string, args: readonly string[]): void {
@@ -146,9 +113,4 @@ function checkCount(command: Command, name: string, args: readonly string[]): vo
   throw usageError(most === 0 ? `teu ${name} takes no arguments` : `teu ${name} needs ${want} ${noun}`, {
     fallback: `see teu ${name} --help`,
   });
-}
-
-function lastText(value: unknown): string | undefined {
-  if (Array.isArray(value)) return value.at(-1) as string | undefined;
-  return typeof value === "string" ? value : undefined;
 }

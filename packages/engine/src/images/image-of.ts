@@ -13,7 +13,7 @@ import {
 
 import type { ContentStore } from "@teu/image/content-store";
 
-import { type ImageNameRow, type ImageRow, listImageNames } from "../store/image-rows.ts";
+import { getImageConfig, type ImageNameRow, type ImageRow, listImageNames } from "../store/image-rows.ts";
 import type { ImageContext } from "./context.ts";
 import type { FoundImage } from "./find.ts";
 import type { Image } from "./images.ts";
@@ -36,7 +36,7 @@ export async function imageOf(
     chainId: row.chainId,
     size: row.size,
     createdAt: row.createdAt,
-    config: await readConfig(scope, context.content, row),
+    config: getImageConfig(context.db, row.id) ?? (await readConfig(scope, context.content, row)),
   };
 }
 

@@ -9,7 +9,7 @@ import type { Descriptor, ImageConfig } from "@teu/specs/image";
 import { topChainId } from "../snapshots/chain-id.ts";
 import type { Layer } from "../snapshots/snapshots.ts";
 import type { HeldLease } from "../store/hold-lease.ts";
-import { getImage, type ImageRow, putImage, putImageName } from "../store/image-rows.ts";
+import { getImage, type ImageRow, putImage, putImageConfig, putImageName } from "../store/image-rows.ts";
 import type { ImageContext } from "./context.ts";
 import { diffIdsOf, readConfig, readManifest } from "./image-of.ts";
 import type { ImageProgress } from "./images.ts";
@@ -76,6 +76,7 @@ export async function registerImage(
   };
   context.db.transaction(() => {
     putImage(context.db, row, scope.now());
+    putImageConfig(context.db, id, config);
     for (const name of options.names) putImageName(context.db, name, id, plain(target), scope.now());
   }, true);
   return getImage(context.db, id) ?? row;

@@ -1,5 +1,6 @@
 // A registry client with this engine's credentials and rules; and what it tells while it works, in our words.
 
+import { certificateDirectories, certificatesIn } from "@teu/distribution/client/certificates";
 import { credentialFiles, type CredentialSource, CredentialStore } from "@teu/distribution/client/credentials";
 import type { TransferEvent, TransferProgress } from "@teu/distribution/client/progress";
 import { RegistryClient } from "@teu/distribution/client/registry-client";
@@ -20,6 +21,7 @@ export function registryClient(context: ImageContext, access: RegistryAccess, do
     credentials: access.credentials === undefined ? credentialStore(context) : only(domain, access.credentials),
     plainHttp: insecure,
     insecure,
+    certificates: certificatesIn(certificateDirectories(process.env)),
     proxyEnv: process.env,
   });
 }

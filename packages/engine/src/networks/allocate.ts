@@ -1,6 +1,6 @@
 // What a container's network needs from this host at start: bridge, address, ports. Released by settle.ts and remove.
 
-import { createHash, randomInt } from "node:crypto";
+import { createHash } from "node:crypto";
 
 import { TeuError } from "@teu/base/errors";
 import type { NetworkConfig, PortMapping } from "@teu/shim/protocol";
@@ -8,6 +8,7 @@ import type { NetworkConfig, PortMapping } from "@teu/shim/protocol";
 import type { ContainerSettings } from "../containers/container-settings.ts";
 import type { PublishOption } from "../containers/create-options.ts";
 import type { Database } from "../store/database.ts";
+import { randomBelow } from "../store/random.ts";
 import { allocateAddress, ensureNetwork, getNetwork, type NetworkRow, takePort } from "../store/network-rows.ts";
 import { bridgeAddresses, chooseSubnet, containerRange, hostSubnets } from "./choose-subnet.ts";
 import { formatIpv4, macOf, parseSubnet } from "./ipv4.ts";
@@ -62,7 +63,7 @@ function allocatePort(db: Database, id: string, wish: Required<PublishOption>): 
     });
   }
   const span = EPHEMERAL.last - EPHEMERAL.first + 1;
-  const start = randomInt(span);
+  const start = randomBelow(span);
   for (let step = 0; step < span; step++) {
     const port = { hostIp, hostPort: EPHEMERAL.first + ((start + step) % span), containerPort, protocol };
     if (takePort(db, id, port)) return port;

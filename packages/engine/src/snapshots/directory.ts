@@ -1,6 +1,5 @@
 // What directories of snapshots need beyond one call of node:fs: scratch names, use of disk; attributes of a root.
 
-import { randomBytes } from "node:crypto";
 import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, renameSync, statSync, type Stats } from "node:fs";
 import { join } from "node:path";
 
@@ -9,6 +8,7 @@ import type { Scope } from "@teu/base/scope";
 import { removeTree } from "@teu/files/remove-tree";
 
 import { selfOwner } from "../store/owner.ts";
+import { randomHex } from "../store/random.ts";
 import type { Usage } from "./snapshots.ts";
 
 /** Ends the names of what was moved away: rubbish, whoever's it is. */
@@ -16,7 +16,7 @@ export const GONE = ".gone";
 
 /** A fresh name below `tmp` that tells whose it is, so that a sweep spares the living. Not made yet. */
 export function scratchPath(tmp: string): string {
-  return join(tmp, `${encodeURIComponent(selfOwner())}-${randomBytes(6).toString("hex")}`);
+  return join(tmp, `${encodeURIComponent(selfOwner())}-${randomHex(6)}`);
 }
 
 /** The owner that `scratchPath` wrote into a name. */

@@ -1,7 +1,7 @@
 // Rows of images and their names.
 
 import type { Digest } from "@teu/image/digest";
-import type { Descriptor, Platform } from "@teu/specs/image";
+import type { Descriptor, ImageConfig, Platform } from "@teu/specs/image";
 
 import type { Database, Row } from "./database.ts";
 import { jsonColumn, textOrNull } from "./json-column.ts";
@@ -40,6 +40,17 @@ export function putImage(db: Database, image: ImageRow, now: number): void {
     Math.trunc(image.createdAt),
     Math.trunc(now),
   );
+}
+
+/** Keeps a verified config at hand: reading and hashing the blob at each start of a container costs more than the rest of the search. */
+export function putImageConfig(db: Database, id: string, config: ImageConfig): void {
+  db.run("UPDATE image SET config = ? WHERE id = ?", JSON.stringify(config), id);
+}
+
+/** Null when it is not at hand. */
+export function getImageConfig(db: Database, id: string): ImageConfig | null {
+  const row = db.get("SELECT config FROM image WHERE id = ? AND config IS NOT NULL", id);
+  return row === undefined ? null : jsonColumn<ImageConfig>(row, "config");
 }
 
 /** Null when there is none. */

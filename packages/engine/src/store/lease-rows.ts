@@ -1,10 +1,9 @@
 // Rows of leases. The protocol with the collector: a lease names a digest first and looks for the thing second;
 // the collector deletes inside a write transaction in which no live lease names it. So either sees the other.
 
-import { randomBytes } from "node:crypto";
-
 import type { Database } from "./database.ts";
 import { ownerAlive, selfOwner } from "./owner.ts";
+import { randomHex } from "./random.ts";
 
 /** How long an untouched item of a living process counts, milliseconds. */
 export const LEASE_TERM: number = 24 * 3600 * 1000;
@@ -17,7 +16,7 @@ export type LeaseKind = "blob" | "layer";
 
 /** Opens a lease for this process; returns its id. */
 export function addLease(db: Database, now: number): string {
-  const id = randomBytes(8).toString("hex");
+  const id = randomHex(8);
   db.run("INSERT INTO lease(id, owner, created_at) VALUES (?, ?, ?)", id, selfOwner(), Math.trunc(now));
   return id;
 }

@@ -103,4 +103,7 @@ export const MIGRATIONS: readonly string[] = [
     used_at     INTEGER NOT NULL
   ) STRICT;
   `,
+  `
+  ALTER TABLE image ADD COLUMN config TEXT; -- JSON image config, verified; null: read it from the content store
+  `,
 ];

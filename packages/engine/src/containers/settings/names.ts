@@ -1,8 +1,8 @@
 // Names and ids of containers: checking, and making up those that nobody gave.
 
-import { randomBytes, randomInt } from "node:crypto";
-
 import { TeuError } from "@teu/base/errors";
+
+import { randomBelow, randomHex } from "../../store/random.ts";
 
 const ADJECTIVES = (
   "agile amber brisk calm candid clever cobalt copper cosmic crisp curious daring deft eager early earnest fabled fair fleet fluent " +
@@ -22,15 +22,15 @@ const NOUNS = (
 /** 64 hex digits. Never digits only in its first twelve: such a short id would be taken for a number (a host name must not be one). */
 export function newContainerId(): string {
   for (;;) {
-    const id = randomBytes(32).toString("hex");
+    const id = randomHex(32);
     if (/[a-f]/.test(id.slice(0, 12))) return id;
   }
 }
 
 /** "brisk_heron"; with a number behind it on later tries. */
 export function randomName(attempt: number): string {
-  const name = `${ADJECTIVES[randomInt(ADJECTIVES.length)]}_${NOUNS[randomInt(NOUNS.length)]}`;
-  return attempt < 5 ? name : `${name}${randomInt(10_000)}`;
+  const name = `${ADJECTIVES[randomBelow(ADJECTIVES.length)]}_${NOUNS[randomBelow(NOUNS.length)]}`;
+  return attempt < 5 ? name : `${name}${randomBelow(10_000)}`;
 }
 
 /** Checks a name; a leading "/" is dropped, as Docker's API writes names with it. @throws TeuError `invalid`. */

@@ -1,10 +1,10 @@
 // Volumes and other mounts of a container: paths checked and cleaned, image volumes added, nothing made yet.
 
-import { randomBytes } from "node:crypto";
 import { posix } from "node:path";
 
 import { TeuError } from "@teu/base/errors";
 
+import { randomHex } from "../../store/random.ts";
 import type { MountSetting } from "../container-settings.ts";
 import type { VolumeOption } from "../create-options.ts";
 
@@ -80,7 +80,7 @@ function checkTarget(text: string): string {
 }
 
 function anonymous(target: string, readOnly: boolean): MountSetting {
-  return { kind: "volume", name: randomBytes(32).toString("hex"), anonymous: true, target, readOnly };
+  return { kind: "volume", name: randomHex(32), anonymous: true, target, readOnly };
 }
 
 function refuse(subject: string, message: string): TeuError {
