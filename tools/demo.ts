@@ -15,9 +15,9 @@ import { tidyUp } from "./demo/tidy-up.ts";
 const NEXT = `
 Try next (with bin/ in PATH: export PATH="$PATH:$PWD/bin"):
   teu doctor                                   what this machine can and cannot do
-  teu registry serve --addr 127.0.0.1:5000 --root /tmp/registry
-  teu build -t teu/busybox DIR                 docs/guide/run-a-container.md makes DIR
-  teu run --rm -it teu/busybox                 a shell in a container
+  teu build -t teu/busybox -f examples/hello-base/Dockerfile /bin
+  teu run --rm -it teu/busybox                 a shell in a container; docs/guide goes on from here
+  teu registry serve --root /tmp/registry      a registry on 127.0.0.1:5000
   teu-runtime --explain run --bundle DIR x     every kernel step of a start, without taking it
 Tests: npm test. Comparison with crun, runc and podman: npm run bench.`;
 
@@ -51,7 +51,7 @@ async function main(): Promise<number> {
 }
 
 function begin(directory: string, screen: Screen, signal: AbortSignal): Story {
-  for (const name of ["base", "registry"]) mkdirSync(join(directory, name));
+  mkdirSync(join(directory, "registry"));
   const teu = new Teu({ root: join(directory, "lib"), runroot: join(directory, "run"), screen, signal });
   return { directory, screen, teu, signal, proofs: [], registry: null, reference: "", digest: "" };
 }
