@@ -1,7 +1,7 @@
 // A registry that listens: storages, request handler and HTTP server put together, in memory or on a directory.
 // Layout below the root: registry.db (index), blobs/ and uploads/ (see storage/disk-blob-storage.ts).
 
-import { createServer, type Server } from "node:http";
+import http, { type RequestListener, type Server } from "node:http";
 import path from "node:path";
 import { TeuError } from "@teu/base/errors";
 import { createScope, type Scope } from "@teu/base/scope";
@@ -11,12 +11,14 @@ import { createRegistryHandler } from "@teu/distribution/server/handler";
 import type { MetadataStorage } from "@teu/distribution/server/metadata-storage";
 import type { ServerLimits } from "@teu/distribution/server/server-options";
 
+import { BasicAccess } from "./access/basic-access.ts";
 import { listenOn, parseListenAddress } from "./listen-address.ts";
 import { SqliteMetadata } from "./metadata/sqlite-metadata.ts";
 import { RequestTracker } from "./request-tracker.ts";
 import { checkWritable, DiskBlobStorage } from "./storage/disk-blob-storage.ts";
 import { MemoryBlobStorage } from "./storage/memory-blob-storage.ts";
 import { sweep, type SweepResult } from "./sweep.ts";
+import { readTlsFiles, type TlsFiles, type TlsPair } from "./tls-files.ts";
 
 /** What a registry can be told; everything has a default. Milliseconds. */
 export interface RegistryOptions {
@@ -26,7 +28,14 @@ export interface RegistryOptions {
   readonly root?: string;
   /** Ends the registry's work when it ends; the log goes there. */
   readonly scope?: Scope;
+  /** Who may do what. Default: everybody everything, or what `htpasswd` says. */
   readonly access?: AccessControl;
+  /** File of users with bcrypt hashes; read again when it changes. Not together with `access`. */
+  readonly htpasswd?: string;
+  /** With `htpasswd`: anybody may pull. Default false. */
+  readonly anonymousPull?: boolean;
+  /** Speaks TLS, and nothing else. */
+  readonly tls?: TlsFiles;
   readonly limits?: Partial<ServerLimits>;
   readonly readOnly?: boolean;
   readonly deletes?: boolean;
@@ -47,33 +56,37 @@ const HOUR = 3_600_000;
 export class Registry implements AsyncDisposable {
   /** Where it listens: "127.0.0.1:5000"; as the domain of references it needs nothing more. */
   readonly address: string;
-  /** "http://127.0.0.1:5000". */
+  /** "http://127.0.0.1:5000", or "https://..." with TLS. */
   readonly url: string;
   readonly #parts: Parts;
   #timer: NodeJS.Timeout | undefined;
   #sweeping: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
-  private constructor(parts: Parts, address: string) {
+  private constructor(parts: Parts, address: string, secure: boolean) {
     this.#parts = parts;
     this.address = address;
-    this.url = `http://${address}`;
+    this.url = `${secure ? "https" : "http"}://${address}`;
     const { interval } = parts;
     if (interval > 0) this.#timer = setInterval(() => this.#sweepQuietly(), interval).unref();
   }
 
   /**
    * Opens the storages and listens.
-   * @throws TeuError `already-exists` when the port is taken, `denied` when root or port are not ours, `invalid` for the address.
+   * @throws TeuError `already-exists` when the port is taken, `denied` when root or port are not ours, `invalid` for the address,
+   * for a password file with other hashes than bcrypt, for certificates that cannot be used.
    */
   static async listen(options: RegistryOptions = {}): Promise<Registry> {
     const scope = options.scope ?? createScope();
     const address = parseListenAddress(options.address ?? "127.0.0.1:0");
+    const tls = options.tls === undefined ? undefined : await readTlsFiles(options.tls);
     await using undo = new AsyncDisposableStack();
+    const { access, close } = await openAccess(scope, options);
+    undo.defer(close);
     const storages = await openStorages(scope, options.root);
     undo.use(storages.blobs);
     undo.use(storages.metadata);
-    const { access, limits, readOnly, deletes, sparse } = options;
+    const { limits, readOnly, deletes, sparse } = options;
     const tracker = new RequestTracker(
       createRegistryHandler({
         scope,
@@ -85,7 +98,7 @@ export class Registry implements AsyncDisposable {
         ...(sparse === undefined ? {} : { sparse }),
       }),
     );
-    const server = makeServer(tracker);
+    const server = await makeServer(tracker, tls);
     const bound = await listenOn(server, address);
     undo.move();
     return new Registry(
@@ -94,12 +107,14 @@ export class Registry implements AsyncDisposable {
         server,
         tracker,
         ...storages,
+        closeAccess: close,
         grace: options.grace ?? 24 * HOUR,
         uploadExpiry: options.uploadExpiry ?? 24 * HOUR,
         interval: options.sweepInterval ?? HOUR,
         drain: options.drain ?? 10_000,
       },
       bound,
+      tls !== undefined,
     );
   }
 
@@ -119,7 +134,7 @@ export class Registry implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    const { server, tracker, drain, blobs, metadata } = this.#parts;
+    const { server, tracker, drain, blobs, metadata, closeAccess } = this.#parts;
     clearInterval(this.#timer);
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     server.closeIdleConnections();
@@ -130,6 +145,7 @@ export class Registry implements AsyncDisposable {
     await this.#sweeping;
     await blobs[Symbol.asyncDispose]();
     await metadata[Symbol.asyncDispose]();
+    await closeAccess();
   }
 
   #sweepQuietly(): void {
@@ -145,6 +161,7 @@ interface Parts {
   readonly tracker: RequestTracker;
   readonly blobs: BlobStorage;
   readonly metadata: MetadataStorage;
+  closeAccess(): Promise<void>;
   readonly grace: number;
   readonly uploadExpiry: number;
   readonly interval: number;
@@ -162,21 +179,39 @@ async function openStorages(
   return { blobs, metadata: SqliteMetadata.open(path.join(root, "registry.db")) };
 }
 
-function makeServer(tracker: RequestTracker): Server {
-  const server = createServer(
-    {
-      // Headers are bounded in size and time; bodies by their rate (body-reader.ts), since a large layer may take hours.
-      maxHeaderSize: 32_768,
-      headersTimeout: 30_000,
-      requestTimeout: 0,
-      keepAliveTimeout: 65_000,
-      connectionsCheckingInterval: 10_000,
-      highWaterMark: 256 << 10,
-      noDelay: true,
-    },
-    (request, response) => tracker.handle(request, response),
-  );
+async function openAccess(
+  scope: Scope,
+  { access, htpasswd, anonymousPull = false }: RegistryOptions,
+): Promise<{ access?: AccessControl; close(): Promise<void> }> {
+  const nothing = async (): Promise<void> => {};
+  if (htpasswd === undefined) return access === undefined ? { close: nothing } : { access, close: nothing };
+  if (access !== undefined) {
+    throw new TeuError({ code: "invalid", op: "open registry", message: "access and htpasswd exclude each other" });
+  }
+  const basic = await BasicAccess.open(scope, { file: htpasswd, anonymousPull });
+  return { access: basic, close: () => basic[Symbol.asyncDispose]() };
+}
+
+async function makeServer(tracker: RequestTracker, tls: TlsPair | undefined): Promise<Server> {
+  const options = {
+    // Headers are bounded in size and time; bodies by their rate (body-reader.ts), since a large layer may take hours.
+    maxHeaderSize: 32_768,
+    headersTimeout: 30_000,
+    requestTimeout: 0,
+    keepAliveTimeout: 65_000,
+    connectionsCheckingInterval: 10_000,
+    highWaterMark: 256 << 10,
+    noDelay: true,
+  };
+  const listener: RequestListener = (request, response) => tracker.handle(request, response);
+  const server = tls === undefined ? http.createServer(options, listener) : await secureServer(options, tls, listener);
   // Neither side says anything for this long: the other side is gone.
   server.setTimeout(120_000);
   return server;
+}
+
+// TLS takes 10 ms to load: only who wants it pays.
+async function secureServer(options: http.ServerOptions, tls: TlsPair, listener: RequestListener): Promise<Server> {
+  const https = await import("node:https");
+  return https.createServer({ ...options, ...tls, minVersion: "TLSv1.2", handshakeTimeout: 10_000 }, listener);
 }

@@ -127,7 +127,7 @@ check("an identity token is a refresh token", { identityToken: "refresh" }, asyn
 
 check(
   "wrong credentials are an error that says so",
-  { username: "me", password: "wrong" },
+  { username: "me", password: "s3same" },
   async ({ tokens }, list) => {
     tokens
       .on("POST", "/token", reply(401))
@@ -135,7 +135,9 @@ check(
     await assert.rejects(
       list(),
       (error) =>
-        isTeuError(error, "denied") && /incorrect username/.test(error.message) && !error.message.includes("wrong"),
+        isTeuError(error, "denied") &&
+        /is wrong: incorrect username/.test(error.message) &&
+        !error.message.includes("s3same"),
     );
   },
 );

@@ -6,8 +6,9 @@ import http from "node:http";
 import { TeuError } from "@teu/base/errors";
 import { endedError, type Scope } from "@teu/base/scope";
 
+import type { CertificateSource } from "./certificates.ts";
 import { isLoopback } from "./loopback.ts";
-import { networkError } from "./network-error.ts";
+import { isUntrusted, networkError } from "./network-error.ts";
 
 /** A body that can be sent again after a failure. */
 export interface RequestBody {
@@ -36,8 +37,8 @@ export interface HttpResponse extends AsyncDisposable {
 
 /** How a transport connects. */
 export interface TransportOptions {
-  /** Certificates to trust beside the system's, PEM. */
-  readonly ca?: readonly string[];
+  /** Certificates to trust for a host, beside Mozilla's and this system's. */
+  readonly certificates?: CertificateSource;
   /** Hosts (with port) whose certificates are not checked. */
   readonly insecure?: (host: string) => boolean;
   /** Proxy variables (HTTPS_PROXY, NO_PROXY ...); absent: no proxy. */
@@ -53,6 +54,8 @@ const MAX_SOCKETS = 16;
 export class HttpTransport implements AsyncDisposable {
   readonly #options: TransportOptions;
   readonly #agents: Map<string, Promise<Agent>> = new Map();
+  /** Hosts whose certificates only this system's store may know. */
+  readonly #systemTrust: Set<string> = new Set();
 
   constructor(options: TransportOptions = {}) {
     this.#options = options;
@@ -60,6 +63,17 @@ export class HttpTransport implements AsyncDisposable {
 
   /** Sends a request and waits for the head of the answer. @throws TeuError `unavailable`, `denied` (certificate), `timeout`, `cancelled`. */
   async send(scope: Scope, request: HttpRequest): Promise<HttpResponse> {
+    try {
+      return await this.#attempt(scope, request);
+    } catch (error) {
+      // Reading the system's store takes 50 ms: only for hosts that need it. Nothing was sent before the handshake failed.
+      if (!isUntrusted(error) || this.#systemTrust.has(request.url.host)) throw error;
+      await this.#trustSystem(request.url);
+      return this.#attempt(scope, request);
+    }
+  }
+
+  async #attempt(scope: Scope, request: HttpRequest): Promise<HttpResponse> {
     scope.check(`${request.method} ${request.url.host}`);
     const secure = request.url.protocol === "https:";
     // TLS takes 10 ms to load: not for a registry on this machine.
@@ -102,28 +116,41 @@ export class HttpTransport implements AsyncDisposable {
     };
   }
 
+  async #trustSystem(url: URL): Promise<void> {
+    this.#systemTrust.add(url.host);
+    const agent = this.#agents.get(url.origin);
+    this.#agents.delete(url.origin);
+    (await agent)?.destroy();
+  }
+
   #agent(url: URL): Promise<Agent> {
-    const insecure = this.#options.insecure?.(url.host) === true;
-    const local = isLoopback(url.hostname);
-    const key = `${url.protocol} ${insecure} ${local}`;
-    let agent = this.#agents.get(key);
-    if (agent === undefined)
-      this.#agents.set(key, (agent = this.#makeAgent(url.protocol === "https:", insecure, local)));
+    let agent = this.#agents.get(url.origin);
+    if (agent === undefined) this.#agents.set(url.origin, (agent = this.#makeAgent(url)));
+    // A file that cannot be read now may be mended later.
+    agent.catch(() => this.#agents.delete(url.origin));
     return agent;
   }
 
-  async #makeAgent(secure: boolean, insecure: boolean, local: boolean): Promise<Agent> {
-    const { ca, proxyEnv } = this.#options;
+  async #makeAgent({ protocol, host, hostname }: URL): Promise<Agent> {
+    const { certificates, proxyEnv } = this.#options;
     const options = {
       keepAlive: true,
       maxSockets: MAX_SOCKETS,
       scheduling: "lifo" as const,
-      ...(proxyEnv === undefined || local ? {} : { proxyEnv: { ...proxyEnv } }),
+      ...(proxyEnv === undefined || isLoopback(hostname) ? {} : { proxyEnv: { ...proxyEnv } }),
     };
-    if (!secure) return new http.Agent(options);
+    if (protocol !== "https:") return new http.Agent(options);
+    const rejectUnauthorized = this.#options.insecure?.(host) !== true;
+    const own = (await certificates?.(host)) ?? [];
     const [{ Agent: SecureAgent }, tls] = await Promise.all([import("node:https"), import("node:tls")]);
-    const trusted = ca === undefined ? {} : { ca: [...tls.rootCertificates, ...ca] };
-    return new SecureAgent({ ...options, ...trusted, rejectUnauthorized: !insecure });
+    const system = this.#systemTrust.has(host) ? tls.getCACertificates("system") : [];
+    const trusted = [...own, ...system];
+    // A context for all connections: it costs 20 ms when it is not the default one.
+    const context =
+      trusted.length === 0
+        ? {}
+        : { secureContext: tls.createSecureContext({ ca: [...tls.getCACertificates("default"), ...trusted] }) };
+    return new SecureAgent({ ...options, ...context, rejectUnauthorized });
   }
 }
 

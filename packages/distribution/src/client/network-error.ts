@@ -10,7 +10,9 @@ interface Meaning {
   readonly transient?: boolean;
 }
 
-const CERTIFICATE = "give its CA certificate, or name the registry as insecure if that is what you want";
+const CERTIFICATE = (host: string): string =>
+  `put its CA certificate into /etc/docker/certs.d/${host}/ca.crt, or use --insecure if that is what you want`;
+const PLAIN = (host: string): string => `if ${host} speaks plain HTTP, use --insecure`;
 
 const MEANINGS: Readonly<Record<string, (host: string) => Meaning>> = {
   ECONNREFUSED: (host) => ({
@@ -38,17 +40,17 @@ const MEANINGS: Readonly<Record<string, (host: string) => Meaning>> = {
   EPROTO: (host) => ({
     code: "unavailable",
     message: "no TLS at the other end",
-    hint: `if ${host} speaks plain HTTP, name it as insecure`,
+    hint: PLAIN(host),
   }),
   ERR_SSL_WRONG_VERSION_NUMBER: (host) => ({
     code: "unavailable",
     message: "no TLS at the other end",
-    hint: `if ${host} speaks plain HTTP, name it as insecure`,
+    hint: PLAIN(host),
   }),
   ERR_SSL_PACKET_LENGTH_TOO_LONG: (host) => ({
     code: "unavailable",
     message: "no TLS at the other end",
-    hint: `if ${host} speaks plain HTTP, name it as insecure`,
+    hint: PLAIN(host),
   }),
   HPE_HEADER_OVERFLOW: () => ({ code: "invalid", message: "headers are too large" }),
   CERT_HAS_EXPIRED: () => ({
@@ -56,10 +58,15 @@ const MEANINGS: Readonly<Record<string, (host: string) => Meaning>> = {
     message: "certificate has expired",
     hint: "the registry must renew it; check this machine's clock too",
   }),
+  CERT_NOT_YET_VALID: () => ({
+    code: "denied",
+    message: "certificate is not valid yet",
+    hint: "check this machine's clock",
+  }),
   ERR_TLS_CERT_ALTNAME_INVALID: () => ({
     code: "denied",
     message: "certificate is for another host",
-    hint: CERTIFICATE,
+    hint: "use the name that the certificate is for, or --insecure if that is what you want",
   }),
 };
 
@@ -86,8 +93,13 @@ export function networkError(url: URL, error: unknown): TeuError {
     detail: { errno: code, transient: meaning.transient === true },
     ...(meaning.hint === undefined ? {} : { hint: meaning.hint }),
     // The system's text repeats what is said already, except where we have no words of our own.
-    ...(MEANINGS[code] === undefined ? { cause: error } : {}),
+    ...(MEANINGS[code] === undefined && !UNTRUSTED.has(code) ? { cause: error } : {}),
   });
+}
+
+/** Whether a certificate was refused because nobody known stands for it. */
+export function isUntrusted(error: unknown): boolean {
+  return isTeuError(error) && UNTRUSTED.has(String(error.detail["errno"]));
 }
 
 /** Whether trying the same again may help. */
@@ -96,7 +108,10 @@ export function isTransient(error: unknown): boolean {
 }
 
 function meaningOf(code: string, host: string): Meaning {
-  if (UNTRUSTED.has(code)) return { code: "denied", message: "certificate is not trusted", hint: CERTIFICATE };
+  if (UNTRUSTED.has(code)) {
+    const why = code.includes("SELF_SIGNED") ? "nobody but itself stands for it" : "its authority is not known here";
+    return { code: "denied", message: `certificate is not trusted: ${why}`, hint: CERTIFICATE(host) };
+  }
   const known = MEANINGS[code];
   if (known !== undefined) return known(host);
   if (code.startsWith("HPE_"))

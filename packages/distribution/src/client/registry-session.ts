@@ -67,9 +67,12 @@ export class RegistrySession {
     const host = domain === HUB ? HUB_HOST : domain;
     const secure = new URL(`https://${host}`);
     const plain = new URL(`http://${host}`);
-    if (!options.plainHttp(host) && !isLoopback(secure.hostname)) return new RegistrySession(domain, secure, options);
-    // Plain first: it costs nothing secret to ask, and what speaks TLS cannot answer.
-    return new RegistrySession(domain, (await speaksPlain(scope, options.transport, plain)) ? plain : secure, options);
+    const { transport } = options;
+    let base = secure;
+    // On this machine plain first: it costs nothing secret to ask, what speaks TLS cannot answer, and TLS takes time to load.
+    if (isLoopback(secure.hostname)) base = (await speaksPlain(scope, transport, plain)) ? plain : secure;
+    else if (options.plainHttp(host)) base = (await speaksTls(scope, transport, secure)) ? secure : plain;
+    return new RegistrySession(domain, base, options);
   }
 
   /**
@@ -84,15 +87,19 @@ export class RegistrySession {
   }
 
   async #authorised(scope: Scope, request: RegistryRequest): Promise<HttpResponse> {
-    const used = await this.#authorizer.authorization(scope, request.access);
+    let used = await this.#authorizer.authorization(scope, request.access);
     let response = await this.#send(scope, request, used);
     if (response.status === 401 && (await this.#authorizer.learn(scope, response, request.access, used))) {
       await response[Symbol.asyncDispose]();
-      response = await this.#send(scope, request, await this.#authorizer.authorization(scope, request.access));
+      used = await this.#authorizer.authorization(scope, request.access);
+      response = await this.#send(scope, request, used);
     }
     this.#warn(scope, response);
     if (request.expect.includes(response.status)) return response;
-    throw await responseError(request.op, request.subject, response);
+    throw await responseError(request.op, request.subject, response, {
+      host: this.domain,
+      withPassword: used?.startsWith("Basic ") === true,
+    });
   }
 
   #send(scope: Scope, request: RegistryRequest, authorization: string | undefined): Promise<HttpResponse> {
@@ -115,6 +122,23 @@ export class RegistrySession {
       this.#options.warned.add(text);
       scope.log.warn(`${this.domain}: ${text}`);
     }
+  }
+}
+
+const NO_TLS: ReadonlySet<unknown> = new Set([
+  "ECONNREFUSED",
+  "EPROTO",
+  "ERR_SSL_WRONG_VERSION_NUMBER",
+  "ERR_SSL_PACKET_LENGTH_TOO_LONG",
+]);
+
+async function speaksTls(scope: Scope, transport: HttpTransport, url: URL): Promise<boolean> {
+  try {
+    await using _ = await transport.send(scope, { method: "GET", url: new URL(API_ROOT, url), headers: {} });
+    return true;
+  } catch (error) {
+    if (isTeuError(error) && NO_TLS.has(error.detail["errno"])) return false;
+    throw error;
   }
 }
 

@@ -7,6 +7,14 @@ import { parseErrorBody, type RegistryError } from "@teu/specs/distribution";
 import type { HttpResponse } from "./http-transport.ts";
 import { retryAfterSeconds } from "./retry-after.ts";
 
+/** What of authorisation an error should know. */
+export interface LoginFacts {
+  /** What one logs in to, when it is not the host that answered. */
+  readonly host?: string;
+  /** The request had a user name and a password. */
+  readonly withPassword?: boolean;
+}
+
 /** More of an error's body is not read. */
 const ERROR_LIMIT = 64 << 10;
 
@@ -42,9 +50,14 @@ const CODES: Readonly<Record<string, string>> = {
 
 /**
  * The TeuError for an answer that is a refusal; reads its body. `detail` has `status`, `codes`, and `transient` for statuses
- * that may pass.
+ * that may pass. `login` says more about a 401.
  */
-export async function responseError(op: string, subject: string, response: HttpResponse): Promise<TeuError> {
+export async function responseError(
+  op: string,
+  subject: string,
+  response: HttpResponse,
+  login: LoginFacts = {},
+): Promise<TeuError> {
   const { status } = response;
   const entries = await readEntries(response);
   const [code, fallback] = STATUS[status] ?? [
@@ -54,10 +67,11 @@ export async function responseError(op: string, subject: string, response: HttpR
   const known = entries.map((entry) => CODES[entry.code]).find((text) => text !== undefined);
   const said = entries[0]?.message;
   const message =
+    (status === 401 && login.withPassword === true ? wrongPassword(said) : undefined) ??
     known ??
     (status === 404 && said === undefined ? absent(op) : undefined) ??
     (said === undefined || said === "" ? fallback : `${fallback}: ${printable(said)}`);
-  const hint = hintFor(status, response);
+  const hint = hintFor(status, response, login.host ?? response.url.host);
   return new TeuError({
     code,
     op,
@@ -100,8 +114,14 @@ async function readEntries(response: HttpResponse): Promise<readonly RegistryErr
   }
 }
 
-function hintFor(status: number, response: HttpResponse): string | undefined {
-  if (status === 401) return `log in with \`teu login ${response.url.host}\`, and check that the repository exists`;
+// What the registry says may be more than we know: that an account is locked.
+function wrongPassword(said: string | undefined): string {
+  const text = "user name or password is wrong";
+  return said === undefined || said === "" || said === "authentication required" ? text : `${text}: ${printable(said)}`;
+}
+
+function hintFor(status: number, response: HttpResponse, host: string): string | undefined {
+  if (status === 401) return `log in with \`teu login ${host}\`, and check that the repository exists`;
   if (status === 403) return "your account may not do this; log in as another one";
   if (status === 413) return "something between here and the registry limits the size of requests";
   const wait = status === 429 ? retryAfterSeconds(response) : null;

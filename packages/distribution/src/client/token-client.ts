@@ -38,16 +38,17 @@ const LEAST_SECONDS = 60;
 export async function fetchToken(scope: Scope, transport: HttpTransport, request: TokenRequest): Promise<BearerToken> {
   // The same rules as for redirects: credentials never leave TLS, and nobody outside sends us to this machine.
   const realm = resolveTarget(request.registry, request.realm);
-  const { credential } = request;
+  const { credential, registry } = request;
+  const login = { host: registry.host, withPassword: credential !== null && "username" in credential };
   if (credential !== null) {
     const response = await transport.send(scope, postForm(realm, request, credential));
     if (response.status === 200) return readToken(scope, realm, response);
     const unknownForm = [400, 404, 405, 401].includes(response.status) && !("identityToken" in credential);
-    if (!unknownForm) throw await responseError("log in", realm.host, response);
+    if (!unknownForm) throw await responseError("log in", realm.host, response, login);
     await response[Symbol.asyncDispose]();
   }
   const response = await transport.send(scope, getForm(realm, request, credential));
-  if (response.status !== 200) throw await responseError("get token", realm.host, response);
+  if (response.status !== 200) throw await responseError("get token", realm.host, response, login);
   return readToken(scope, realm, response);
 }
 
