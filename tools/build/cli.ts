@@ -1,10 +1,11 @@
 // Bundles the command line: a small CommonJS entry, and a file for each module that is imported dynamically.
-// Start-up time is module initialisation: what a command does not use must not be loaded, and CommonJS loads faster than
-// modules. bin/teu names our Node in its first line, so that no shell and no search for a Node stands before it.
+// Start-up time is module initialisation: what a command does not use must not be loaded, what it uses must be in few files,
+// compiled already (docs/design/run-latency.md). bin/teu names our Node in its first line, so that no shell and no search for a Node stands before it.
 
+import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join, relative } from "node:path";
-import { type Chunk, packChunks } from "./pack-chunks.ts";
+import { type Chunk, ENTRY_PACK, LOADER, LOADER_FILE, packChunks } from "./pack-chunks.ts";
 import { ROOT, type Step } from "./step.ts";
 
 const ENTRY = "packages/cli/src/main.ts";
@@ -21,7 +22,7 @@ const NODE = join(ROOT, "node_modules", `node-linux-${process.arch}`, "bin/node"
 /** dist/cli/*.cjs and bin/teu. */
 export const cliStep: Step = {
   name: "command line",
-  inputs: ["packages/*/src/**/*.ts", "packages/*/package.json", "package-lock.json", "tools/build/cli.ts", "tools/build/pack-chunks.ts"],
+  inputs: ["packages/*/src/**/*.ts", "packages/*/package.json", "package-lock.json", "tools/build/cli.ts", "tools/build/pack-chunks.ts", "tools/build/code-cache.ts"],
   also: [ROOT],
   outputs: [`${OUT}/main.cjs`, "bin/teu"],
   run: buildCli,
@@ -44,7 +45,7 @@ async function buildCli(): Promise<void> {
 }
 
 /**
- * Bundles `entry` to DIRECTORY/main.cjs, what it imports dynamically to files beside it, and what several of them share to
+ * Bundles `entry` to DIRECTORY (run by LOADER_FILE), what it imports dynamically to files beside it, and what several of them share to
  * others: every module exists once. `hot`: see `packChunks`. In rounds, because esbuild splits only modules: split, turn each
  * into CommonJS, pack, minify.
  */
@@ -92,6 +93,8 @@ export async function bundleAll(entry: string, directory: string, hot: readonly 
     const { code: small } = await transform(code, { ...common, minify: true, keepNames: false });
     writeFileSync(join(directory, name), small);
   }
+  writeFileSync(join(directory, LOADER_FILE), LOADER);
+  execFileSync(NODE, [join(import.meta.dirname, "code-cache.ts"), directory], { stdio: ["ignore", "inherit", "inherit"] });
 }
 
 function writeLauncher(): void {
@@ -102,10 +105,9 @@ function writeLauncher(): void {
   mkdirSync(join(ROOT, "bin"), { recursive: true });
   // The checkout is a package of modules; what is in bin is not.
   writeFileSync(join(ROOT, "bin/package.json"), '{ "type": "commonjs" }\n');
-  const cache = JSON.stringify(join(ROOT, ".cache/compiled"));
-  const main = JSON.stringify(join(ROOT, OUT, "main.cjs"));
+  const loader = JSON.stringify(join(ROOT, OUT, LOADER_FILE));
   const file = join(ROOT, "bin/teu");
-  writeFileSync(`${file}.new`, `${shebang}\nrequire("node:module").enableCompileCache(${cache});\nrequire(${main});\n`);
+  writeFileSync(`${file}.new`, `${shebang}\nrequire(${loader})(${JSON.stringify(ENTRY_PACK)});\n`);
   chmodSync(`${file}.new`, 0o755);
   renameSync(`${file}.new`, file);
 }

@@ -1,5 +1,6 @@
 // Packs what every run of the hot path loads into two files: each file of Node's module loader costs a third of a millisecond, a part of a pack almost nothing.
-// A part is a chunk in a function, made at its first use; chunks outside the packs find parts through the pack that holds them.
+// A part is a chunk in a function, made at its first use. Packs are loaded by `LOADER` with V8's compiled code beside them (code-cache.ts);
+// chunks outside the packs find parts through it.
 
 /** A chunk as CommonJS, not yet minified. */
 export interface Chunk {
@@ -18,10 +19,10 @@ export interface PackedFile {
   readonly code: string;
 }
 
-/** The pack of the entry chunk and what it needs; running the file runs the entry. */
-const ENTRY_PACK = "main.cjs";
+/** The pack of the entry chunk and what it needs; loading it runs the entry. */
+export const ENTRY_PACK = "main.cjs";
 /** The pack of `hot` and what they need. */
-const HOT_PACK = "hot.cjs";
+export const HOT_PACK = "hot.cjs";
 
 /**
  * Packs `chunks`; `hot` are the source files that the hot path imports dynamically. Each chunk is in exactly one file.
@@ -65,17 +66,15 @@ function link(chunk: Chunk, chunks: readonly Chunk[], file: string, home: (name:
     const at = home(name);
     const quoted = JSON.stringify(name);
     const got =
-      at === file && at !== name
+      at === file && (at === ENTRY_PACK || at === HOT_PACK)
         ? `__part(${quoted})`
         : at === ENTRY_PACK || at === HOT_PACK
-          ? at === file
-            ? `__part(${quoted})`
-            : `require("./${at}")(${quoted})`
+          ? `require("./${LOADER_FILE}")("${at}")(${quoted})`
           : `require("./${at}")`;
     return code
       .replaceAll(`require("./${name}")`, got)
       .replaceAll(`import("./${name}")`, `Promise.resolve().then(() => ${got})`);
-  }, chunk.code);
+  }, chunk.code).replaceAll(/\bimport\(("node:[\w/]+")\)/g, "Promise.resolve().then(() => require($1))");
 }
 
 /** Node's modules are loaded when a name of theirs is first used: crypto alone takes 5 ms, and most commands never get to it. */
@@ -110,4 +109,38 @@ const __part = (name) => {
   return module.exports;
 };
 module.exports = __part;
+`;
+
+/** The file that loads packs: `require(LOADER_FILE)(ENTRY_PACK)` runs the program. */
+export const LOADER_FILE = "load.cjs";
+
+/** What stands around a pack when it is compiled; the code cache is valid for exactly that text. */
+export const WRAPPER: readonly [string, string] = ["(function (exports, require, module, __filename, __dirname) {", "\n})"];
+
+/** End of the name of a pack's code cache. */
+export const CACHE_SUFFIX = ".code";
+
+/** Text of `LOADER_FILE`. A cache of another Node is rejected by V8, and a missing one costs time only. latin1: esbuild writes ASCII. */
+export const LOADER: string = `const { readFileSync } = require("node:fs");
+const { Script } = require("node:vm");
+const loaded = new Map();
+const cacheOf = (file) => {
+  try {
+    return readFileSync(file + "${CACHE_SUFFIX}");
+  } catch {
+    return undefined;
+  }
+};
+module.exports = (name) => {
+  let module = loaded.get(name);
+  if (module === undefined) {
+    module = { exports: {} };
+    loaded.set(name, module);
+    const filename = __dirname + "/" + name;
+    const source = ${JSON.stringify(WRAPPER[0])} + readFileSync(filename, "latin1") + ${JSON.stringify(WRAPPER[1])};
+    const script = new Script(source, { filename, cachedData: cacheOf(filename) });
+    script.runInThisContext()(module.exports, require, module, filename, __dirname);
+  }
+  return module.exports;
+};
 `;
