@@ -57,7 +57,9 @@ const FAILURES: readonly (readonly [string, number, string])[] = [
   ["fs.mkdirAt", 4, "ENOSPC"],
   ["fs.mknodAt", 3, "EPERM"],
   ["process.setrlimit", 1, "EPERM"],
-  ["fs.replaceFileAt", 3, "ENOSPC"],
+  ["fs.replaceFileAt", 2, "ENOSPC"],
+  ["fs.write", 2, "ENOSPC"],
+  ["fs.renameAt", 1, "ENOSPC"],
   ["fs.writeTextAt", 3, "EBUSY"],
 ];
 for (const [call, nth, errno] of FAILURES) {

@@ -2,6 +2,7 @@
 //
 //   ROOT/ID/
 //     state.json     ContainerRecord, replaced atomically; written before the process is cloned and again when it is ready
+//     state.json.next  the next one while the container is made
 //     config.json    the configuration as it was at create, for exec
 //     start.fifo     the waiting process holds it open; a byte in it starts the container; gone once started
 //     result.fifo    the starting process says here what went wrong; end of file: it runs
@@ -11,7 +12,18 @@
 // portable: no host types here.
 
 import { TeuError } from "@teu/base/errors";
-import { AT_FDCWD, LOCK_EX, LOCK_NB, O_CLOEXEC, O_DIRECTORY, O_RDONLY } from "@teu/sys/constants/fs";
+import {
+  AT_FDCWD,
+  LOCK_EX,
+  LOCK_NB,
+  O_CLOEXEC,
+  O_CREAT,
+  O_DIRECTORY,
+  O_NOFOLLOW,
+  O_RDONLY,
+  O_TRUNC,
+  O_WRONLY,
+} from "@teu/sys/constants/fs";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import type { Hooks, NamespaceType } from "@teu/specs/runtime";
@@ -41,6 +53,7 @@ export interface ContainerRecord {
 }
 
 const STATE = "state.json";
+const NEXT_STATE = "state.json.next";
 const CONFIG = "config.json";
 const LIMIT = 16 << 20;
 
@@ -141,6 +154,21 @@ export class StateDirectory {
 
   write(record: ContainerRecord): void {
     this.#kernel.fs.replaceFileAt(this.fd, STATE, JSON.stringify(record), 0o600, false);
+  }
+
+  /** Writes the next state.json beside the current one; `commit` puts it in place, in one step. */
+  prepare(record: ContainerRecord): void {
+    const { fs } = this.#kernel;
+    const fd = fs.openat(this.fd, NEXT_STATE, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o600);
+    try {
+      fs.write(fd, JSON.stringify(record));
+    } finally {
+      fs.close(fd);
+    }
+  }
+
+  commit(): void {
+    this.#kernel.fs.renameAt(this.fd, NEXT_STATE, this.fd, STATE, 0);
   }
 
   writeConfig(text: string): void {

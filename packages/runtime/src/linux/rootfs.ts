@@ -22,8 +22,7 @@ import {
 } from "@teu/sys/constants/mount";
 import type { Kernel } from "@teu/sys/kernel";
 import { makeDeviceLinks, makeDevices } from "./devices.ts";
-import { applyMount } from "./mount-apply.ts";
-import { type MountEnvironment, attach, setReadonly } from "./mount-tree.ts";
+import { attach, setReadonly } from "./mount-tree.ts";
 import { RootfsPath } from "./rootfs-path.ts";
 import type { StartPlan } from "./start-plan.ts";
 
@@ -63,10 +62,8 @@ function isolate(kernel: Kernel, rootfs: string, tree: number): void {
   mount.mountSetattr(tree, "", AT_EMPTY_PATH, alone);
 }
 
-/** Mounts, devices, links, and the working directory when the image lacks it. */
-export function fillRoot(kernel: Kernel, plan: StartPlan, environment: MountEnvironment): void {
-  const { root } = environment;
-  for (const step of plan.mounts) applyMount(kernel, step, environment);
+/** Devices, links, and the working directory when the image lacks it; after the mounts. */
+export function fillRoot(kernel: Kernel, plan: StartPlan, root: RootfsPath): void {
   if (plan.devices !== null) {
     makeDevices(kernel, root, plan.devices, plan.namespaces.has.has("user"));
     makeDeviceLinks(kernel, root, !plan.maskedPaths.includes("/proc/kcore"));

@@ -12,6 +12,7 @@ import { bindOver } from "./devices.ts";
 import { runHooks } from "./hooks.ts";
 import { joinKeyring } from "./keyring.ts";
 import { raiseLoopback } from "./loopback.ts";
+import { applyMount } from "./mount-apply.ts";
 import { maskPaths, openNull, readonlyPaths } from "./masks.ts";
 import type { MountStep } from "./mount-plan.ts";
 import { type OpenJoin, enterJoins } from "./namespace-files.ts";
@@ -49,15 +50,23 @@ export function* startChild(
   channel: ChildChannel,
 ): Generator<ChildMessage, void, void> {
   const { plan, seccomp } = environment;
+  const late = joinsCgroupsLate(plan);
+  if (!late) yield* enterCgroups(kernel, environment);
   yield* enterNamespaces(kernel, environment);
   const root = openRoot(kernel, plan);
   const nullFd = plan.maskedPaths.length > 0 ? openNull(kernel) : -1;
-  fillRoot(kernel, plan, {
+  const mounting = {
     root,
     cgroup: environment.cgroup,
     cgroupNamespace: plan.namespaces.newCgroup,
     opened: environment.opened,
-  });
+  };
+  const [first, rest] = late ? aroundCgroups(plan.mounts) : [[], plan.mounts];
+  for (const step of first) applyMount(kernel, step, mounting);
+  if (late) yield* enterCgroups(kernel, environment);
+  unshareCgroups(kernel, plan);
+  for (const step of rest) applyMount(kernel, step, mounting);
+  fillRoot(kernel, plan, root);
   if (needsHookPause(plan) || environment.notifySocket >= 0) yield { step: "hooks" };
   runHooks(kernel, "createContainer", plan.hooks.createContainer, environment.state("created", channel.hostPid));
   setUpConsole(kernel, environment, root);
@@ -83,13 +92,36 @@ export function needsHookPause(plan: StartPlan): boolean {
   return [prestart, createRuntime, createContainer].some((hooks) => (hooks ?? []).length > 0);
 }
 
+/**
+ * The parent makes the v1 cgroups while this process makes its root, so it joins as late as it can: before the first mount that
+ * shows them. Not when it would have lost the right to (user namespace) or the sight of them (mount namespace joined) by then.
+ */
+function joinsCgroupsLate({ namespaces }: StartPlan): boolean {
+  return !namespaces.newUser && namespaces.joinsInside.every(({ type }) => !["cgroup", "mount", "user"].includes(type));
+}
+
+function aroundCgroups(mounts: readonly MountStep[]): [readonly MountStep[], readonly MountStep[]] {
+  const at = mounts.findIndex((step) => step.kind === "cgroup");
+  return at < 0 ? [mounts, []] : [mounts.slice(0, at), mounts.slice(at)];
+}
+
+function* enterCgroups(kernel: Kernel, { cgroup }: ChildEnvironment): Generator<ChildMessage, void, void> {
+  if (cgroup.plan.kind !== "legacy") return;
+  yield { step: "cgroups" };
+  joinCgroup(kernel, cgroupRecord(cgroup.plan));
+}
+
+/** The cgroup that it is in by now becomes the namespace's root. */
+function unshareCgroups(kernel: Kernel, { namespaces }: StartPlan): void {
+  if (namespaces.newCgroup) kernel.namespace.unshare(CLONE_NEWCGROUP);
+}
+
 function* enterNamespaces(
   kernel: Kernel,
-  { plan, joins, newKeyring, cgroup }: ChildEnvironment,
+  { plan, joins, newKeyring }: ChildEnvironment,
 ): Generator<ChildMessage, void, void> {
   const { process } = kernel;
   const { namespaces } = plan;
-  joinCgroup(kernel, cgroupRecord(cgroup.plan));
   if (namespaces.newUser) {
     // Root of the new namespace exists only once the parent has written the maps.
     yield { step: "maps" };
@@ -99,10 +131,6 @@ function* enterNamespaces(
   process.setsid();
   enterJoins(kernel, joins);
   if (namespaces.newNetwork) raiseLoopback(kernel);
-  if (namespaces.newCgroup) {
-    // The cgroup that it is in by now becomes the namespace's root.
-    kernel.namespace.unshare(CLONE_NEWCGROUP);
-  }
   if (newKeyring) joinKeyring(kernel, plan.id);
 }
 

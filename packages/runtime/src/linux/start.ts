@@ -12,7 +12,7 @@ import type { Spec, State } from "@teu/specs/runtime";
 import { type ContainerRecord, StateDirectory } from "../container/record.ts";
 import { RESULT_FIFO, START_FIFO, processStat, specState } from "../container/status.ts";
 import { detectCgroups } from "./cgroup/layout.ts";
-import { type CgroupHandle, cgroupRecord, createCgroup, removeCgroup } from "./cgroup/manager.ts";
+import { type CgroupHandle, cgroupRecord, createCgroup, fillCgroup, removeCgroup } from "./cgroup/manager.ts";
 import { connectConsoleSocket } from "./console.ts";
 import { runHooks } from "./hooks.ts";
 import { openBindSource } from "./mount-tree.ts";
@@ -67,11 +67,14 @@ export function startContainer(kernel: Kernel, request: StartRequest): Started {
       request.spec.linux?.seccomp === undefined
         ? null
         : prepareSeccomp(kernel, request.root, request.spec.linux.seccomp);
-    const cgroup = createCgroup(kernel, plan.cgroup);
     undo.push(() => removeCgroup(kernel, record.cgroup));
+    const cgroup = createCgroup(kernel, plan.cgroup);
     const environment = prepareChild(kernel, plan, request, directory, record, seccomp, cgroup);
     const twin = clone(kernel, plan, environment);
     undo.push(() => endChild(kernel, twin));
+    // While the child makes its root: it joins them late.
+    fillCgroup(kernel, cgroup);
+    if (plan.cgroup.kind === "legacy") twin.resumeAhead();
     const finished = accompany(kernel, plan, request, directory, record, twin);
     return { pid: twin.pid, pidfd: twin.pidfd, directory, record: finished };
   } catch (error) {
@@ -198,6 +201,7 @@ function accompany(
 ): ContainerRecord {
   if (plan.process.oomScoreAdj !== null) setOomScore(kernel, twin.pid, plan.process.oomScoreAdj);
   const known: ContainerRecord = { ...record, pid: twin.pid, startTime: processStat(kernel, twin.pid)?.startTime ?? 0 };
+  directory.prepare(known);
   for (;;) {
     const message = twin.receive();
     if (message === null) throw childDied(kernel, plan, twin);
@@ -208,9 +212,10 @@ function accompany(
       runHooks(kernel, "createRuntime", plan.hooks.createRuntime, specState(known, "created", twin.pid));
     }
     if (message.step === "ready") break;
-    twin.resume();
+    // The cgroups are there already, and it has been told so ahead.
+    if (message.step !== "cgroups") twin.resume();
   }
-  directory.write(known);
+  directory.commit();
   if (request.pidFile !== "") kernel.fs.replaceFileAt(AT_FDCWD, request.pidFile, String(twin.pid), 0o644, false);
   twin.resume();
   // The channel ends when the program has been executed; before that an error may come.

@@ -10,7 +10,7 @@ import type { Kernel } from "@teu/sys/kernel";
 
 /** Where the child is; it goes on after the parent's `resume`. */
 export interface ChildMessage {
-  readonly step: "maps" | "hooks" | "ready";
+  readonly step: "cgroups" | "maps" | "hooks" | "ready";
 }
 
 /** The child's ear and mouth. */
@@ -92,6 +92,11 @@ export class Twin {
   resume(): void {
     if (this.#child === null) this.#kernel.fs.write(this.#socket, String(this.pid));
     else this.#child.park();
+  }
+
+  /** Answers the child's first message before it comes, so that the child need not wait. */
+  resumeAhead(): void {
+    if (this.#child === null) this.resume();
   }
 
   /** Ends the channel: a child that still waits exits. */

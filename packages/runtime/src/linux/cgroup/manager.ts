@@ -24,23 +24,32 @@ export function cgroupRecord(plan: CgroupPlan): CgroupRecord {
   return { kind: plan.kind, directories: plan.directories.map(({ controllers, path }) => ({ controllers, path })) };
 }
 
-/** Makes the directories and writes all limits. On failure removes what it made. */
+/**
+ * Makes the directory of cgroup v2, into which the child is born, with its limits. What the other hierarchies need is left to
+ * `fillCgroup`. Whoever calls removes the cgroup when this fails.
+ */
 export function createCgroup(kernel: Kernel, plan: CgroupPlan): CgroupHandle {
-  let unifiedFd = -1;
+  const unified = plan.directories.find(({ controllers }) => controllers === "");
+  if (unified === undefined) return { plan, unifiedFd: -1 };
+  makeDirectory(kernel, unified);
+  if (plan.kind === "unified") enableControllers(kernel, unified);
+  const unifiedFd = kernel.fs.openat(AT_FDCWD, unified.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
   try {
-    for (const directory of plan.directories) {
-      makeDirectory(kernel, directory);
-      if (plan.kind === "unified") enableControllers(kernel, directory);
-      if (directory.controllers === "")
-        unifiedFd = kernel.fs.openat(AT_FDCWD, directory.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-      applyWrites(kernel, directory);
-    }
+    applyWrites(kernel, unified);
     if (plan.kind === "unified") attachDevices(kernel, plan, unifiedFd);
     return { plan, unifiedFd };
   } catch (error) {
-    if (unifiedFd >= 0) kernel.fs.close(unifiedFd);
-    removeCgroup(kernel, cgroupRecord(plan));
+    kernel.fs.close(unifiedFd);
     throw error;
+  }
+}
+
+/** Makes the directories of v1 and writes their limits. The child joins them (`joinCgroup`) when it is told that they are there. */
+export function fillCgroup(kernel: Kernel, { plan }: CgroupHandle): void {
+  for (const directory of plan.directories) {
+    if (directory.controllers === "") continue;
+    makeDirectory(kernel, directory);
+    applyWrites(kernel, directory);
   }
 }
 
@@ -148,12 +157,8 @@ function makeDirectory(kernel: Kernel, directory: CgroupDirectory): void {
 function inheritCpus(kernel: Kernel, path: string): void {
   const parent = path.slice(0, path.lastIndexOf("/"));
   for (const file of ["cpuset.cpus", "cpuset.mems"]) {
-    if (kernel.fs.readTextAt(AT_FDCWD, `${path}/${file}`, LIMIT).trim() !== "") continue;
-    kernel.fs.writeTextAt(
-      AT_FDCWD,
-      `${path}/${file}`,
-      kernel.fs.readTextAt(AT_FDCWD, `${parent}/${file}`, LIMIT).trim(),
-    );
+    const value = kernel.fs.readTextAt(AT_FDCWD, `${parent}/${file}`, LIMIT).trim();
+    kernel.fs.writeTextAt(AT_FDCWD, `${path}/${file}`, value);
   }
 }
 
