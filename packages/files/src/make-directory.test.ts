@@ -43,10 +43,14 @@ test("makeDirectory: returns where the kernel makes no names, at any depth", () 
     assert.throws(() => makeDirectory(path, 0o700), { code: /^(ENOENT|EACCES|EPERM|EROFS)$/ }, path);
 });
 
-test("makeDirectory: passes on what the system says", { skip: process.getuid?.() === 0 ? "root may do it" : false }, () => {
-  inTemp((directory) => {
-    chmodSync(directory, 0o500);
-    assert.throws(() => makeDirectory(join(directory, "a"), 0o700), { code: "EACCES" });
-    chmodSync(directory, 0o700);
-  });
-});
+test(
+  "makeDirectory: passes on what the system says",
+  { skip: process.getuid?.() === 0 ? "root may do it" : false },
+  () => {
+    inTemp((directory) => {
+      chmodSync(directory, 0o500);
+      assert.throws(() => makeDirectory(join(directory, "a"), 0o700), { code: "EACCES" });
+      chmodSync(directory, 0o700);
+    });
+  },
+);
