@@ -42,6 +42,17 @@ const RUNS: readonly {
     stderr: /^teu: /,
   },
   {
+    name: "a program's flag that Node would take for its own",
+    args: [...NONE, "base", "echo", "--env-file", "/nope"],
+    stdout: "--env-file /nope\n",
+  },
+  {
+    name: "125 for an env-file that is not there",
+    args: [...NONE, "--env-file", "/nope", "base", "true"],
+    code: 125,
+    stderr: /^teu: .*\/nope/,
+  },
+  {
     name: "125 for an unknown flag",
     args: ["run", "--nmae", "x", "base"],
     code: 125,

@@ -98,7 +98,8 @@ export async function bundleAll(entry: string, directory: string, hot: readonly 
 }
 
 function writeLauncher(): void {
-  const shebang = `#!${NODE}`;
+  // "--": Node looks for its own --env-file behind the script's name too, and would read the file of `teu run --env-file` itself.
+  const shebang = `#!${NODE} --`;
   // BINPRM_BUF_SIZE: the kernel reads no more of the first line.
   if (shebang.length > 250 || /\s/.test(NODE))
     throw new Error(`the checkout's path cannot stand in a script's first line: ${ROOT}`);
