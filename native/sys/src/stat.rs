@@ -47,6 +47,11 @@ pub fn file_system(fd: BorrowedFd<'_>) -> Result<FileSystem> {
     })
 }
 
+/// `f_type` of what the path is on, statfs(2).
+pub fn file_system_type(path: &CStr) -> Result<i64> {
+    Ok(rustix::fs::statfs(path)?.f_type as i64)
+}
+
 /// faccessat2(2) for the effective ids: false for ENOENT, ENOTDIR and EACCES.
 pub fn access(dirfd: BorrowedFd<'_>, path: &CStr, mode: u32) -> Result<bool> {
     // SAFETY: the path is a C string that outlives the call.

@@ -23,6 +23,7 @@ pub const EXPORTS: &[Export] = exports! {
     "fstat" 1 => fstat,
     "statAt" 3 => stat_at,
     "fstatfs" 1 => fstatfs,
+    "filesystemType" 1 => filesystem_type,
     "accessAt" 3 => access_at,
     "mkdirAt" 3 => mkdir_at,
     "mknodAt" 5 => mknod_at,
@@ -177,6 +178,15 @@ fn fstatfs(call: &Call) -> Outcome<Record<5>> {
         ("blocks", Field::Number(found.blocks as f64)),
         ("blocksFree", Field::Number(found.blocks_free as f64)),
     ]))
+}
+
+fn filesystem_type(call: &Call) -> Outcome<f64> {
+    let path = call.path(0)?;
+    match stat::file_system_type(&path) {
+        Ok(magic) => Ok(magic as f64),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(0.0),
+        Err(errno) => Err(Failure::system(errno, "statfs", path.as_bytes())),
+    }
 }
 
 fn access_at(call: &Call) -> Outcome<bool> {

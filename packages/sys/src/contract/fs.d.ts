@@ -61,6 +61,8 @@ declare module "sys:fs" {
   /** statx(2); `flags` AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH ... */
   export function statAt(dirfd: number, path: string, flags: number): Stat;
   export function fstatfs(fd: number): StatFs;
+  /** statfs(2): f_type of what `path` is on; 0 when there is no such path (ENOENT, ENOTDIR), other errors throw. */
+  export function filesystemType(path: string): number;
   /** faccessat2(2); true or false for ENOENT, ENOTDIR, EACCES; other errors throw. */
   export function accessAt(dirfd: number, path: string, mode: number): boolean;
   export function mkdirAt(dirfd: number, path: string, mode: number): void;

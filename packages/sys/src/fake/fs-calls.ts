@@ -2,6 +2,7 @@
 // portable: no host types here.
 
 import {
+  AT_FDCWD,
   AT_REMOVEDIR,
   AT_SYMLINK_NOFOLLOW,
   LOCK_NB,
@@ -24,7 +25,7 @@ import {
   STATX_ATTR_MOUNT_ROOT,
 } from "../constants/fs.ts";
 import type { Kernel } from "../kernel.ts";
-import { sysError } from "../sys-error.ts";
+import { isSysError, sysError } from "../sys-error.ts";
 import { type Inode, decode, device, directory, encode, fifo, file, symlink } from "./inode.ts";
 import { find, isMagic, walk } from "./lookup.ts";
 import { type Location, type OpenFile, type World, openFile } from "./world.ts";
@@ -290,6 +291,14 @@ function pathCalls(world: World) {
       } catch (error) {
         const { errno } = error as { errno?: string };
         if (errno === "ENOENT" || errno === "ENOTDIR") return false;
+        throw error;
+      }
+    },
+    filesystemType: (path: string) => {
+      try {
+        return find(world, AT_FDCWD, path, true, "statfs").inode.magic;
+      } catch (error) {
+        if (isSysError(error, "ENOENT") || isSysError(error, "ENOTDIR")) return 0;
         throw error;
       }
     },

@@ -28,6 +28,7 @@ export const SIGNATURES: Readonly<Record<string, readonly [readonly ArgumentKind
   write: [["fd", "value"], ""],
   fstat: [["fd"], ""],
   fstatfs: [["fd"], ""],
+  filesystemType: [["value"], ""],
   fchmod: [["fd", "octal"], ""],
   fchown: [["fd", "value", "value"], ""],
   flock: [["fd", "value"], ""],

@@ -1,10 +1,10 @@
 // Where this host's cgroup hierarchies are mounted and where this process is in them: v2, v1, or both (hybrid).
 // Looks first where everybody mounts them, so that the cost does not grow with the host's mounts; mountinfo only when that fails.
+// What is there is decided by the kind of file system, never by a name: a plain directory called "hugetlb" is no hierarchy.
 // portable: no host types here.
 
-import { AT_FDCWD, CGROUP2_SUPER_MAGIC, F_OK, O_CLOEXEC, O_PATH } from "@teu/sys/constants/fs";
+import { AT_FDCWD, CGROUP2_SUPER_MAGIC, CGROUP_SUPER_MAGIC } from "@teu/sys/constants/fs";
 import type { Kernel } from "@teu/sys/kernel";
-import { isSysError } from "@teu/sys/sys-error";
 
 /** One mounted hierarchy. */
 export interface Hierarchy {
@@ -28,15 +28,17 @@ const LIMIT = 1 << 20;
 /** Finds the layout; five to fifteen system calls. */
 export function detectCgroups(kernel: Kernel): CgroupLayout {
   const memberships = parseOwnCgroups(kernel.fs.readTextAt(AT_FDCWD, "/proc/self/cgroup", LIMIT));
-  const unified = filesystemType(kernel, BASE) === CGROUP2_SUPER_MAGIC;
+  const unified = kernel.fs.filesystemType(BASE) === CGROUP2_SUPER_MAGIC;
   const hierarchies = unified
     ? memberships
         .filter(([controllers]) => controllers === "")
         .map(([controllers, own]) => ({ controllers, mount: BASE, own }))
     : memberships.map(([controllers, own]) => ({ controllers, mount: `${BASE}/${usualName(controllers)}`, own }));
-  const isThere = (one: Hierarchy): boolean =>
-    kernel.fs.accessAt(AT_FDCWD, `${one.mount}${one.own}/cgroup.procs`, F_OK);
-  const present = hierarchies.every(isThere) ? hierarchies : fromMountinfo(kernel, memberships);
+  const isThere = ({ controllers, mount, own }: Hierarchy): boolean =>
+    kernel.fs.filesystemType(own === "/" ? mount : `${mount}${own}`) ===
+    (controllers === "" ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC);
+  // A mount that is listed may be hidden below another one.
+  const present = hierarchies.every(isThere) ? hierarchies : fromMountinfo(kernel, memberships).filter(isThere);
   if (present.length === 0) return { kind: "none", hierarchies: [] };
   return { kind: present.some((one) => one.controllers !== "") ? "legacy" : "unified", hierarchies: present };
 }
@@ -55,21 +57,6 @@ export function parseOwnCgroups(text: string): [string, string][] {
 
 function usualName(controllers: string): string {
   return controllers === "" ? "unified" : controllers.replace(/^name=/, "");
-}
-
-function filesystemType(kernel: Kernel, path: string): number {
-  const { fs } = kernel;
-  try {
-    const fd = fs.openat(AT_FDCWD, path, O_PATH | O_CLOEXEC, 0);
-    try {
-      return fs.fstatfs(fd).type;
-    } finally {
-      fs.close(fd);
-    }
-  } catch (error) {
-    if (isSysError(error, "ENOENT")) return 0;
-    throw error;
-  }
 }
 
 function fromMountinfo(kernel: Kernel, memberships: readonly (readonly [string, string])[]): Hierarchy[] {
