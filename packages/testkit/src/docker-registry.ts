@@ -22,6 +22,14 @@ export function noDockerRegistry(): string | false {
   }
 }
 
+/** How to start one. */
+export interface DockerRegistryOptions {
+  /** Text of an htpasswd file; absent: everybody may do everything. */
+  readonly htpasswd?: string;
+  /** Where its data goes: a directory of its own is made there. Default: the system's for temporary files. */
+  readonly parent?: string;
+}
+
 /** A running docker-registry. Disposing ends it and removes its data. */
 export class DockerRegistry implements AsyncDisposable {
   readonly address: string;
@@ -39,9 +47,10 @@ export class DockerRegistry implements AsyncDisposable {
   }
 
   /** Starts one; deletes are enabled. */
-  static async start(): Promise<DockerRegistry> {
-    const directory = await mkdtemp(path.join(tmpdir(), "teu-peer-"));
+  static async start(options: DockerRegistryOptions = {}): Promise<DockerRegistry> {
+    const directory = await mkdtemp(path.join(options.parent ?? tmpdir(), "teu-peer-"));
     const address = `127.0.0.1:${await freePort()}`;
+    const users = path.join(directory, "users");
     const config = {
       version: "0.1",
       log: { level: "error", accesslog: { disabled: true } },
@@ -51,7 +60,9 @@ export class DockerRegistry implements AsyncDisposable {
         cache: { blobdescriptor: "inmemory" },
       },
       http: { addr: address },
+      ...(options.htpasswd === undefined ? {} : { auth: { htpasswd: { realm: "peer", path: users } } }),
     };
+    if (options.htpasswd !== undefined) await writeFile(users, options.htpasswd);
     const file = path.join(directory, "config.yml");
     // JSON is YAML.
     await writeFile(file, JSON.stringify(config));
@@ -59,7 +70,7 @@ export class DockerRegistry implements AsyncDisposable {
     const registry = new DockerRegistry(address, child, directory);
     for (let tries = 0; tries < 200; tries++) {
       const answer = await rawRequest(`${registry.url}/v2/`).catch(() => null);
-      if (answer?.status === 200) return registry;
+      if (answer?.status === 200 || answer?.status === 401) return registry;
       if (child.exitCode !== null) break;
       await sleep(25);
     }

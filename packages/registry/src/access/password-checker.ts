@@ -3,7 +3,7 @@
 import type { Worker } from "node:worker_threads";
 import { TeuError } from "@teu/base/errors";
 
-import type { PasswordAnswer, PasswordQuestion } from "./password-worker.ts";
+import { type PasswordAnswer, type PasswordQuestion, startPasswordWorker } from "./password-worker.ts";
 
 /** How many may wait: at a tenth of a second each, more would wait longer than clients do. */
 const MOST_WAITING = 32;
@@ -18,8 +18,7 @@ interface Waiting {
 /** See the head of this file. Disposing ends the thread; who still waits gets `cancelled`. */
 export class PasswordChecker implements AsyncDisposable {
   readonly #waiting: Map<number, Waiting> = new Map();
-  #worker: Promise<Worker> | undefined;
-  #current: Worker | undefined;
+  #worker: Worker | undefined;
   #idle: NodeJS.Timeout | undefined;
   #count = 0;
 
@@ -32,11 +31,9 @@ export class PasswordChecker implements AsyncDisposable {
     const id = ++this.#count;
     const { promise, resolve, reject } = Promise.withResolvers<boolean>();
     this.#waiting.set(id, { resolve, reject });
-    // It may fail while the thread is still starting, when nobody listens yet.
-    promise.catch(() => {});
     try {
-      const worker = await (this.#worker ??= this.#start());
-      worker.postMessage({ id, password, hash } satisfies PasswordQuestion);
+      this.#worker ??= this.#start();
+      this.#worker.postMessage({ id, password, hash } satisfies PasswordQuestion);
       return await promise;
     } finally {
       this.#waiting.delete(id);
@@ -51,28 +48,24 @@ export class PasswordChecker implements AsyncDisposable {
     clearTimeout(this.#idle);
   }
 
-  async #start(): Promise<Worker> {
-    const { startPasswordWorker } = await import("./password-worker.ts");
+  #start(): Worker {
     const worker = startPasswordWorker();
     let cause: unknown = new Error("it ended");
     worker.on("message", ({ id, right }: PasswordAnswer) => this.#waiting.get(id)?.resolve(right));
     worker.on("error", (error) => (cause = error));
     worker.on("exit", () => {
       // One that was ended on purpose has nobody waiting for it.
-      if (this.#current !== worker) return;
-      this.#current = undefined;
+      if (this.#worker !== worker) return;
       this.#worker = undefined;
       this.#rejectAll(new TeuError({ code: "internal", op: "check password", message: "the thread failed", cause }));
     });
-    this.#current = worker;
     return worker;
   }
 
   async #end(): Promise<void> {
     const ending = this.#worker;
     this.#worker = undefined;
-    this.#current = undefined;
-    await (await ending)?.terminate();
+    await ending?.terminate();
   }
 
   #rejectAll(error: TeuError): void {

@@ -1,7 +1,8 @@
-// The thread that computes bcrypt: a check takes a tenth of a second, and the event loop has requests to serve.
-// This file is both ends: imported, it starts the thread; run as the thread, it answers. So a bundle needs no second entry.
+// Starts the thread that computes bcrypt: a check takes a tenth of a second, and the event loop has requests to serve.
 
-import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
 
 /** To the thread. */
 export interface PasswordQuestion {
@@ -16,26 +17,15 @@ export interface PasswordAnswer {
   readonly right: boolean;
 }
 
-const ROLE = "teu password worker";
-
-/** Starts the thread. It does not keep the process alive. */
+/** Starts the thread. It does not keep the process alive; who starts it ends it. */
 export function startPasswordWorker(): Worker {
-  // Our own flags (--input-type, --test) are not for it.
-  const worker = new Worker(import.meta.filename, {
-    workerData: ROLE,
+  const here = fileURLToPath(import.meta.url);
+  const file = here.endsWith(".ts") ? "password-thread.ts" : "../threads/password-thread.cjs";
+  const worker = new Worker(join(dirname(here), file), {
+    // Our own flags (--input-type, --test) are not for it.
     execArgv: [],
-    stdout: false,
     resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 },
   });
   worker.unref();
   return worker;
 }
-
-async function answerQuestions(port: NonNullable<typeof parentPort>): Promise<void> {
-  const { compareSync } = await import("bcryptjs");
-  port.on("message", ({ id, password, hash }: PasswordQuestion) => {
-    port.postMessage({ id, right: compareSync(password, hash) } satisfies PasswordAnswer);
-  });
-}
-
-if (!isMainThread && workerData === ROLE && parentPort !== null) void answerQuestions(parentPort);
