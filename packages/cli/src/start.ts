@@ -8,7 +8,7 @@ import { type CommandEntry, COMMANDS, GROUPS } from "./command-table.ts";
 import { type Environment, readEnvironment } from "./environment.ts";
 import { readGlobalOptions } from "./grammar/global-options.ts";
 import { usageError } from "./grammar/usage-error.ts";
-import { exitCodeOf, printError } from "./output/print-error.ts";
+import { exitCodeOf, failuresOf, printError } from "./output/print-error.ts";
 import { StandardIo } from "./standard-io.ts";
 import { VERSION } from "./version-text.ts";
 
@@ -68,7 +68,7 @@ export async function runCli(argv: readonly string[], io: CommandIo, environment
     return await command.run(context, input);
   } catch (error) {
     const interrupted = signals?.received;
-    if (interrupted !== undefined && isTeuError(error, "cancelled")) return 128 + (interrupted === "SIGINT" ? 2 : 15);
+    if (interrupted !== undefined && isTeuError(failuresOf(error).first, "cancelled")) return 128 + (interrupted === "SIGINT" ? 2 : 15);
     printError(io.stderr, error, debug);
     return exitCodeOf(error, failure);
   } finally {

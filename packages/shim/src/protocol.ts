@@ -10,7 +10,8 @@
 //   ROOT/containers/ID/
 //     bundle/        config.json (written by the engine) and rootfs/ (mount point, mounted in the shim's own mount namespace)
 //     container.log  the container's output (LogLine per line), rotated to container.log.1 ...
-//     exit.json      ExitRecord; durable: temp, fsync, rename, fsync of the directory; absent until the container ended
+//     exit.json      ExitRecord; durable: temp, fsync, rename, fsync of the directory; absent until the container ended.
+//                    When it cannot be written there (disk full): RUNROOT/containers/ID/exit.json
 //
 // Start: the engine spawns `teu-shim --config RUNROOT/containers/ID/shim.json` with fd 3 = write end of a pipe. The shim becomes
 // a daemon of its own session, mounts the rootfs, runs `RUNTIME create`, wires the network, opens the socket, and writes

@@ -118,6 +118,7 @@ function createOptions(
     entrypoint: [],
     command: step.command.args,
     hostname: "build",
+    owned: true,
     network: step.network,
     labels: { "teu.build": session.id },
     log: { driver: "none" },

@@ -9,13 +9,14 @@ import { usageError } from "../grammar/usage-error.ts";
 import { containerOptions } from "../options/container-options.ts";
 import { transferProgress } from "../output/transfer-progress.ts";
 
-/** Makes the container that the command line asks for, pulling its image when it is not here. */
+/** Makes the container that the command line asks for, pulling its image when it is not here. `owned`: see `CreateOptions`. */
 export async function createFromInput(
   context: CommandContext,
   engine: Engine,
   input: CommandInput,
+  owned: boolean = false,
 ): Promise<CreatedContainer> {
-  const options = await containerOptions(input, process.env);
+  const options = { ...(await containerOptions(input, process.env)), owned };
   const cidfile = input.text("cidfile");
   if (typeof options.image === "string") await haveImage(context, engine, options.image, input);
   const created = await engine.containers.create(context.scope, options);

@@ -37,7 +37,7 @@ export const command: Command = {
   failure: 125,
   run: async (context, input) => {
     await using engine = await context.engine();
-    const created = await createFromInput(context, engine, input);
+    const created = await createFromInput(context, engine, input, input.flag("rm"));
     try {
       if (!input.flag("detach")) return await runAttached(context, engine, created.id, input);
       await engine.containers.start(context.scope, created.id);

@@ -5,8 +5,26 @@ import { errorText, isTeuError, type TeuError } from "@teu/base/errors";
 /** Docker's codes: 125 the tool itself failed, 126 the command cannot be run, 127 it is not there. */
 export const EXIT_USAGE = 125;
 
+/**
+ * What failed first, and what failed while that was undone: leaving an `await using` scope wraps the former in `SuppressedError`s.
+ * The one place that takes them apart.
+ */
+export function failuresOf(error: unknown): { readonly first: unknown; readonly later: readonly unknown[] } {
+  const later: unknown[] = [];
+  let first = error;
+  while (first instanceof SuppressedError) {
+    later.unshift(first.error);
+    first = first.suppressed;
+  }
+  return { first, later };
+}
+
 /** Exit code of a failure; `fallback` is the command's own. */
 export function exitCodeOf(error: unknown, fallback: number): number {
+  return codeOf(failuresOf(error).first, fallback);
+}
+
+function codeOf(error: unknown, fallback: number): number {
   if (!isTeuError(error)) return fallback;
   if (error.detail["usage"] === true) return EXIT_USAGE;
   const code = error.detail["exitCode"];
@@ -16,6 +34,15 @@ export function exitCodeOf(error: unknown, fallback: number): number {
 
 /** Prints "teu: cannot ...", the last output of a failed step, and the hint; with `debug` the chain of causes. */
 export function printError(stream: { write(text: string): unknown }, error: unknown, debug: boolean): void {
+  const { first, later } = failuresOf(error);
+  printOne(stream, first, debug);
+  for (const one of later) {
+    stream.write("teu: and while that was undone:\n");
+    printOne(stream, one, debug);
+  }
+}
+
+function printOne(stream: { write(text: string): unknown }, error: unknown, debug: boolean): void {
   if (!isTeuError(error)) {
     stream.write(
       `teu: internal error: ${debug && error instanceof Error ? (error.stack ?? error.message) : errorText(error)}\n`,

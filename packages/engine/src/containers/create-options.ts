@@ -75,6 +75,11 @@ export interface CreateOptions {
   /** Stdin ends with the first client (docker run -i); default: `interactive`. */
   readonly stdinOnce?: boolean;
   readonly autoRemove?: boolean;
+  /**
+   * The container belongs to this process: with `autoRemove` until it is started, else for its whole life (a build step).
+   * Once the process is gone, the next command of anybody ends and removes it. Default false.
+   */
+  readonly owned?: boolean;
   readonly labels?: Readonly<Record<string, string>>;
   readonly restart?: RestartPolicy;
   /** "TERM", "SIGTERM" or "15". */

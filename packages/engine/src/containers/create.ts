@@ -10,6 +10,7 @@ import type { ImageConfig } from "@teu/specs/image";
 import { layersDown, makeWorkspace, workspaceOf } from "../snapshots/overlay-snapshots.ts";
 import { addContainer, type ContainerRow } from "../store/container-rows.ts";
 import { addWorkspace } from "../store/layer-rows.ts";
+import { selfOwner } from "../store/owner.ts";
 import type { ContainerContext } from "./context.ts";
 import type { CreatedContainer, CreateOptions } from "./create-options.ts";
 import { diskError } from "./disk-error.ts";
@@ -17,6 +18,7 @@ import { discardContainer } from "./settle.ts";
 import { checkContainerName, newContainerId, randomName } from "./settings/names.ts";
 import { resolveSettings } from "./settings/resolve-settings.ts";
 import { hostFacts } from "./spec/host-facts.ts";
+import { undo } from "./undo.ts";
 
 /** Made-up names collide seldom; more often than this something else is wrong. */
 const NAME_TRIES = 20;
@@ -57,6 +59,7 @@ export async function createContainer(
     imageId: image.id,
     chainId: image.chainId,
     autoRemove: options.autoRemove ?? false,
+    owner: options.owned === true ? selfOwner() : null,
     settings,
     createdAt: scope.now(),
   };
@@ -65,7 +68,9 @@ export async function createContainer(
     mkdirSync(context.paths.container(id).directory, { mode: 0o711 });
     makeWorkspace(context.snapshots.context, workspaceOf(context.snapshots.context, id, image.chainId));
   } catch (error) {
-    await discardContainer(cleanupScope(scope), context, id, true);
+    await undo(scope, "remove what was made of the container", () =>
+      discardContainer(cleanupScope(scope), context, id, true),
+    );
     throw diskError("create container", error);
   }
   return { id, name: row.name, warnings };
@@ -85,7 +90,7 @@ function addNamed(
       if (row.chainId !== null) layersDown(context.snapshots.context, row.chainId);
       addContainer(db, row);
       addWorkspace(db, { key: row.id, parent: row.chainId }, null, scope.now());
-    }, !row.autoRemove);
+    }, !row.autoRemove && row.owner === null);
     return row;
   };
   if (wanted !== undefined) return add(checkContainerName(wanted));

@@ -112,7 +112,7 @@ function shimConfig(
       settings.log.driver === "none"
         ? null
         : { path: paths.log, maxSize: settings.log.maxSize, maxFiles: settings.log.maxFiles },
-    exitFile: row.autoRemove ? paths.passingExitFile : paths.exitFile,
+    exitFile: row.autoRemove || row.owner !== null ? paths.passingExitFile : paths.exitFile,
     startTimeoutMs: START_TIMEOUT,
   };
 }

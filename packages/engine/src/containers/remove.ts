@@ -6,7 +6,7 @@ import type { Scope } from "@teu/base/scope";
 import type { ContainerContext } from "./context.ts";
 import { findContainer } from "./find.ts";
 import { readLife } from "./life.ts";
-import { discardContainer, endContainer, isOver, lockContainer, settle } from "./settle.ts";
+import { discardContainer, endContainer, isOver, lockContainer, settle, withRoom } from "./settle.ts";
 
 /** See `Containers.remove`. */
 export async function removeContainer(
@@ -31,7 +31,7 @@ export async function removeContainer(
   }
   using lock = await lockContainer(scope, context, row.id);
   if (lock === null) return;
-  const life = await settle(scope, context, row.id);
+  const life = await withRoom(scope, context, row.id, () => settle(scope, context, row.id));
   if (!isOver(life))
     throw new TeuError({
       code: "conflict",

@@ -1,8 +1,9 @@
 // What has to be done once a container's life is over, by whoever notices first: finish a dead shim's work, give the network back,
 // remove what was to be removed. Every step may be repeated.
 
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 
+import { isTeuError } from "@teu/base/errors";
 import { cleanupScope, type Scope } from "@teu/base/scope";
 import { FileLock } from "@teu/files/file-lock";
 import { replaceFile } from "@teu/files/replace-file";
@@ -10,7 +11,7 @@ import type { ExitRecord } from "@teu/shim/protocol";
 
 import { requireProgram } from "../programs.ts";
 import { moveAway, removeMoved } from "../snapshots/directory.ts";
-import { deleteContainer, getContainer, hasContainer, listContainers } from "../store/container-rows.ts";
+import { deleteContainer, getContainer, hasContainer } from "../store/container-rows.ts";
 import { releaseNetwork } from "../store/network-rows.ts";
 import { deleteVolume } from "../store/volume-rows.ts";
 import type { ContainerContext } from "./context.ts";
@@ -33,7 +34,7 @@ export async function lockContainer(scope: Scope, context: ContainerContext, id:
 }
 
 /** As `lockContainer`, but also null when another process holds it. */
-function tryLockContainer(context: ContainerContext, id: string): FileLock | null {
+export function tryLockContainer(context: ContainerContext, id: string): FileLock | null {
   const lock = FileLock.tryAcquire(context.paths.container(id).lock);
   return lock === null ? null : stillThere(context, id, lock);
 }
@@ -60,8 +61,37 @@ export async function settle(scope: Scope, context: ContainerContext, id: string
   // Read before the run directory goes: it holds the record of a container that vanishes.
   const settled = readLife(paths);
   releaseNetwork(context.db, id);
+  if (settled.exit !== null && !existsSync(paths.exitFile) && !isPassing(context, id)) {
+    // The disk had no room for the record when it was made. It stays where it is until there is some.
+    await replaceFile(paths.exitFile, JSON.stringify(settled.exit));
+  }
   if (existsSync(paths.run)) rmSync(paths.run, { recursive: true, force: true });
   return settled;
+}
+
+/** Whether nobody asks for the exit record of this container after a reboot. */
+function isPassing(context: ContainerContext, id: string): boolean {
+  const row = getContainer(context.db, id);
+  return row === null || row.autoRemove || row.owner !== null;
+}
+
+/**
+ * Runs a step of removing the container `id`. When the disk is full, what the container wrote goes first, and the step is tried
+ * again: removing must never need room that only removing makes. The container is over, and its lock held.
+ */
+export async function withRoom<T>(
+  scope: Scope,
+  context: ContainerContext,
+  id: string,
+  step: () => Promise<T> | T,
+): Promise<T> {
+  try {
+    return await step();
+  } catch (error) {
+    if (!isTeuError(error, "exhausted") || !isOver(readLife(context.paths.container(id)))) throw error;
+    await removeMoved(scope, context.paths.workspace(id));
+    return await step();
+  }
 }
 
 async function finishLost(scope: Scope, context: ContainerContext, id: string): Promise<void> {
@@ -112,10 +142,12 @@ export async function discardContainer(
     mount.kind === "volume" && mount.anonymous ? [mount.name] : [],
   );
   // The row first: what is left without one is swept by the next command.
-  db.transaction(() => {
-    deleteContainer(db, id);
-    if (anonymousVolumes) for (const name of volumes) deleteVolume(db, name);
-  });
+  await withRoom(scope, context, id, () =>
+    db.transaction(() => {
+      deleteContainer(db, id);
+      if (anonymousVolumes) for (const name of volumes) deleteVolume(db, name);
+    }),
+  );
   const rubbish = [
     places.directory,
     paths.workspace(id),
@@ -127,44 +159,4 @@ export async function discardContainer(
     if (away !== null) await removeMoved(scope, away);
   }
   rmSync(places.lock, { force: true });
-}
-
-/**
- * Settles every container with a run directory whose shim is gone, and removes those that were to vanish. Containers that
- * another process is busy with are left to it. A container that cannot be settled is logged and left.
- */
-export async function reconcile(scope: Scope, context: ContainerContext): Promise<void> {
-  await settleThese(scope, context, readdirSync(context.paths.runContainers));
-}
-
-/** As `reconcile`, but every container: after a boot there are no run directories to find those by that ran before. */
-export async function reconcileAll(scope: Scope, context: ContainerContext): Promise<void> {
-  await settleThese(
-    scope,
-    context,
-    listContainers(context.db).map((row) => row.id),
-  );
-}
-
-async function settleThese(scope: Scope, context: ContainerContext, ids: readonly string[]): Promise<void> {
-  for (const id of ids) {
-    const paths = context.paths.container(id);
-    try {
-      const life = readLife(paths);
-      if (!isOver(life)) continue;
-      const begun = life.phase !== "created" || existsSync(paths.run);
-      if (hasContainer(context.db, id)) await settleOne(scope, context, id, begun);
-      else rmSync(paths.run, { recursive: true, force: true });
-    } catch (error) {
-      scope.log.warn("cannot settle container", { id, error });
-    }
-  }
-}
-
-async function settleOne(scope: Scope, context: ContainerContext, id: string, begun: boolean): Promise<void> {
-  using lock = tryLockContainer(context, id);
-  if (lock === null) return;
-  const life = await settle(scope, context, id);
-  if (begun && isOver(life) && getContainer(context.db, id)?.autoRemove === true)
-    await discardContainer(scope, context, id, true);
 }

@@ -20,6 +20,7 @@ import { endContainer, isOver, lockContainer, settle } from "./settle.ts";
 import { askShim } from "./shim/connection.ts";
 import { openSession } from "./shim/session.ts";
 import { spawnShim } from "./shim/spawn.ts";
+import { undo } from "./undo.ts";
 
 /** Tries with other ports when one that we chose turns out to be some other program's. */
 const PORT_TRIES = 8;
@@ -46,7 +47,7 @@ export async function startContainer(
     return session;
   } catch (error) {
     await session?.[Symbol.asyncDispose]();
-    await undoStart(scope, context, row);
+    await undo(scope, "undo the start", () => undoStart(scope, context, row));
     throw error;
   }
 }
@@ -73,7 +74,7 @@ async function spawnWithNetwork(scope: Scope, context: ContainerContext, row: Co
       await spawnShim(scope, shim, paths.container(row.id).shimConfig);
       return;
     } catch (error) {
-      await undoStart(scope, context, row);
+      await undo(scope, "undo the start", () => undoStart(scope, context, row));
       const portTaken = isTeuError(error, "conflict") && error.op === "publish port";
       if (!(portTaken && chosen && attempt < PORT_TRIES)) throw diskError("start container", error);
     }

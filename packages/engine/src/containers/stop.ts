@@ -8,7 +8,7 @@ import type { ContainerRow } from "../store/container-rows.ts";
 import type { ContainerContext } from "./context.ts";
 import { findContainer } from "./find.ts";
 import { type Life, readExit, readLife } from "./life.ts";
-import { discardContainer, isOver, lockContainer, settle } from "./settle.ts";
+import { discardContainer, isOver, lockContainer, settle, withRoom } from "./settle.ts";
 import { parseSignal } from "./settings/signals.ts";
 import { askIfAlive, askShim } from "./shim/connection.ts";
 
@@ -47,7 +47,8 @@ export async function untilOver(scope: Scope, context: ContainerContext, id: str
 async function afterEnd(scope: Scope, context: ContainerContext, row: ContainerRow): Promise<ExitRecord | null> {
   using lock = await lockContainer(scope, context, row.id);
   if (lock === null) return null;
-  const life = await settle(scope, context, row.id);
+  const step = () => settle(scope, context, row.id);
+  const life = await (row.autoRemove ? withRoom(scope, context, row.id, step) : step());
   if (isOver(life) && life.phase !== "created" && row.autoRemove) await discardContainer(scope, context, row.id, true);
   return life.exit;
 }

@@ -14,6 +14,8 @@ export interface ContainerRow {
   readonly imageId: Digest | null;
   readonly chainId: Digest | null;
   readonly autoRemove: boolean;
+  /** The process without which nobody wants it (`selfOwner`); null: it stands for itself. */
+  readonly owner: string | null;
   readonly settings: ContainerSettings;
   /** Milliseconds since 1970. */
   readonly createdAt: number;
@@ -23,12 +25,13 @@ export interface ContainerRow {
 export function addContainer(db: Database, row: ContainerRow): void {
   checkName(db, row.name);
   db.run(
-    "INSERT INTO container(id, name, image_id, chain_id, auto_remove, config, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    "INSERT INTO container(id, name, image_id, chain_id, auto_remove, owner, config, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     row.id,
     row.name,
     row.imageId,
     row.chainId,
     row.autoRemove ? 1 : 0,
+    row.owner,
     JSON.stringify(row.settings),
     Math.trunc(row.createdAt),
   );
@@ -54,6 +57,17 @@ export function containersByPrefix(db: Database, prefix: string): ContainerRow[]
 /** Youngest first. */
 export function listContainers(db: Database): ContainerRow[] {
   return db.all("SELECT * FROM container ORDER BY created_at DESC, id").map(containerOf);
+}
+
+/** Those that belong to a process. */
+export function ownedContainers(
+  db: Database,
+): { readonly id: string; readonly owner: string; readonly autoRemove: boolean }[] {
+  return db.all("SELECT id, owner, auto_remove FROM container WHERE owner IS NOT NULL").map((row) => ({
+    id: String(row["id"]),
+    owner: String(row["owner"]),
+    autoRemove: row["auto_remove"] === 1,
+  }));
 }
 
 /** Ids of containers made from an image. */
@@ -105,6 +119,7 @@ function containerOf(row: Row): ContainerRow {
     imageId: textOrNull(row, "image_id") as Digest | null,
     chainId: textOrNull(row, "chain_id") as Digest | null,
     autoRemove: row["auto_remove"] === 1,
+    owner: textOrNull(row, "owner"),
     settings: jsonColumn<ContainerSettings>(row, "config"),
     createdAt: Number(row["created_at"]),
   };

@@ -106,4 +106,7 @@ export const MIGRATIONS: readonly string[] = [
   `
   ALTER TABLE image ADD COLUMN config TEXT; -- JSON image config, verified; null: read it from the content store
   `,
+  `
+  ALTER TABLE container ADD COLUMN owner TEXT; -- process (owner.ts) without which nobody wants it; null: it stands for itself
+  `,
 ];

@@ -11,10 +11,11 @@ import { removeBridgeNetwork } from "../network/bridge-network.ts";
 import type { ProgramHost } from "../process/run-program.ts";
 import { timestamp } from "../process/timestamp.ts";
 import { SHIM_PROTOCOL_VERSION } from "../protocol.ts";
-import type { ExitRecord, ShimConfig, ShimState } from "../protocol.ts";
+import type { ShimConfig, ShimState } from "../protocol.ts";
 import { RuntimeClient } from "../runtime/runtime-client.ts";
 import type { ContainerOptions } from "./container.ts";
 import { removeFile, writeJsonFile } from "./durable-file.ts";
+import { readExitFile, writeExitFile } from "./exit-file.ts";
 import { removeLeftoverCgroups } from "./leftover-cgroups.ts";
 
 /** Does it, under the caller's shim.lock; returns what could not be done. To be called as often as one likes. */
@@ -38,8 +39,9 @@ export function* cleanUp(options: ContainerOptions): Task<string[]> {
 }
 
 function recordDeath(kernel: Kernel, config: ShimConfig, startedAt: string | null): void {
-  if (!kernel.fs.accessAt(AT_FDCWD, config.exitFile, 0)) {
-    const exit: ExitRecord = {
+  let exit = readExitFile(kernel, config);
+  if (exit === null) {
+    exit = {
       code: 128 + SIGKILL,
       signal: SIGKILL,
       oomKilled: false,
@@ -47,9 +49,8 @@ function recordDeath(kernel: Kernel, config: ShimConfig, startedAt: string | nul
       finishedAt: timestamp(kernel.host.realtimeNs()),
       error: "the container's monitor died, and the container was killed when this was noticed",
     };
-    writeJsonFile(kernel, config.exitFile, exit, true);
+    writeExitFile(kernel, config, exit);
   }
-  const exit = JSON.parse(kernel.fs.readTextAt(AT_FDCWD, config.exitFile, 65_536)) as ExitRecord;
   const state: ShimState = {
     version: SHIM_PROTOCOL_VERSION,
     id: config.id,

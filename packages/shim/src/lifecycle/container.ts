@@ -29,6 +29,7 @@ import type { ProcessIoOptions } from "../stdio/process-io.ts";
 import { exitRecord } from "./container-end.ts";
 import type { EndCause } from "./container-end.ts";
 import { removeFile, writeJsonFile } from "./durable-file.ts";
+import { writeExitFile } from "./exit-file.ts";
 import { removeLeftoverCgroups } from "./leftover-cgroups.ts";
 import { findOomFile, wasOomKilled } from "./oom-counter.ts";
 
@@ -327,7 +328,8 @@ export class Container {
   #record(record: ExitRecord): void {
     this.#exit = record;
     try {
-      writeJsonFile(this.kernel, this.config.exitFile, record, true);
+      const refused = writeExitFile(this.kernel, this.config, record);
+      if (refused !== undefined) this.log.warn(`the exit record is in RUNROOT: ${errorText(refused)}`);
     } catch (error) {
       this.log.warn(`cannot write the exit record: ${errorText(error)}`);
     }
