@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync, writeSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync, writeSync } from "node:fs";
 import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -248,6 +248,36 @@ test("removeTree: everything below, never through a symlink; missing is fine", a
   symlinkSync("outside", join(scratch.path, "link"));
   await removeTree(scope, join(scratch.path, "link"));
   removeTreeAt(scratch.fd, "outside");
+  assert.deepEqual(readDir(scratch.fd), []);
+});
+
+test("removeTree: a tree deeper than any stack, in which the last levels are not empty", async () => {
+  using scratch = new Scratch();
+  let at = openDirectory(scratch.path);
+  for (let level = 0; level < 6000; level++) {
+    mkdirAt(at.fd, "d", 0o700);
+    if (level % 1000 === 0) writeNewFile(at.fd, "f", Buffer.from("f"), { mode: 0o600, ...own(), mtimeNs: NS });
+    using above = at;
+    at = new OwnedFd(openat2(above.fd, "d", O_RDONLY));
+  }
+  at[Symbol.dispose]();
+  const before = readdirSync("/proc/self/fd").length;
+  await removeTree(scope, join(scratch.path, "d"));
+  assert.deepEqual(
+    readDir(scratch.fd).map(({ name }) => name),
+    ["f"],
+  );
+  assert.equal(readdirSync("/proc/self/fd").length, before, "descriptors are closed");
+});
+
+test("removeTree: two at once on one tree both succeed", async () => {
+  using scratch = new Scratch();
+  const tree = join(scratch.path, "tree");
+  for (let i = 0; i < 40; i++) {
+    mkdirSync(join(tree, `d${i}`), { recursive: true });
+    for (let j = 0; j < 40; j++) writeFileSync(join(tree, `d${i}/f${j}`), "");
+  }
+  await Promise.all([removeTree(scope, tree), removeTree(scope, tree), removeTree(scope, tree)]);
   assert.deepEqual(readDir(scratch.fd), []);
 });
 
