@@ -47,3 +47,15 @@ test("exitCodeOf: Docker's codes", () => {
   assert.equal(exitCodeOf(of({}), 125), 125);
   assert.equal(exitCodeOf(new Error("x"), 1), 1);
 });
+
+test("printError: the first failure leads, and its exit code counts, when undoing failed too", () => {
+  const first = new TeuError({ code: "invalid", op: "build", message: "RUN x: exit code 1", detail: { usage: true } });
+  const undo = new TeuError({ code: "exhausted", op: "remove container", subject: "c", message: "no space left" });
+  const error = new SuppressedError(new Error("close"), new SuppressedError(undo, first));
+  assert.equal(
+    printed(error),
+    'teu: RUN x: exit code 1\nteu: and while that was undone:\nteu: cannot remove container "c": no space left\n' +
+      "teu: and while that was undone:\nteu: internal error: close\n",
+  );
+  assert.equal(exitCodeOf(error, 1), 125);
+});

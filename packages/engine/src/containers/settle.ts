@@ -61,12 +61,23 @@ export async function settle(scope: Scope, context: ContainerContext, id: string
   // Read before the run directory goes: it holds the record of a container that vanishes.
   const settled = readLife(paths);
   releaseNetwork(context.db, id);
-  if (settled.exit !== null && !existsSync(paths.exitFile) && !isPassing(context, id)) {
-    // The disk had no room for the record when it was made. It stays where it is until there is some.
-    await replaceFile(paths.exitFile, JSON.stringify(settled.exit));
-  }
-  if (existsSync(paths.run)) rmSync(paths.run, { recursive: true, force: true });
+  const kept = settled.exit === null || (await keepRecord(scope, context, id, settled.exit));
+  if (kept && existsSync(paths.run)) rmSync(paths.run, { recursive: true, force: true });
   return settled;
+}
+
+/** Brings a record that the disk had no room for when it was made to its place. False: there is none still, and it stays where it is. */
+async function keepRecord(scope: Scope, context: ContainerContext, id: string, exit: ExitRecord): Promise<boolean> {
+  const paths = context.paths.container(id);
+  if (existsSync(paths.exitFile) || isPassing(context, id)) return true;
+  try {
+    await replaceFile(paths.exitFile, JSON.stringify(exit));
+    return true;
+  } catch (error) {
+    if (!isTeuError(error, "exhausted")) throw error;
+    scope.log.debug("exit record stays in RUNROOT", { id, error });
+    return false;
+  }
 }
 
 /** Whether nobody asks for the exit record of this container after a reboot. */
