@@ -1,12 +1,18 @@
 // UnionView without root: merging, symlinks inside, limits. Whiteouts and opaque marks need root: tests/system/image-apply.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { Worker } from "node:worker_threads";
 
 import { isTeuError } from "@teu/base/errors";
+import { S_IFIFO, S_IFREG } from "@teu/files/constants";
+import { mknodAt } from "@teu/files/entries";
+import { openDirectory } from "@teu/files/open";
+import { fstat, isType } from "@teu/files/stat";
 
 import { UnionView } from "./union-view.ts";
 
@@ -137,4 +143,31 @@ test("UnionView: no layers is an empty tree", () => {
   using view = UnionView.open([]);
   assert.equal(view.lookup("/x"), null);
   assert.equal(view.lookup("/"), null);
+});
+
+test("UnionView.openFile: a file that becomes a fifo and back is opened as a regular file or refused", async () => {
+  using layers = new Layers();
+  const root = layers.add("only", ["etc/passwd=text"]);
+  using etc = openDirectory(join(root, "etc"));
+  mknodAt(etc.fd, "other", S_IFIFO | 0o600, 0, 0);
+  const worker = new Worker(new URL("testdata/swap-files.ts", import.meta.url), { workerData: join(root, "etc") });
+  try {
+    await once(worker, "message");
+    let opened = 0;
+    let refusals = 0;
+    for (let i = 0; i < 5_000; i++) {
+      using view = UnionView.open([root]);
+      try {
+        using file = view.openFile("/etc/passwd");
+        assert.ok(isType(fstat(file.fd).mode, S_IFREG), "a fifo was opened");
+        opened++;
+      } catch (error) {
+        if (!isTeuError(error, "invalid")) throw error;
+        refusals++;
+      }
+    }
+    assert.ok(opened > 0 && refusals > 0, `${opened} opened, ${refusals} refused`);
+  } finally {
+    await worker.terminate();
+  }
 });

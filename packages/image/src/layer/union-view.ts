@@ -5,8 +5,9 @@ import { readSync } from "node:fs";
 
 import { TeuError } from "@teu/base/errors";
 import {
+  AT_FDCWD,
   O_NOFOLLOW,
-  O_NONBLOCK,
+  O_PATH,
   O_RDONLY,
   RESOLVE_BENEATH,
   RESOLVE_NO_SYMLINKS,
@@ -17,7 +18,7 @@ import {
 } from "@teu/files/constants";
 import { readDir, readlinkAt } from "@teu/files/entries";
 import { OwnedFd, openat2 } from "@teu/files/open";
-import { isType, lookupAt, type Stat } from "@teu/files/stat";
+import { fstat, isType, lookupAt, type Stat } from "@teu/files/stat";
 import { getXattr, listXattrs } from "@teu/files/xattrs";
 
 import { type Found, isWhiteout, type Node, OVERLAY_XATTRS, type Resolved, UnionTree } from "../internal/union-tree.ts";
@@ -86,15 +87,14 @@ export class UnionView implements Disposable {
     const resolved = this.#resolve(path, true);
     if (resolved === null || resolved.found === null) throw notFound("read file", path);
     const { name, found } = resolved;
-    if (!isType(found.stat.mode, S_IFREG)) {
-      throw new TeuError({ code: "invalid", op: "read file", subject: path, message: "it is not a regular file" });
-    }
-    // O_NONBLOCK: should it have become a fifo meanwhile, opening must not wait for a writer.
-    const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
-    return new OpenedFile(
-      openat2(found.part.fd, name, flags, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV),
-      found.stat,
-    );
+    if (!isType(found.stat.mode, S_IFREG)) throw noRegularFile(path);
+    // A running container may put a device in its place meanwhile, and opening one can be an act. So a handle first, of which
+    // the kernel does not let go, then a look at what it is, and only then the opening, through the handle.
+    const inside = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
+    using handle = new OwnedFd(openat2(found.part.fd, name, O_PATH | O_NOFOLLOW, 0, inside));
+    const stat = fstat(handle.fd);
+    if (!isType(stat.mode, S_IFREG)) throw noRegularFile(path);
+    return new OpenedFile(openat2(AT_FDCWD, `/proc/self/fd/${handle.fd}`, O_RDONLY, 0, 0), stat);
   }
 
   /** Names and attributes in a directory, sorted by name. @throws TeuError `not-found`, `invalid` when it is none. */
@@ -178,6 +178,10 @@ export class OpenedFile extends OwnedFd {
   get size(): number {
     return this.stat.size;
   }
+}
+
+function noRegularFile(path: string): TeuError {
+  return new TeuError({ code: "invalid", op: "read file", subject: path, message: "it is not a regular file" });
 }
 
 function notFound(op: string, path: string): TeuError {
