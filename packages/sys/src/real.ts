@@ -15,4 +15,16 @@ import * as terminal from "sys:terminal";
 import type { Kernel } from "./kernel.ts";
 
 /** The kernel this program runs on. */
-export const realKernel: Kernel = { bpf, capability, fs, host, mount, namespace, poll, process, seccomp, socket, terminal };
+export const realKernel: Kernel = {
+  bpf,
+  capability,
+  fs,
+  host,
+  mount,
+  namespace,
+  poll,
+  process,
+  seccomp,
+  socket,
+  terminal,
+};

@@ -4,6 +4,7 @@ use crate::answer::{Field, Record};
 use crate::call::Call;
 use crate::export::{Export, exports};
 use crate::failure::{Failure, On, Outcome};
+use teu_sys::Errno;
 use teu_sys::capability::{self, Sets};
 
 pub const EXPORTS: &[Export] = exports! {
@@ -14,7 +15,7 @@ pub const EXPORTS: &[Export] = exports! {
     "ambientRaise" 1 => ambient_raise,
     "ambientClear" 0 => ambient_clear,
     "ambientHas" 1 => ambient_has,
-    "boundingKeepOnly" 2 => bounding_keep_only,
+    "boundingKeepOnly" 1 => bounding_keep_only,
 };
 
 fn numbers(set: u64) -> Field {
@@ -71,8 +72,13 @@ fn ambient_has(call: &Call) -> Outcome<bool> {
 
 fn bounding_keep_only(call: &Call) -> Outcome<()> {
     let keep = set_of(call.numbers(0)?)?;
-    for number in (0..=call.u32(1)?.min(63)).filter(|number| keep >> number & 1 == 0) {
-        capability::bounding_drop(number).on("prctl(PR_CAPBSET_DROP)", number)?;
+    for number in (0..64).filter(|number| keep >> number & 1 == 0) {
+        match capability::bounding_drop(number) {
+            Ok(()) => {}
+            // Not one that the kernel knows, and so is none after it. Without CAP_SETPCAP it says EPERM, for those as well.
+            Err(Errno::INVAL) => break,
+            Err(errno) => return Err(Failure::system(errno, "prctl(PR_CAPBSET_DROP)", number)),
+        }
     }
     Ok(())
 }

@@ -4,11 +4,12 @@ use crate::answer::{Bytes, Field, Record, Text};
 use crate::call::Call;
 use crate::export::{Export, exports};
 use crate::failure::{Failure, On, Outcome, Subject};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
 use teu_sys::{Errno, copy, directory, entry, file, replace, stat, xattr};
 
 pub const EXPORTS: &[Export] = exports! {
     "openat2" 5 => openat2,
+    "openIfThere" 5 => open_if_there,
     "openat" 4 => openat,
     "close" 1 => close,
     "closeRange" 3 => close_range,
@@ -71,6 +72,16 @@ fn openat2(call: &Call) -> Outcome<OwnedFd> {
     let path = call.path(1)?;
     let flags = open_flags(call.u32(2)?);
     file::openat2(call.dirfd(0)?, &path, flags, call.u32(3)?, call.u64(4)?).on("openat2", path.as_bytes())
+}
+
+fn open_if_there(call: &Call) -> Outcome<i32> {
+    let path = call.path(1)?;
+    let flags = open_flags(call.u32(2)?);
+    match file::openat2(call.dirfd(0)?, &path, flags, call.u32(3)?, call.u64(4)?) {
+        Ok(fd) => Ok(fd.into_raw_fd()),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(-1),
+        Err(errno) => Err(Failure::system(errno, "openat2", path.as_bytes())),
+    }
 }
 
 fn openat(call: &Call) -> Outcome<OwnedFd> {

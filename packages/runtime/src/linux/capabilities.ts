@@ -3,7 +3,6 @@
 
 import { CAPABILITIES } from "@teu/sys/constants/capabilities";
 import type { Kernel } from "@teu/sys/kernel";
-import { isSysError } from "@teu/sys/sys-error";
 import type { Capabilities } from "@teu/specs/runtime";
 import { invalidConfig } from "../failure.ts";
 
@@ -33,21 +32,12 @@ export function planCapabilities(capabilities: Capabilities | undefined, at: str
   };
 }
 
-/** Drops the bounding set to the plan's. Needs CAP_SETPCAP, so it comes before the change of user. */
+/**
+ * Drops the bounding set to the plan's, of all that the kernel knows: it may know more than we have names for. Needs CAP_SETPCAP, so it
+ * comes before the change of user.
+ */
 export function applyBounding(kernel: Kernel, plan: CapabilityPlan): void {
-  kernel.capability.boundingKeepOnly(plan.bounding, lastCapability(kernel));
-}
-
-/** The kernel may know more capabilities than we have names for: those must go as well. */
-function lastCapability(kernel: Kernel): number {
-  for (let last = CAPABILITIES.length; ; last++) {
-    try {
-      kernel.capability.boundingHas(last);
-    } catch (error) {
-      if (isSysError(error, "EINVAL")) return last - 1;
-      throw error;
-    }
-  }
+  kernel.capability.boundingKeepOnly(plan.bounding);
 }
 
 /**

@@ -53,20 +53,18 @@ export class RootfsPath {
 
   /** O_PATH fd, or null when there is nothing. */
   find(path: string): number | null {
-    try {
-      return this.open(path, O_PATH);
-    } catch (error) {
-      if (isSysError(error, "ENOENT") || isSysError(error, "ENOTDIR")) return null;
-      throw error;
-    }
+    const fd = this.#kernel.fs.openIfThere(this.fd, rooted(path), O_PATH | O_CLOEXEC, 0, INSIDE);
+    return fd < 0 ? null : fd;
   }
 
   /** A mount target that exists or is made: directory, or empty file with its parents. */
   openTarget(path: string, kind: "directory" | "file"): Target {
     try {
-      return { fd: this.openStrict(path, O_PATH), followedLink: false };
+      const resolve = INSIDE | RESOLVE_NO_SYMLINKS;
+      const fd = this.#kernel.fs.openIfThere(this.fd, rooted(path), O_PATH | O_CLOEXEC, 0, resolve);
+      if (fd >= 0) return { fd, followedLink: false };
     } catch (error) {
-      if (!isSysError(error, "ENOENT") && !isSysError(error, "ELOOP")) throw error;
+      if (!isSysError(error, "ELOOP")) throw error;
     }
     const simple = kind === "directory" ? this.#makeInParent(path) : null;
     if (simple !== null) return { fd: simple, followedLink: false };

@@ -17,6 +17,6 @@ declare module "sys:capability" {
   export function ambientRaise(capability: number): void;
   export function ambientClear(): void;
   export function ambientHas(capability: number): boolean;
-  /** Drops, in one call into the host, every bounding capability up to `last` that is not in `keep`. */
-  export function boundingKeepOnly(keep: readonly number[], last: number): void;
+  /** Drops, in one call into the host, every bounding capability that the kernel knows and that is not in `keep`. */
+  export function boundingKeepOnly(keep: readonly number[]): void;
 }

@@ -40,6 +40,8 @@ declare module "sys:fs" {
 
   /** openat2(2) with `resolve` RESOLVE_*; retries EAGAIN a bounded number of times. */
   export function openat2(dirfd: number, path: string, flags: number, mode: number, resolve: number): number;
+  /** The same, but -1 when there is nothing of that name (ENOENT, ENOTDIR): an exception costs more than the call. */
+  export function openIfThere(dirfd: number, path: string, flags: number, mode: number, resolve: number): number;
   export function openat(dirfd: number, path: string, flags: number, mode: number): number;
   export function close(fd: number): void;
   /** close_range(2); `flags` 4 = CLOSE_RANGE_CLOEXEC. `last` 4294967295: all. */

@@ -154,6 +154,14 @@ function hasReader(world: World, inode: Inode): boolean {
 
 function descriptorCalls(world: World) {
   return {
+    openIfThere: (dirfd: number, path: string, flags: number, mode: number, resolve: number) => {
+      try {
+        return open(world, dirfd, path, flags, mode, resolve, "openat2");
+      } catch (error) {
+        if (isSysError(error, "ENOENT") || isSysError(error, "ENOTDIR")) return -1;
+        throw error;
+      }
+    },
     openat2: (dirfd: number, path: string, flags: number, mode: number, resolve: number) =>
       open(world, dirfd, path, flags, mode, resolve, "openat2"),
     openat: (dirfd: number, path: string, flags: number, mode: number) =>

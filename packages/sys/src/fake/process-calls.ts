@@ -247,8 +247,7 @@ export function capabilityCalls(world: World): Kernel["capability"] {
     },
     ambientClear: () => void (world.self.ambient = new Set()),
     ambientHas: (capability) => world.self.ambient.has(capability),
-    boundingKeepOnly: (keep, last) => {
-      known(last);
+    boundingKeepOnly: (keep) => {
       world.self.bounding = new Set([...world.self.bounding].filter((one) => keep.includes(one)));
     },
   };

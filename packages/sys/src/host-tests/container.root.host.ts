@@ -155,7 +155,7 @@ test("namespaces: born in new ones, and joined by descriptor", () => {
 test("capabilities: sets shrink, bounding set keeps only what it is told, ambient follows", () => {
   assert.equal(
     inChild(() => {
-      capability.boundingKeepOnly([0, 5, 10], 40);
+      capability.boundingKeepOnly([0, 5, 10]);
       assert.deepEqual(
         [0, 10, 21].map((number) => capability.boundingHas(number)),
         [true, true, false],

@@ -138,6 +138,20 @@ test("openat2: RESOLVE_IN_ROOT keeps links inside, NO_SYMLINKS refuses them", (t
   assert.equal(sysErrorOf(() => fs.openat2(dir, "out", O_RDONLY, 0, RESOLVE_NO_SYMLINKS)).errno, "ELOOP");
 });
 
+test("openIfThere: -1 for what is not there, other errors are thrown", (t) => {
+  const { fd: dir } = scratchDirectory(t);
+  fs.close(fs.openat(dir, "file", O_WRONLY | O_CREAT, 0o600));
+  fs.symlinkAt("file", dir, "link");
+  const found = fs.openIfThere(dir, "file", O_RDONLY, 0, 0);
+  assert.ok(found > 2);
+  fs.close(found);
+  assert.equal(fs.openIfThere(dir, "none", O_RDONLY, 0, RESOLVE_IN_ROOT), -1);
+  assert.equal(fs.openIfThere(dir, "file/none", O_RDONLY, 0, RESOLVE_IN_ROOT), -1);
+  assert.equal(sysErrorOf(() => fs.openIfThere(dir, "link", O_RDONLY, 0, RESOLVE_NO_SYMLINKS)).errno, "ELOOP");
+  assert.equal(fs.filesystemType("/proc"), 0x9fa0);
+  assert.equal(fs.filesystemType("/proc/none/none"), 0);
+});
+
 test("directories: entries, links, renames, removal", (t) => {
   const { fd: dir } = scratchDirectory(t);
   fs.mkdirAt(dir, "d", 0o755);

@@ -20,6 +20,7 @@ export type ArgumentKind =
 /** By function name: kinds of the arguments in order, and the name of the result. */
 export const SIGNATURES: Readonly<Record<string, readonly [readonly ArgumentKind[], string]>> = {
   openat2: [["fd", "value", "open", "octal", "resolve"], "$0/$1"],
+  openIfThere: [["fd", "value", "open", "octal", "resolve"], "$0/$1"],
   openat: [["fd", "value", "open", "octal"], "$0/$1"],
   close: [["fd"], ""],
   closeRange: [["value", "value", "value"], ""],

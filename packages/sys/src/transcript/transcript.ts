@@ -60,7 +60,7 @@ class Scribe {
     try {
       const value = call(...args);
       this.#learn(name, args, value, result);
-      this.#write(this.#normalize(line));
+      this.#write(this.#normalize(value === -1 && result !== "" ? `${line} = none` : line));
       return value;
     } catch (error) {
       this.#write(this.#normalize(isSysError(error) ? `${line} = ${error.errno}` : line));
@@ -134,7 +134,7 @@ class Scribe {
     } else if (Array.isArray(value) && result === "pair") {
       fds.set(Number(value[0]), name);
       fds.set(Number(value[1]), name);
-    } else if (typeof value === "number" && result !== "") fds.set(value, this.#describe(result, args));
+    } else if (typeof value === "number" && value >= 0 && result !== "") fds.set(value, this.#describe(result, args));
   }
 
   /** `result` is a pattern: "$1" is the second argument, an fd shown by its name. */
