@@ -1,8 +1,8 @@
 // Where messages go: --log, --log-format, --debug, as runc's callers expect them (containerd and podman read the JSON lines).
 // portable: no host types here.
 
-import { TeuError } from "@teu/base/errors";
-import { AT_FDCWD, O_APPEND, O_CLOEXEC, O_CREAT, O_WRONLY } from "@teu/sys/constants/fs";
+import { TeuError, errorText } from "@teu/base/errors";
+import { AT_FDCWD, O_APPEND, O_CLOEXEC, O_CREAT, O_NONBLOCK, O_WRONLY } from "@teu/sys/constants/fs";
 import type { Kernel } from "@teu/sys/kernel";
 import { rfc3339 } from "../linux/start.ts";
 
@@ -36,7 +36,7 @@ export function openLog(kernel: Kernel, options: LogOptions): Log {
         ? JSON.stringify({ level, msg: message, time })
         : `time=${JSON.stringify(time)} level=${level} msg=${JSON.stringify(message)}`;
     if (options.file === "") host.printError(line);
-    else append(kernel, options.file, `${line}\n`);
+    else tryAppend(kernel, options.file, `${line}\n`);
   };
   return {
     debug: (message) => {
@@ -44,16 +44,28 @@ export function openLog(kernel: Kernel, options: LogOptions): Log {
     },
     warn: (message) => write("warning", message),
     error: (message) => {
-      write("error", message);
       if (options.file !== "") host.printError(message);
+      write("error", message);
     },
   };
 }
 
-/** Opened for each line: nothing is open while the container is made, and there is at most one line as a rule. */
+/** A log that cannot be written must not hide what it was to tell. */
+function tryAppend(kernel: Kernel, file: string, line: string): void {
+  try {
+    append(kernel, file, line);
+  } catch (error) {
+    kernel.host.printError(`cannot write the log ${JSON.stringify(file)}: ${errorText(error)}`);
+  }
+}
+
+/**
+ * Opened for each line: nothing is open while the container is made, and there is at most one line as a rule. Not blocking: a FIFO
+ * that nobody reads is an error.
+ */
 function append(kernel: Kernel, file: string, line: string): void {
   const { fs } = kernel;
-  const fd = fs.openat(AT_FDCWD, file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644);
+  const fd = fs.openat(AT_FDCWD, file, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC, 0o644);
   try {
     fs.write(fd, line);
   } finally {

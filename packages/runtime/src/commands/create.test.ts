@@ -121,3 +121,58 @@ test("create: denied, and nothing is left, when our own executable could be over
   assert.equal(host.exists("/run/teu/c1"), false);
   assert.deepEqual(host.leaks().cgroups, []);
 });
+
+/** A cgroup that somebody else made, with a process in `at`. */
+function foreignCgroup(host: ReturnType<typeof fakeHost>, hierarchy: string, path: string, at: string): void {
+  const { fs } = host.kernel;
+  fs.mkdirAt(-100, `/sys/fs/cgroup/${hierarchy}/${path}`, 0o755);
+  if (at !== path) fs.mkdirAt(-100, `/sys/fs/cgroup/${hierarchy}/${at}`, 0o755);
+  const { pid } = host.kernel.process.clone3({ flags: 0 });
+  fs.writeTextAt(-100, `/sys/fs/cgroup/${hierarchy}/${at}/cgroup.procs`, String(pid));
+}
+
+for (const [name, hierarchy, at] of [
+  ["v1", "memory", "theirs"],
+  ["v2", "unified", "theirs"],
+  ["v1, in a child of it", "pids", "theirs/child"],
+] as const) {
+  test(`create: conflict when its cgroup has processes of others, which stays as it is (${name})`, () => {
+    const host = fakeHost();
+    foreignCgroup(host, hierarchy, "theirs", at);
+    host.kernel.fs.mkdirAt(-100, `/sys/fs/cgroup/${hierarchy}/theirs/empty`, 0o755);
+    host.configure((spec) => ({ ...spec, linux: { ...spec.linux, cgroupsPath: "/theirs" } }));
+    const before = host.leaks().cgroups;
+    const outcome = host.run(["create", "-b", "/bundle", "c1"]);
+    assert.equal(outcome.code, 1);
+    assert.match(outcome.err, /container's cgroup is not empty/);
+    assert.deepEqual(host.leaks().cgroups, before);
+    assert.equal(host.exists("/run/teu/c1"), false);
+  });
+}
+
+test("create: goes on in an empty cgroup that a killed create left", () => {
+  const host = fakeHost();
+  host.kernel.fs.mkdirAt(-100, "/sys/fs/cgroup/memory/c1", 0o755);
+  assert.equal(host.run(["create", "-b", "/bundle", "c1"]).code, 0);
+});
+
+test("create: conflict instead of waiting for ever when its cgroup is frozen", () => {
+  const host = fakeHost();
+  host.kernel.fs.mkdirAt(-100, "/sys/fs/cgroup/freezer/c1", 0o755);
+  host.kernel.fs.writeTextAt(-100, "/sys/fs/cgroup/freezer/c1/freezer.state", "FROZEN");
+  const outcome = host.run(["create", "-b", "/bundle", "c1"]);
+  assert.equal(outcome.code, 1);
+  assert.match(outcome.err, /container's cgroup unexpectedly frozen/);
+});
+
+for (const [given, text] of [
+  ["-1", /want 0 to 1024/],
+  ["1025", /want 0 to 1024/],
+  ["99999999999", /want 0 to 1024/],
+] as const) {
+  test(`create: invalid when --preserve-fds is ${given}`, () => {
+    const outcome = fakeHost().run(["create", "-b", "/bundle", "--preserve-fds", given, "c1"]);
+    assert.equal(outcome.code, 1);
+    assert.match(outcome.err, text);
+  });
+}

@@ -82,3 +82,21 @@ for (const [text, want] of USERS) {
     else assert.deepEqual(parseUser(text), want);
   });
 }
+
+test("exec: invalid when --preserve-fds is negative", () => {
+  const outcome = running().run(["exec", "--preserve-fds=-1", "c1", "/bin/true"]);
+  assert.equal(outcome.code, 255);
+  assert.match(outcome.err, /want 0 to 1024/);
+});
+
+test("exec: capabilities are the container's when process.json names none, and its own when it does", () => {
+  const host = running();
+  const effective = (extra: string): number[] => {
+    host.writeFile("/run/p.json", `{"cwd":"/","args":["/bin/daemon"]${extra}}`);
+    assert.equal(host.run(["exec", "-d", "-p", "/run/p.json", "--pid-file", "/run/exec.pid", "c1"]).code, 0);
+    const process = host.world.processes.get(Number(host.kernel.fs.readTextAt(-100, "/run/exec.pid", 20)));
+    return [...(process?.effective ?? [])].sort((a, b) => a - b);
+  };
+  assert.deepEqual(effective(""), [5, 10, 29]);
+  assert.deepEqual(effective(',"capabilities":{}'), []);
+});

@@ -13,6 +13,7 @@ import { statusOf } from "../container/status.ts";
 import { verbatim } from "../failure.ts";
 import { attend } from "../linux/attend.ts";
 import { enterContainer } from "../linux/enter.ts";
+import { PRESERVE_FDS, preservedFds } from "./preserve-fds.ts";
 import { parseUser } from "./user-flag.ts";
 
 const PROCESS_LIMIT = 4 << 20;
@@ -39,11 +40,7 @@ const FLAGS: readonly Flag[] = [
   { name: "apparmor", kind: "string", doc: "set the apparmor profile for the process" },
   { name: "no-new-privs", kind: "boolean", doc: "set the no new privileges value for the process" },
   { name: "cap", aliases: ["c"], kind: "list", doc: "add a capability to the bounding set for the process" },
-  {
-    name: "preserve-fds",
-    kind: "number",
-    doc: "pass N additional file descriptors to the container (stdio + N in total)",
-  },
+  PRESERVE_FDS,
   { name: "ignore-paused", kind: "boolean", doc: "allow exec in a paused container" },
 ];
 
@@ -65,7 +62,7 @@ export const exec: Command = {
       throw verbatim("conflict", "cannot exec in a paused container (use --ignore-paused to override)");
     }
     const spec = parseSpec(directory.readConfig());
-    const process = flags.string("process") === "" ? fromFlags(spec, flags, args) : readProcess(context, flags);
+    const process = flags.string("process") === "" ? fromFlags(spec, flags, args) : readProcess(context, spec, flags);
     return runProcess(context, flags, directory, record, spec, process);
   },
 };
@@ -95,15 +92,24 @@ function runProcess(
     process,
     consoleSocket,
     consoleFd: pair?.[1] ?? -1,
-    preserveFds: flags.number("preserve-fds"),
+    preserveFds: preservedFds(flags),
     pidFile: pidFile === "" ? "" : absolutePath(kernel, pidFile),
   });
   directory.close();
   return detach ? 0 : attend(kernel, entered.pid, entered.pidfd, pair?.[0] ?? -1);
 }
 
-function readProcess({ kernel }: Context, flags: FlagValues): Process {
-  return parseProcess(kernel.fs.readTextAt(AT_FDCWD, absolutePath(kernel, flags.string("process")), PROCESS_LIMIT));
+/** The document of --process; what it does not say about capabilities and limits is the container's, as with runc and crun. */
+function readProcess({ kernel }: Context, spec: Spec, flags: FlagValues): Process {
+  const path = absolutePath(kernel, flags.string("process"));
+  const process = parseProcess(kernel.fs.readTextAt(AT_FDCWD, path, PROCESS_LIMIT));
+  const capabilities = process.capabilities ?? spec.process?.capabilities;
+  const rlimits = process.rlimits ?? spec.process?.rlimits;
+  return {
+    ...process,
+    ...(capabilities === undefined ? {} : { capabilities }),
+    ...(rlimits === undefined ? {} : { rlimits }),
+  };
 }
 
 /** The container's own process with what the flags say otherwise. */

@@ -83,3 +83,12 @@ for (const signal of ["FOO", "65", "-1", "SIGRTMAX+1", ""]) {
     assert.match(host.run(["kill", "c1", signal]).err, /unknown signal/);
   });
 }
+
+test("kill: SIGKILL ends a paused container", () => {
+  const host = fakeHost();
+  host.run(["run", "-d", "-b", "/bundle", "c1"]);
+  host.run(["pause", "c1"]);
+  assert.equal(host.run(["kill", "c1", "KILL"]).code, 0);
+  assert.equal(host.kernel.fs.readTextAt(-100, "/sys/fs/cgroup/freezer/c1/freezer.state", 100).trim(), "THAWED");
+  assert.equal(host.status("c1"), "stopped");
+});

@@ -9,7 +9,7 @@ import { isSysError } from "@teu/sys/sys-error";
 import type { Command } from "../cli/command.ts";
 import { type ContainerRecord, StateDirectory } from "../container/record.ts";
 import { verbatim } from "../failure.ts";
-import { signalCgroup } from "../linux/cgroup/control.ts";
+import { signalCgroup, thawIfFrozen } from "../linux/cgroup/control.ts";
 import { openInit } from "../linux/kill-container.ts";
 
 /** The command. */
@@ -49,6 +49,7 @@ export function signalContainer(kernel: Kernel, record: ContainerRecord, signal:
   if (init === null) throw verbatim("conflict", "container not running");
   try {
     kernel.process.pidfdSendSignal(init, signal);
+    if (signal === SIGKILL) thawIfFrozen(kernel, record.cgroup);
   } catch (error) {
     if (isSysError(error, "ESRCH")) throw verbatim("conflict", "container not running");
     throw error;

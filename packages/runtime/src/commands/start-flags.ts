@@ -11,6 +11,7 @@ import { absolutePath, environmentValue } from "../cli/environment.ts";
 import type { Flag, FlagValues } from "../cli/flags.ts";
 import { verbatim } from "../failure.ts";
 import type { StartRequest } from "../linux/start.ts";
+import { PRESERVE_FDS, preservedFds } from "./preserve-fds.ts";
 
 const CONFIG_LIMIT = 16 << 20;
 
@@ -30,11 +31,7 @@ export const START_FLAGS: readonly Flag[] = [
   { name: "pid-file", kind: "string", doc: "specify the file to write the process id to" },
   { name: "no-pivot", kind: "boolean", doc: "accepted for compatibility; pivot_root is always used" },
   { name: "no-new-keyring", kind: "boolean", doc: "do not create a new session keyring for the container" },
-  {
-    name: "preserve-fds",
-    kind: "number",
-    doc: "pass N additional file descriptors to the container (stdio + $LISTEN_FDS + N in total)",
-  },
+  PRESERVE_FDS,
 ];
 
 /** Reads config.json of the bundle that the flags name. Throws `not-found` with runc's text. */
@@ -77,7 +74,7 @@ export function startRequest(
     consoleFd: -1,
     spec: listen === 0 ? spec : withListenFds(kernel, spec),
     pidFile: flags.string("pid-file") === "" ? "" : absolutePath(kernel, flags.string("pid-file")),
-    preserveFds: flags.number("preserve-fds") + listen,
+    preserveFds: preservedFds(flags) + listen,
     newKeyring: !flags.boolean("no-new-keyring"),
   };
 }

@@ -73,3 +73,12 @@ test("start: conflict while another command holds the container", () => {
   host.kernel.fs.flock(other, 6);
   assert.match(host.run(["start", "c1"]).err, /another command is working on it/);
 });
+
+test("start: conflict when paused, instead of waiting for it to be resumed", () => {
+  const host = fakeHost();
+  host.run(["create", "-b", "/bundle", "c1"]);
+  host.run(["pause", "c1"]);
+  assert.match(host.run(["start", "c1"]).err, /cannot start a container in the paused state/);
+  host.run(["resume", "c1"]);
+  assert.equal(host.run(["start", "c1"]).code, 0);
+});

@@ -29,6 +29,8 @@ export const start: Command = {
     const status = statusOf(kernel, directory, record);
     if (status === "stopped") throw verbatim("conflict", "cannot start a container that has stopped");
     if (status === "creating") throw verbatim("conflict", "cannot start a container that is still being created");
+    // Its process would go on, and this command end, only with `resume`.
+    if (status === "paused") throw verbatim("conflict", "cannot start a container in the paused state");
     const waiting = openStart(kernel, directory);
     if (waiting < 0) throw verbatim("conflict", "cannot start an already running container");
     release(kernel, directory, waiting);

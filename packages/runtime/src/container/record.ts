@@ -8,7 +8,7 @@
 //     result.fifo    the starting process says here what went wrong; end of file: it runs
 //   ROOT/.cache/seccomp/SHA256   compiled filters
 //
-// The directory is locked (flock) by create, start and delete while they work.
+// The directory is locked (flock) by create and start while they work; delete waits for nobody.
 // portable: no host types here.
 
 import { TeuError } from "@teu/base/errors";

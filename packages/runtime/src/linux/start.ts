@@ -9,7 +9,7 @@ import { MS_SHARED, MS_SLAVE } from "@teu/sys/constants/mount";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import type { Spec, State } from "@teu/specs/runtime";
-import { type ContainerRecord, StateDirectory } from "../container/record.ts";
+import { type ContainerRecord, StateDirectory, checkId } from "../container/record.ts";
 import { RESULT_FIFO, START_FIFO, processStat, specState } from "../container/status.ts";
 import { detectCgroups } from "./cgroup/layout.ts";
 import { type CgroupHandle, cgroupRecord, createCgroup, fillCgroup, removeCgroup } from "./cgroup/manager.ts";
@@ -55,7 +55,7 @@ export interface Started {
 
 /** Creates, and unless `wait` runs, a container. Throws what failed first, after undoing everything. */
 export function startContainer(kernel: Kernel, request: StartRequest): Started {
-  const plan = planStart(request.spec, request.id, request.bundle, { cgroups: detectCgroups(kernel) });
+  const plan = planStart(request.spec, checkId(request.id), request.bundle, { cgroups: detectCgroups(kernel) });
   const undo = new Undo();
   try {
     const directory = StateDirectory.create(kernel, request.root, request.id, (stale) => sweep(kernel, stale));
@@ -67,13 +67,15 @@ export function startContainer(kernel: Kernel, request: StartRequest): Started {
       request.spec.linux?.seccomp === undefined
         ? null
         : prepareSeccomp(kernel, request.root, request.spec.linux.seccomp);
-    undo.push(() => removeCgroup(kernel, record.cgroup));
-    const cgroup = createCgroup(kernel, plan.cgroup);
+    const others = new Set<string>();
+    const own = ({ path }: { readonly path: string }): boolean => !others.has(path);
+    undo.push(() => removeCgroup(kernel, { ...record.cgroup, directories: record.cgroup.directories.filter(own) }));
+    const cgroup = createCgroup(kernel, plan.cgroup, others);
     const environment = prepareChild(kernel, plan, request, directory, record, seccomp, cgroup);
     const twin = clone(kernel, plan, environment);
     undo.push(() => endChild(kernel, twin));
     // While the child makes its root: it joins them late.
-    fillCgroup(kernel, cgroup);
+    fillCgroup(kernel, cgroup, others);
     if (plan.cgroup.kind === "legacy") twin.resumeAhead();
     const finished = accompany(kernel, plan, request, directory, record, twin);
     return { pid: twin.pid, pidfd: twin.pidfd, directory, record: finished };

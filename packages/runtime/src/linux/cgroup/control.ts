@@ -6,26 +6,15 @@ import { AT_FDCWD } from "@teu/sys/constants/fs";
 import { SIGKILL } from "@teu/sys/constants/process";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
-import { subdirectories } from "./manager.ts";
+import { pidsBelow, readOrNull } from "./members.ts";
 import { type CgroupRecord, cgroupDirectory } from "./record.ts";
 
-const LIMIT = 64 << 20;
 const FREEZE_TRIES = 500;
 
 /** Host pids of every process in the cgroup and below it. */
 export function cgroupPids(kernel: Kernel, record: CgroupRecord): number[] {
   const path = cgroupDirectory(record, "devices") ?? cgroupDirectory(record, "") ?? record.directories[0]?.path;
   return path === undefined ? [] : pidsBelow(kernel, path);
-}
-
-function pidsBelow(kernel: Kernel, path: string): number[] {
-  const own = readOrNull(kernel, `${path}/cgroup.procs`);
-  if (own === null) return [];
-  const pids = own
-    .split("\n")
-    .filter((line) => line !== "")
-    .map(Number);
-  return [...pids, ...subdirectories(kernel, path).flatMap((name) => pidsBelow(kernel, `${path}/${name}`))];
 }
 
 /** Is the container paused? */
@@ -87,7 +76,7 @@ export function signalCgroup(kernel: Kernel, record: CgroupRecord, signal: numbe
 }
 
 /** A frozen process takes its SIGKILL only when thawed (v1). */
-function thawIfFrozen(kernel: Kernel, record: CgroupRecord): void {
+export function thawIfFrozen(kernel: Kernel, record: CgroupRecord): void {
   const freezer = cgroupDirectory(record, "freezer");
   if (freezer !== null && isFrozen(kernel, record)) tryWrite(kernel, `${freezer}/freezer.state`, "THAWED");
 }
@@ -106,15 +95,6 @@ function tryWrite(kernel: Kernel, path: string, value: string): boolean {
     return true;
   } catch (error) {
     if (isSysError(error, "ENOENT") || isSysError(error, "ENODEV") || isSysError(error, "EOPNOTSUPP")) return false;
-    throw error;
-  }
-}
-
-function readOrNull(kernel: Kernel, path: string): string | null {
-  try {
-    return kernel.fs.readTextAt(AT_FDCWD, path, LIMIT);
-  } catch (error) {
-    if (isSysError(error, "ENOENT") || isSysError(error, "ENODEV")) return null;
     throw error;
   }
 }

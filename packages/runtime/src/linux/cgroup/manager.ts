@@ -6,6 +6,7 @@ import { AT_FDCWD, AT_REMOVEDIR, O_CLOEXEC, O_DIRECTORY, O_RDONLY, O_WRONLY } fr
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import { deviceProgram } from "./device-program.ts";
+import { refuseOccupied, subdirectories } from "./members.ts";
 import type { CgroupDirectory, CgroupPlan } from "./plan.ts";
 import type { CgroupRecord } from "./record.ts";
 
@@ -26,12 +27,13 @@ export function cgroupRecord(plan: CgroupPlan): CgroupRecord {
 
 /**
  * Makes the directory of cgroup v2, into which the child is born, with its limits. What the other hierarchies need is left to
- * `fillCgroup`. Whoever calls removes the cgroup when this fails.
+ * `fillCgroup`. Whoever calls removes the cgroup when this fails, but for the directories that this puts into `others`: processes
+ * that are not the container's live there (`conflict`).
  */
-export function createCgroup(kernel: Kernel, plan: CgroupPlan): CgroupHandle {
+export function createCgroup(kernel: Kernel, plan: CgroupPlan, others: Set<string>): CgroupHandle {
   const unified = plan.directories.find(({ controllers }) => controllers === "");
   if (unified === undefined) return { plan, unifiedFd: -1 };
-  makeDirectory(kernel, unified);
+  makeDirectory(kernel, unified, others);
   if (plan.kind === "unified") enableControllers(kernel, unified);
   const unifiedFd = kernel.fs.openat(AT_FDCWD, unified.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
   try {
@@ -45,10 +47,10 @@ export function createCgroup(kernel: Kernel, plan: CgroupPlan): CgroupHandle {
 }
 
 /** Makes the directories of v1 and writes their limits. The child joins them (`joinCgroup`) when it is told that they are there. */
-export function fillCgroup(kernel: Kernel, { plan }: CgroupHandle): void {
+export function fillCgroup(kernel: Kernel, { plan }: CgroupHandle, others: Set<string>): void {
   for (const directory of plan.directories) {
     if (directory.controllers === "") continue;
-    makeDirectory(kernel, directory);
+    makeDirectory(kernel, directory, others);
     applyWrites(kernel, directory);
   }
 }
@@ -131,14 +133,19 @@ function limitError(path: string, file: string, value: string, cause: unknown): 
   });
 }
 
-function makeDirectory(kernel: Kernel, directory: CgroupDirectory): void {
+function makeDirectory(kernel: Kernel, directory: CgroupDirectory, others: Set<string>): void {
   const { fs } = kernel;
   const needsCpus = directory.controllers.split(",").includes("cpuset");
   try {
     fs.mkdirAt(AT_FDCWD, directory.path, 0o755);
     if (needsCpus) inheritCpus(kernel, directory.path);
   } catch (error) {
-    if (isSysError(error, "EEXIST")) return;
+    if (isSysError(error, "EEXIST")) {
+      others.add(directory.path);
+      refuseOccupied(kernel, directory.path);
+      others.delete(directory.path);
+      return;
+    }
     if (!isSysError(error, "ENOENT")) throw error;
     let path = directory.mount;
     for (const name of directory.path.slice(directory.mount.length + 1).split("/")) {
@@ -228,24 +235,5 @@ function removeChildren(kernel: Kernel, path: string): void {
     } catch (error) {
       if (!isSysError(error, "EBUSY") && !isSysError(error, "ENOENT")) throw error;
     }
-  }
-}
-
-/** Names of the child cgroups; none when the cgroup is gone. */
-export function subdirectories(kernel: Kernel, path: string): string[] {
-  const { fs } = kernel;
-  try {
-    const fd = fs.openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-    try {
-      return fs
-        .readDir(fd)
-        .filter((entry) => entry.type === 4)
-        .map((entry) => entry.name);
-    } finally {
-      fs.close(fd);
-    }
-  } catch (error) {
-    if (isSysError(error, "ENOENT") || isSysError(error, "ENODEV")) return [];
-    throw error;
   }
 }

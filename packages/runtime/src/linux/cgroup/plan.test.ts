@@ -133,3 +133,11 @@ test("parseOwnCgroups, parseCgroupMounts: v1, v2, co-mounted and escaped", () =>
   );
   assert.deepEqual([mount?.root, mount?.point, mount?.version], ["/docker", "/sys/fs/cgroup/cpu,cpu acct", 1]);
 });
+
+// A container in the root would limit every process of the host, and its end would kill them.
+for (const path of ["/", "/..", "/a/../..", ".", "..", "a/.."]) {
+  test(`planCgroup: invalid when cgroupsPath is the root of the hierarchy (${JSON.stringify(path)})`, () => {
+    assert.throws(() => planCgroup(V1, path, "id", {}), { code: "invalid" });
+    assert.throws(() => planCgroup(V2, path, "id", {}), { code: "invalid" });
+  });
+}

@@ -2,7 +2,7 @@
 // portable: no host types here.
 
 import type { LinuxResources } from "@teu/specs/runtime";
-import { unsupportedConfig } from "../../failure.ts";
+import { invalidConfig, unsupportedConfig } from "../../failure.ts";
 import { cleanPath } from "../rootfs-path.ts";
 import { type AccessRule, deviceRuleLine, deviceRules } from "./device-rules.ts";
 import type { CgroupLayout, Hierarchy } from "./layout.ts";
@@ -44,6 +44,9 @@ export function planCgroup(
   const lines = unified ? [] : rules.map(deviceRuleLine).map((line) => ({ controller: "devices", ...line }));
   const byController = Map.groupBy([...writes, ...lines], ({ controller }) => controller);
   const relative = cleanPath(cgroupsPath === "" ? id : cgroupsPath);
+  // Its limits would be everybody's, and the end of the container the end of all.
+  if (relative === "/")
+    throw invalidConfig("linux.cgroupsPath", `${JSON.stringify(cgroupsPath)} names no cgroup of its own`);
   const directories = layout.hierarchies.map((hierarchy) => {
     const { controllers, mount } = hierarchy;
     const names = controllers.includes(",") ? controllers.split(",") : [controllers];
