@@ -34,6 +34,9 @@
 /** Version of everything in this file; the shim refuses another one. */
 export const SHIM_PROTOCOL_VERSION = 1;
 
+/** The cgroup above those of all containers (`cgroupsPath` is below it); removed with the last of them. */
+export const CGROUP_PARENT = "/teu";
+
 /** Stream types of frames. */
 export const STREAM_STDIN = 0;
 export const STREAM_STDOUT = 1;

@@ -13,6 +13,7 @@ import { timestamp } from "../process/timestamp.ts";
 import { SHIM_PROTOCOL_VERSION } from "../protocol.ts";
 import type { ShimConfig, ShimState } from "../protocol.ts";
 import { RuntimeClient } from "../runtime/runtime-client.ts";
+import { removeEmptyCgroupParent } from "./cgroup-parent.ts";
 import type { ContainerOptions } from "./container.ts";
 import { removeFile, writeJsonFile } from "./durable-file.ts";
 import { readExitFile, writeExitFile } from "./exit-file.ts";
@@ -27,6 +28,7 @@ export function* cleanUp(options: ContainerOptions): Task<string[]> {
   const undo = new UndoStack();
   undo.pushNow("write the exit record", () => recordDeath(kernel, config, startedAt));
   undo.pushNow("remove the run files", () => removeRunFiles(kernel, config));
+  undo.push("remove the empty cgroup", () => removeEmptyCgroupParent(kernel, options.loop));
   undo.push("remove cgroups", () => removeLeftoverCgroups(kernel, options.loop, config.bundle, config.id));
   undo.push("delete the container", () => runtime.delete(true));
   const { network } = config;

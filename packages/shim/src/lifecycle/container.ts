@@ -22,7 +22,7 @@ import { timestamp } from "../process/timestamp.ts";
 import { SHIM_PROTOCOL_VERSION } from "../protocol.ts";
 import type { ExitRecord, ShimConfig, ShimState } from "../protocol.ts";
 import { enterMountNamespace, mountRootfs, unmountRootfs } from "../rootfs/mount-rootfs.ts";
-import { RuntimeClient } from "../runtime/runtime-client.ts";
+import { type ProcessEnds, RuntimeClient } from "../runtime/runtime-client.ts";
 import { Attachments } from "../server/attachments.ts";
 import { ProcessIo } from "../stdio/process-io.ts";
 import type { ProcessIoOptions } from "../stdio/process-io.ts";
@@ -30,6 +30,7 @@ import { exitRecord } from "./container-end.ts";
 import type { EndCause } from "./container-end.ts";
 import { removeFile, writeJsonFile } from "./durable-file.ts";
 import { writeExitFile } from "./exit-file.ts";
+import { keepCgroupParent, removeEmptyCgroupParent } from "./cgroup-parent.ts";
 import { removeLeftoverCgroups } from "./leftover-cgroups.ts";
 import { findOomFile, wasOomKilled } from "./oom-counter.ts";
 
@@ -226,9 +227,10 @@ export class Container {
       consoleName: "console.sock",
     });
     this.#undo.pushNow("close streams", () => io.close());
+    this.#undo.push("remove the empty cgroup", () => removeEmptyCgroupParent(kernel, this.loop));
     this.#undo.push("delete the container", () => this.#delete());
     using _hold = this.reaper.hold();
-    this.#pid = yield* this.runtime.create(io);
+    this.#pid = yield* this.#createWithCgroup(io);
     this.reaper.watch(this.#pid, (ending) => this.#initEnded({ kind: "ended", ending }));
     this.#ownPids = isNamespaceInit(readProc(kernel, this.#pid, "status"));
     this.#oomFile = findOomFile(kernel, this.#pid);
@@ -243,6 +245,11 @@ export class Container {
       this.#pid,
       this.#undo,
     );
+  }
+
+  *#createWithCgroup(io: ProcessEnds): Task<number> {
+    using _kept = yield* keepCgroupParent(this.kernel, this.loop);
+    return yield* this.runtime.create(io);
   }
 
   #openLog(options: NonNullable<ShimConfig["log"]>, warn: (message: string) => void): void {

@@ -1,6 +1,7 @@
 // A container's settings become its config.json: pure, from values only. Annotations are left out on purpose: nothing from an
 // image or a label may reach a runtime's host-side switches.
 
+import { CGROUP_PARENT } from "@teu/shim/protocol";
 import type { Linux, Namespace, Process, Spec } from "@teu/specs/runtime";
 
 import type { ContainerSettings } from "../container-settings.ts";
@@ -87,7 +88,7 @@ function linuxPart({ id, settings, facts, devices }: SpecInput): Linux {
   const seccomp = facts.seccomp ? seccompFilter(settings, names, facts) : null;
   return {
     namespaces: namespaces(settings),
-    cgroupsPath: `/teu/${id}`,
+    cgroupsPath: `${CGROUP_PARENT}/${id}`,
     devices: deviceNodes(devices),
     resources: linuxResources(settings.resources, deviceRules(settings.privileged, devices), facts),
     ...(seccomp === null ? {} : { seccomp }),
