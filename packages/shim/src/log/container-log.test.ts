@@ -72,3 +72,21 @@ test("ContainerLog: throws when it cannot begin", () => {
     /ENOENT/,
   );
 });
+
+// The shim runs as root: what stands in the log's place must not choose where it writes, nor make it wait.
+for (const [name, plant] of [
+  ["a symbolic link", (fake: FakeKernel) => fake.kernel.fs.symlinkAt("/c/else", -100, "/c/log")],
+  ["a FIFO", (fake: FakeKernel) => fake.kernel.fs.mkfifoAt(-100, "/c/log", 0o600)],
+  ["a device", (fake: FakeKernel) => fake.kernel.fs.mknodAt(-100, "/c/log", 0o020666, 1, 3)],
+] as const) {
+  test(`ContainerLog: refused when there is ${name} in its place`, () => {
+    const fake = createFakeKernel();
+    fake.makeDirectory("/c");
+    plant(fake);
+    const make = (): ContainerLog =>
+      new ContainerLog(fake.kernel, { path: "/c/log", maxSize: 0, maxFiles: 1 }, () => {});
+    assert.throws(make, (error: Error) => /log|ELOOP|ENXIO/.test(error.message));
+    assert.equal(fake.exists("/c/else"), false);
+    assert.deepEqual(fake.leaks().fds, []);
+  });
+}

@@ -3,8 +3,18 @@
 // portable: no host types here.
 
 import { concatBytes } from "@teu/base/bytes";
-import { errorText } from "@teu/base/errors";
-import { AT_FDCWD, O_APPEND, O_CLOEXEC, O_CREAT, O_WRONLY } from "@teu/sys/constants/fs";
+import { TeuError, errorText, isTeuError } from "@teu/base/errors";
+import {
+  AT_FDCWD,
+  O_APPEND,
+  O_CLOEXEC,
+  O_CREAT,
+  O_NOFOLLOW,
+  O_NONBLOCK,
+  O_WRONLY,
+  S_IFMT,
+  S_IFREG,
+} from "@teu/sys/constants/fs";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import { timestamp } from "../process/timestamp.ts";
@@ -20,6 +30,7 @@ export interface ContainerLogOptions {
 }
 
 const EMPTY = new Uint8Array(0);
+const FLAGS = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 
 /** An open log. */
 export class ContainerLog {
@@ -87,7 +98,7 @@ export class ContainerLog {
       this.#size += lines.length;
       if (this.#lost > 0) this.#tellLost();
     } catch (error) {
-      if (!isSysError(error)) throw error;
+      if (!isSysError(error) && !isTeuError(error)) throw error;
       this.#lose(bytes, error);
     }
   }
@@ -124,7 +135,18 @@ export class ContainerLog {
     this.#size = fs.fstat(this.#fd).size;
   }
 
+  /** A regular file and nothing else: a link would choose where root writes, a FIFO make it wait. */
   #open(): number {
-    return this.#kernel.fs.openat(AT_FDCWD, this.#options.path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640);
+    const { fs } = this.#kernel;
+    const { path } = this.#options;
+    const fd = fs.openat(AT_FDCWD, path, FLAGS, 0o640);
+    if ((fs.fstat(fd).mode & S_IFMT) === S_IFREG) return fd;
+    fs.close(fd);
+    throw new TeuError({
+      code: "denied",
+      op: "open the container's log",
+      subject: path,
+      message: "is not a regular file",
+    });
   }
 }
