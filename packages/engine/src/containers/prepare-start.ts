@@ -1,10 +1,9 @@
-// Everything on disk that a shim needs to start a container: bundle, files to bind, volumes, shim.json. Made anew at each start.
+// Everything on disk that a shim needs to start a container: bundle, files to bind, shim.json. Made anew at each start.
 
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { isAbsolute } from "node:path";
 
 import { isTeuError } from "@teu/base/errors";
-import type { Scope } from "@teu/base/scope";
 import { makeDirectory } from "@teu/files/make-directory";
 import { UnionView } from "@teu/image/layer/union-view";
 import { type NetworkConfig, SHIM_PROTOCOL_VERSION, type ShimConfig } from "@teu/shim/protocol";
@@ -14,7 +13,6 @@ import { makeWorkspace, workspaceOf } from "../snapshots/overlay-snapshots.ts";
 import type { Workspace } from "../snapshots/snapshots.ts";
 import type { ContainerRow } from "../store/container-rows.ts";
 import { readIfThere } from "../store/file-places.ts";
-import { ensureVolume } from "../store/volume-rows.ts";
 import type { ContainerContext } from "./context.ts";
 import { hostsFile } from "./files/hosts.ts";
 import { resolvConf } from "./files/resolv-conf.ts";
@@ -29,12 +27,11 @@ const START_TIMEOUT = 30_000;
 const ACCOUNTS_LIMIT = 4 << 20;
 
 /** Writes the files of one start. The caller holds the container's lock and has settled it. */
-export function prepareStart(scope: Scope, context: ContainerContext, row: ContainerRow, network: NetworkConfig): void {
+export function prepareStart(context: ContainerContext, row: ContainerRow, network: NetworkConfig): void {
   const { settings, id } = row;
   const paths = context.paths.container(id);
   const workspace = workspaceOf(context.snapshots.context, id, row.chainId);
   if (!existsSync(workspace.upper)) makeWorkspace(context.snapshots.context, workspace);
-  makeVolumes(scope, context, row);
   rmSync(paths.exitFile, { force: true });
   makeDirectory(paths.rootfs, 0o711);
   makeDirectory(paths.run, 0o700);
@@ -115,19 +112,6 @@ function shimConfig(
     exitFile: row.autoRemove || row.owner !== null ? paths.passingExitFile : paths.exitFile,
     startTimeoutMs: START_TIMEOUT,
   };
-}
-
-function makeVolumes(scope: Scope, context: ContainerContext, row: ContainerRow): void {
-  for (const mount of row.settings.mounts) {
-    if (mount.kind === "tmpfs") continue;
-    if (mount.kind === "bind") {
-      // As Docker's -v: what is not there becomes a directory.
-      if (!existsSync(mount.source)) makeDirectory(mount.source, 0o755);
-      continue;
-    }
-    ensureVolume(context.db, { name: mount.name, anonymous: mount.anonymous }, scope.now());
-    makeDirectory(context.paths.volume(mount.name), 0o755);
-  }
 }
 
 /** systemd-resolved's stub answers on a loopback address; its real servers are in another file. */

@@ -15,6 +15,7 @@ import type { AttachOptions, StreamSession } from "./containers.ts";
 import type { ContainerContext } from "./context.ts";
 import { diskError } from "./disk-error.ts";
 import { findContainer } from "./find.ts";
+import { makeVolumes } from "./make-volumes.ts";
 import { prepareStart } from "./prepare-start.ts";
 import { endContainer, isOver, lockContainer, settle } from "./settle.ts";
 import { askShim } from "./shim/connection.ts";
@@ -70,7 +71,8 @@ async function spawnWithNetwork(scope: Scope, context: ContainerContext, row: Co
   for (let attempt = 1; ; attempt++) {
     try {
       const network = allocateNetwork(db, paths.root, row.id, row.settings);
-      prepareStart(scope, context, row, network);
+      await makeVolumes(scope, context, row);
+      prepareStart(context, row, network);
       await spawnShim(scope, shim, paths.container(row.id).shimConfig);
       return;
     } catch (error) {

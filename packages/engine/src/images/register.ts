@@ -3,10 +3,10 @@
 
 import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
+import { topChainId } from "@teu/image/chain-id";
 import { parseDigest } from "@teu/image/digest";
 import type { Descriptor, ImageConfig } from "@teu/specs/image";
 
-import { topChainId } from "../snapshots/chain-id.ts";
 import type { Layer } from "../snapshots/snapshots.ts";
 import type { HeldLease } from "../store/hold-lease.ts";
 import { getImage, type ImageRow, putImage, putImageConfig, putImageName } from "../store/image-rows.ts";

@@ -1,11 +1,11 @@
 // Turns a workspace's upper directory into a layer: its difference is packed into a blob, and the directory itself becomes the layer.
 
 import type { Scope } from "@teu/base/scope";
+import { chainIdOf } from "@teu/image/chain-id";
 import { diffOverlay } from "@teu/image/layer/diff";
 
 import { deleteWorkspace, getWorkspace, type LayerRow } from "../store/layer-rows.ts";
 import { addLayer } from "./add-layer.ts";
-import { chainIdOf } from "./chain-id.ts";
 import { removeMoved } from "./directory.ts";
 import { noWorkspace, type SnapshotContext, workspaceOf } from "./overlay-snapshots.ts";
 import type { CommitOptions } from "./snapshots.ts";

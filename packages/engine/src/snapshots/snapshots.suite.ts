@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { test } from "node:test";
 
 import type { Scope } from "@teu/base/scope";
+import { chainIdOf } from "@teu/image/chain-id";
 import { type Digest, digestOf } from "@teu/image/digest";
 import type { Descriptor } from "@teu/specs/image";
 
-import { chainIdOf } from "./chain-id.ts";
 import type { Snapshots } from "./snapshots.ts";
 
 /** One implementation, ready for one test. */

@@ -3,12 +3,12 @@
 import { mkdirSync } from "node:fs";
 
 import { cleanupScope, type Scope } from "@teu/base/scope";
+import { chainIdOf } from "@teu/image/chain-id";
 import { parseDigest } from "@teu/image/digest";
 import { applyLayer } from "@teu/image/layer/apply";
 
 import { getLayer, type LayerRow, putLayer } from "../store/layer-rows.ts";
 import { addLayer } from "./add-layer.ts";
-import { chainIdOf } from "./chain-id.ts";
 import { makeLike, removeMoved, scratchPath } from "./directory.ts";
 import { layersDown, type SnapshotContext } from "./overlay-snapshots.ts";
 import type { UnpackOptions } from "./snapshots.ts";
