@@ -80,26 +80,33 @@ test(
   },
 );
 
-test("Containers: twenty at once, and with the last one goes the cgroup above them", { skip: UNABLE_ENGINE }, async () => {
-  await using host = await EngineHost.open();
-  await host.busybox();
-  const ids = await Promise.all(
-    Array.from({ length: 20 }, async (_, index) => {
-      const ran = await host.run({ image: "busybox", network: "none", command: ["sh", "-c", `exit ${index}`] });
-      assert.equal(ran.code, index);
-      await host.engine.containers.remove(host.scope, ran.id);
-      return ran.id;
-    }),
-  );
-  // Other roots on this host may have containers now: then it is theirs.
-  const left = (): string[] =>
-    readdirSync("/sys/fs/cgroup", { withFileTypes: true })
-      .map(({ name }) => join("/sys/fs/cgroup", name === "teu" ? "" : name, "teu"))
-      .filter((directory) => existsSync(directory))
-      .flatMap((directory) => {
-        const children = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory());
-        return children.length === 0 ? [directory] : children.map(({ name }) => name).filter((name) => ids.includes(name));
-      });
-  for (let tries = 100; left().length > 0 && tries > 0; tries--) await new Promise((resolve) => setTimeout(resolve, 20));
-  assert.deepEqual(left(), []);
-});
+test(
+  "Containers: twenty at once, and with the last one goes the cgroup above them",
+  { skip: UNABLE_ENGINE },
+  async () => {
+    await using host = await EngineHost.open();
+    await host.busybox();
+    const ids = await Promise.all(
+      Array.from({ length: 20 }, async (_, index) => {
+        const ran = await host.run({ image: "busybox", network: "none", command: ["sh", "-c", `exit ${index}`] });
+        assert.equal(ran.code, index);
+        await host.engine.containers.remove(host.scope, ran.id);
+        return ran.id;
+      }),
+    );
+    // Other roots on this host may have containers now: then it is theirs.
+    const left = (): string[] =>
+      readdirSync("/sys/fs/cgroup", { withFileTypes: true })
+        .map(({ name }) => join("/sys/fs/cgroup", name === "teu" ? "" : name, "teu"))
+        .filter((directory) => existsSync(directory))
+        .flatMap((directory) => {
+          const children = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+          return children.length === 0
+            ? [directory]
+            : children.map(({ name }) => name).filter((name) => ids.includes(name));
+        });
+    for (let tries = 100; left().length > 0 && tries > 0; tries--)
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.deepEqual(left(), []);
+  },
+);

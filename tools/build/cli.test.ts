@@ -39,7 +39,11 @@ export const one = async (): Promise<void> => {
       'import { Shared } from "../shared.ts";\nexport const two = (shared: Shared): string => `${Shared.look(shared)}`;\n',
     );
     const hot = ["one.ts", "b/one.ts"].map((file) => relative(ROOT, join(directory, file)));
-    for (const [name, packed, files] of [["cold", [], 0], ["warm", hot.slice(0, 1), 1], ["hot", hot, 1]] as const) {
+    for (const [name, packed, files] of [
+      ["cold", [], 0],
+      ["warm", hot.slice(0, 1), 1],
+      ["hot", hot, 1],
+    ] as const) {
       const out = join(directory, name);
       await bundleAll(join(directory, "main.ts"), out, packed);
       const run = `require(${JSON.stringify(`${out}/load.cjs`)})("main.cjs")`;

@@ -22,7 +22,14 @@ const NODE = join(ROOT, "node_modules", `node-linux-${process.arch}`, "bin/node"
 /** dist/cli/*.cjs and bin/teu. */
 export const cliStep: Step = {
   name: "command line",
-  inputs: ["packages/*/src/**/*.ts", "packages/*/package.json", "package-lock.json", "tools/build/cli.ts", "tools/build/pack-chunks.ts", "tools/build/code-cache.ts"],
+  inputs: [
+    "packages/*/src/**/*.ts",
+    "packages/*/package.json",
+    "package-lock.json",
+    "tools/build/cli.ts",
+    "tools/build/pack-chunks.ts",
+    "tools/build/code-cache.ts",
+  ],
   also: [ROOT],
   outputs: [`${OUT}/main.cjs`, "bin/teu"],
   run: buildCli,
@@ -94,7 +101,9 @@ export async function bundleAll(entry: string, directory: string, hot: readonly 
     writeFileSync(join(directory, name), small);
   }
   writeFileSync(join(directory, LOADER_FILE), LOADER);
-  execFileSync(NODE, [join(import.meta.dirname, "code-cache.ts"), directory], { stdio: ["ignore", "inherit", "inherit"] });
+  execFileSync(NODE, [join(import.meta.dirname, "code-cache.ts"), directory], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
 }
 
 function writeLauncher(): void {

@@ -38,7 +38,10 @@ export function packChunks(chunks: readonly Chunk[], hot: readonly string[]): Pa
     name: file,
     code: `${PRELUDE}${PACK_PRELUDE}${chunks
       .filter(({ name }) => names.has(name))
-      .map((chunk) => `__parts[${JSON.stringify(chunk.name)}] = function (module, exports) {\n${linked(chunk, file)}\n};\n`)
+      .map(
+        (chunk) =>
+          `__parts[${JSON.stringify(chunk.name)}] = function (module, exports) {\n${linked(chunk, file)}\n};\n`,
+      )
       .join("")}${end}`,
   });
   const alone = chunks.filter(({ name }) => !first.has(name) && !second.has(name));
@@ -62,19 +65,21 @@ function closure(chunks: readonly Chunk[], roots: readonly string[]): Set<string
 
 /** References to other chunks, where they are now. `import()` would start Node's other module loader, which costs milliseconds. */
 function link(chunk: Chunk, chunks: readonly Chunk[], file: string, home: (name: string) => string): string {
-  return chunks.reduce((code, { name }) => {
-    const at = home(name);
-    const quoted = JSON.stringify(name);
-    const got =
-      at === file && (at === ENTRY_PACK || at === HOT_PACK)
-        ? `__part(${quoted})`
-        : at === ENTRY_PACK || at === HOT_PACK
-          ? `require("./${LOADER_FILE}")("${at}")(${quoted})`
-          : `require("./${at}")`;
-    return code
-      .replaceAll(`require("./${name}")`, got)
-      .replaceAll(`import("./${name}")`, `Promise.resolve().then(() => ${got})`);
-  }, chunk.code).replaceAll(/\bimport\(("node:[\w/]+")\)/g, "Promise.resolve().then(() => require($1))");
+  return chunks
+    .reduce((code, { name }) => {
+      const at = home(name);
+      const quoted = JSON.stringify(name);
+      const got =
+        at === file && (at === ENTRY_PACK || at === HOT_PACK)
+          ? `__part(${quoted})`
+          : at === ENTRY_PACK || at === HOT_PACK
+            ? `require("./${LOADER_FILE}")("${at}")(${quoted})`
+            : `require("./${at}")`;
+      return code
+        .replaceAll(`require("./${name}")`, got)
+        .replaceAll(`import("./${name}")`, `Promise.resolve().then(() => ${got})`);
+    }, chunk.code)
+    .replaceAll(/\bimport\(("node:[\w/]+")\)/g, "Promise.resolve().then(() => require($1))");
 }
 
 /** Node's modules are loaded when a name of theirs is first used: crypto alone takes 5 ms, and most commands never get to it. */
@@ -115,7 +120,10 @@ module.exports = __part;
 export const LOADER_FILE = "load.cjs";
 
 /** What stands around a pack when it is compiled; the code cache is valid for exactly that text. */
-export const WRAPPER: readonly [string, string] = ["(function (exports, require, module, __filename, __dirname) {", "\n})"];
+export const WRAPPER: readonly [string, string] = [
+  "(function (exports, require, module, __filename, __dirname) {",
+  "\n})",
+];
 
 /** End of the name of a pack's code cache. */
 export const CACHE_SUFFIX = ".code";

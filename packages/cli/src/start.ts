@@ -68,7 +68,8 @@ export async function runCli(argv: readonly string[], io: CommandIo, environment
     return await command.run(context, input);
   } catch (error) {
     const interrupted = signals?.received;
-    if (interrupted !== undefined && isTeuError(failuresOf(error).first, "cancelled")) return 128 + (interrupted === "SIGINT" ? 2 : 15);
+    if (interrupted !== undefined && isTeuError(failuresOf(error).first, "cancelled"))
+      return 128 + (interrupted === "SIGINT" ? 2 : 15);
     printError(io.stderr, error, debug);
     return exitCodeOf(error, failure);
   } finally {

@@ -53,7 +53,11 @@ const RUN_CASES: readonly { line: string; args: string[]; check: (input: Command
     check: (input) => assert.deepEqual(input.list("env"), ["--rm=false"]),
   },
   { line: "-e=X=1 img", args: ["img"], check: (input) => assert.deepEqual(input.list("env"), ["X=1"]) },
-  { line: "-i=false -t img -", args: ["img", "-"], check: (input) => assert.deepEqual([input.flag("interactive"), input.flag("tty")], [false, true]) },
+  {
+    line: "-i=false -t img -",
+    args: ["img", "-"],
+    check: (input) => assert.deepEqual([input.flag("interactive"), input.flag("tty")], [false, true]),
+  },
 ];
 
 for (const { line, args, check } of RUN_CASES) {
@@ -77,7 +81,7 @@ const BAD: readonly (readonly [Command, string, string, string])[] = [
     run,
     "--gpus all img",
     "the flag --gpus is not supported yet",
-    "it is Docker's and not ignored on purpose; leave it away",
+    "it is Docker's and not ignored on purpose; leave it out",
   ],
   [run, "--rm=maybe img", 'flag --rm is true or false, not "maybe"', "see teu run --help"],
   [run, "--name", "flag --name needs a value", "see teu run --help"],
@@ -88,7 +92,7 @@ const BAD: readonly (readonly [Command, string, string, string])[] = [
     build,
     "--secret id=x .",
     "the flag --secret is not supported yet",
-    "it is Docker's and not ignored on purpose; leave it away",
+    "it is Docker's and not ignored on purpose; leave it out",
   ],
 ];
 

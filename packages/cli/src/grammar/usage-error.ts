@@ -31,6 +31,6 @@ export function unsupportedFlag(flag: string): TeuError {
     op: "read command line",
     message: `the flag --${flag} is not supported yet`,
     detail: { usage: true, flag },
-    hint: "it is Docker's and not ignored on purpose; leave it away",
+    hint: "it is Docker's and not ignored on purpose; leave it out",
   });
 }

@@ -86,11 +86,14 @@ function addNamed(
   const add = (name: string): ContainerRow => {
     const row = { ...base, name };
     // One that vanishes at its end need not survive a power cut, and so costs no sync.
-    db.transaction(() => {
-      if (row.chainId !== null) layersDown(context.snapshots.context, row.chainId);
-      addContainer(db, row);
-      addWorkspace(db, { key: row.id, parent: row.chainId }, null, scope.now());
-    }, !row.autoRemove && row.owner === null);
+    db.transaction(
+      () => {
+        if (row.chainId !== null) layersDown(context.snapshots.context, row.chainId);
+        addContainer(db, row);
+        addWorkspace(db, { key: row.id, parent: row.chainId }, null, scope.now());
+      },
+      !row.autoRemove && row.owner === null,
+    );
     return row;
   };
   if (wanted !== undefined) return add(checkContainerName(wanted));
