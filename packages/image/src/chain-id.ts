@@ -2,12 +2,12 @@
 
 import { type Digest, digestOf } from "./digest.ts";
 
-/** The chain id of each prefix of `diffIds` (base first): the last one names the whole stack. */
-export function chainIds(diffIds: readonly Digest[]): Digest[] {
-  const chain: Digest[] = [];
-  for (const diffId of diffIds) {
-    const below = chain.at(-1);
-    chain.push(below === undefined ? diffId : digestOf(`${below} ${diffId}`));
-  }
-  return chain;
+/** The chain id of `diffId` lying on `parent`. */
+export function chainIdOf(parent: Digest | null, diffId: Digest): Digest {
+  return parent === null ? diffId : digestOf(`${parent} ${diffId}`);
+}
+
+/** The chain id of a whole stack, lowest layer first; null for no layers. */
+export function topChainId(diffIds: readonly Digest[]): Digest | null {
+  return diffIds.reduce<Digest | null>(chainIdOf, null);
 }
