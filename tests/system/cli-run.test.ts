@@ -53,6 +53,37 @@ const RUNS: readonly {
     stderr: /^teu: .*\/nope/,
   },
   {
+    name: "125 for a --mount whose source is not there",
+    args: [...NONE, "--mount", "type=bind,source=/nope,target=/x", "base", "true"],
+    code: 125,
+    stderr: "teu: cannot mount \"/nope\": there is no such file or directory on this host\nhint: make it, or use -v, which makes a directory\n",
+  },
+  {
+    name: "125 for a mount of an unknown type",
+    args: [...NONE, "--mount", "type=foo", "base", "true"],
+    code: 125,
+    stderr: /the type "foo" is not supported/,
+  },
+  {
+    name: "inspect of a name that neither a container nor an image has",
+    args: ["inspect", "nope"],
+    code: 1,
+    stdout: "[]\n",
+    stderr: /^teu: cannot inspect "nope": there is no container and no image of this name/,
+  },
+  {
+    name: "ps: a filter that is not known",
+    args: ["ps", "--filter", "foo=bar"],
+    code: 125,
+    stderr: "teu: the filter \"foo=bar\" is not supported\nhint: use ancestor, exited, id, label, name or status\n",
+  },
+  {
+    name: "prune without a terminal",
+    args: ["system", "prune"],
+    code: 1,
+    stderr: /hint: with --force it does not ask/,
+  },
+  {
     name: "125 for an unknown flag",
     args: ["run", "--nmae", "x", "base"],
     code: 125,

@@ -1,7 +1,7 @@
 // build: an image from a Dockerfile.
 
 import { readFile, stat, writeFile } from "node:fs/promises";
-import { relative, resolve } from "node:path";
+import { resolve } from "node:path";
 import { TeuError } from "@teu/base/errors";
 import type { BuildOptions } from "@teu/builder/build-options";
 import { buildImage } from "@teu/builder/build";
@@ -177,7 +177,7 @@ async function readDockerfile(
     throw new TeuError({
       code: missing ? "not-found" : "invalid",
       op: "read Dockerfile",
-      subject: relative(process.cwd(), path) || path,
+      subject: file ?? path,
       message: missing ? "no such file" : cause instanceof TypeError ? "not UTF-8" : "it cannot be read",
       ...(missing ? { hint: "name it with -f, or give the directory that holds it" } : {}),
       ...(missing || cause instanceof TypeError ? {} : { cause }),

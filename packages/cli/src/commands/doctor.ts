@@ -17,7 +17,7 @@ export const command: Command = {
   run: async (context, input) => {
     const format = input.text("format");
     if (format !== undefined && format !== "json")
-      throw usageError("--format can only be json", { fallback: "leave it away for a table" });
+      throw usageError("--format can only be json", { fallback: "leave it out for a table" });
     const findings = checkHost(await gatherFacts(context.environment, context.root));
     if (format === "json") for (const finding of findings) context.print(JSON.stringify(finding));
     else {

@@ -1,6 +1,6 @@
 // inspect: everything about containers and images, as JSON or by template.
 
-import { isTeuError } from "@teu/base/errors";
+import { isTeuError, TeuError } from "@teu/base/errors";
 import type { Engine } from "@teu/engine/engine";
 import type { Command, CommandContext } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
@@ -52,5 +52,16 @@ async function look(context: CommandContext, engine: Engine, name: string, type:
   } catch (error) {
     if (type === "container" || !isTeuError(error, "not-found")) throw error;
   }
-  return await engine.images.inspect(context.scope, name);
+  try {
+    return await engine.images.inspect(context.scope, name);
+  } catch (error) {
+    if (!isTeuError(error, "not-found")) throw error;
+  }
+  throw new TeuError({
+    code: "not-found",
+    op: "inspect",
+    subject: name,
+    message: "there is no container and no image of this name",
+    hint: "see teu ps -a and teu images",
+  });
 }

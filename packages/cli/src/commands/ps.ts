@@ -77,7 +77,7 @@ function readFilters(texts: readonly string[]): Filters {
       throw usageError(`the filter ${JSON.stringify(text)} is not supported`, {
         word: name,
         known: ["ancestor", "exited", "id", "label", "name", "status"],
-        fallback: "write name=value",
+        fallback: "use ancestor, exited, id, label, name or status",
       });
     }
     (values[name] ??= []).push(text.slice(equals + 1));

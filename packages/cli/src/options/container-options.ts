@@ -7,7 +7,7 @@ import { usageError } from "../grammar/usage-error.ts";
 import { parseDevice, parseLogOptions, parseUlimit } from "./container-values.ts";
 import { readEnv, readLabels } from "./name-values.ts";
 import { parsePublish } from "./publish.ts";
-import { parseMount, parseTmpfs, parseVolume } from "./volume.ts";
+import { presentMount, parseTmpfs, parseVolume } from "./volume.ts";
 
 /** Flags of run and create. */
 export const CONTAINER_OPTIONS: readonly OptionSpec[] = [
@@ -161,7 +161,7 @@ export async function containerOptions(
     publish: input.list("publish").flatMap(parsePublish),
     volumes: [
       ...input.list("volume").map(parseVolume),
-      ...input.list("mount").map(parseMount),
+      ...input.list("mount").map(presentMount),
       ...input.list("tmpfs").map(parseTmpfs),
     ],
     resources: resources(input),

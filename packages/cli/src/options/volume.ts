@@ -1,7 +1,9 @@
 // -v, --mount and --tmpfs.
 
-import { parseSize } from "@teu/base/bytes";
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
+import { parseSize } from "@teu/base/bytes";
+import { TeuError } from "@teu/base/errors";
 import type { VolumeOption } from "@teu/engine/containers/create-options";
 import { nearestWord } from "@teu/builder/dockerfile/did-you-mean";
 import { unsupportedFlag, usageError } from "../grammar/usage-error.ts";
@@ -87,19 +89,19 @@ export function parseMount(text: string): VolumeOption {
     }
     fields.set(key, equals < 0 ? "true" : field.slice(equals + 1));
   }
-  const target = fields.get("target") ?? fields.get("dst") ?? fields.get("destination") ?? "";
-  checkTarget("mount", text, target);
-  const source = fields.get("source") ?? fields.get("src");
-  const readOnly = (fields.get("readonly") ?? fields.get("ro") ?? "false") !== "false";
   const type = fields.get("type") ?? "volume";
-  if (type === "volume") return { kind: "volume", target, readOnly, ...(source === undefined ? {} : { name: source }) };
-  if (type === "tmpfs") return { kind: "tmpfs", target, options: tmpfsOptions(fields, readOnly) };
-  if (type !== "bind")
+  if (!["bind", "volume", "tmpfs"].includes(type))
     throw usageError(`--mount=${text}: the type ${JSON.stringify(type)} is not supported`, {
       word: type,
       known: ["bind", "volume", "tmpfs"],
       fallback: "use bind, volume or tmpfs",
     });
+  const target = fields.get("target") ?? fields.get("dst") ?? fields.get("destination") ?? "";
+  checkTarget("mount", text, target);
+  const source = fields.get("source") ?? fields.get("src");
+  const readOnly = (fields.get("readonly") ?? fields.get("ro") ?? "false") !== "false";
+  if (type === "volume") return { kind: "volume", target, readOnly, ...(source === undefined ? {} : { name: source }) };
+  if (type === "tmpfs") return { kind: "tmpfs", target, options: tmpfsOptions(fields, readOnly) };
   if (source === undefined)
     throw usageError(`--mount=${text}: a bind needs a source`, { fallback: "write type=bind,source=PATH,target=PATH" });
   const propagation = fields.get("bind-propagation");
@@ -110,6 +112,20 @@ export function parseMount(text: string): VolumeOption {
     readOnly,
     ...(propagation === undefined ? {} : { propagation }),
   };
+}
+
+/** A --mount whose source is there, as Docker wants it: only -v makes a missing directory. @throws TeuError `not-found`. */
+export function presentMount(text: string): VolumeOption {
+  const mount = parseMount(text);
+  if (mount.kind === "bind" && !existsSync(mount.source))
+    throw new TeuError({
+      code: "not-found",
+      op: "mount",
+      subject: mount.source,
+      message: "there is no such file or directory on this host",
+      hint: "make it, or use -v, which makes a directory",
+    });
+  return mount;
 }
 
 function tmpfsOptions(fields: ReadonlyMap<string, string>, readOnly: boolean): string[] {

@@ -10,7 +10,7 @@ import type { CommandContext } from "../command.ts";
 export async function ask(
   context: CommandContext,
   question: string,
-  options: { readonly hidden?: boolean } = {},
+  options: { readonly hidden?: boolean; /** What to do without a terminal. */ readonly hint?: string } = {},
 ): Promise<string> {
   const { stdin, stderr } = context.io;
   if (stdin.isTTY !== true) {
@@ -19,7 +19,7 @@ export async function ask(
       op: "ask",
       subject: question.trim(),
       message: "stdin is not a terminal",
-      hint: "give the value by flag, or a password with --password-stdin",
+      hint: options.hint ?? "give the value by flag, or a password with --password-stdin",
     });
   }
   stderr.write(question);
@@ -46,7 +46,8 @@ export async function ask(
 
 /** "y" or "yes". */
 export async function confirm(context: CommandContext, question: string): Promise<boolean> {
-  return /^y(?:es)?$/i.test((await ask(context, `${question} [y/N] `)).trim());
+  const answer = await ask(context, `${question} [y/N] `, { hint: "with --force it does not ask" });
+  return /^y(?:es)?$/i.test(answer.trim());
 }
 
 /** Everything on stdin, at most 64 KiB: a password. */
