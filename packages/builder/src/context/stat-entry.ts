@@ -2,6 +2,7 @@
 
 import {
   O_NOFOLLOW,
+  O_NONBLOCK,
   O_RDONLY,
   RESOLVE_BENEATH,
   RESOLVE_NO_SYMLINKS,
@@ -44,7 +45,10 @@ export function entryFromStat(stat: Stat, owner?: { readonly uid: number; readon
 
 /** Opens a regular file by a canonical path; a symlink anywhere in it is refused, so that a swapped file cannot lead outside. */
 export function openBeneath(rootFd: number, path: string): OwnedFd {
-  return new OwnedFd(openat2(rootFd, path, O_RDONLY | O_NOFOLLOW, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS));
+  // O_NONBLOCK: should a fifo be there by now, opening must not wait for a writer.
+  return new OwnedFd(
+    openat2(rootFd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS),
+  );
 }
 
 /** Attributes that are content: not overlayfs's own, not labels of this host. */

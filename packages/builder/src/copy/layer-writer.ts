@@ -1,8 +1,6 @@
 // Writes files straight into the upper directory of a layer, as overlayfs would have left them had they been written through a mount.
 // The destination's symlinks are followed inside the root file system only; directories of lower layers are copied up with their attributes.
 
-import { rmSync } from "node:fs";
-import { join } from "node:path";
 import { TeuError } from "@teu/base/errors";
 import { chmodAt, chownAt, fchmod, fchown, futimens, setTimesAt } from "@teu/files/attributes";
 import {
@@ -20,6 +18,8 @@ import {
 import { copyRange, writeAll } from "@teu/files/data";
 import { linkAt, mknodAt, mkdirAt, symlinkAt, unlinkAt } from "@teu/files/entries";
 import { openat2, openDirectory, OwnedFd } from "@teu/files/open";
+import { removeTreeAt } from "@teu/files/remove-tree";
+import { fstat } from "@teu/files/stat";
 import { setXattr } from "@teu/files/xattrs";
 import { type FileTree, resolvePath, type TreeEntry } from "../context/file-tree.ts";
 import { LayerTree } from "../context/layer-tree.ts";
@@ -39,7 +39,6 @@ type Attributes = Pick<TreeEntry, "mode" | "uid" | "gid"> & { readonly mtimeNs?:
 export class LayerWriter implements Disposable {
   /** Upper and lower together, as it is now. */
   readonly tree: LayerTree;
-  readonly #path: string;
   readonly #upper: OwnedFd;
   /** Places where something of the upper directory was removed: a directory made there later must not show the lower ones. */
   readonly #cleared = new Set<string>();
@@ -48,15 +47,14 @@ export class LayerWriter implements Disposable {
   /** Times are set at the end: creating an entry changes its directory's. */
   readonly #directoryTimes = new Map<string, bigint>();
 
-  private constructor(path: string, upper: OwnedFd, tree: LayerTree) {
-    this.#path = path;
+  private constructor(upper: OwnedFd, tree: LayerTree) {
     this.#upper = upper;
     this.tree = tree;
   }
 
   /** `upper` is an existing directory; `lower` topmost first. */
   static open(upper: string, lower: readonly string[]): LayerWriter {
-    return new LayerWriter(upper, openDirectory(upper), LayerTree.open([upper, ...lower], { live: true }));
+    return new LayerWriter(openDirectory(upper), LayerTree.open([upper, ...lower], { live: true }));
   }
 
   /** A path as a process in the root file system would reach it; parts that do not exist are kept. */
@@ -97,6 +95,9 @@ export class LayerWriter implements Disposable {
       using target = new OwnedFd(openat2(directory.fd, name, O_WRONLY | O_CREAT | O_EXCL, 0o600));
       using from = source.tree.open(source.path);
       while (copyRange(from.fd, target.fd, 1 << 30) > 0);
+      // The step is kept under the digest of what was read before: it must not become the result of something else.
+      const { mtimeNs, size } = fstat(from.fd);
+      if (mtimeNs !== entry.mtimeNs || size !== entry.size) throw changedMeanwhile(source.path);
       for (const [key, value] of source.tree.xattrs(source.path)) setXattr(target.fd, "", key, value);
       applyAttributes(target.fd, entry);
       return;
@@ -142,7 +143,9 @@ export class LayerWriter implements Disposable {
   /** Takes away what is at `path`, a directory with all below; what lower layers have there is shadowed by what comes next. */
   clear(path: string): void {
     if (this.tree.find(path)?.layer !== 0) return;
-    rmSync(join(this.#path, path), { recursive: true, force: true });
+    const slash = path.lastIndexOf("/");
+    using directory = this.#openUpper(slash < 0 ? "" : path.slice(0, slash));
+    removeTreeAt(directory.fd, path.slice(slash + 1));
     this.#cleared.add(path);
     for (const known of this.#inUpper) if (known === path || known.startsWith(`${path}/`)) this.#inUpper.delete(known);
     for (const known of this.#directoryTimes.keys())
@@ -215,6 +218,16 @@ function applyAttributes(fd: number, attributes: Attributes): void {
   fchown(fd, attributes.uid, attributes.gid);
   fchmod(fd, attributes.mode);
   if (attributes.mtimeNs !== undefined) futimens(fd, attributes.mtimeNs);
+}
+
+function changedMeanwhile(path: string): TeuError {
+  return new TeuError({
+    code: "conflict",
+    op: "copy",
+    subject: path,
+    message: "the file changed while it was read",
+    hint: "build again when nothing writes to it",
+  });
 }
 
 function conflict(path: string, message: string, hint?: string): TeuError {

@@ -3,7 +3,6 @@
 
 import { spawn } from "node:child_process";
 import { readSync, writeSync } from "node:fs";
-import { createGunzip, createZstdDecompress } from "node:zlib";
 import { Readable } from "node:stream";
 import type { Scope } from "@teu/base/scope";
 import { isTeuError, TeuError } from "@teu/base/errors";
@@ -11,6 +10,9 @@ import { fchmod, fchown, futimens } from "@teu/files/attributes";
 import { truncate } from "@teu/files/data";
 import type { OwnedFd } from "@teu/files/open";
 import { setXattr } from "@teu/files/xattrs";
+import { DEFAULT_DECOMPRESS_LIMITS, decompress } from "@teu/image/compression/decompress";
+import { FORBIDDEN_XATTRS } from "@teu/image/layer/layer-writer";
+import { DEFAULT_LAYER_LIMITS } from "@teu/image/layer/limits";
 import type { TarEntry } from "@teu/image/tar/entry";
 import { TarReader, type TarSink } from "@teu/image/tar/reader";
 import { cleanPath, joinPath, type TreeEntry } from "../context/file-tree.ts";
@@ -35,22 +37,19 @@ export async function sniffArchive(scope: Scope, file: OwnedFd, subject: string)
   const length = readSync(file.fd, head, 0, HEAD_BYTES, 0);
   const found = MAGICS.find(([, magic]) => magic.every((byte, index) => head[index] === byte));
   if (found === undefined) return isTarHeader(head.subarray(0, length)) ? "tar" : null;
-  const start: Buffer[] = [];
+  const start: Uint8Array[] = [];
   let size = 0;
-  const stream = decompress(file, found[0], subject);
   try {
-    for await (const chunk of stream) {
-      start.push(chunk as Buffer);
-      size += (chunk as Buffer).length;
-      scope.check("read archive");
+    for await (const chunk of contentOf(scope, file, found[0], subject)) {
+      start.push(chunk);
+      size += chunk.length;
       if (size >= HEAD_BYTES) break;
     }
   } catch (error) {
+    scope.check("read archive");
     // Not what its first bytes promised: an ordinary file then.
-    if (error instanceof TeuError && error.code === "unavailable") throw error;
+    if (isTeuError(error, "unavailable")) throw error;
     return null;
-  } finally {
-    stream.destroy();
   }
   return isTarHeader(Buffer.concat(start).subarray(0, HEAD_BYTES)) ? found[0] : null;
 }
@@ -65,11 +64,11 @@ export async function unpackArchive(
   options: { owner?: Owner; subject: string },
 ): Promise<void> {
   writer.ensureDirectory(destination, options.owner ?? { uid: 0, gid: 0 });
-  const sink = new UnpackSink(writer, destination, options.owner);
+  const sink = new UnpackSink(scope, writer, destination, options.owner);
   try {
-    const reader = new TarReader(sink);
-    for await (const chunk of decompress(file, kind, options.subject)) {
-      reader.write(chunk as Buffer);
+    const reader = new TarReader(sink, DEFAULT_LAYER_LIMITS);
+    for await (const chunk of contentOf(scope, file, kind, options.subject)) {
+      reader.write(chunk);
       scope.check("unpack");
     }
     reader.end();
@@ -91,18 +90,21 @@ export async function unpackArchive(
 }
 
 class UnpackSink implements TarSink {
+  readonly #scope: Scope;
   readonly #writer: LayerWriter;
   readonly #destination: string;
   readonly #owner: Owner | undefined;
   #current: { file: OwnedFd; entry: TarEntry } | null = null;
 
-  constructor(writer: LayerWriter, destination: string, owner: Owner | undefined) {
+  constructor(scope: Scope, writer: LayerWriter, destination: string, owner: Owner | undefined) {
+    this.#scope = scope;
     this.#writer = writer;
     this.#destination = destination;
     this.#owner = owner;
   }
 
-  entry(entry: TarEntry): void {
+  entry(given: TarEntry): void {
+    const entry = this.#withoutOverlayMarks(given);
     const path = this.#target(entry.name);
     if (path === null) return;
     const existing = this.#writer.tree.find(path)?.entry.kind;
@@ -139,6 +141,22 @@ class UnpackSink implements TarSink {
   close(): void {
     this.#current?.file[Symbol.dispose]();
     this.#current = null;
+  }
+
+  /** What overlayfs takes for its own comes from no archive: it would delete, or show, files of other layers. */
+  #withoutOverlayMarks(entry: TarEntry): TarEntry {
+    if (entry.type === "character" && entry.devMajor === 0 && entry.devMinor === 0) {
+      throw new TeuError({
+        code: "invalid",
+        op: "unpack",
+        subject: entry.name,
+        message: "character device 0:0 is overlayfs' own mark for a deleted file",
+      });
+    }
+    const kept = [...entry.xattrs].filter(([name]) => !FORBIDDEN_XATTRS.test(name));
+    if (kept.length === entry.xattrs.size) return entry;
+    this.#scope.log.warn("extended attribute of overlayfs dropped from archive", { path: entry.name });
+    return { ...entry, xattrs: new Map(kept) };
   }
 
   /** Where an entry goes: its directory resolved inside the root file system, its own name not followed. Null: the destination itself. */
@@ -216,17 +234,22 @@ function isTarHeader(block: Uint8Array): boolean {
   return sum === stated && block[0] !== 0;
 }
 
-function decompress(file: OwnedFd, kind: ArchiveKind, subject: string): Readable {
-  const source = Readable.from(chunksOf(file), { objectMode: false, highWaterMark: CHUNK });
-  if (kind === "tar") return source;
-  if (kind === "gzip" || kind === "zstd") {
-    const stream =
-      kind === "gzip" ? createGunzip({ chunkSize: 256 << 10 }) : createZstdDecompress({ chunkSize: 256 << 10 });
-    source.on("error", (error) => stream.destroy(error));
-    stream.on("close", () => source.destroy());
-    return source.pipe(stream);
+/** The archive itself, with the limits that hold for layers. */
+function contentOf(scope: Scope, file: OwnedFd, kind: ArchiveKind, subject: string): AsyncIterable<Uint8Array> {
+  if (kind === "bzip2" || kind === "xz") return limited(throughProgram(chunksOf(file), kind, subject), subject);
+  return decompress(scope, Readable.from(chunksOf(file), { objectMode: true, highWaterMark: 1 }));
+}
+
+async function* limited(source: AsyncIterable<Uint8Array>, subject: string): AsyncIterable<Uint8Array> {
+  let size = 0;
+  for await (const chunk of source) {
+    size += chunk.length;
+    if (size > DEFAULT_DECOMPRESS_LIMITS.bytes) {
+      const message = `more than ${DEFAULT_DECOMPRESS_LIMITS.bytes} bytes came out: this looks like a decompression bomb`;
+      throw new TeuError({ code: "exhausted", op: "unpack", subject, message });
+    }
+    yield chunk;
   }
-  return throughProgram(source, kind, subject);
 }
 
 /** Reads at positions of its own: the file is the caller's, to be closed by the caller alone. */
@@ -241,7 +264,8 @@ function* chunksOf(file: OwnedFd): Generator<Buffer> {
 }
 
 /** bzip2 and xz are not in Node; their programs are on most hosts. */
-function throughProgram(source: Readable, program: "bzip2" | "xz", subject: string): Readable {
+function throughProgram(chunks: Iterable<Buffer>, program: "bzip2" | "xz", subject: string): Readable {
+  const source = Readable.from(chunks, { objectMode: false, highWaterMark: CHUNK });
   const child = spawn(program, ["-d", "-c", "-q"], { stdio: ["pipe", "pipe", "ignore"] });
   child.on("error", (cause) => {
     child.stdout.destroy(

@@ -27,7 +27,7 @@ import { getXattr, listXattrs } from "@teu/files/xattrs";
 import { isWhiteout, OPAQUE_XATTR, openChild, OVERLAY_XATTRS } from "../internal/union-tree.ts";
 import { NO_XATTRS, type TarEntry, type TarType } from "../tar/entry.ts";
 import { encodeTarHeader, TAR_END, tarEntry, tarPadding } from "../tar/writer.ts";
-import { OPAQUE_MARK, WHITEOUT_PREFIX } from "./entry-place.ts";
+import { isTooLong, LONGEST_PATH, OPAQUE_MARK, WHITEOUT_PREFIX } from "./entry-place.ts";
 import { ONE_COMPONENT } from "./layer-tree.ts";
 import { UnionView } from "./union-view.ts";
 
@@ -63,7 +63,7 @@ export async function* diffOverlay(scope: Scope, options: DiffOptions): AsyncIte
   using upper = openDirectory(options.upper);
   const walker = new DiffWalker(scope, options, view);
   const out = new Chunker();
-  for (const bytes of walker.directory(upper.fd, "")) {
+  for (const bytes of walker.tree(upper.fd)) {
     const full = out.add(bytes);
     if (full === null) continue;
     scope.check("make layer");
@@ -92,6 +92,23 @@ class Chunker {
   }
 }
 
+/** An entry of a directory. */
+interface Item {
+  readonly name: string;
+  readonly stat: Stat;
+}
+
+/** A directory that is being read. */
+interface Level {
+  readonly fd: number;
+  /** Null where the descriptor is the caller's. */
+  readonly owner: OwnedFd | null;
+  /** "" or "a/b/". */
+  readonly path: string;
+  /** Still to be written, the next at the end. */
+  readonly left: Item[];
+}
+
 class DiffWalker {
   readonly #scope: Scope;
   readonly #latestNs: bigint | undefined;
@@ -105,31 +122,56 @@ class DiffWalker {
     this.#lower = lower;
   }
 
-  /** Everything below the directory `fd`, whose path is `path` ("" or "a/b/"). */
-  *directory(fd: number, path: string): Generator<Uint8Array> {
+  /** Everything below the directory `root`, depth first; a list of levels and no recursion: a container chose the depth. */
+  *tree(root: number): Generator<Uint8Array> {
+    const levels: Level[] = [];
+    try {
+      const top: Level = { fd: root, owner: null, path: "", left: [] };
+      levels.push(top);
+      yield* this.#list(top);
+      for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
+        const next = level.left.pop();
+        if (next === undefined) {
+          levels.pop();
+          level.owner?.[Symbol.dispose]();
+        } else if (isType(next.stat.mode, S_IFDIR)) {
+          yield* this.#subdirectory(levels, level, next);
+        } else {
+          yield* this.#leaf(level.fd, next.name, level.path, next.stat);
+        }
+      }
+    } finally {
+      for (const { owner } of levels) owner?.[Symbol.dispose]();
+    }
+  }
+
+  /** Writes a level's whiteouts, and notes what is to follow, last first. */
+  *#list({ fd, path, left }: Level): Generator<Uint8Array> {
     const entries = readDir(fd)
       .toSorted((a, b) => (a.name < b.name ? -1 : 1))
       .map(({ name }) => ({ name, stat: statAt(fd, name) }));
     for (const { name, stat } of entries) {
       if (isWhiteout(stat)) yield encodeTarHeader(tarEntry({ type: "file", name: path + WHITEOUT_PREFIX + name }));
     }
-    for (const { name, stat } of entries) {
+    for (const { name, stat } of entries.toReversed()) {
       if (isWhiteout(stat)) continue;
       // Reading it back would delete something.
       if (name.startsWith(WHITEOUT_PREFIX))
         throw unsupported(path + name, 'file names with ".wh." cannot be in a layer');
-      if (isType(stat.mode, S_IFSOCK)) {
-        this.#scope.log.debug("socket left out of layer", { path: path + name });
-        continue;
-      }
-      yield* isType(stat.mode, S_IFDIR) ? this.#subdirectory(fd, name, path, stat) : this.#leaf(fd, name, path, stat);
+      if (isType(stat.mode, S_IFSOCK)) this.#scope.log.debug("socket left out of layer", { path: path + name });
+      else left.push({ name, stat });
     }
   }
 
-  *#subdirectory(parent: number, name: string, path: string, stat: Stat): Generator<Uint8Array> {
-    using fd = new OwnedFd(openChild(parent, name));
-    const full = `${path}${name}`;
-    const { xattrs, overlay } = this.#xattrs(fd.fd, "", full);
+  *#subdirectory(levels: Level[], parent: Level, { name, stat }: Item): Generator<Uint8Array> {
+    const full = `${parent.path}${name}`;
+    // No layer with it could be unpacked.
+    if (isTooLong(full)) throw unsupported(full.slice(0, 100), `the path is longer than ${LONGEST_PATH} bytes`);
+    const owner = new OwnedFd(openChild(parent.fd, name));
+    const level: Level = { fd: owner.fd, owner, path: `${full}/`, left: [] };
+    // From here on it is closed with the others.
+    levels.push(level);
+    const { xattrs, overlay } = this.#xattrs(owner.fd, "", full);
     yield encodeTarHeader(this.#entry(full, stat, { xattrs }));
     const opaque = overlay.get(OPAQUE_XATTR)?.[0];
     // "x": whiteouts as attributes (Linux 6.7, nested overlays).
@@ -138,7 +180,7 @@ class DiffWalker {
     if (opaque !== undefined && this.#hides(full)) {
       yield encodeTarHeader(tarEntry({ type: "file", name: `${full}/${OPAQUE_MARK}` }));
     }
-    yield* this.directory(fd.fd, `${full}/`);
+    yield* this.#list(level);
   }
 
   #hides(path: string): boolean {

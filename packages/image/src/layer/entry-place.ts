@@ -20,7 +20,7 @@ export const OPAQUE_MARK = ".wh..wh..opq";
 /** Prefix of AUFS's own files, of which only the opaque mark has a meaning elsewhere. */
 const AUFS_PREFIX = ".wh..wh.";
 /** PATH_MAX: no program could name what is deeper, and each component costs us a directory. */
-const LONGEST = 4096;
+export const LONGEST_PATH = 4096;
 
 /** @throws TeuError `corrupt` for names with "..", NUL, nothing after ".wh.", or beyond PATH_MAX. */
 export function placeOf(name: string): EntryPlace {
@@ -50,10 +50,13 @@ function pathParts(name: string): string[] {
   const parts = name.split("/").filter((part) => part !== "" && part !== ".");
   if (parts.includes("..")) throw refuse(name, 'the path contains ".."');
   if (name.includes("\0")) throw refuse(name, "the path contains a NUL");
-  if (name.length > LONGEST || fileNameToBytes(name).length > LONGEST) {
-    throw refuse(name.slice(0, 100), `the path is longer than ${LONGEST} bytes`);
-  }
+  if (isTooLong(name)) throw refuse(name.slice(0, 100), `the path is longer than ${LONGEST_PATH} bytes`);
   return parts;
+}
+
+/** Whether a path is beyond `LONGEST_PATH` bytes. */
+export function isTooLong(path: string): boolean {
+  return path.length > LONGEST_PATH || fileNameToBytes(path).length > LONGEST_PATH;
 }
 
 function refuse(subject: string, message: string): TeuError {

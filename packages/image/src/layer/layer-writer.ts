@@ -23,7 +23,7 @@ import { LayerTree, ONE_COMPONENT } from "./layer-tree.ts";
 
 const NOTHING = new Uint8Array(0);
 /** overlayfs' attributes never come from an image: "redirect" would show other files of the host's layers. */
-const FORBIDDEN_XATTRS = /^(?:trusted|user)\.overlay\./;
+export const FORBIDDEN_XATTRS: RegExp = /^(?:trusted|user)\.overlay\./;
 
 interface PendingFile {
   readonly entry: TarEntry;
