@@ -56,7 +56,8 @@ const RUNS: readonly {
     name: "125 for a --mount whose source is not there",
     args: [...NONE, "--mount", "type=bind,source=/nope,target=/x", "base", "true"],
     code: 125,
-    stderr: "teu: cannot mount \"/nope\": there is no such file or directory on this host\nhint: make it, or use -v, which makes a directory\n",
+    stderr:
+      'teu: cannot mount "/nope": there is no such file or directory on this host\nhint: make it, or use -v, which makes a directory\n',
   },
   {
     name: "125 for a mount of an unknown type",
@@ -75,7 +76,7 @@ const RUNS: readonly {
     name: "ps: a filter that is not known",
     args: ["ps", "--filter", "foo=bar"],
     code: 125,
-    stderr: "teu: the filter \"foo=bar\" is not supported\nhint: use ancestor, exited, id, label, name or status\n",
+    stderr: 'teu: the filter "foo=bar" is not supported\nhint: use ancestor, exited, id, label, name or status\n',
   },
   {
     name: "prune without a terminal",

@@ -37,6 +37,13 @@ test("runtimeError: the log's words, Docker's exit code", () => {
   assert.deepEqual(error.detail, { exitCode: 127, status: 1 });
 });
 
+test("runtimeError: what was tried is said once, and not in the name of another runtime", () => {
+  for (const before of ["runc create failed", "runc run failed", "exec failed"]) {
+    const log = line("error", `${before}: unable to start container process: exec: "x": permission denied`);
+    assert.equal(runtimeError("create", "c", { code: 1, output: "", log }).what, 'exec: "x": permission denied');
+  }
+});
+
 test("runtimeError: the last line of the output when there is no log", () => {
   assert.equal(runtimeError("start", "c", { code: 3, output: "one\ntwo\n", log: "" }).what, "two");
   assert.match(runtimeError("start", "c", { code: 3, output: "", log: "" }).what, /status 3 and said nothing/);

@@ -38,9 +38,12 @@ export function exitCodeOf(message: string): number {
   return missing.some((part) => text.includes(part)) ? 127 : 128;
 }
 
+// runc's, and so ours, in front of what went wrong: the operation is named already.
+const PREFIX = /^(?:runc (?:create|run)|exec) failed: unable to start container process: /;
+
 /**
  * The error of a failed call. `invalid` with `detail.exitCode` 126 or 127 when it is the container's program that cannot be run;
- * `not-found` when the container or its process is gone; else `internal`. The runtime's words are the message.
+ * `not-found` when the container or its process is gone; else `internal`. The runtime's words are the message, without runc's prefix.
  */
 export function runtimeError(verb: string, id: string, result: RuntimeResult): TeuError {
   const lines = result.output.split("\n").filter((line) => line.trim() !== "");
@@ -48,7 +51,9 @@ export function runtimeError(verb: string, id: string, result: RuntimeResult): T
     lastLogError(result.log) ??
     lines.at(-1) ??
     `the runtime ended with status ${result.code} and said nothing`
-  ).slice(0, 4096);
+  )
+    .replace(PREFIX, "")
+    .slice(0, 4096);
   const exitCode = exitCodeOf(message);
   return new TeuError({
     code: codeOf(verb, `${message}\n${result.output}`.toLowerCase(), exitCode),
