@@ -62,7 +62,6 @@ export function startContainer(kernel: Kernel, request: StartRequest): Started {
     undo.push(() => directory.remove());
     const record = firstRecord(kernel, plan, request);
     directory.write(record);
-    directory.writeConfig(request.configText);
     const seccomp =
       request.spec.linux?.seccomp === undefined
         ? null
@@ -77,6 +76,7 @@ export function startContainer(kernel: Kernel, request: StartRequest): Started {
     // While the child makes its root: it joins them late.
     fillCgroup(kernel, cgroup, others);
     if (plan.cgroup.kind === "legacy") twin.resumeAhead();
+    directory.writeConfig(request.configText);
     const finished = accompany(kernel, plan, request, directory, record, twin);
     return { pid: twin.pid, pidfd: twin.pidfd, directory, record: finished };
   } catch (error) {
