@@ -1,11 +1,24 @@
 // What directories of snapshots need beyond one call of node:fs: scratch names, use of disk; attributes of a root.
 
-import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, renameSync, statSync, type Stats } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 import { isTeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
+import { errnoOf } from "@teu/files/addon";
+import {
+  O_DIRECTORY,
+  O_NOFOLLOW,
+  O_RDONLY,
+  RESOLVE_BENEATH,
+  RESOLVE_NO_SYMLINKS,
+  RESOLVE_NO_XDEV,
+  S_IFDIR,
+} from "@teu/files/constants";
+import { readDir } from "@teu/files/entries";
+import { openat2, openDirectory, OwnedFd } from "@teu/files/open";
 import { removeTree } from "@teu/files/remove-tree";
+import { fstat, isType, lookupAt, type Stat } from "@teu/files/stat";
 
 import { selfOwner } from "../store/owner.ts";
 import { randomHex } from "../store/random.ts";
@@ -54,39 +67,67 @@ export async function removeMoved(scope: Scope, path: string): Promise<void> {
   }
 }
 
-/** What a tree takes on disk; hard-linked files count once. */
+/** Directories open at once; what lies deeper is not counted. */
+const DEEPEST = 1024;
+/** What a running container may have made of a directory since it was listed: then it counts nothing. */
+const CHANGED: ReadonlySet<string | undefined> = new Set(["ENOENT", "ENOTDIR", "ELOOP", "EXDEV"]);
+
+interface Level extends Disposable {
+  readonly fd: number;
+  readonly left: string[];
+}
+
+/**
+ * What a tree takes on disk; hard-linked files count once. By descriptors: a running container changes its tree while it
+ * is counted, and must not lead this elsewhere.
+ */
 export function directoryUsage(directory: string): Usage {
-  let bytes = 0;
-  let inodes = 0;
+  const root = openDirectory(directory);
+  const usage = { bytes: 0, inodes: 0 };
   const linked = new Set<string>();
-  const pending = [directory];
-  for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
-    const stats = statsOf(path);
-    if (stats === null || (stats.nlink > 1 && !stats.isDirectory() && seen(linked, stats))) continue;
-    bytes += stats.blocks * 512;
-    inodes++;
-    if (stats.isDirectory()) for (const name of namesIn(path)) pending.push(join(path, name));
-  }
-  return { bytes, inodes };
-}
-
-function seen(linked: Set<string>, stats: Stats): boolean {
-  const key = `${stats.dev}:${stats.ino}`;
-  if (linked.has(key)) return true;
-  linked.add(key);
-  return false;
-}
-
-// A running container changes its upper directory while it is counted: what vanished counts nothing.
-function statsOf(path: string): Stats | null {
-  return lstatSync(path, { throwIfNoEntry: false }) ?? null;
-}
-
-function namesIn(path: string): string[] {
+  const levels: Level[] = [];
+  count(usage, linked, fstat(root.fd));
   try {
-    return readdirSync(path);
+    levels.push(levelOf(root));
+    for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
+      const name = level.left.pop();
+      if (name === undefined) {
+        levels.pop()?.[Symbol.dispose]();
+        continue;
+      }
+      const stat = lookupAt(level.fd, name);
+      if (stat === null) continue;
+      count(usage, linked, stat);
+      const below = isType(stat.mode, S_IFDIR) && levels.length < DEEPEST ? openBelow(level.fd, name) : null;
+      if (below !== null) levels.push(levelOf(below));
+    }
+  } finally {
+    for (const level of levels) level[Symbol.dispose]();
+  }
+  return usage;
+}
+
+function count(usage: { bytes: number; inodes: number }, linked: Set<string>, stat: Stat): void {
+  if (stat.nlink > 1 && !isType(stat.mode, S_IFDIR)) {
+    const key = `${stat.devMajor}:${stat.devMinor}:${stat.ino}`;
+    if (linked.has(key)) return;
+    linked.add(key);
+  }
+  usage.bytes += stat.blocks * 512;
+  usage.inodes++;
+}
+
+function levelOf(directory: OwnedFd): Level {
+  const left = readDir(directory.fd).map(({ name }) => name);
+  return { fd: directory.fd, left, [Symbol.dispose]: () => directory[Symbol.dispose]() };
+}
+
+function openBelow(fd: number, name: string): OwnedFd | null {
+  const inside = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
+  try {
+    return new OwnedFd(openat2(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, inside));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    if (CHANGED.has(errnoOf(error))) return null;
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 // Layouts and archives without other tools: round trips, walking, and hostile ones.
 
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -9,6 +9,9 @@ import { gzipSync } from "node:zlib";
 
 import { type ErrorCode, isTeuError } from "@teu/base/errors";
 import { createScope } from "@teu/base/scope";
+import { S_IFIFO } from "@teu/files/constants";
+import { mknodAt } from "@teu/files/entries";
+import { openDirectory } from "@teu/files/open";
 import { type Descriptor, MEDIA_TYPES } from "@teu/specs/image";
 
 import type { ContentStore } from "../content-store.ts";
@@ -308,6 +311,22 @@ test("importLayout: refuses paths for digests, damaged blobs, and what is no lay
       isTeuError(error, "corrupt"),
     );
     await mkdir(join(directory, "other"));
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});
+
+test("importLayout: waits for no fifo and reads no device", { timeout: 20_000 }, async () => {
+  const directory = await mkdtemp(join(tmpdir(), "teu-layout-"));
+  try {
+    await writeFile(join(directory, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
+    await symlink("/dev/zero", join(directory, "index.json"));
+    const refused = (error: unknown): boolean => isTeuError(error, "invalid") && /regular/.test(error.message);
+    await assert.rejects(importLayout(scope, directory, new MemoryContentStore()), refused);
+    await rm(join(directory, "index.json"));
+    using opened = openDirectory(directory);
+    mknodAt(opened.fd, "index.json", S_IFIFO | 0o600, 0, 0);
+    await assert.rejects(importLayout(scope, directory, new MemoryContentStore()), refused);
   } finally {
     await rm(directory, { recursive: true });
   }

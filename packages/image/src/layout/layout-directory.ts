@@ -1,7 +1,8 @@
 // An OCI image layout as a directory: reading its index and blobs, and writing images into one.
 // Digests from index.json are parsed before they become paths (CVE-2024-3727), blobs are verified while read.
 
-import { readFile, rmdir, stat, writeFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { open, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { TeuError } from "@teu/base/errors";
@@ -105,15 +106,17 @@ async function removeIngest(directory: string): Promise<void> {
 
 async function readLimited(path: string, limit: number): Promise<Uint8Array> {
   try {
-    const { size } = await stat(path);
-    if (size <= limit) return await readFile(path);
-    throw new TeuError({
-      code: "exhausted",
-      op: "read image layout",
-      subject: path,
-      message: `${size} bytes, limit is ${limit}`,
-    });
+    // O_NONBLOCK: a fifo would wait for a writer, and a device may never end.
+    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const found = await file.stat();
+    if (!found.isFile()) throw refuse("invalid", path, "it is not a regular file");
+    if (found.size <= limit) return await file.readFile();
+    throw refuse("exhausted", path, `${found.size} bytes, limit is ${limit}`);
   } catch (error) {
     throw fileError("read image layout", path, error);
   }
+}
+
+function refuse(code: "invalid" | "exhausted", subject: string, message: string): TeuError {
+  return new TeuError({ code, op: "read image layout", subject, message });
 }
