@@ -130,7 +130,8 @@ export function errorText(error: unknown): string {
 export function scrubSecrets(text: string): string {
   return (
     text
-      .replace(/([a-z][a-z0-9+.-]*:\/\/[^\s/:@]*):[^\s/@]+@/gi, "$1:***@")
+      // A scheme has few letters: without a bound every long word would be searched once for each of its letters.
+      .replace(/([a-z][a-z0-9+.-]{0,30}:\/\/[^\s/:@]*):[^\s/@]+@/gi, "$1:***@")
       .replace(/\b(authorization["']?\s*[:=]\s*["']?(?:bearer|basic)\s+)[^\s"',]+/gi, "$1***")
       // Credentials have more than small letters; "Basic authentication" has not.
       .replace(/\b([Bb]earer|[Bb]asic)\s+(?=[a-z]*[A-Z0-9._~+/=-])[A-Za-z0-9._~+/=-]{8,}/g, "$1 ***")
