@@ -3,7 +3,6 @@
 import { type FSWatcher, watch } from "node:fs";
 import { dirname } from "node:path";
 
-import { TeuError } from "@teu/base/errors";
 import { endedError, type Scope } from "@teu/base/scope";
 import type { LogLine } from "@teu/shim/protocol";
 
@@ -38,8 +37,8 @@ export async function* readLog(
     const last = over;
     for (const line of place.lines()) {
       scope.check("read log");
-      const entry = parseLine(line, path);
-      if (wants(entry)) yield entry;
+      const entry = parseLine(scope, line, path);
+      if (entry !== null && wants(entry)) yield entry;
     }
     if (last || changes === null) return;
     await changes.next();
@@ -120,14 +119,19 @@ function subMilliseconds(time: string): number {
   return digits === undefined ? 0 : Number(`0.${digits}`);
 }
 
-function parseLine(line: string, path: string): LogEntry {
-  let value: Partial<LogLine>;
+/** Null for a line that a full disk or a crash has cut: the lines around it are still worth reading. */
+function parseLine(scope: Scope, line: string, path: string): LogEntry | null {
   try {
-    value = JSON.parse(line) as Partial<LogLine>;
-  } catch (cause) {
-    throw new TeuError({ code: "corrupt", op: "read log", subject: path, message: "a line is not JSON", cause });
+    const value = JSON.parse(line) as Partial<Record<keyof LogLine, unknown>> | null;
+    if (typeof value?.log === "string") {
+      const time = typeof value.time === "string" ? value.time : "";
+      return { text: value.log, stream: value.stream === "stderr" ? "stderr" : "stdout", time };
+    }
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
   }
-  return { text: value.log ?? "", stream: value.stream === "stderr" ? "stderr" : "stdout", time: value.time ?? "" };
+  scope.log.warn("a damaged line of the log is left out", { path, line: line.slice(0, 100) });
+  return null;
 }
 
 /** Wakes a reader when something happens in a directory. */
