@@ -322,6 +322,44 @@ const PROBES: readonly Probe[] = [
     options: { target: "A" },
     texts: { a: "a\n" },
   },
+  // Lexical
+  {
+    name: "escape directive, comments and blanks in continuations, lower case keywords",
+    dockerfile:
+      "# escape=`\n# a comment\nfrom base\nrun echo 'a\\b' `\n  # dropped\n\n  > /f && `   \n  echo c >> /f\nLABEL p=C:\\x",
+    texts: { f: "a\\b\nc\n" },
+    more: (built) => assert.equal(built.result.config.config?.Labels?.["p"], "C:\\x"),
+  },
+  {
+    name: "LABEL and ENV: quotes, escapes, the form with a blank",
+    dockerfile: `FROM base\nLABEL q='single $HOME' d="say \\"hi\\" \\$x" e=a\\ b\nENV old all of "this" here\nENV k="a b" l=$k`,
+    more: (built) => {
+      const { Labels, Env } = built.result.config.config ?? {};
+      assert.deepEqual(Labels, { from: "base", q: "single $HOME", d: 'say "hi" $x', e: "a b" });
+      assert.deepEqual(Env, ["PATH=/bin", "old=all of this here", "k=a b", "l="]);
+    },
+  },
+  {
+    name: "COPY <<: quotes keep variables, tabs go with <<-, several bodies in order",
+    dockerfile: "FROM base\nARG v=1\nCOPY <<a <<-'b' /d/\n$v ${v:-2} \"q\"\na\n\t$v\n\tb\nRUN <<x cat > /o\n$HOME\nx",
+    texts: { "d/a": '1 1 "q"\n', "d/b": "$v\n" },
+  },
+  {
+    name: "USER with a group, by name and by number; WORKDIR is theirs, COPY is not",
+    files: { f: "f" },
+    dockerfile:
+      "FROM base\nUSER app:0\nWORKDIR /w\nCOPY f g\nUSER 5:6\nWORKDIR n\nRUN id -u > /tmp/i && id -G >> /tmp/i\nUSER nobody-here\n",
+    texts: { "tmp/i": "5\n6\n" },
+    modes: { w: "755 1000:0", "w/g": "644 0:0", "w/n": "755 5:6" },
+  },
+  {
+    name: "CMD and ENTRYPOINT: not JSON is shell form; CMD before ENTRYPOINT of the same stage stays",
+    dockerfile: 'FROM base\nCMD [\'x\']\nENTRYPOINT ["/e", "a b"]',
+    more: (built) => {
+      assert.deepEqual(built.result.config.config?.Cmd, ["/bin/sh", "-c", "['x']"]);
+      assert.deepEqual(built.result.config.config?.Entrypoint, ["/e", "a b"]);
+    },
+  },
   // Config
   {
     name: "metadata",
