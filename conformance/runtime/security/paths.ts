@@ -1,5 +1,6 @@
 // A hostile root file system must not lead the runtime out of itself. Each case names the attack.
 
+import { spawn } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -12,10 +13,17 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import type { Mount, Spec } from "@teu/specs/runtime";
-import { type Bundle, type RuntimeCase, expectEqual, expectFailure, expectOk } from "../case.ts";
+import { type Bench, type Bundle, type RuntimeCase, expectEqual, expectFailure, expectOk } from "../case.ts";
 
 const addMount = (spec: Spec, mount: Mount): Spec => ({ ...spec, mounts: [...(spec.mounts ?? []), mount] });
 const writable = (spec: Spec): Spec => ({ ...spec, root: { path: "rootfs" } });
+
+/** In `volume`, `name` is a directory and a symlink to `goal` by turns, as fast as a shell can, until the case ends. */
+function flip(bench: Bench, volume: string, name: string, goal: string): void {
+  const script = 'while :; do rm -rf "$1"; ln -s "$2" "$1"; rm -f "$1"; mkdir "$1"; done';
+  const loop = spawn("/bin/busybox", ["sh", "-c", script, "sh", join(volume, name), goal], { stdio: "ignore" });
+  bench.defer(() => void loop.kill("SIGKILL"));
+}
 
 /** Puts a symlink where the image has a directory. */
 function plant(bundle: Bundle, name: string, goal: string): void {
@@ -42,6 +50,32 @@ export const cases: readonly RuntimeCase[] = [
         bench.run(bench.script("true", (spec) => addMount(spec, { destination, type: "tmpfs", source: "tmpfs" }))),
       ),
   })),
+  {
+    name: "mounts: a destination that is swapped for a symlink to the host meanwhile makes nothing there",
+    cve: "CVE-2019-18837, 2021-30465, 2024-45310",
+    run: (bench) => {
+      const volume = join(bench.directory, "volume");
+      const host = join(bench.directory, "host");
+      for (const directory of [volume, host]) mkdirSync(directory);
+      const bundle = bench.script("true", (spec) =>
+        [
+          { destination: "/volume", type: "bind", source: volume, options: ["rbind", "rw"] },
+          { destination: "/volume/d", type: "tmpfs", source: "tmpfs" },
+          { destination: "/volume/d/made/deeper", type: "tmpfs", source: "tmpfs" },
+        ].reduce<Spec>(addMount, writable(spec)),
+      );
+      flip(bench, volume, "d", host);
+      // Each may fail or succeed, as the race goes.
+      for (let round = 0; round < 40; round++) bench.run(bundle);
+      expectEqual(readdirSync(host), [], "host directory");
+      const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n");
+      expectEqual(
+        mounts.filter((line) => line.includes(bench.directory)),
+        [],
+        "mounts on the host",
+      );
+    },
+  },
   {
     name: "mounts: a destination through a symlink into /proc is refused",
     cve: "CVE-2019-16884",

@@ -141,3 +141,8 @@ for (const path of ["/", "/..", "/a/../..", ".", "..", "a/.."]) {
     assert.throws(() => planCgroup(V2, path, "id", {}), { code: "invalid" });
   });
 }
+
+test("planCgroup: unsupported when unified files are asked for on v1, instead of passing them over", () => {
+  assert.throws(() => planCgroup(V1, "", "id", { unified: { "memory.high": "1" } }), { code: "unsupported" });
+  assert.doesNotThrow(() => planCgroup(V1, "", "id", { unified: {} }));
+});

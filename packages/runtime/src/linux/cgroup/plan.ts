@@ -40,6 +40,8 @@ export function planCgroup(
   const rules = deviceRules(resources.devices ?? []);
   if (layout.kind === "none") return { kind: "none", directories: [], deviceRules: [] };
   const unified = layout.kind === "unified";
+  if (!unified && Object.keys(resources.unified ?? {}).length > 0)
+    throw unsupportedConfig("linux.resources.unified", "this host's cgroups are not cgroup v2");
   const writes = unified ? planUnifiedResources(resources) : planLegacyResources(resources);
   const lines = unified ? [] : rules.map(deviceRuleLine).map((line) => ({ controller: "devices", ...line }));
   const byController = Map.groupBy([...writes, ...lines], ({ controller }) => controller);
