@@ -42,6 +42,8 @@ const PACKAGES: readonly DebianPackage[] = [
   { name: "mmdebstrap", need: "test", proof: "mmdebstrap", why: "makes a real root file system" },
   { name: "podman", need: "bench", proof: "podman", why: "peer: starts the same image" },
   { name: "hyperfine", need: "bench", proof: "hyperfine", why: "measures commands" },
+  { name: "wrk", need: "bench", proof: "wrk", why: "sends many requests to registries" },
+  { name: "curl", need: "bench", proof: "curl", why: "moves large blobs to and from registries" },
 ];
 
 const DIRECTORIES = [
