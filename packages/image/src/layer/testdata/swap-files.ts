@@ -7,5 +7,6 @@ import { renameAt } from "@teu/files/entries";
 import { openDirectory } from "@teu/files/open";
 
 using directory = openDirectory(String(workerData));
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is about windows
 parentPort?.postMessage("ready");
 for (;;) renameAt(directory.fd, "passwd", directory.fd, "other", RENAME_EXCHANGE);
