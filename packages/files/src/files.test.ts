@@ -276,7 +276,7 @@ test("removeTree: a tree deeper than any stack, in which the last levels are not
     readDir(scratch.fd).map(({ name }) => name),
     ["f"],
   );
-  assert.equal(readdirSync("/proc/self/fd").length, before, "descriptors are closed");
+  assert.ok(readdirSync("/proc/self/fd").length <= before, "descriptors are closed");
 });
 
 test("removeTree: two at once on one tree both succeed", async () => {
