@@ -90,3 +90,16 @@ for (const [name, plant] of [
     assert.deepEqual(fake.leaks().fds, []);
   });
 }
+
+test("ContainerLog: many short lines at once do not make a file larger than its limit, and none is lost between files", () => {
+  const { fake, log } = open(10_000, 3);
+  log.write("stdout", bytes(Array.from({ length: 3000 }, (_, i) => `${i}\n`).join("")));
+  for (const path of ["/c/log", "/c/log.1", "/c/log.2"]) assert.ok(fake.kernel.fs.statAt(-100, path, 0).size <= 10_000);
+  const kept = ["/c/log.2", "/c/log.1", "/c/log"].flatMap((path) => lines(fake, path));
+  const numbers = kept.map((line) => Number(line.slice(2)));
+  assert.deepEqual(
+    numbers,
+    numbers.map((_, i) => 3000 - numbers.length + i),
+  );
+  log.close();
+});

@@ -30,6 +30,7 @@ export interface ContainerLogOptions {
 }
 
 const EMPTY = new Uint8Array(0);
+const NEWLINE = 10;
 const FLAGS = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 
 /** An open log. */
@@ -90,17 +91,35 @@ export class ContainerLog {
     }
   }
 
+  // `lines` is what became of `bytes` bytes of output.
   #append(lines: Uint8Array, bytes: number): void {
-    const { maxSize } = this.#options;
+    let left = lines;
     try {
-      if (this.#fd < 0 || (maxSize > 0 && this.#size > 0 && this.#size + lines.length > maxSize)) this.#rotate();
-      this.#kernel.fs.write(this.#fd, lines);
-      this.#size += lines.length;
+      while (left.length > 0) {
+        if (this.#fd < 0) this.#rotate();
+        const end = this.#fitting(left);
+        if (end === 0) {
+          this.#rotate();
+          continue;
+        }
+        this.#kernel.fs.write(this.#fd, left.subarray(0, end));
+        this.#size += end;
+        left = left.subarray(end);
+      }
       if (this.#lost > 0) this.#tellLost();
     } catch (error) {
       if (!isSysError(error) && !isTeuError(error)) throw error;
-      this.#lose(bytes, error);
+      this.#lose(Math.ceil((bytes * left.length) / lines.length), error);
     }
+  }
+
+  // How much of whole lines goes into the current file: all, as many lines as it has room for, or, in an empty one, at least one.
+  #fitting(lines: Uint8Array): number {
+    const { maxSize } = this.#options;
+    const room = maxSize - this.#size;
+    if (maxSize === 0 || lines.length <= room) return lines.length;
+    const end = room > 0 ? lines.lastIndexOf(NEWLINE, room - 1) + 1 : 0;
+    return end > 0 || this.#size > 0 ? end : lines.indexOf(NEWLINE) + 1;
   }
 
   #lose(bytes: number, error: unknown): void {
