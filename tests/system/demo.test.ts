@@ -2,6 +2,8 @@
 
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempDisposableSync, readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { leftBehind } from "../../tools/demo/left-behind.ts";
@@ -14,11 +16,11 @@ interface Ending {
 }
 
 /** Runs the demonstration in a process group of its own; `watch` sees all output so far at each new piece. */
-function demo(watch: (text: string, child: ChildProcess) => void = () => {}): Promise<Ending> {
+function demo(watch: (text: string, child: ChildProcess) => void = () => {}, temporary = tmpdir()): Promise<Ending> {
   const child = spawn(process.execPath, [DEMO], {
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
-    env: { ...process.env, NO_COLOR: "1" },
+    env: { ...process.env, NO_COLOR: "1", TMPDIR: temporary },
   });
   let text = "";
   return new Promise((resolve, reject) => {
@@ -46,19 +48,20 @@ test("demo: proves what it claims and leaves nothing when told to its end", asyn
 for (const step of [1, 2, 3, 4, 5, 6, 7]) {
   test(`demo: exit code 130 and nothing left when Ctrl-C comes in step ${step}`, async () => {
     let sent = false;
+    using temporary = mkdtempDisposableSync(join(tmpdir(), "teu-test-"));
     const { code, text } = await demo((soFar, child) => {
       // After the step's first command is shown, and to the whole group, as a terminal does it.
       if (sent || !new RegExp(`^${step}\\. .*\\n   \\$ `, "m").test(soFar) || child.pid === undefined) return;
       sent = true;
       process.kill(-child.pid, "SIGINT");
-    });
+    }, temporary.path);
     assert.ok(sent, text);
     assert.equal(code, 130, text);
     assert.match(text, /stopped by SIGINT/);
     // The demonstration has looked already; looked at again from outside, since it might not have got so far.
-    const directory = /\/tmp\/teu-demo-\w+/.exec(text)?.[0];
-    assert.ok(directory !== undefined, text);
-    assert.deepEqual(await leftBehind(directory), []);
+    // Every name of its begins so.
+    assert.deepEqual(await leftBehind(join(temporary.path, "teu-demo-")), []);
+    assert.deepEqual(readdirSync(temporary.path), []);
   });
 }
 
