@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { ShimConfig } from "@teu/shim/protocol";
 import { Host, RUNTIME, SHIM, sleep, UNABLE } from "./shim-harness.ts";
@@ -245,13 +246,16 @@ test(
   },
 );
 
-test("exit record: who waits is answered also when it cannot be written", { skip }, async () => {
+test("exit record: goes to RUNROOT when it cannot be written to its place, and who waits is answered", { skip }, async () => {
   const container = await the()
     .container({ args: ["sh", "-c", "exit 6"], shim: { exitFile: "/nonexistent/exit.json" } })
     .created();
   assert.equal((await container.run()).code, 6);
   await container.gone();
-  assert.match(container.shimLog(), /cannot write the exit record/);
+  assert.match(container.shimLog(), /the exit record is in RUNROOT: .*ENOENT/);
+  const record = join(container.config.runDir, "exit.json");
+  assert.equal((JSON.parse(readFileSync(record, "utf8")) as { code: number }).code, 6);
+  rmSync(record);
 });
 
 test("starter: killed while the shim works, or before it reads the report, changes nothing", { skip }, async () => {
