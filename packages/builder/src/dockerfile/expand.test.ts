@@ -149,3 +149,19 @@ test("expandWord: single quotes and escaping protect any text", () => {
     }),
   );
 });
+
+test("expandWord: patterns that would backtrack without end, and nesting without end", { timeout: 10_000 }, () => {
+  const long = (): string => "a".repeat(2000);
+  const stars = `${"*a".repeat(40)}b`;
+  for (const word of [`\${x#${stars}}`, `\${x%%${stars}}`, `\${x//${stars}/y}`]) {
+    assert.equal(expandWord(word, long).length, 2000, word);
+  }
+  assert.equal(
+    expandWord("${x//*/y}", () => "abc"),
+    "y",
+  );
+  assert.throws(
+    () => expandWord("${x:-".repeat(12_000) + "}".repeat(12_000), () => undefined),
+    (error) => isTeuError(error, "invalid"),
+  );
+});

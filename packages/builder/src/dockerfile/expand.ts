@@ -2,7 +2,7 @@
 // No word splitting and no globbing: the callers of a word decide on those.
 
 import { TeuError } from "@teu/base/errors";
-import { patternMatches, replacePattern } from "./shell-pattern.ts";
+import { matchAtEdge, replacePattern } from "./shell-pattern.ts";
 
 /** The value of a variable; undefined when unset. */
 export type Variables = (name: string) => string | undefined;
@@ -25,6 +25,8 @@ export function expandWord(word: string, variables: Variables, options: ExpandOp
   return new Expander(word, variables, options.escape ?? "\\", options.rawQuotes ?? false).run();
 }
 
+/** Of substitutions in each other. */
+const DEEPEST = 64;
 const SPECIAL_PARAMETERS = "@*#?-$!0";
 
 class Expander {
@@ -33,6 +35,7 @@ class Expander {
   readonly #escape: string;
   readonly #rawQuotes: boolean;
   #at = 0;
+  #depth = 0;
 
   constructor(text: string, variables: Variables, escape: string, rawQuotes: boolean) {
     this.#text = text;
@@ -110,6 +113,13 @@ class Expander {
   }
 
   #substitution(name: string): string {
+    if (++this.#depth > DEEPEST) throw this.#bad(`substitutions are nested deeper than ${DEEPEST}`);
+    const value = this.#operation(name);
+    this.#depth--;
+    return value;
+  }
+
+  #operation(name: string): string {
     let operator = this.#text[this.#at++];
     if (operator === "}") return this.#value(name) ?? "";
     const nullIsUnset = operator === ":";
@@ -137,15 +147,9 @@ class Expander {
     const longest = pattern.startsWith(operator);
     if (longest) pattern = pattern.slice(1);
     const value = this.#value(name) ?? "";
-    for (let i = 0; i <= value.length; i++) {
-      const length = longest ? value.length - i : i;
-      const [cut, rest] =
-        operator === "#"
-          ? [value.slice(0, length), value.slice(length)]
-          : [value.slice(value.length - length), value.slice(0, value.length - length)];
-      if (patternMatches(pattern, cut)) return rest;
-    }
-    return value;
+    const length = matchAtEdge(pattern, value, operator === "#" ? "start" : "end", longest);
+    if (length < 0) return value;
+    return operator === "#" ? value.slice(length) : value.slice(0, value.length - length);
   }
 
   #replaced(name: string): string {
@@ -174,6 +178,6 @@ class Expander {
   }
 
   #bad(message: string): TeuError {
-    return new TeuError({ code: "invalid", op: "expand", subject: this.#text, message });
+    return new TeuError({ code: "invalid", op: "expand", subject: this.#text.slice(0, 200), message });
   }
 }
