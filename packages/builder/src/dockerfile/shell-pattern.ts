@@ -36,7 +36,8 @@ export function replacePattern(text: string, pattern: string, replacement: strin
 function matchEnd(tokens: readonly Token[], text: string, start: number, longest: boolean): number {
   let places = withSkipped(tokens, [0]);
   let end = places.has(tokens.length) ? start : -1;
-  for (let at = start; at < text.length && places.size > 0 && (longest || end < 0); at++) {
+  for (let at = start; at < text.length && places.size > 0; at++) {
+    if (end >= 0 && !longest) break;
     const next: number[] = [];
     for (const place of places) {
       const token = tokens[place];
