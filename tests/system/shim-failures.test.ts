@@ -246,17 +246,21 @@ test(
   },
 );
 
-test("exit record: goes to RUNROOT when it cannot be written to its place, and who waits is answered", { skip }, async () => {
-  const container = await the()
-    .container({ args: ["sh", "-c", "exit 6"], shim: { exitFile: "/nonexistent/exit.json" } })
-    .created();
-  assert.equal((await container.run()).code, 6);
-  await container.gone();
-  assert.match(container.shimLog(), /the exit record is in RUNROOT: .*ENOENT/);
-  const record = join(container.config.runDir, "exit.json");
-  assert.equal((JSON.parse(readFileSync(record, "utf8")) as { code: number }).code, 6);
-  rmSync(record);
-});
+test(
+  "exit record: goes to RUNROOT when it cannot be written to its place, and who waits is answered",
+  { skip },
+  async () => {
+    const container = await the()
+      .container({ args: ["sh", "-c", "exit 6"], shim: { exitFile: "/nonexistent/exit.json" } })
+      .created();
+    assert.equal((await container.run()).code, 6);
+    await container.gone();
+    assert.match(container.shimLog(), /the exit record is in RUNROOT: .*ENOENT/);
+    const record = join(container.config.runDir, "exit.json");
+    assert.equal((JSON.parse(readFileSync(record, "utf8")) as { code: number }).code, 6);
+    rmSync(record);
+  },
+);
 
 test("starter: killed while the shim works, or before it reads the report, changes nothing", { skip }, async () => {
   const container = the().container({ args: ["sleep", "100"], shim: { startTimeoutMs: 1000 } });
