@@ -1,6 +1,9 @@
 // What the demonstration has left behind, if anything. Only its own things: other containers on this machine are none of its business.
 
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { existsSync, globSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 
 /** Things of the run in `directory` that are still there, one line each, after waiting up to five seconds for what is on its way out. */
 export async function leftBehind(directory: string): Promise<string[]> {
@@ -21,8 +24,13 @@ function look(directory: string): string[] {
     const id = /[0-9a-f]{64}$/.exec(path)?.[0];
     return id !== undefined && !shims.some((line) => line.includes(id));
   });
-  // The bridge and its table are shared by all containers: they go with the last one.
-  const bridge = shims.length === 0 && existsSync("/sys/class/net/teu0") ? ["interface teu0"] : [];
+  // The engine's bridge is named after its root; bridge and table go with the last container (docs/design/network.md).
+  const name = `teu-${createHash("sha256").update(join(directory, "lib")).digest("hex").slice(0, 8)}`;
+  const tables = spawnSync("nft", ["list", "tables"], { encoding: "utf8" }).stdout ?? "";
+  const bridge = [
+    ...(existsSync(`/sys/class/net/${name}`) ? [`interface ${name}`] : []),
+    ...(tables.includes(name) ? [`nft table of ${name}`] : []),
+  ];
   return [
     ...linesOf("/proc/self/mountinfo")
       .filter((line) => line.includes(directory))
