@@ -55,6 +55,7 @@ for (const [verb, output, want] of [
   ["kill", "No such process", "not-found"],
   ["delete", 'container "x" does not exist', "not-found"],
   ["exec", "cannot exec in a stopped container", "conflict"],
+  ["resume", "container not paused", "conflict"],
   ["pause", "freezer: timeout", "internal"],
 ] as const) {
   test(`runtimeError: ${want} when ${verb} says ${output}`, () =>

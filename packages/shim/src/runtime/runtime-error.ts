@@ -43,7 +43,7 @@ const PREFIX = /^(?:runc (?:create|run)|exec) failed: unable to start container 
 
 /**
  * The error of a failed call. `invalid` with `detail.exitCode` 126 or 127 when it is the container's program that cannot be run;
- * `not-found` when the container or its process is gone; else `internal`. The runtime's words are the message, without runc's prefix.
+ * `not-found` when the container or its process is gone; `conflict` when it is in another state; else `internal`. The runtime's words are the message, without runc's prefix.
  */
 export function runtimeError(verb: string, id: string, result: RuntimeResult): TeuError {
   const lines = result.output.split("\n").filter((line) => line.trim() !== "");
@@ -75,5 +75,7 @@ function codeOf(verb: string, text: string, exitCode: number): ErrorCode {
   if (verb !== "create" && verb !== "exec" && gone.some((part) => text.includes(part))) return "not-found";
   if (verb === "exec" && (text.includes("stopped container") || text.includes("container not running")))
     return "conflict";
+  // Killed while frozen, it may be gone before it is thawed: runc's words, ours and crun's.
+  if (verb === "resume" && text.includes("not paused")) return "conflict";
   return exitCode === 128 ? "internal" : "invalid";
 }
