@@ -11,8 +11,9 @@ import { EngineHost, UNABLE as UNABLE_ENGINE } from "./engine-harness.ts";
 
 test("abandoned: a build that was killed leaves nothing after the next command", { skip: UNABLE }, async () => {
   await using host = await CliHost.open();
-  const context = host.context("slow", { Dockerfile: "FROM base\nRUN echo begun; sleep 300\n" });
+  const context = host.context("slow", { Dockerfile: "FROM base\nRUN echo be''gun; sleep 300\n" });
   const build = host.start(["build", "--progress=plain", "--network", "none", context]);
+  // The step's output, not its command, which is shown before it runs.
   await build.says("begun");
   const [row = ""] = (await host.ok(["ps", "--no-trunc", "--format", "{{.ID}}"])).split("\n");
   assert.match(row, /^[0-9a-f]{64}$/, "another command leaves a living build alone");
