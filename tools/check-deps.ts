@@ -31,7 +31,10 @@ export const TABLE: Readonly<Record<string, Rule>> = {
     may: ["base", "specs", "files", "image"],
     because: "both ends of the protocol work without engine and without each other's program",
   },
-  registry: { may: ["base", "specs", "files", "image", "distribution"], because: "a registry runs where no engine does" },
+  registry: {
+    may: ["base", "specs", "files", "image", "distribution"],
+    because: "a registry runs where no engine does",
+  },
   engine: {
     may: ["base", "specs", "files", "image", "distribution", "shim"],
     because: "the engine serves builder and cli and knows neither",

@@ -14,14 +14,14 @@ import { parseReference } from "@teu/image/reference";
 import { TestAuthority } from "@teu/testkit/certificates";
 import { DockerRegistry, noDockerRegistry } from "@teu/testkit/docker-registry";
 import { randomImage } from "@teu/testkit/random-image";
-import { hashSync } from "bcryptjs";
 
 import { CliHost, UNABLE } from "./cli-harness.ts";
 
 const scope = createScope();
 const skip = UNABLE ?? false;
 const SKOPEO = "/usr/bin/skopeo";
-const USERS = `ann:${hashSync("right", 8)}\n`;
+// bcrypt of "right", cost 8.
+const USERS = "ann:$2b$08$7hbB8oX1t0Mt1BG9Q8o4IuEcH.tw9SqOweaVEK2hlFUUpsaUm5JES\n";
 const run = promisify(execFile);
 
 let host: CliHost;

@@ -10,7 +10,9 @@ const SETUP = join(ROOT, "tools/setup.sh");
 
 for (const target of ["demo", "test", "bench"]) {
   test(`setup ${target}: says at once what needs root, and where to go, when not root`, () => {
-    const result = spawnSync("setpriv", ["--reuid=65534", "--regid=65534", "--clear-groups", "sh", SETUP, target], { encoding: "utf8" });
+    const result = spawnSync("setpriv", ["--reuid=65534", "--regid=65534", "--clear-groups", "sh", SETUP, target], {
+      encoding: "utf8",
+    });
     assert.equal(result.status, 1);
     assert.match(result.stderr, /needs root:\n.*namespaces.*\n.*npm run test:unit/);
     assert.equal(result.stdout, "");

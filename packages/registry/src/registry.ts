@@ -161,7 +161,7 @@ interface Parts {
   readonly tracker: RequestTracker;
   readonly blobs: BlobStorage;
   readonly metadata: MetadataStorage;
-  closeAccess(): Promise<void>;
+  readonly closeAccess: () => Promise<void>;
   readonly grace: number;
   readonly uploadExpiry: number;
   readonly interval: number;
@@ -182,7 +182,7 @@ async function openStorages(
 async function openAccess(
   scope: Scope,
   { access, htpasswd, anonymousPull = false }: RegistryOptions,
-): Promise<{ access?: AccessControl; close(): Promise<void> }> {
+): Promise<{ access?: AccessControl; close: () => Promise<void> }> {
   const nothing = async (): Promise<void> => {};
   if (htpasswd === undefined) return access === undefined ? { close: nothing } : { access, close: nothing };
   if (access !== undefined) {

@@ -97,7 +97,7 @@ function sequence(...parts: readonly Buffer[]): Buffer {
 
 // UTCTime: two digits of the year, to the second.
 function time(at: Date): Buffer {
-  return tagged(0x17, Buffer.from(`${at.toISOString().replace(/^\d\d|[-:T]|\.\d+/g, "")}`));
+  return tagged(0x17, Buffer.from(at.toISOString().replace(/^\d\d|[-:T]|\.\d+/g, "")));
 }
 
 function identifier(text: string): Buffer {

@@ -55,7 +55,7 @@ async function readCertificate(file: string): Promise<string> {
 
 function checkCertificate(file: string, text: string): void {
   try {
-    new X509Certificate(text);
+    void new X509Certificate(text);
   } catch (cause) {
     const message = "it holds no certificate in PEM";
     throw new TeuError({ code: "invalid", op: "read certificates", subject: file, message, cause });

@@ -33,6 +33,7 @@ export class PasswordChecker implements AsyncDisposable {
     this.#waiting.set(id, { resolve, reject });
     try {
       this.#worker ??= this.#start();
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
       this.#worker.postMessage({ id, password, hash } satisfies PasswordQuestion);
       return await promise;
     } finally {
@@ -69,7 +70,7 @@ export class PasswordChecker implements AsyncDisposable {
   }
 
   #rejectAll(error: TeuError): void {
-    for (const { reject } of this.#waiting.values()) reject(error);
+    for (const waiting of this.#waiting.values()) waiting.reject(error);
     this.#waiting.clear();
   }
 }

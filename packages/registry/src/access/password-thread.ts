@@ -6,5 +6,6 @@ import { compareSync } from "bcryptjs";
 import type { PasswordAnswer, PasswordQuestion } from "./password-worker.ts";
 
 parentPort?.on("message", ({ id, password, hash }: PasswordQuestion) => {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
   parentPort?.postMessage({ id, right: compareSync(password, hash) } satisfies PasswordAnswer);
 });
