@@ -6,7 +6,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildImages, pullBack, push, removeLocalCopy, runContainer, serveRegistry } from "./demo/chapters.ts";
-import { leftBehind } from "./demo/left-behind.ts";
+import { containerCgroups, leftBehind } from "./demo/left-behind.ts";
 import { Screen, seconds } from "./demo/screen.ts";
 import type { Story } from "./demo/story.ts";
 import { Teu } from "./demo/teu.ts";
@@ -28,13 +28,14 @@ async function main(): Promise<number> {
       interrupt.abort(new Error(`stopped by ${signal}`));
     });
   const screen = new Screen();
+  const before = containerCgroups();
   const directory = mkdtempSync(join(tmpdir(), "teu-demo-"));
   const story = begin(directory, screen, interrupt.signal);
   const start = performance.now();
   const code = await tell(story, interrupt.signal);
   await tidyUp(story);
   rmSync(directory, { recursive: true, force: true });
-  const left = await leftBehind(directory);
+  const left = await leftBehind(directory, before);
   if (left.length > 0) {
     screen.failed(`something was left behind:\n     ${left.join("\n     ")}`);
     return 1;

@@ -6,7 +6,7 @@ import { mkdtempDisposableSync, readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { leftBehind } from "../../tools/demo/left-behind.ts";
+import { containerCgroups, leftBehind } from "../../tools/demo/left-behind.ts";
 
 const DEMO = join(import.meta.dirname, "../../tools/demo.ts");
 
@@ -48,6 +48,7 @@ test("demo: proves what it claims and leaves nothing when told to its end", asyn
 for (const step of [1, 2, 3, 4, 5, 6, 7]) {
   test(`demo: exit code 130 and nothing left when Ctrl-C comes in step ${step}`, async () => {
     let sent = false;
+    const before = containerCgroups();
     using temporary = mkdtempDisposableSync(join(tmpdir(), "teu-test-"));
     const { code, text } = await demo((soFar, child) => {
       // After the step's first command is shown, and to the whole group, as a terminal does it.
@@ -60,7 +61,7 @@ for (const step of [1, 2, 3, 4, 5, 6, 7]) {
     assert.match(text, /stopped by SIGINT/);
     // The demonstration has looked already; looked at again from outside, since it might not have got so far.
     // Every name of its begins so.
-    assert.deepEqual(await leftBehind(join(temporary.path, "teu-demo-")), []);
+    assert.deepEqual(await leftBehind(join(temporary.path, "teu-demo-"), before), []);
     assert.deepEqual(readdirSync(temporary.path), []);
   });
 }

@@ -5,25 +5,29 @@ import { createHash } from "node:crypto";
 import { existsSync, globSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Things of the run in `directory` that are still there, one line each, after waiting up to five seconds for what is on its way out. */
-export async function leftBehind(directory: string): Promise<string[]> {
+/** The containers' cgroups that are there before a run begins: those are never its own. */
+export function containerCgroups(): ReadonlySet<string> {
+  return new Set(globSync("/sys/fs/cgroup/{teu,*/teu}/*").filter((path) => /[0-9a-f]{64}$/.test(path)));
+}
+
+/**
+ * Things of the run in `directory` that are still there, one line each, after waiting up to five seconds for what is on its way out.
+ * `before` is what `containerCgroups` said when it began.
+ */
+export async function leftBehind(directory: string, before: ReadonlySet<string>): Promise<string[]> {
   let left: string[] = [];
   for (let attempt = 0; attempt < 25; attempt++) {
-    left = look(directory);
+    left = look(directory, before);
     if (left.length === 0) break;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   return left;
 }
 
-function look(directory: string): string[] {
+function look(directory: string, before: ReadonlySet<string>): string[] {
   const commands = commandLines();
   const shims = commands.filter((line) => line.includes("teu-shim"));
-  // A container's cgroup with no shim that knows its id is nobody's.
-  const cgroups = globSync("/sys/fs/cgroup/{teu,*/teu}/*").filter((path) => {
-    const id = /[0-9a-f]{64}$/.exec(path)?.[0];
-    return id !== undefined && !shims.some((line) => line.includes(id));
-  });
+  const cgroups = [...containerCgroups()].filter((path) => !before.has(path) && isOrphan(path, shims, directory));
   // The engine's bridge is named after its root; bridge and table go with the last container (docs/design/network.md).
   const name = `teu-${createHash("sha256").update(join(directory, "lib")).digest("hex").slice(0, 8)}`;
   const tables = spawnSync("nft", ["list", "tables"], { encoding: "utf8" }).stdout ?? "";
@@ -40,6 +44,14 @@ function look(directory: string): string[] {
     ...bridge,
     ...(existsSync(directory) ? [`directory ${directory}`] : []),
   ];
+}
+
+// No shim knows its id, and it is empty or what runs in it has its root in `directory`: not another user's container without a shim.
+function isOrphan(cgroup: string, shims: readonly string[], directory: string): boolean {
+  const id = /[0-9a-f]{64}$/.exec(cgroup)?.[0] ?? "";
+  if (shims.some((line) => line.includes(id))) return false;
+  const pids = linesOf(`${cgroup}/cgroup.procs`).filter((line) => line !== "");
+  return pids.length === 0 || pids.some((pid) => linesOf(`/proc/${pid}/mountinfo`).join().includes(directory));
 }
 
 function commandLines(): string[] {

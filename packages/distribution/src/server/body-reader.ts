@@ -2,6 +2,7 @@
 // (a client that drips a byte now and then would otherwise hold its session for ever).
 
 import type { IncomingMessage } from "node:http";
+import { finished } from "node:stream";
 import { TeuError } from "@teu/base/errors";
 
 import type { BlobUpload } from "./blob-storage.ts";
@@ -33,56 +34,95 @@ export async function readBody(request: IncomingMessage, limit: number, limits: 
  * Returns how many bytes that were.
  */
 export async function appendBody(request: IncomingMessage, upload: BlobUpload, limits: ServerLimits): Promise<number> {
-  let batch: Uint8Array[] = [];
-  let size = 0;
   let total = 0;
   let writing: Promise<void> = Promise.resolve();
-  const flush = async (): Promise<void> => {
-    await writing;
-    const full = batch;
-    batch = [];
-    size = 0;
-    writing = upload.write(full);
-    // Handled where it is awaited next; without this a failure in between would count as nobody's.
-    writing.catch(() => {});
-  };
   try {
-    for await (const chunk of chunksOf(request, limits)) {
-      batch.push(chunk);
-      size += chunk.length;
-      total += chunk.length;
-      if (size >= BATCH) await flush();
+    for await (const { chunks, size } of batchesOf(request, limits)) {
+      await writing;
+      total += size;
+      writing = upload.write(chunks);
+      // Handled where it is awaited next; without this a failure in between would count as nobody's.
+      writing.catch(() => {});
     }
   } finally {
-    if (size > 0) await flush();
     await writing;
   }
   return total;
 }
 
+interface Batch {
+  readonly chunks: readonly Uint8Array[];
+  readonly size: number;
+}
+
+// A body as it comes, in large batches, the last ones before a failure included. One more is gathered while one is in use.
+// By events: reading a stream by iteration joins what it has buffered, which is one more copy of everything.
+async function* batchesOf(request: IncomingMessage, limits: ServerLimits): AsyncGenerator<Batch> {
+  let chunks: Uint8Array[] = [];
+  let size = 0;
+  let ended: { readonly error: unknown } | undefined;
+  let wake = (): void => {};
+  let seen = 0;
+  const take = (chunk: Uint8Array): void => {
+    chunks.push(chunk);
+    seen += chunk.length;
+    size += chunk.length;
+    if (size < BATCH) return;
+    request.pause();
+    wake();
+  };
+  const unwatch = finished(request, { writable: false }, (error) => {
+    ended = { error };
+    wake();
+  });
+  using _ = watchRate(request, limits, () => (request.isPaused() ? null : seen));
+  request.on("data", take);
+  try {
+    while (ended === undefined || size > 0) {
+      if (ended === undefined && size < BATCH) await new Promise<void>((resolve) => (wake = resolve));
+      if (size === 0) continue;
+      const batch = { chunks, size };
+      [chunks, size] = [[], 0];
+      request.resume();
+      yield batch;
+    }
+    if (ended.error != null) throw bodyError(request, ended.error);
+  } finally {
+    unwatch();
+    request.off("data", take);
+  }
+}
+
 async function* chunksOf(request: IncomingMessage, limits: ServerLimits): AsyncGenerator<Uint8Array> {
   let seen = 0;
-  let seenBefore = 0;
-  const watch = setInterval(() => {
-    if (seen - seenBefore < (limits.bodyRate * limits.bodyWindow) / 1000 && !request.readableLength) {
-      request.destroy(new TeuError({ code: "timeout", op: "receive a body", message: "the client sends too slowly" }));
-    }
-    seenBefore = seen;
-  }, limits.bodyWindow);
-  watch.unref();
+  using _ = watchRate(request, limits, () => (request.readableLength > 0 ? null : seen));
   try {
     for await (const chunk of request as AsyncIterable<Uint8Array>) {
       seen += chunk.length;
       yield chunk;
     }
   } catch (error) {
-    if (request.errored !== null && (request.errored as NodeJS.ErrnoException).code === "ECONNRESET") {
-      throw problem(400, "SIZE_INVALID", "the connection ended before the body");
-    }
-    throw error;
-  } finally {
-    clearInterval(watch);
+    throw bodyError(request, error);
   }
+}
+
+// Ends a request whose client drips. `progress`: bytes of the body so far; null while it is not the client who is waited for.
+function watchRate(request: IncomingMessage, limits: ServerLimits, progress: () => number | null): Disposable {
+  let before = 0;
+  const watch = setInterval(() => {
+    const seen = progress();
+    if (seen !== null && seen - before < (limits.bodyRate * limits.bodyWindow) / 1000)
+      request.destroy(new TeuError({ code: "timeout", op: "receive a body", message: "the client sends too slowly" }));
+    before = seen ?? before;
+  }, limits.bodyWindow);
+  watch.unref();
+  return { [Symbol.dispose]: () => clearInterval(watch) };
+}
+
+function bodyError(request: IncomingMessage, error: unknown): unknown {
+  const code = ((request.errored ?? error) as NodeJS.ErrnoException).code;
+  const cut = code === "ECONNRESET" || code === "ERR_STREAM_PREMATURE_CLOSE";
+  return cut ? problem(400, "SIZE_INVALID", "the connection ended before the body") : error;
 }
 
 function tooLarge(limit: number): Error {
