@@ -7,10 +7,13 @@ import { compare, machineLine, printTable } from "./hyperfine.ts";
 import { mountHugetlbForCrun, onlyInPrivateMounts } from "./private-mounts.ts";
 import { makeBundle, onTmpfs, peers } from "./runtime-bundle.ts";
 
-/** Peak resident set of one command in KiB, its children included; busybox measures, since it is smaller than what it measures. */
+/**
+ * Peak resident set of one command in KiB, its children included. busybox measures, since what measures must be smaller than what is
+ * measured (execve carries the maximum over); it takes the kernel's KiB for pages and multiplies them by four.
+ */
 function peakKiB(command: readonly string[]): number {
   const result = spawnSync("/bin/busybox", ["time", "-v", ...command], { encoding: "utf8" });
-  return Number(/Maximum resident set size \(kbytes\): (\d+)/.exec(result.stderr)?.[1] ?? Number.NaN);
+  return Number(/Maximum resident set size \(kbytes\): (\d+)/.exec(result.stderr)?.[1] ?? Number.NaN) / 4;
 }
 
 onlyInPrivateMounts(import.meta.filename);
