@@ -1,5 +1,6 @@
 // What does a request cost our registry, beside docker-registry: manifest GET, blob GET and PUT, in server CPU and in wall time?
-// CPU per operation is the sound figure on a shared machine. wrk and curl are needed; data is on tmpfs where /dev/shm is one.
+// CPU per operation is the sound figure on a shared machine. wrk and curl are needed; both keep their data
+// in the same directory, on tmpfs where /dev/shm is one. Ours is run as users run it, from the bundle.
 // Command: npm run bench -- registry
 
 import { execFileSync, spawn } from "node:child_process";
@@ -17,11 +18,7 @@ const ROUNDS = 5;
 const BLOB_MB = 200;
 const TICKS_PER_SECOND = 100;
 
-const SERVE = `
-  import { createScope } from "@teu/base/scope";
-  import { serve } from "@teu/registry/serve";
-  await serve(createScope(), { root: process.argv[1], ready: ({ url }) => console.log(url) });
-`;
+const TEU = join(import.meta.dirname, "../bin/teu");
 
 interface Contestant extends AsyncDisposable {
   readonly name: string;
@@ -30,14 +27,13 @@ interface Contestant extends AsyncDisposable {
 }
 
 async function teu(directory: string): Promise<Contestant> {
-  const child = spawn(process.execPath, ["--input-type=module", "-e", SERVE, join(directory, "root")], {
-    cwd: import.meta.dirname,
-    stdio: ["ignore", "pipe", "inherit"],
+  const child = spawn(TEU, ["registry", "serve", "--addr", "127.0.0.1:0", "--root", join(directory, "root")], {
+    stdio: ["ignore", "pipe", "ignore"],
   });
   const [line] = (await once(child.stdout, "data")) as [Buffer];
   return {
     name: "teu",
-    url: line.toString().trim(),
+    url: line.toString().replace("listening on ", "").trim(),
     pid: child.pid ?? 0,
     [Symbol.asyncDispose]: async () => {
       const ended = once(child, "exit");
@@ -47,8 +43,8 @@ async function teu(directory: string): Promise<Contestant> {
   };
 }
 
-async function docker(): Promise<Contestant> {
-  const registry = await DockerRegistry.start();
+async function docker(directory: string): Promise<Contestant> {
+  const registry = await DockerRegistry.start({ parent: directory });
   return {
     name: "docker-registry",
     url: registry.url,
@@ -161,7 +157,7 @@ if (missing.length > 0) {
       rows.push(await run(ours, directory));
     }
     if (noDockerRegistry() === false) {
-      await using theirs = await docker();
+      await using theirs = await docker(directory);
       rows.push(await run(theirs, directory));
     }
     console.log(

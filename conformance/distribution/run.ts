@@ -36,10 +36,11 @@ try {
     cwd: import.meta.dirname,
   });
   const ours = await ownCounts(program);
-  print("teu", ours);
+  const table: Record<string, Counts> = { teu: ours };
   const reason = values.peer ? noDockerRegistry() : "not asked for";
-  if (reason === false) print("docker-registry", await peerCounts(program));
+  if (reason === false) table["docker-registry"] = await peerCounts(program);
   else if (values.peer) console.log(`docker-registry: skipped, ${reason}`);
+  print(table);
   process.exitCode = ours.failed === 0 ? 0 : 1;
 } finally {
   await rm(directory, { recursive: true, force: true });
@@ -91,9 +92,16 @@ function leavesOf(junit: string): Counts {
   };
 }
 
-function print(name: string, { leaves, passed, failed, skipped, failures }: Counts): void {
-  console.log(
-    `${name}: distribution-spec ${values.version}, ${leaves} cases: ${passed} passed, ${failed} failed, ${skipped} skipped`,
+// Of peers only the counts: what fails there is for others to mend.
+function print(table: Readonly<Record<string, Counts>>): void {
+  console.log(`distribution-spec ${values.version}, leaf cases`);
+  console.table(
+    Object.fromEntries(
+      Object.entries(table).map(([name, { leaves, passed, failed, skipped }]) => [
+        name,
+        { leaves, passed, failed, skipped },
+      ]),
+    ),
   );
-  for (const failure of failures) console.log(`  failed: ${failure}`);
+  for (const failure of table["teu"]?.failures ?? []) console.log(`teu failed: ${failure}`);
 }

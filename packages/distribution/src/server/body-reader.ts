@@ -60,7 +60,7 @@ interface Batch {
 async function* batchesOf(request: IncomingMessage, limits: ServerLimits): AsyncGenerator<Batch> {
   let chunks: Uint8Array[] = [];
   let size = 0;
-  let ended: { readonly error: unknown } | undefined;
+  const end: { reached: boolean; error?: unknown } = { reached: false };
   let wake = (): void => {};
   let seen = 0;
   const take = (chunk: Uint8Array): void => {
@@ -72,21 +72,22 @@ async function* batchesOf(request: IncomingMessage, limits: ServerLimits): Async
     wake();
   };
   const unwatch = finished(request, { writable: false }, (error) => {
-    ended = { error };
+    end.reached = true;
+    end.error = error;
     wake();
   });
   using _ = watchRate(request, limits, () => (request.isPaused() ? null : seen));
   request.on("data", take);
   try {
-    while (ended === undefined || size > 0) {
-      if (ended === undefined && size < BATCH) await new Promise<void>((resolve) => (wake = resolve));
+    while (!end.reached || size > 0) {
+      if (!end.reached && size < BATCH) await new Promise<void>((resolve) => (wake = resolve));
       if (size === 0) continue;
       const batch = { chunks, size };
       [chunks, size] = [[], 0];
       request.resume();
       yield batch;
     }
-    if (ended.error != null) throw bodyError(request, ended.error);
+    if (end.error != null) throw bodyError(request, end.error);
   } finally {
     unwatch();
     request.off("data", take);
