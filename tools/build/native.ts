@@ -11,7 +11,7 @@ const TRIPLE = `${process.arch === "arm64" ? "aarch64" : "x86_64"}-unknown-linux
 const RELEASE = `native/target/${TRIPLE}/release`;
 
 // A program is at most this much bytecode: start-up grows with it.
-const BYTECODE_LIMIT = 150 << 10;
+const BYTECODE_LIMIT = 300 << 10;
 
 interface KernelProgram {
   readonly name: string;
