@@ -45,6 +45,39 @@ test("delete: --force removes a directory without state.json", () => {
   assert.equal(host.exists("/run/teu/c1"), false);
 });
 
+test("delete: poststop hooks run once when another delete of the same container overtakes", () => {
+  const host = fakeHost();
+  host.configure((spec) => ({ ...spec, hooks: { poststop: [{ path: "/usr/bin/hook" }] } }));
+  host.run(["create", "-b", "/bundle", "c1"]);
+  host.run(["kill", "c1", "9"]);
+  const spawned: string[] = [];
+  let nested = false;
+  const { kernel } = host;
+  const spy: typeof kernel = {
+    ...kernel,
+    process: {
+      ...kernel.process,
+      spawn: (options) => {
+        spawned.push(options.path);
+        return kernel.process.spawn(options);
+      },
+    },
+    fs: {
+      ...kernel.fs,
+      unlinkAt: (dirfd, path, flags) => {
+        // Just before the first delete takes the record away, a second one runs from beginning to end.
+        if (path === "state.json" && !nested) {
+          nested = true;
+          assert.equal(host.run(["delete", "c1"], spy).code, 0);
+        }
+        kernel.fs.unlinkAt(dirfd, path, flags);
+      },
+    },
+  };
+  assert.match(host.run(["delete", "c1"], spy).err, /container does not exist/);
+  assert.deepEqual(spawned, ["/usr/bin/hook"]);
+});
+
 test("delete: a poststop hook that fails is only warned of, and the next one runs", () => {
   const host = fakeHost({ programs: new Map([["/usr/bin/failing-hook", 1]]) });
   host.configure((spec) => ({

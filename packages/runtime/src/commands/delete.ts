@@ -61,6 +61,8 @@ export function removeContainer(
   if (record !== null) {
     if (!record.ownPidNamespace) signalCgroup(kernel, record.cgroup, 9);
     removeCgroup(kernel, record.cgroup);
+    // Only one of two deletes at once may run the hooks.
+    if ((record.hooks.poststop ?? []).length > 0) directory.claimEnd();
   }
   directory.remove();
   if (record === null) return;

@@ -1,13 +1,13 @@
 // exec: runs another process in a running container.
 // portable: no host types here.
 
-import { AT_FDCWD } from "@teu/sys/constants/fs";
 import { SOCK_STREAM } from "@teu/sys/constants/socket";
 import type { Process, Spec } from "@teu/specs/runtime";
 import { parseProcess, parseSpec } from "@teu/specs/runtime-parse";
 import type { Command, Context } from "../cli/command.ts";
 import { absolutePath } from "../cli/environment.ts";
 import type { Flag, FlagValues } from "../cli/flags.ts";
+import { readGivenFile } from "../cli/given-file.ts";
 import { StateDirectory } from "../container/record.ts";
 import { statusOf } from "../container/status.ts";
 import { verbatim } from "../failure.ts";
@@ -102,7 +102,7 @@ function runProcess(
 /** The document of --process; what it does not say about capabilities and limits is the container's, as with runc and crun. */
 function readProcess({ kernel }: Context, spec: Spec, flags: FlagValues): Process {
   const path = absolutePath(kernel, flags.string("process"));
-  const process = parseProcess(kernel.fs.readTextAt(AT_FDCWD, path, PROCESS_LIMIT));
+  const process = parseProcess(readGivenFile(kernel, path, PROCESS_LIMIT));
   const capabilities = process.capabilities ?? spec.process?.capabilities;
   const rlimits = process.rlimits ?? spec.process?.rlimits;
   return {

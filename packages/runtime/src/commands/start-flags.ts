@@ -1,13 +1,13 @@
 // What create and run share: their flags, reading the bundle, and turning both into a start request.
 // portable: no host types here.
 
-import { AT_FDCWD } from "@teu/sys/constants/fs";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import type { Spec } from "@teu/specs/runtime";
 import { parseSpec } from "@teu/specs/runtime-parse";
 import type { Context } from "../cli/command.ts";
 import { absolutePath, environmentValue } from "../cli/environment.ts";
+import { readGivenFile } from "../cli/given-file.ts";
 import type { Flag, FlagValues } from "../cli/flags.ts";
 import { verbatim } from "../failure.ts";
 import type { StartRequest } from "../linux/start.ts";
@@ -39,7 +39,7 @@ export function readBundle(kernel: Kernel, flags: FlagValues): { bundle: string;
   const bundle = absolutePath(kernel, flags.string("bundle"));
   let configText: string;
   try {
-    configText = kernel.fs.readTextAt(AT_FDCWD, `${bundle}/config.json`, CONFIG_LIMIT);
+    configText = readGivenFile(kernel, `${bundle}/config.json`, CONFIG_LIMIT);
   } catch (error) {
     if (!isSysError(error, "ENOENT")) throw error;
     throw verbatim("not-found", "JSON specification file config.json not found");

@@ -8,6 +8,7 @@ import type { LinuxResources } from "@teu/specs/runtime";
 import { parseResources } from "@teu/specs/runtime-parse";
 import type { Command } from "../cli/command.ts";
 import type { Flag, FlagValues } from "../cli/flags.ts";
+import { readGivenFile } from "../cli/given-file.ts";
 import { StateDirectory } from "../container/record.ts";
 import { statusOf } from "../container/status.ts";
 import { unsupportedConfig, verbatim } from "../failure.ts";
@@ -69,7 +70,7 @@ export const update: Command = {
 };
 
 function readResources(kernel: Kernel, path: string): LinuxResources {
-  return parseResources(path === "-" ? readInput(kernel) : kernel.fs.readTextAt(AT_FDCWD, path, LIMIT));
+  return parseResources(path === "-" ? readInput(kernel) : readGivenFile(kernel, path, LIMIT));
 }
 
 function readInput(kernel: Kernel): string {

@@ -179,6 +179,16 @@ export class StateDirectory {
     return this.#kernel.fs.readTextAt(this.fd, CONFIG, LIMIT);
   }
 
+  /** Takes state.json away, which only one process can. Throws `not-found` when another one has: the container is gone to us. */
+  claimEnd(): void {
+    try {
+      this.#kernel.fs.unlinkAt(this.fd, STATE, 0);
+    } catch (error) {
+      if (isSysError(error, "ENOENT")) throw verbatim("not-found", "container does not exist");
+      throw error;
+    }
+  }
+
   /** Removes it from disk; it stays open. */
   remove(): void {
     this.#kernel.fs.removeTree(AT_FDCWD, this.path);

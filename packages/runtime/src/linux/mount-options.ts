@@ -142,7 +142,8 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     else if (option === "remount") out.remount = true;
     else if (option === "idmap" || option === "ridmap") out.idmap = option;
     else if (option === "tmpcopyup") out.copyUp = true;
-    else if (option !== "") out.data.push(option);
+    // Several at once, as in mount(8): each becomes a parameter of its own. Quoted commas are SELinux's (context="...:c1,c2").
+    else out.data.push(...option.split(/,(?=(?:[^"]*"[^"]*")*[^"]*$)/).filter((part) => part !== ""));
   }
   return { ...out, attributes: own, recursiveAttributes: all };
 }

@@ -32,6 +32,15 @@ test("parseMountOptions: attributes, recursion, propagation and data are told ap
   assert.deepEqual([options.superFlags, options.data], [["sync"], ["size=1m", "newinstance"]]);
 });
 
+test("parseMountOptions: several file system options in one string, with quoted commas left alone", () => {
+  assert.deepEqual(parseMountOptions(["size=64k,mode=700", 'context="a:c1,c2",nr_inodes=5', ","]).data, [
+    "size=64k",
+    "mode=700",
+    'context="a:c1,c2"',
+    "nr_inodes=5",
+  ]);
+});
+
 test("parseMountOptions: the later one wins", () => {
   assert.equal(parseMountOptions(["ro", "rw"]).attributes.set, 0);
   assert.equal(parseMountOptions(["rw", "ro"]).attributes.clear, 0);

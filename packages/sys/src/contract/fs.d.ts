@@ -55,7 +55,10 @@ declare module "sys:fs" {
   export function writeSome(fd: number, data: Uint8Array): number;
   export function pwrite(fd: number, data: Uint8Array, offset: number): number;
   export function lseek(fd: number, offset: number, whence: number): number;
-  /** Whole file as text, at most `limit` bytes; longer: EFBIG. Bytes that are not UTF-8 are escaped, so that paths in it stay usable. */
+  /**
+   * Whole file as text, at most `limit` bytes; longer: EFBIG. Bytes that are not UTF-8 are escaped, so that paths in it stay usable.
+   * Never blocks: a FIFO is empty, or EAGAIN when a writer has it open.
+   */
   export function readTextAt(dirfd: number, path: string, limit: number): string;
   /** open(O_WRONLY, no create) + one write(2) + close: what cgroup and procfs files want. Subject of the error is the path. */
   export function writeTextAt(dirfd: number, path: string, text: string): void;

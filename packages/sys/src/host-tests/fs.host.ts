@@ -47,6 +47,15 @@ test("openat, write, read, stat: a file holds what was written", (t) => {
   fs.close(fd);
 });
 
+test("readTextAt: a FIFO is empty or EAGAIN, and never waited for", (t) => {
+  const { fd: dir } = scratchDirectory(t);
+  fs.mkfifoAt(dir, "fifo", 0o600);
+  assert.equal(fs.readTextAt(dir, "fifo", 100), "");
+  const writer = fs.openat(dir, "fifo", O_RDWR, 0);
+  assert.equal(sysErrorOf(() => fs.readTextAt(dir, "fifo", 100)).errno, "EAGAIN");
+  fs.close(writer);
+});
+
 test("every descriptor is close-on-exec", (t) => {
   const { fd: dir } = scratchDirectory(t);
   const made = [
