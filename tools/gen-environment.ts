@@ -29,6 +29,11 @@ const RUNTIME: readonly EnvironmentVariable[] = [
     doc: "For a caller who is not root, `--root` is `teu/runtime` below it, unless given.",
   },
   {
+    name: "USER",
+    fallback: "",
+    doc: "Root of a user namespace whose USER is set and not root counts as not root for XDG_RUNTIME_DIR.",
+  },
+  {
     name: "LISTEN_FDS",
     fallback: "0",
     doc: "Number of descriptors from 3 on that are handed to the container, with LISTEN_PID=1.",

@@ -5,14 +5,16 @@ import type { Kernel } from "@teu/sys/kernel";
 import type { Flag, FlagValues } from "./flags.ts";
 import type { Log } from "./log.ts";
 
+/** Who makes cgroups: this program, systemd on request, or nobody (crun's names). */
+export type CgroupManager = "cgroupfs" | "systemd" | "disabled";
+
 /** The global flags, resolved. */
 export interface Context {
   readonly kernel: Kernel;
   /** Absolute --root. */
   readonly root: string;
   readonly log: Log;
-  readonly debug: boolean;
-  readonly systemdCgroup: boolean;
+  readonly cgroupManager: CgroupManager;
 }
 
 /** One verb. */

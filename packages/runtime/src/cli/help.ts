@@ -22,6 +22,12 @@ GLOBAL OPTIONS:
 ${flagLines(flags)}`;
 }
 
+/** `teu-runtime --usage` */
+export function usageText(flags: readonly Flag[]): string {
+  const words = flags.map((flag) => `[--${flag.name}${flag.kind === "boolean" ? "" : "=VALUE"}]`);
+  return `Usage: teu-runtime ${words.join(" ")} COMMAND [OPTION...]`;
+}
+
 /** `teu-runtime COMMAND --help` */
 export function commandHelp(command: Command): string {
   const options = command.flags.length === 0 ? "" : `\n\nOPTIONS:\n${flagLines(command.flags)}`;

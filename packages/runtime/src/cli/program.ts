@@ -1,36 +1,49 @@
 // teu-runtime's command line: global flags, choice of the command, exit codes. runc's spelling throughout.
 // portable: no host types here.
 
+import { AT_FDCWD } from "@teu/sys/constants/fs";
 import type { Kernel } from "@teu/sys/kernel";
+import { isSysError } from "@teu/sys/sys-error";
 import { RUNTIME_SPEC_VERSION } from "@teu/specs/runtime";
 import { verbatim } from "../failure.ts";
-import type { Command } from "./command.ts";
+import type { CgroupManager, Command } from "./command.ts";
 import { commandErrorText } from "./error-text.ts";
 import { absolutePath, environmentValue } from "./environment.ts";
 import { explain } from "./explain.ts";
 import { type Flag, type FlagValues, parseFlags } from "./flags.ts";
-import { commandHelp, programHelp } from "./help.ts";
+import { commandHelp, programHelp, usageText } from "./help.ts";
 import { openLog } from "./log.ts";
 
 /** This program's version. */
 export const VERSION = "0.1.0";
 
-const HELP_FLAG: Flag = { name: "help", aliases: ["h"], kind: "boolean", doc: "show help" };
+const HELP_FLAG: Flag = { name: "help", aliases: ["h", "?"], kind: "boolean", doc: "show help" };
 
 /** Global flags. */
 export const GLOBAL_FLAGS: readonly Flag[] = [
   { name: "debug", kind: "boolean", doc: "enable debug logging" },
-  { name: "log", kind: "string", doc: "set the log file to write logs to (default: stderr)" },
+  {
+    name: "log",
+    kind: "string",
+    doc: "set the log file to write logs to (default: stderr); also file:PATH, journald:ID, syslog:ID",
+  },
   { name: "log-format", kind: "string", doc: "set the log format ('text' (default), or 'json')" },
+  { name: "log-level", kind: "string", doc: "set the log level ('error', 'warning' (default) or 'debug')" },
   {
     name: "root",
     kind: "string",
     doc: "root directory for storage of container state (this should be located in tmpfs)",
   },
   { name: "systemd-cgroup", kind: "boolean", doc: "enable systemd cgroup support" },
+  {
+    name: "cgroup-manager",
+    kind: "string",
+    doc: "set who makes cgroups ('cgroupfs' (default), 'systemd' or 'disabled')",
+  },
   { name: "rootless", kind: "string", doc: "ignore cgroup permission errors ('true', 'false', or 'auto')" },
   { name: "explain", kind: "boolean", doc: "print the kernel steps of create, run or exec instead of taking them" },
-  { name: "version", aliases: ["v"], kind: "boolean", doc: "print the version" },
+  { name: "version", aliases: ["v", "V"], kind: "boolean", doc: "print the version" },
+  { name: "usage", kind: "boolean", doc: "show the form of the command line" },
   HELP_FLAG,
 ];
 
@@ -58,6 +71,7 @@ export function runProgram(
   }
   const [name, ...rest] = operands;
   if (values.boolean("version")) return say(kernel, versionText());
+  if (values.boolean("usage")) return say(kernel, usageText(GLOBAL_FLAGS));
   const command = values.boolean("help") ? undefined : commands.find((one) => one.name === name);
   if (command === undefined && otherwise !== undefined) return otherwise(kernel);
   if (name === undefined || name === "help" || values.boolean("help"))
@@ -80,12 +94,12 @@ function say(kernel: Kernel, text: string): number {
 }
 
 function runCommand(kernel: Kernel, global: FlagValues, command: Command, argv: readonly string[]): number {
-  let log = openLog(kernel, { file: "", format: "", debug: false });
+  let log = openLog(kernel, { file: "", format: "", level: "" });
   try {
     log = openLog(kernel, {
       file: global.string("log"),
       format: global.string("log-format"),
-      debug: global.boolean("debug"),
+      level: global.boolean("debug") ? "debug" : global.string("log-level"),
     });
     if (global.boolean("explain")) explain(kernel);
     const { values, operands } = parseFlags([...command.flags, HELP_FLAG], argv);
@@ -93,20 +107,12 @@ function runCommand(kernel: Kernel, global: FlagValues, command: Command, argv: 
     if (operands.length < command.minOperands || operands.length > command.maxOperands) {
       throw verbatim("invalid", `"${command.name}" ${operandsWanted(command)}, but has ${operands.length}`);
     }
-    if (global.boolean("systemd-cgroup")) {
-      throw verbatim(
-        "unsupported",
-        "systemd cgroup flag passed, but systemd support for managing cgroups is not available",
-      );
-    }
-    const context = {
-      kernel,
-      root: rootDirectory(kernel, global),
-      log,
-      debug: global.boolean("debug"),
-      systemdCgroup: false,
-    };
-    return command.run(context, values, operands);
+    checkRootless(global.string("rootless"));
+    const root = rootDirectory(kernel, global, command);
+    log.debug(`${command.name} ${operands.join(" ")} with root ${root}`);
+    const code = command.run({ kernel, root, log, cgroupManager: cgroupManager(global) }, values, operands);
+    log.debug(`${command.name}: exit status ${code}`);
+    return code;
   } catch (error) {
     if (kernel.simulation?.isEnd(error) === true) throw error;
     log.error(prefixed(command, commandErrorText(error)));
@@ -130,14 +136,51 @@ function prefixed(command: Command, text: string): string {
   return text;
 }
 
-function rootDirectory(kernel: Kernel, global: FlagValues): string {
+function cgroupManager(global: FlagValues): CgroupManager {
+  const name = global.string("cgroup-manager");
+  if (name === "") return global.boolean("systemd-cgroup") ? "systemd" : "cgroupfs";
+  if (name !== "cgroupfs" && name !== "systemd" && name !== "disabled")
+    throw verbatim("invalid", `unknown cgroup manager ${JSON.stringify(name)}: want cgroupfs, systemd or disabled`);
+  return name;
+}
+
+/** Whether cgroups can be written is seen when they are; the flag only has to be one of runc's. */
+function checkRootless(text: string): void {
+  if (!["", "auto", "true", "false", "1", "0", "t", "f"].includes(text.toLowerCase()))
+    throw verbatim("invalid", `invalid --rootless ${JSON.stringify(text)}: want true, false or auto`);
+}
+
+function rootDirectory(kernel: Kernel, global: FlagValues, command: Command): string {
   const given = global.string("root");
-  if (given === "") {
-    const runtimeDirectory = environmentValue(kernel, "XDG_RUNTIME_DIR");
-    return kernel.process.geteuid() !== 0 && runtimeDirectory !== ""
-      ? `${runtimeDirectory}/teu/runtime`
-      : "/run/teu/runtime";
+  if (given !== "") {
+    if (given.replace(/\/+/g, "/") === "/") throw verbatim("invalid", '--root must not be "/"');
+    return absolutePath(kernel, given);
   }
-  if (given.replace(/\/+/g, "/") === "/") throw verbatim("invalid", '--root must not be "/"');
-  return absolutePath(kernel, given);
+  const own = environmentValue(kernel, "XDG_RUNTIME_DIR");
+  if (own === "" || !isUnprivileged(kernel)) return "/run/teu/runtime";
+  const root = `${own}/teu/runtime`;
+  if (command.name === "create" || command.name === "run") makeSticky(kernel, [own, "teu", "runtime"]);
+  return root;
+}
+
+/** Not root, or root of a user namespace that a user made for himself (USER still says who). */
+function isUnprivileged(kernel: Kernel): boolean {
+  if (kernel.process.geteuid() !== 0) return true;
+  const user = environmentValue(kernel, "USER");
+  if (user === "" || user === "root") return false;
+  return !/^\s*0\s+0\s+4294967295\s*$/.test(kernel.fs.readTextAt(AT_FDCWD, "/proc/self/uid_map", 1 << 16));
+}
+
+/** The sticky bit keeps cleaners away from what is old in XDG_RUNTIME_DIR (XDG Base Directory Specification). */
+function makeSticky({ fs }: Kernel, [base = "", ...names]: readonly string[]): void {
+  let path = base;
+  for (const name of names) {
+    path = `${path}/${name}`;
+    try {
+      fs.mkdirAt(AT_FDCWD, path, 0o700);
+      fs.chmodAt(AT_FDCWD, path, 0o1700, 0);
+    } catch (error) {
+      if (!isSysError(error, "EEXIST")) throw error;
+    }
+  }
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decode } from "@teu/sys/fake/inode";
-import { fakeHost } from "../testing/fake-host.ts";
+import { fakeHost, plainSpec } from "../testing/fake-host.ts";
 
 test("create: container waits, pid file has digits only, state is created", () => {
   const host = fakeHost();
@@ -176,3 +176,11 @@ for (const [given, text] of [
     assert.match(outcome.err, text);
   });
 }
+
+test("create: --config names another file, also one that is not in the bundle", () => {
+  const host = fakeHost();
+  host.writeFile("/other.json", JSON.stringify({ ...plainSpec(), annotations: { from: "other" } }));
+  assert.equal(host.run(["create", "-b", "/bundle", "-f", "other.json", "c1"]).code, 0);
+  assert.match(host.run(["state", "c1"]).out, /"from": "other"/);
+  assert.match(host.run(["create", "-b", "/bundle", "--config=none.json", "c2"]).err, /none.json not found/);
+});

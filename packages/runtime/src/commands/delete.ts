@@ -4,7 +4,7 @@
 
 import { errorText, isTeuError } from "@teu/base/errors";
 import type { Kernel } from "@teu/sys/kernel";
-import type { Command } from "../cli/command.ts";
+import type { Command, Context } from "../cli/command.ts";
 import type { Log } from "../cli/log.ts";
 import { type ContainerRecord, StateDirectory } from "../container/record.ts";
 import { specState, statusOf } from "../container/status.ts";
@@ -13,6 +13,7 @@ import { signalCgroup } from "../linux/cgroup/control.ts";
 import { removeCgroup } from "../linux/cgroup/manager.ts";
 import { runHooks } from "../linux/hooks.ts";
 import { killContainer } from "../linux/kill-container.ts";
+import { REGEX, forEachNamed } from "./matching.ts";
 
 /** The command. */
 export const deleteCommand: Command = {
@@ -26,22 +27,27 @@ export const deleteCommand: Command = {
       kind: "boolean",
       doc: "forcibly deletes the container if it is still running (uses SIGKILL)",
     },
+    REGEX,
   ],
   minOperands: 1,
   maxOperands: 1,
-  run: ({ kernel, root, log }, flags, [id = ""]) => {
+  run: (context, flags, [operand = ""]) => {
     const force = flags.boolean("force");
-    try {
-      const directory = StateDirectory.open(kernel, root, id);
-      const record = force ? directory.tryRead() : directory.read();
-      if (record !== null) end(kernel, directory, record, force);
-      removeContainer(kernel, directory, record, log);
-    } catch (error) {
-      if (!force || !isTeuError(error, "not-found")) throw error;
-    }
+    forEachNamed(context.kernel, context.root, flags, operand, (id) => deleteOne(context, id, force));
     return 0;
   },
 };
+
+function deleteOne({ kernel, root, log }: Context, id: string, force: boolean): void {
+  try {
+    const directory = StateDirectory.open(kernel, root, id);
+    const record = force ? directory.tryRead() : directory.read();
+    if (record !== null) end(kernel, directory, record, force);
+    removeContainer(kernel, directory, record, log);
+  } catch (error) {
+    if (!force || !isTeuError(error, "not-found")) throw error;
+  }
+}
 
 function end(kernel: Kernel, directory: StateDirectory, record: ContainerRecord, force: boolean): void {
   const status = statusOf(kernel, directory, record);

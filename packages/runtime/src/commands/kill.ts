@@ -11,6 +11,7 @@ import { type ContainerRecord, StateDirectory } from "../container/record.ts";
 import { verbatim } from "../failure.ts";
 import { signalCgroup, thawIfFrozen } from "../linux/cgroup/control.ts";
 import { openInit } from "../linux/kill-container.ts";
+import { REGEX, forEachNamed } from "./matching.ts";
 
 /** The command. */
 export const kill: Command = {
@@ -24,14 +25,16 @@ export const kill: Command = {
       kind: "boolean",
       doc: "send the specified signal to all processes inside the container",
     },
+    REGEX,
   ],
   minOperands: 1,
   maxOperands: 2,
-  run: ({ kernel, root }, flags, [id = "", text = "TERM"]) => {
+  run: ({ kernel, root }, flags, [operand = "", text = "TERM"]) => {
     const signal = signalNumber(text);
     if (signal === null) throw verbatim("invalid", `unknown signal ${JSON.stringify(text)}`);
-    const record = StateDirectory.open(kernel, root, id).read();
-    signalContainer(kernel, record, signal, flags.boolean("all"));
+    forEachNamed(kernel, root, flags, operand, (id) => {
+      signalContainer(kernel, StateDirectory.open(kernel, root, id).read(), signal, flags.boolean("all"));
+    });
     return 0;
   },
 };

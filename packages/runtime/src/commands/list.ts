@@ -1,11 +1,10 @@
 // list: all containers below --root.
 // portable: no host types here.
 
-import { AT_FDCWD, DT_DIR, O_CLOEXEC, O_DIRECTORY, O_RDONLY } from "@teu/sys/constants/fs";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import type { Command } from "../cli/command.ts";
-import { StateDirectory } from "../container/record.ts";
+import { StateDirectory, containerIds } from "../container/record.ts";
 import { verbatim } from "../failure.ts";
 import { type StateReport, reportState } from "./state.ts";
 
@@ -34,26 +33,6 @@ export const list: Command = {
     return 0;
   },
 };
-
-/** Names of the state directories. */
-export function containerIds(kernel: Kernel, root: string): string[] {
-  const { fs } = kernel;
-  try {
-    const fd = fs.openat(AT_FDCWD, root, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-    try {
-      return fs
-        .readDir(fd)
-        .filter(({ name, type }) => type === DT_DIR && !name.startsWith("."))
-        .map(({ name }) => name)
-        .sort();
-    } finally {
-      fs.close(fd);
-    }
-  } catch (error) {
-    if (isSysError(error, "ENOENT")) return [];
-    throw error;
-  }
-}
 
 /** Containers come and go while we look: one that is gone is left out. */
 function readReport(kernel: Kernel, root: string, id: string): StateReport[] {

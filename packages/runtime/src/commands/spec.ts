@@ -17,12 +17,20 @@ export const spec: Command = {
   maxOperands: 0,
   flags: [
     { name: "bundle", aliases: ["b"], kind: "string", doc: "path to the root of the bundle directory" },
+    {
+      name: "file",
+      aliases: ["f", "config"],
+      kind: "string",
+      doc: "write this file instead of the bundle's config.json",
+    },
     { name: "rootless", kind: "boolean", doc: "generate a configuration for a rootless container" },
   ],
   run: ({ kernel }, flags) => {
     const { fs, process } = kernel;
     const options = flags.boolean("rootless") ? { rootless: { uid: process.geteuid(), gid: process.getegid() } } : {};
-    const path = `${absolutePath(kernel, flags.string("bundle"))}/config.json`;
+    const file = flags.string("file");
+    const path =
+      file === "" ? `${absolutePath(kernel, flags.string("bundle"))}/config.json` : absolutePath(kernel, file);
     try {
       const fd = fs.openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666);
       fs.write(fd, `${JSON.stringify(defaultSpec(options), null, "\t")}\n`);
@@ -30,7 +38,7 @@ export const spec: Command = {
       return 0;
     } catch (error) {
       if (!isSysError(error, "EEXIST")) throw error;
-      throw verbatim("already-exists", "file config.json exists. Remove it first");
+      throw verbatim("already-exists", `file ${file === "" ? "config.json" : file} exists. Remove it first`);
     }
   },
 };

@@ -29,6 +29,7 @@ export const START_FLAGS: readonly Flag[] = [
     doc: "path to an AF_UNIX socket which will receive the master end of the console's pseudoterminal",
   },
   { name: "pid-file", kind: "string", doc: "specify the file to write the process id to" },
+  { name: "config", aliases: ["f"], kind: "string", doc: "read this file instead of the bundle's config.json" },
   { name: "no-pivot", kind: "boolean", doc: "accepted for compatibility; pivot_root is always used" },
   { name: "no-new-keyring", kind: "boolean", doc: "do not create a new session keyring for the container" },
   PRESERVE_FDS,
@@ -37,12 +38,17 @@ export const START_FLAGS: readonly Flag[] = [
 /** Reads config.json of the bundle that the flags name. Throws `not-found` with runc's text. */
 export function readBundle(kernel: Kernel, flags: FlagValues): { bundle: string; spec: Spec; configText: string } {
   const bundle = absolutePath(kernel, flags.string("bundle"));
+  const config = flags.string("config");
   let configText: string;
   try {
-    configText = readGivenFile(kernel, `${bundle}/config.json`, CONFIG_LIMIT);
+    configText = readGivenFile(
+      kernel,
+      config === "" ? `${bundle}/config.json` : absolutePath(kernel, config),
+      CONFIG_LIMIT,
+    );
   } catch (error) {
     if (!isSysError(error, "ENOENT")) throw error;
-    throw verbatim("not-found", "JSON specification file config.json not found");
+    throw verbatim("not-found", `JSON specification file ${config === "" ? "config.json" : config} not found`);
   }
   return { bundle, configText, spec: parseSpec(configText) };
 }
@@ -55,7 +61,9 @@ export function startRequest(
   wait: boolean,
   detached: boolean,
 ): StartRequest {
-  const { kernel } = context;
+  const { kernel, cgroupManager } = context;
+  if (cgroupManager === "systemd")
+    throw verbatim("unsupported", "systemd not running on this host, cannot use systemd cgroups manager");
   const { bundle, spec, configText } = readBundle(kernel, flags);
   const terminal = spec.process?.terminal ?? false;
   const consoleSocket = flags.string("console-socket");
@@ -70,6 +78,7 @@ export function startRequest(
     wait,
     consoleSocket,
     configText,
+    cgroupManager,
     root: context.root,
     consoleFd: -1,
     spec: listen === 0 ? spec : withListenFds(kernel, spec),

@@ -14,6 +14,7 @@
 import { TeuError } from "@teu/base/errors";
 import {
   AT_FDCWD,
+  DT_DIR,
   LOCK_EX,
   LOCK_NB,
   O_CLOEXEC,
@@ -63,6 +64,26 @@ export function checkId(id: string): string {
     throw verbatim("invalid", `invalid container ID format: ${JSON.stringify(id)}`);
   }
   return id;
+}
+
+/** Names of the state directories. */
+export function containerIds(kernel: Kernel, root: string): string[] {
+  const { fs } = kernel;
+  try {
+    const fd = fs.openat(AT_FDCWD, root, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    try {
+      return fs
+        .readDir(fd)
+        .filter(({ name, type }) => type === DT_DIR && !name.startsWith("."))
+        .map(({ name }) => name)
+        .sort();
+    } finally {
+      fs.close(fd);
+    }
+  } catch (error) {
+    if (isSysError(error, "ENOENT")) return [];
+    throw error;
+  }
 }
 
 /** An open state directory. Close it with `close`. */

@@ -11,7 +11,8 @@ import { isSysError } from "@teu/sys/sys-error";
 import type { Spec, State } from "@teu/specs/runtime";
 import { type ContainerRecord, StateDirectory, checkId } from "../container/record.ts";
 import { RESULT_FIFO, START_FIFO, processStat, specState } from "../container/status.ts";
-import { detectCgroups } from "./cgroup/layout.ts";
+import type { CgroupManager } from "../cli/command.ts";
+import { NO_CGROUPS, detectCgroups } from "./cgroup/layout.ts";
 import { type CgroupHandle, cgroupRecord, createCgroup, fillCgroup, removeCgroup } from "./cgroup/manager.ts";
 import { connectConsoleSocket } from "./console.ts";
 import { runHooks } from "./hooks.ts";
@@ -43,6 +44,7 @@ export interface StartRequest {
   readonly pidFile: string;
   readonly preserveFds: number;
   readonly newKeyring: boolean;
+  readonly cgroupManager: CgroupManager;
 }
 
 /** A started (or waiting) container. `pidfd` is the caller's to close. */
@@ -55,7 +57,8 @@ export interface Started {
 
 /** Creates, and unless `wait` runs, a container. Throws what failed first, after undoing everything. */
 export function startContainer(kernel: Kernel, request: StartRequest): Started {
-  const plan = planStart(request.spec, checkId(request.id), request.bundle, { cgroups: detectCgroups(kernel) });
+  const cgroups = request.cgroupManager === "disabled" ? NO_CGROUPS : detectCgroups(kernel);
+  const plan = planStart(request.spec, checkId(request.id), request.bundle, { cgroups });
   const undo = new Undo();
   try {
     const directory = StateDirectory.create(kernel, request.root, request.id, (stale) => sweep(kernel, stale));

@@ -7,6 +7,7 @@ import {
   AT_SYMLINK_NOFOLLOW,
   LOCK_NB,
   LOCK_UN,
+  O_APPEND,
   O_CREAT,
   O_DIRECTORY,
   O_EXCL,
@@ -53,6 +54,7 @@ export function writeTo(world: World, open: OpenFile, data: Uint8Array, call: st
   if (inode.ops.write !== undefined) inode.ops.write(decode(data));
   else if (inode.ops.read !== undefined) throw sysError("EACCES", call, "");
   else {
+    if ((open.flags & O_APPEND) !== 0) open.offset = inode.data.length;
     const merged = new Uint8Array(Math.max(inode.data.length, open.offset + data.length));
     merged.set(inode.data);
     merged.set(data, open.offset);

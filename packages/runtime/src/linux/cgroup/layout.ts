@@ -22,6 +22,9 @@ export interface CgroupLayout {
   readonly hierarchies: readonly Hierarchy[];
 }
 
+/** Of a host without, or of a container that is to have none. */
+export const NO_CGROUPS: CgroupLayout = { kind: "none", hierarchies: [] };
+
 const BASE = "/sys/fs/cgroup";
 const LIMIT = 1 << 20;
 
@@ -39,7 +42,7 @@ export function detectCgroups(kernel: Kernel): CgroupLayout {
     (controllers === "" ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC);
   // A mount that is listed may be hidden below another one.
   const present = hierarchies.every(isThere) ? hierarchies : fromMountinfo(kernel, memberships).filter(isThere);
-  if (present.length === 0) return { kind: "none", hierarchies: [] };
+  if (present.length === 0) return NO_CGROUPS;
   return { kind: present.some((one) => one.controllers !== "") ? "legacy" : "unified", hierarchies: present };
 }
 

@@ -38,7 +38,12 @@ export function planCgroup(
   resources: LinuxResources,
 ): CgroupPlan {
   const rules = deviceRules(resources.devices ?? []);
-  if (layout.kind === "none") return { kind: "none", directories: [], deviceRules: [] };
+  if (layout.kind === "none") {
+    const [write] = planLegacyResources(resources);
+    if (write !== undefined)
+      throw unsupportedConfig("linux.resources", `${write.file} cannot be set: the container has no cgroup`);
+    return { kind: "none", directories: [], deviceRules: [] };
+  }
   const unified = layout.kind === "unified";
   if (!unified && Object.keys(resources.unified ?? {}).length > 0)
     throw unsupportedConfig("linux.resources.unified", "this host's cgroups are not cgroup v2");
