@@ -17,6 +17,7 @@ import {
   MS_SLAVE,
   MS_UNBINDABLE,
 } from "@teu/sys/constants/mount";
+import { table } from "../table.ts";
 
 /** Attribute bits to set and to clear. */
 export interface AttributeChange {
@@ -49,7 +50,7 @@ export interface MountOptions {
 const ATIME = MOUNT_ATTR__ATIME;
 
 /** name -> [set, clear]; "r" + name is the recursive form. */
-const ATTRIBUTES: Readonly<Record<string, readonly [number, number]>> = {
+const ATTRIBUTES = table<readonly [number, number]>({
   ro: [MOUNT_ATTR_RDONLY, 0],
   rw: [0, MOUNT_ATTR_RDONLY],
   nosuid: [MOUNT_ATTR_NOSUID, 0],
@@ -68,17 +69,17 @@ const ATTRIBUTES: Readonly<Record<string, readonly [number, number]>> = {
   nostrictatime: [MOUNT_ATTR_RELATIME, ATIME],
   nosymfollow: [MOUNT_ATTR_NOSYMFOLLOW, 0],
   symfollow: [0, MOUNT_ATTR_NOSYMFOLLOW],
-};
+});
 
-const PROPAGATION: Readonly<Record<string, number>> = {
+const PROPAGATION = table<number>({
   private: MS_PRIVATE,
   shared: MS_SHARED,
   slave: MS_SLAVE,
   unbindable: MS_UNBINDABLE,
-};
+});
 
 /** Superblock flags; an empty string means "off, which is the default". */
-const SUPER_FLAGS: Readonly<Record<string, string>> = {
+const SUPER_FLAGS = table<string>({
   sync: "sync",
   async: "",
   dirsync: "dirsync",
@@ -93,7 +94,7 @@ const SUPER_FLAGS: Readonly<Record<string, string>> = {
   defaults: "",
   acl: "",
   noacl: "",
-};
+});
 
 /** Every option name that is not file system data, for `features`. */
 export const MOUNT_OPTION_NAMES: readonly string[] = [

@@ -4,6 +4,7 @@
 import { MS_PRIVATE, MS_SHARED, MS_SLAVE, MS_UNBINDABLE } from "@teu/sys/constants/mount";
 import type { Hooks, Linux, Process, Spec } from "@teu/specs/runtime";
 import { invalidConfig, unsupportedConfig } from "../failure.ts";
+import { table } from "../table.ts";
 import type { CgroupLayout } from "./cgroup/layout.ts";
 import { type CgroupPlan, planCgroup } from "./cgroup/plan.ts";
 import { type DeviceStep, ownsDev, planDevices } from "./devices-plan.ts";
@@ -51,12 +52,12 @@ export interface StartPlan {
   readonly linux: Linux;
 }
 
-const PROPAGATIONS: Readonly<Record<string, number>> = {
+const PROPAGATIONS = table<number>({
   private: MS_PRIVATE,
   slave: MS_SLAVE,
   shared: MS_SHARED,
   unbindable: MS_UNBINDABLE,
-};
+});
 
 /** Decides. Throws TeuError `invalid` or `unsupported` with the JSON path. */
 export function planStart(spec: Spec, id: string, bundle: string, facts: HostFacts): StartPlan {
