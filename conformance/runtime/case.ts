@@ -5,7 +5,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defaultSpec } from "@teu/specs/runtime-default";
-import type { Process, Spec } from "@teu/specs/runtime";
+import type { Mount, Process, Spec } from "@teu/specs/runtime";
 
 /** One case. It passes when `run` returns, fails when it throws, is skipped when it throws `Skip`. */
 export interface RuntimeCase {
@@ -190,6 +190,24 @@ export class Bench {
   #file(name: string): string {
     return join(this.directory, `std.${name}`);
   }
+}
+
+/** The part of what `features` answers that cases ask about. */
+interface FeaturesAnswer {
+  readonly mountOptions?: readonly string[];
+  readonly linux?: Readonly<Record<string, unknown>>;
+}
+
+/** Skips a case for a runtime that does not say itself that it has what the case is about. */
+export function needs(bench: Bench, what: string, has: (features: FeaturesAnswer) => boolean): void {
+  const { code, out } = bench.call("features");
+  if (code !== 0) throw new Skip(`this runtime has no features command to say whether it has ${what}`);
+  if (!has(JSON.parse(out) as FeaturesAnswer)) throw new Skip(`this runtime has no ${what}`);
+}
+
+/** The spec with one mount more, and a root that can be written. */
+export function addMount(spec: Spec, mount: Mount): Spec {
+  return { ...spec, root: { path: "rootfs" }, mounts: [...(spec.mounts ?? []), mount] };
 }
 
 /** The spec with another process. */

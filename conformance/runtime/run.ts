@@ -6,6 +6,8 @@ import { existsSync, mkdirSync, readFileSync, realpathSync, rmdirSync } from "no
 import { basename } from "node:path";
 import { Bench, type RuntimeCase, Skip } from "./case.ts";
 import { cases as cgroups } from "./cgroups/limits.ts";
+import { cases as idmap } from "./filesystem/idmap.ts";
+import { cases as links } from "./filesystem/links.ts";
 import { cases as filesystem } from "./filesystem/mounts.ts";
 import { cases as hooks } from "./hooks/order.ts";
 import { cases as lifecycle } from "./lifecycle/states.ts";
@@ -20,6 +22,8 @@ export const ALL: readonly RuntimeCase[] = [
   ...lifecycle,
   ...process_,
   ...filesystem,
+  ...idmap,
+  ...links,
   ...namespaces,
   ...cgroups,
   ...hooks,

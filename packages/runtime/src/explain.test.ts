@@ -58,6 +58,35 @@ const CASES: readonly Case[] = [
     prepare: (host) => host.makeDirectory("/srv/data"),
   },
   {
+    name: "create-idmapped",
+    words: CREATE,
+    configure: (spec) => ({
+      ...spec,
+      mounts: [
+        ...(spec.mounts ?? []),
+        {
+          destination: "/data",
+          source: "/srv/data",
+          type: "bind",
+          options: ["rbind", "ridmap"],
+          uidMappings: MAPS,
+          gidMappings: MAPS,
+        },
+        {
+          destination: "/more",
+          source: "/srv/data",
+          type: "bind",
+          options: ["idmap=uids=0-100000-65536;gids=0-100000-65536", "bind"],
+        },
+        { destination: "/l", source: "/srv/l", type: "bind", options: ["bind", "copy-symlink"] },
+      ],
+    }),
+    prepare: (host) => {
+      host.makeDirectory("/srv/data");
+      host.makeLink("/srv/l", "data");
+    },
+  },
+  {
     name: "create-terminal",
     options: { listeners: ["/run/console.sock"] },
     words: ["create", "--bundle", "/bundle", "--console-socket", "/run/console.sock", "box"],

@@ -72,7 +72,7 @@ export const features: Command = {
         selinux: { enabled: false },
         intelRdt: { enabled: false },
         memoryPolicy: {},
-        mountExtensions: { idmap: { enabled: false } },
+        mountExtensions: { idmap: { enabled: true } },
         netDevices: { enabled: false },
       },
       annotations: { "io.github.seccomp.libseccomp.version": kernel.seccomp.libraryVersion() },

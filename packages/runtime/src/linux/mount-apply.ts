@@ -3,7 +3,7 @@
 // portable: no host types here.
 
 import { TeuError } from "@teu/base/errors";
-import { AT_EMPTY_PATH, O_PATH, PROC_SUPER_MAGIC, S_IFDIR, S_IFMT } from "@teu/sys/constants/fs";
+import { AT_EMPTY_PATH, O_PATH, PROC_SUPER_MAGIC, S_IFDIR, S_IFLNK, S_IFMT } from "@teu/sys/constants/fs";
 import { MOUNT_ATTR_RDONLY } from "@teu/sys/constants/mount";
 import type { Kernel } from "@teu/sys/kernel";
 import { mountCgroups } from "./cgroup/mount.ts";
@@ -35,7 +35,9 @@ function applyBind(kernel: Kernel, step: MountStep, { root, opened }: MountEnvir
   const { fs } = kernel;
   const tree = opened.get(step) ?? openBindSource(kernel, step, 0);
   try {
-    const directory = (fs.fstat(tree).mode & S_IFMT) === S_IFDIR;
+    const type = fs.fstat(tree).mode & S_IFMT;
+    if (type === S_IFLNK && step.options.copySymlink) return root.makeLink(step.destination, fs.readlinkAt(tree, ""));
+    const directory = type === S_IFDIR;
     // A bind of the host's /proc must be a procfs, whatever its path says.
     if (step.destination === "/proc" && fs.fstatfs(tree).type !== PROC_SUPER_MAGIC) {
       throw new TeuError({ code: "denied", op: "mount on", subject: "/proc", message: "the source is not a procfs" });

@@ -39,12 +39,19 @@ export interface MountOptions {
   readonly propagationRecursive: boolean;
   /** "idmap" or "ridmap". */
   readonly idmap: "" | "idmap" | "ridmap";
+  /** What follows "idmap=", in crun's syntax; "" for the plain option. */
+  readonly idmapText: string;
   /** Flags of the superblock, by their fsconfig names: "sync", "lazytime". */
   readonly superFlags: readonly string[];
   /** Everything else, for the file system: "size=64k", "newinstance". */
   readonly data: readonly string[];
   /** Copy what the image has at the destination into the new tmpfs. */
   readonly copyUp: boolean;
+  /** crun's "copy-symlink": a source that is a symbolic link is made again at the destination instead of mounted. */
+  readonly copySymlink: boolean;
+  /** crun's "src-nofollow" and "dest-nofollow": a symbolic link there is meant itself. */
+  readonly sourceNoFollow: boolean;
+  readonly destinationNoFollow: boolean;
 }
 
 const ATIME = MOUNT_ATTR__ATIME;
@@ -96,6 +103,18 @@ const SUPER_FLAGS = table<string>({
   noacl: "",
 });
 
+/** Options that only say yes. */
+const SWITCHES: Readonly<
+  Record<string, "bind" | "remount" | "copyUp" | "copySymlink" | "sourceNoFollow" | "destinationNoFollow">
+> = {
+  bind: "bind",
+  remount: "remount",
+  tmpcopyup: "copyUp",
+  "copy-symlink": "copySymlink",
+  "src-nofollow": "sourceNoFollow",
+  "dest-nofollow": "destinationNoFollow",
+};
+
 /** Every option name that is not file system data, for `features`. */
 export const MOUNT_OPTION_NAMES: readonly string[] = [
   ...Object.keys(ATTRIBUTES),
@@ -109,6 +128,9 @@ export const MOUNT_OPTION_NAMES: readonly string[] = [
   "idmap",
   "ridmap",
   "tmpcopyup",
+  "copy-symlink",
+  "src-nofollow",
+  "dest-nofollow",
 ].sort();
 
 /** Reads the options in order; later ones win, as in mount(8). Nothing is refused here: unknown names are data. */
@@ -125,6 +147,10 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     superFlags: [] as string[],
     data: [] as string[],
     copyUp: false,
+    idmapText: "",
+    copySymlink: false,
+    sourceNoFollow: false,
+    destinationNoFollow: false,
   };
   for (const option of options) {
     const tail = option.startsWith("r") ? option.slice(1) : "";
@@ -138,11 +164,13 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
       Object.assign(out, { propagation: PROPAGATION[tail], propagationRecursive: true });
     else if (SUPER_FLAGS[option] !== undefined) {
       if (SUPER_FLAGS[option] !== "") out.superFlags.push(option);
-    } else if (option === "bind") out.bind = true;
+    } else if (SWITCHES[option] !== undefined) out[SWITCHES[option]] = true;
     else if (option === "rbind") Object.assign(out, { bind: true, recursive: true });
-    else if (option === "remount") out.remount = true;
     else if (option === "idmap" || option === "ridmap") out.idmap = option;
-    else if (option === "tmpcopyup") out.copyUp = true;
+    else if (/^r?idmap=/.test(option)) {
+      const [name, text] = [option.slice(0, option.indexOf("=")), option.slice(option.indexOf("=") + 1)];
+      Object.assign(out, { idmap: name, idmapText: text });
+    }
     // Several at once, as in mount(8): each becomes a parameter of its own. Quoted commas are SELinux's (context="...:c1,c2").
     else out.data.push(...option.split(/,(?=(?:[^"]*"[^"]*")*[^"]*$)/).filter((part) => part !== ""));
   }

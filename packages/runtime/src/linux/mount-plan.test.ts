@@ -96,15 +96,3 @@ test("planMounts: relative sources are the bundle's; proc and sysfs are strict",
   assert.deepEqual([bind?.source, bind?.destination], ["/bundle/data", "/a"]);
   assert.deepEqual([proc?.strict, proc?.destination], [true, "/proc"]);
 });
-
-test("planMounts: unsupported for idmapped mounts, which would otherwise show the wrong owners", () => {
-  const bind = { destination: "/a", type: "bind", source: "/s" };
-  const map = [{ containerID: 0, hostID: 1000, size: 1 }];
-  for (const mount of [
-    { ...bind, options: ["bind", "idmap"] },
-    { ...bind, options: ["rbind", "ridmap"] },
-    { ...bind, uidMappings: map, gidMappings: map },
-  ]) {
-    assert.throws(() => plan(mount), { code: "unsupported", subject: "mounts[0]" });
-  }
-});

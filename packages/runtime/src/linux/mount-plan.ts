@@ -3,7 +3,8 @@
 // portable: no host types here.
 
 import type { Spec } from "@teu/specs/runtime";
-import { invalidConfig, unsupportedConfig } from "../failure.ts";
+import { invalidConfig } from "../failure.ts";
+import { type IdmapPlan, planIdmap } from "./idmap-plan.ts";
 import { type MountOptions, parseMountOptions } from "./mount-options.ts";
 import { cleanPath } from "./rootfs-path.ts";
 
@@ -18,6 +19,8 @@ export interface MountStep {
   readonly options: MountOptions;
   /** Resolution must not meet a symlink: /proc and /sys (CVE-2019-19921, 2023-27561). */
   readonly strict: boolean;
+  /** The ids that the mount shows instead of its file system's; null: the same. */
+  readonly idmap: IdmapPlan | null;
   /** The target may be a file of procfs. */
   readonly onProc: boolean;
   /** JSON path, for errors. */
@@ -64,10 +67,9 @@ export function planMounts(spec: Spec, bundle: string): MountStep[] {
         `a bind mount takes no file system options, but has ${JSON.stringify(options.data.join(","))}`,
       );
     }
-    // Ignored, the files would appear with the wrong owners.
-    if (options.idmap !== "" || mount.uidMappings !== undefined || mount.gidMappings !== undefined) {
-      throw unsupportedConfig(at, "idmapped mounts are not supported yet");
-    }
+    const idmap = planIdmap(spec, mount, options, at);
+    if (idmap !== null && kind !== "bind") throw invalidConfig(`${at}.options`, "only a bind mount can be idmapped");
+    refuseLinkOptions(options, kind, at);
     refuseOverProc(destination, fstype, mount.source ?? "", at);
     const source = mount.source ?? (fstype === "" ? "" : fstype);
     return {
@@ -75,12 +77,20 @@ export function planMounts(spec: Spec, bundle: string): MountStep[] {
       destination,
       fstype,
       options,
+      idmap,
       at,
       source: bind && !source.startsWith("/") ? `${bundle}/${source}` : source,
       strict: fstype === "proc" || fstype === "sysfs",
       onProc: PROC_FILES.has(destination),
     };
   });
+}
+
+/** Ignored, they would mount what the link leads to. */
+function refuseLinkOptions(options: MountOptions, kind: MountStep["kind"], at: string): void {
+  const given = options.copySymlink || options.sourceNoFollow || options.destinationNoFollow;
+  if (given && kind !== "bind")
+    throw invalidConfig(`${at}.options`, "copy-symlink, src-nofollow and dest-nofollow are for bind mounts");
 }
 
 function refuseOverProc(destination: string, fstype: string, source: string, at: string): void {

@@ -3,7 +3,19 @@
 // portable: no host types here.
 
 import { TeuError } from "@teu/base/errors";
-import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_DIRECTORY, O_PATH, PROC_SUPER_MAGIC } from "@teu/sys/constants/fs";
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_RECURSIVE,
+  AT_SYMLINK_NOFOLLOW,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_NOFOLLOW,
+  O_PATH,
+  PROC_SUPER_MAGIC,
+  S_IFLNK,
+  S_IFMT,
+} from "@teu/sys/constants/fs";
 import {
   FSMOUNT_CLOEXEC,
   FSOPEN_CLOEXEC,
@@ -29,11 +41,17 @@ export interface MountEnvironment {
   readonly opened: ReadonlyMap<MountStep, number>;
 }
 
-/** Opens a detached copy of a bind's source, with its attributes set. Caller closes. */
+/**
+ * Opens a detached copy of a bind's source, with its attributes set; with "copy-symlink" and a source that is a symbolic link,
+ * the link itself. Caller closes.
+ */
 export function openBindSource(kernel: Kernel, step: MountStep, propagation: number): number {
   const { mount } = kernel;
+  const link = step.options.copySymlink ? openLink(kernel, step.source) : -1;
+  if (link >= 0) return link;
   const recursive = step.options.recursive ? AT_RECURSIVE : 0;
-  const tree = mount.openTree(AT_FDCWD, step.source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive);
+  const follow = step.options.sourceNoFollow ? AT_SYMLINK_NOFOLLOW : 0;
+  const tree = mount.openTree(AT_FDCWD, step.source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive | follow);
   if (propagation !== 0)
     mount.mountSetattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, { set: 0, clear: 0, propagation, usernsFd: -1 });
   const { set, clear } = step.options.attributes;
@@ -42,6 +60,15 @@ export function openBindSource(kernel: Kernel, step: MountStep, propagation: num
     mount.mountSetattr(tree, "", AT_EMPTY_PATH, { set, clear, propagation: 0, usernsFd: -1 });
   }
   return tree;
+}
+
+/** O_PATH fd of a symbolic link; -1 when it is something else. */
+function openLink(kernel: Kernel, path: string): number {
+  const { fs } = kernel;
+  const fd = fs.openat(AT_FDCWD, path, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+  if ((fs.fstat(fd).mode & S_IFMT) === S_IFLNK) return fd;
+  fs.close(fd);
+  return -1;
 }
 
 /** Moves a detached mount onto an open target. */
@@ -94,7 +121,9 @@ export function newFilesystem(
 /** Opens the target of a step, made when missing, and refuses one that a symlink led into procfs. Caller closes. */
 export function openStepTarget(kernel: Kernel, root: RootfsPath, step: MountStep, kind: "directory" | "file"): number {
   if (step.strict) return openStrictTarget(kernel, root, step.destination);
-  const { fd, followedLink } = root.openTarget(step.destination, kind);
+  const { fd, followedLink } = step.options.destinationNoFollow
+    ? root.openItself(step.destination, kind)
+    : root.openTarget(step.destination, kind);
   // Without a link on the way the text of the destination decided already (planMounts).
   if (followedLink && !step.onProc && kernel.fs.fstatfs(fd).type === PROC_SUPER_MAGIC) {
     kernel.fs.close(fd);

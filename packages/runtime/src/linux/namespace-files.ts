@@ -77,7 +77,7 @@ export function prepareChildren(kernel: Kernel, plan: NamespacePlan, linux: Linu
 }
 
 /** Writes the maps of a new user namespace whose first process is `pid`. */
-export function writeIdMaps(kernel: Kernel, pid: number, linux: Linux): void {
+export function writeIdMaps(kernel: Kernel, pid: number, linux: Pick<Linux, "uidMappings" | "gidMappings">): void {
   const text = (maps: readonly IdMapping[]): string =>
     maps.map((map) => `${map.containerID} ${map.hostID} ${map.size}\n`).join("");
   const { fs } = kernel;

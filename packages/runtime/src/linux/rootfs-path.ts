@@ -15,6 +15,8 @@ import {
   RESOLVE_IN_ROOT,
   RESOLVE_NO_MAGICLINKS,
   RESOLVE_NO_SYMLINKS,
+  S_IFLNK,
+  S_IFMT,
 } from "@teu/sys/constants/fs";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
@@ -72,6 +74,40 @@ export class RootfsPath {
     if (existing !== null) return { fd: existing, followedLink: true };
     const fd = kind === "directory" ? this.makeDirectory(path) : this.#makeFile(path);
     return { fd, followedLink: true };
+  }
+
+  /** The same, but a symbolic link as the last name is the target itself. */
+  openItself(path: string, kind: "directory" | "file"): Target {
+    const flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
+    const found = this.#kernel.fs.openIfThere(this.fd, rooted(path), flags, 0, INSIDE);
+    if (found >= 0) return { fd: found, followedLink: true };
+    const fd = kind === "directory" ? this.makeDirectory(path) : this.#makeFile(path);
+    return { fd, followedLink: true };
+  }
+
+  /** A symbolic link that leads to `goal`; one that is there already is fine. Throws `conflict` for anything else of that name. */
+  makeLink(path: string, goal: string): void {
+    const { fs } = this.#kernel;
+    const steps = components(path);
+    const name = steps.pop() ?? "";
+    const parent = this.#makeSteps(steps, MAX_LINKS);
+    try {
+      fs.symlinkAt(goal, parent, name);
+    } catch (error) {
+      if (!isSysError(error, "EEXIST")) throw error;
+      const found = fs.openat2(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0, INSIDE);
+      const same = (fs.fstat(found).mode & S_IFMT) === S_IFLNK && fs.readlinkAt(found, "") === goal;
+      fs.close(found);
+      if (!same)
+        throw new TeuError({
+          code: "conflict",
+          op: "make symbolic link",
+          subject: path,
+          message: `the root file system has something else there than a link to ${JSON.stringify(goal)}`,
+        });
+    } finally {
+      fs.close(parent);
+    }
   }
 
   /** The usual case, in three calls: only the last name is missing, and there is no link on the way. */

@@ -5,7 +5,6 @@
 import { TeuError } from "@teu/base/errors";
 import { AT_FDCWD, O_CLOEXEC, O_RDWR } from "@teu/sys/constants/fs";
 import { PR_SET_DUMPABLE, SIGKILL } from "@teu/sys/constants/process";
-import { MS_SHARED, MS_SLAVE } from "@teu/sys/constants/mount";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import type { Spec, State } from "@teu/specs/runtime";
@@ -16,8 +15,7 @@ import { NO_CGROUPS, detectCgroups } from "./cgroup/layout.ts";
 import { type CgroupHandle, cgroupRecord, createCgroup, fillCgroup, removeCgroup } from "./cgroup/manager.ts";
 import { connectConsoleSocket } from "./console.ts";
 import { runHooks } from "./hooks.ts";
-import { openBindSource } from "./mount-tree.ts";
-import type { MountStep } from "./mount-plan.ts";
+import { openSources } from "./bind-sources.ts";
 import { openJoins, prepareChildren, writeIdMaps } from "./namespace-files.ts";
 import { type SeccompPlan, prepareSeccomp } from "./seccomp.ts";
 import { connectAgent } from "./seccomp-notify.ts";
@@ -76,6 +74,8 @@ export function startContainer(kernel: Kernel, request: StartRequest): Started {
     const environment = prepareChild(kernel, plan, request, directory, record, seccomp, cgroup);
     const twin = clone(kernel, plan, environment);
     undo.push(() => endChild(kernel, twin));
+    // The child has them now; here they would keep mounts and namespaces of the host busy as long as `run` stays.
+    for (const fd of [...environment.opened.values(), ...environment.joins.map((join) => join.fd)]) kernel.fs.close(fd);
     // While the child makes its root: it joins them late.
     fillCgroup(kernel, cgroup, others);
     if (plan.cgroup.kind === "legacy") twin.resumeAhead();
@@ -152,15 +152,6 @@ function prepareChild(
     keepFds: request.preserveFds,
     newKeyring: request.newKeyring,
   };
-}
-
-/** In a user namespace the sources may be out of the child's reach: they are opened here and inherited. */
-function openSources(kernel: Kernel, plan: StartPlan): ReadonlyMap<MountStep, number> {
-  const opened = new Map<MountStep, number>();
-  if (!plan.namespaces.newUser) return opened;
-  const propagation = plan.propagation.before === MS_SHARED ? 0 : MS_SLAVE;
-  for (const step of plan.mounts) if (step.kind === "bind") opened.set(step, openBindSource(kernel, step, propagation));
-  return opened;
 }
 
 function clone(kernel: Kernel, plan: StartPlan, environment: ChildEnvironment): Twin {
