@@ -31,7 +31,7 @@ const RUNTIME: readonly EnvironmentVariable[] = [
   {
     name: "USER",
     fallback: "",
-    doc: "Root of a user namespace whose USER is set and not root counts as not root for XDG_RUNTIME_DIR.",
+    doc: "Root of a user namespace counts as not root for XDG_RUNTIME_DIR, unless USER is root (it has a /run of its own then).",
   },
   {
     name: "LISTEN_FDS",

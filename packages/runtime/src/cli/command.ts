@@ -15,6 +15,8 @@ export interface Context {
   readonly root: string;
   readonly log: Log;
   readonly cgroupManager: CgroupManager;
+  /** `--rootless`; null: auto. */
+  readonly rootless: boolean | null;
 }
 
 /** One verb. */

@@ -10,6 +10,7 @@ import type { CgroupManager, Command } from "./command.ts";
 import { commandErrorText } from "./error-text.ts";
 import { absolutePath, environmentValue } from "./environment.ts";
 import { explain } from "./explain.ts";
+import { inUserNamespace } from "../linux/cgroup/waive.ts";
 import { type Flag, type FlagValues, parseFlags } from "./flags.ts";
 import { commandHelp, programHelp, usageText } from "./help.ts";
 import { openLog } from "./log.ts";
@@ -107,10 +108,10 @@ function runCommand(kernel: Kernel, global: FlagValues, command: Command, argv: 
     if (operands.length < command.minOperands || operands.length > command.maxOperands) {
       throw verbatim("invalid", `"${command.name}" ${operandsWanted(command)}, but has ${operands.length}`);
     }
-    checkRootless(global.string("rootless"));
+    const rootless = rootlessMode(global.string("rootless"));
     const root = rootDirectory(kernel, global, command);
     log.debug(`${command.name} ${operands.join(" ")} with root ${root}`);
-    const code = command.run({ kernel, root, log, cgroupManager: cgroupManager(global) }, values, operands);
+    const code = command.run({ kernel, root, log, cgroupManager: cgroupManager(global), rootless }, values, operands);
     log.debug(`${command.name}: exit status ${code}`);
     return code;
   } catch (error) {
@@ -144,10 +145,12 @@ function cgroupManager(global: FlagValues): CgroupManager {
   return name;
 }
 
-/** Whether cgroups can be written is seen when they are; the flag only has to be one of runc's. */
-function checkRootless(text: string): void {
-  if (!["", "auto", "true", "false", "1", "0", "t", "f"].includes(text.toLowerCase()))
-    throw verbatim("invalid", `invalid --rootless ${JSON.stringify(text)}: want true, false or auto`);
+/** runc's reading: what Go takes for a truth value, or "auto". */
+function rootlessMode(text: string): boolean | null {
+  if (["", "auto"].includes(text)) return null;
+  if (["1", "t", "T", "true", "TRUE", "True"].includes(text)) return true;
+  if (["0", "f", "F", "false", "FALSE", "False"].includes(text)) return false;
+  throw verbatim("invalid", `invalid --rootless ${JSON.stringify(text)}: want true, false or auto`);
 }
 
 function rootDirectory(kernel: Kernel, global: FlagValues, command: Command): string {
@@ -163,12 +166,10 @@ function rootDirectory(kernel: Kernel, global: FlagValues, command: Command): st
   return root;
 }
 
-/** Not root, or root of a user namespace that a user made for himself (USER still says who). */
+/** runc's rule: not root, or root of a user namespace, unless it is called root (then it has a /run of its own). */
 function isUnprivileged(kernel: Kernel): boolean {
   if (kernel.process.geteuid() !== 0) return true;
-  const user = environmentValue(kernel, "USER");
-  if (user === "" || user === "root") return false;
-  return !/^\s*0\s+0\s+4294967295\s*$/.test(kernel.fs.readTextAt(AT_FDCWD, "/proc/self/uid_map", 1 << 16));
+  return environmentValue(kernel, "USER") !== "root" && inUserNamespace(kernel);
 }
 
 /** The sticky bit keeps cleaners away from what is old in XDG_RUNTIME_DIR (XDG Base Directory Specification). */

@@ -80,6 +80,7 @@ export function startRequest(
     configText,
     cgroupManager,
     root: context.root,
+    rootless: context.rootless,
     consoleFd: -1,
     spec: listen === 0 ? spec : withListenFds(kernel, spec),
     pidFile: flags.string("pid-file") === "" ? "" : absolutePath(kernel, flags.string("pid-file")),

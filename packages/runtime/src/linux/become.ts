@@ -107,8 +107,11 @@ function switchUser(kernel: Kernel, plan: ProcessPlan): void {
   try {
     process.setgroups(plan.groups);
   } catch (error) {
-    // A user namespace whose maps were written without privilege has no setgroups; harmless when nothing was asked for.
-    if (!isSysError(error, "EPERM") || plan.groups.length > 0) throw error;
+    // A user namespace whose maps were written without privilege has no setgroups; harmless when nothing more was asked for.
+    if (!isSysError(error, "EPERM")) throw error;
+    const there = plan.groups.length > 0 ? [plan.gid, ...process.getgroups()] : [];
+    if (!plan.groups.every((group) => there.includes(group)))
+      throw verbatim("denied", "cannot set any additional groups in a rootless container", error);
   }
   process.setresgid(plan.gid, plan.gid, plan.gid);
   process.setresuid(plan.uid, plan.uid, plan.uid);

@@ -21,13 +21,24 @@ export function openSources(kernel: Kernel, plan: StartPlan): ReadonlyMap<MountS
   try {
     for (const step of plan.mounts) {
       if (step.kind !== "bind" || (step.idmap === null && !plan.namespaces.has.has("user"))) continue;
-      const tree = openBindSource(kernel, step, propagation);
+      const tree = openSource(kernel, step, propagation);
+      if (tree < 0) continue;
       opened.set(step, tree);
       if (step.idmap !== null) mapIds(kernel, step, tree, step.idmap, namespaces);
     }
     return opened;
   } finally {
     for (const fd of namespaces.values()) kernel.fs.close(fd);
+  }
+}
+
+/** -1: without the right to copy mounts here the child has to open it. Who may map ids has that right. */
+function openSource(kernel: Kernel, step: MountStep, propagation: number): number {
+  try {
+    return openBindSource(kernel, step, propagation);
+  } catch (error) {
+    if (!isSysError(error, "EPERM") || step.idmap !== null) throw error;
+    return -1;
   }
 }
 

@@ -18,11 +18,15 @@ import {
 import { OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE } from "@teu/sys/constants/mount";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
+import { inUserNamespace } from "./cgroup/waive.ts";
 import { DEVICE_LINKS, type DeviceStep } from "./devices-plan.ts";
 import { attach } from "./mount-tree.ts";
 import type { RootfsPath } from "./rootfs-path.ts";
 
-/** Makes the nodes. `bind`: a user namespace forbids mknod, so the host's node of the same path is bound. */
+/**
+ * Makes the nodes. `bind`: a user namespace forbids mknod, so the host's node of the same path is bound; also when it turns out that
+ * we are in one.
+ */
 export function makeDevices(kernel: Kernel, root: RootfsPath, devices: readonly DeviceStep[], bind: boolean): void {
   const parents = new Map<string, number>();
   // mknod's mode is cut by the umask.
@@ -48,7 +52,12 @@ function makeDevice(kernel: Kernel, parent: number, name: string, device: Device
   const { fs } = kernel;
   try {
     if (bind && device.type !== S_IFIFO) return bindDevice(kernel, parent, name, device);
-    fs.mknodAt(parent, name, device.type | device.mode, device.major, device.minor);
+    try {
+      fs.mknodAt(parent, name, device.type | device.mode, device.major, device.minor);
+    } catch (error) {
+      if (!isSysError(error, "EPERM") || device.type === S_IFIFO || !inUserNamespace(kernel)) throw error;
+      return bindDevice(kernel, parent, name, device);
+    }
     if (device.uid !== 0 || device.gid !== 0) fs.chownAt(parent, name, device.uid, device.gid, AT_SYMLINK_NOFOLLOW);
   } catch (error) {
     if (!isSysError(error, "EEXIST")) {

@@ -4,19 +4,23 @@
 
 import { TeuError } from "@teu/base/errors";
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH, O_RDONLY } from "@teu/sys/constants/fs";
-import { CLONE_NEWPID, CLONE_NEWTIME, PR_SET_DUMPABLE, SIGKILL } from "@teu/sys/constants/process";
+import { CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, PR_SET_DUMPABLE, SIGKILL } from "@teu/sys/constants/process";
 import type { Kernel } from "@teu/sys/kernel";
-import type { NamespaceType, Process, Spec } from "@teu/specs/runtime";
+import type { Process, Spec } from "@teu/specs/runtime";
 import type { ContainerRecord } from "../container/record.ts";
 import { specState } from "../container/status.ts";
 import { verbatim } from "../failure.ts";
 import { become, execute } from "./become.ts";
 import { joinCgroup } from "./cgroup/manager.ts";
+import { isSysError } from "@teu/sys/sys-error";
 import { cgroupDirectory } from "./cgroup/record.ts";
+import { isRootless } from "./cgroup/waive.ts";
 import { adoptConsole, connectConsoleSocket, openConsole, sendConsole } from "./console.ts";
+import { firstId } from "./id-maps.ts";
 import { joinKeyring } from "./keyring.ts";
 import { openInit } from "./kill-container.ts";
-import { NAMESPACE_FLAGS } from "./namespaces.ts";
+import { NAMESPACE_FILES, NAMESPACE_FLAGS } from "./namespaces.ts";
+import { setOomScore } from "./oom-score.ts";
 import { type ProcessPlan, planProcess } from "./process-plan.ts";
 import { RootfsPath } from "./rootfs-path.ts";
 import { type SeccompPlan, prepareSeccomp } from "./seccomp.ts";
@@ -67,10 +71,12 @@ export function enterContainer(kernel: Kernel, request: EnterRequest): { pid: nu
       request.consoleSocket === "" ? request.consoleFd : connectConsoleSocket(kernel, request.consoleSocket),
     notifySocket: connectAgent(kernel, seccomp),
   };
+  // With less than the host's root the new process is out of reach until it is the program, so that it must inherit its score.
+  const lesser = plan.oomScoreAdj !== null && isRootless(kernel, null);
+  if (lesser && plan.oomScoreAdj !== null) setOomScore(kernel, "self", plan.oomScoreAdj);
   const twin = clone(kernel, prepared);
   try {
-    if (plan.oomScoreAdj !== null)
-      kernel.fs.writeTextAt(AT_FDCWD, `/proc/${twin.pid}/oom_score_adj`, String(plan.oomScoreAdj));
+    if (plan.oomScoreAdj !== null && !lesser) setOomScore(kernel, twin.pid, plan.oomScoreAdj);
     if (twin.receive() === null)
       throw new TeuError({ code: "internal", op: "enter container", message: "the new process ended" });
     if (request.pidFile !== "") kernel.fs.replaceFileAt(AT_FDCWD, request.pidFile, String(twin.pid), 0o644, false);
@@ -86,19 +92,9 @@ export function enterContainer(kernel: Kernel, request: EnterRequest): { pid: nu
 
 /** Of the container's namespaces those that are not ours already: joining one's own user namespace again is refused. */
 function foreignNamespaces(kernel: Kernel, record: ContainerRecord): number {
-  const names: Readonly<Record<NamespaceType, string>> = {
-    user: "user",
-    pid: "pid",
-    network: "net",
-    mount: "mnt",
-    ipc: "ipc",
-    uts: "uts",
-    cgroup: "cgroup",
-    time: "time",
-  };
   let flags = 0;
   for (const type of record.namespaces) {
-    const file = names[type];
+    const file = NAMESPACE_FILES[type];
     const own = kernel.fs.readlinkAt(AT_FDCWD, `/proc/self/ns/${file}`);
     if (kernel.fs.readlinkAt(AT_FDCWD, `/proc/${record.pid}/ns/${file}`) !== own) flags |= NAMESPACE_FLAGS[type];
   }
@@ -110,14 +106,25 @@ function clone(kernel: Kernel, prepared: Prepared): Twin {
   kernel.process.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   const unified = cgroupDirectory(prepared.request.record.cgroup, "");
   const cgroupFd = unified === null ? -1 : fs.openat(AT_FDCWD, unified, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-  // A pid (or time) namespace is entered by children only.
-  const forChildren = prepared.flags & (CLONE_NEWPID | CLONE_NEWTIME);
-  if (forChildren !== 0) namespace.setns(prepared.init, forChildren);
   const passed = Array.from({ length: prepared.request.preserveFds }, (_, index) => 3 + index);
   const keep = [prepared.init, prepared.consoleSocket, prepared.notifySocket, ...passed];
-  return Twin.start(kernel, { flags: 0, ...(cgroupFd >= 0 ? { cgroupFd } : {}) }, keep, (channel) =>
-    enterChild(kernel, prepared, channel),
-  );
+  const options = { flags: 0, ...(cgroupFd >= 0 ? { cgroupFd } : {}) };
+  // A pid (or time) namespace is entered by children only.
+  const forChildren = prepared.flags & (CLONE_NEWPID | CLONE_NEWTIME);
+  try {
+    if (forChildren !== 0) namespace.setns(prepared.init, forChildren);
+  } catch (error) {
+    // Only root of the container's user namespace has the right to.
+    if (!isSysError(error, "EPERM") || (prepared.flags & CLONE_NEWUSER) === 0) throw error;
+    return Twin.startThrough(
+      kernel,
+      options,
+      keep,
+      () => namespace.setns(prepared.init, forChildren | CLONE_NEWUSER),
+      (channel) => enterChild(kernel, { ...prepared, flags: prepared.flags & ~CLONE_NEWUSER }, channel),
+    );
+  }
+  return Twin.start(kernel, options, keep, (channel) => enterChild(kernel, prepared, channel));
 }
 
 function* enterChild(kernel: Kernel, prepared: Prepared, channel: ChildChannel): Generator<ChildMessage, void, void> {
@@ -128,8 +135,10 @@ function* enterChild(kernel: Kernel, prepared: Prepared, channel: ChildChannel):
   const inside = prepared.flags & ~(CLONE_NEWPID | CLONE_NEWTIME);
   if (inside !== 0) kernel.namespace.setns(prepared.init, inside);
   if (prepared.newUser) {
-    process.setresgid(0, 0, 0);
-    process.setresuid(0, 0, 0);
+    const { gidMappings, uidMappings } = request.spec.linux ?? {};
+    const [gid, uid] = [firstId(gidMappings, plan.gid), firstId(uidMappings, plan.uid)];
+    process.setresgid(gid, gid, gid);
+    process.setresuid(uid, uid, uid);
   }
   joinKeyring(kernel, request.record.id);
   if (plan.terminal) {

@@ -3,9 +3,19 @@
 // portable: no host types here.
 
 import { TeuError } from "@teu/base/errors";
-import { AT_EMPTY_PATH, O_PATH, PROC_SUPER_MAGIC, S_IFDIR, S_IFLNK, S_IFMT } from "@teu/sys/constants/fs";
-import { MOUNT_ATTR_RDONLY } from "@teu/sys/constants/mount";
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_RECURSIVE,
+  O_PATH,
+  PROC_SUPER_MAGIC,
+  S_IFDIR,
+  S_IFLNK,
+  S_IFMT,
+} from "@teu/sys/constants/fs";
+import { MOUNT_ATTR_RDONLY, MS_SLAVE, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE } from "@teu/sys/constants/mount";
 import type { Kernel } from "@teu/sys/kernel";
+import { isSysError } from "@teu/sys/sys-error";
 import { mountCgroups } from "./cgroup/mount.ts";
 import { copyUp } from "./copy-up.ts";
 import type { MountStep } from "./mount-plan.ts";
@@ -54,15 +64,16 @@ function applyBind(kernel: Kernel, step: MountStep, { root, opened }: MountEnvir
   }
 }
 
-function applyFilesystem(kernel: Kernel, step: MountStep, { root }: MountEnvironment): void {
+function applyFilesystem(kernel: Kernel, step: MountStep, environment: MountEnvironment): void {
   const { fs } = kernel;
+  const { root } = environment;
   const target = openStepTarget(kernel, root, step, "directory");
   try {
     const data = step.fstype === "tmpfs" ? tmpfsData(kernel, target, step.options.data) : step.options.data;
     // A tmpfs that is filled first becomes read-only afterwards.
     const later = step.options.copyUp || (step.destination === "/dev" && step.fstype === "tmpfs");
     const attributes = later ? step.options.attributes.set & ~MOUNT_ATTR_RDONLY : step.options.attributes.set;
-    const tree = newFilesystem(kernel, step.fstype, step.source, step.options.superFlags, data, attributes);
+    const tree = makeFilesystem(kernel, step, data, attributes, environment);
     try {
       if (step.options.copyUp) copyUp(kernel, root, step.destination, tree);
       attach(kernel, tree, target);
@@ -74,6 +85,56 @@ function applyFilesystem(kernel: Kernel, step: MountStep, { root }: MountEnviron
   } finally {
     fs.close(target);
   }
+}
+
+/** The file system that was asked for, or what stands for it where a user namespace may not have it. */
+function makeFilesystem(
+  kernel: Kernel,
+  step: MountStep,
+  data: readonly string[],
+  attributes: number,
+  { networkNamespace }: MountEnvironment,
+): number {
+  const { fstype, source, options } = step;
+  try {
+    return newFilesystem(kernel, fstype, source, options.superFlags, data, attributes);
+  } catch (error) {
+    // The group "tty" (5) is often not among the mapped ones; terminals then belong to the group of who opens them.
+    const ungrouped = data.filter((item) => !item.startsWith("gid="));
+    if (fstype === "devpts" && isSysError(error, "EINVAL") && ungrouped.length < data.length)
+      return newFilesystem(kernel, fstype, source, options.superFlags, ungrouped, attributes);
+    if (!isSysError(error, "EPERM")) throw error;
+    // A sysfs shows a network namespace, so it takes rights over that: the host's is shown by the host's own /sys.
+    if (fstype === "sysfs" && !networkNamespace) return bindSys(kernel, attributes);
+    if (fstype === "proc" || fstype === "sysfs") throw revealing(fstype, error);
+    throw error;
+  }
+}
+
+/** Read-only with all below it, whatever was asked for: among that are the host's cgroups (CVE-2023-25809). */
+function bindSys(kernel: Kernel, attributes: number): number {
+  const { mount } = kernel;
+  const tree = mount.openTree(AT_FDCWD, "/sys", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+  mount.mountSetattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, {
+    set: attributes | MOUNT_ATTR_RDONLY,
+    clear: 0,
+    propagation: MS_SLAVE,
+    usernsFd: -1,
+  });
+  return tree;
+}
+
+function revealing(fstype: string, cause: unknown): TeuError {
+  return new TeuError({
+    code: "denied",
+    op: `make a new ${fstype}`,
+    message: "operation not permitted",
+    hint:
+      fstype === "proc"
+        ? "In a user namespace that takes a pid namespace of its own, and a /proc outside over which nothing is mounted: in a container whose /proc has masked paths, run without masks or bind /proc."
+        : "In a user namespace that takes a network namespace of its own, and a /sys outside over which nothing is mounted that hides a part of it.",
+    cause,
+  });
 }
 
 /** A tmpfs without "mode" takes that of the directory it covers, as runc's does (callers rely on it for /dev/shm and volumes). */

@@ -37,6 +37,8 @@ export interface MountEnvironment {
   readonly cgroup: CgroupHandle;
   /** A cgroup namespace of its own: cgroup file systems are mounted afresh instead of bound. */
   readonly cgroupNamespace: boolean;
+  /** A network namespace of its own, made or joined. */
+  readonly networkNamespace: boolean;
   /** Detached trees opened before entering a user namespace, by step; else they are opened here. */
   readonly opened: ReadonlyMap<MountStep, number>;
 }

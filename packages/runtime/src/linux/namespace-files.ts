@@ -1,12 +1,12 @@
-// Touches what namespaces need from outside: opening those to join, id maps, clock offsets, the sysctl gate.
+// Touches what namespaces need from outside: opening and entering those to join, clock offsets.
 // portable: no host types here.
 
 import { TeuError } from "@teu/base/errors";
 import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from "@teu/sys/constants/fs";
-import { CLONE_NEWPID, CLONE_NEWTIME } from "@teu/sys/constants/process";
+import { CLONE_NEWTIME } from "@teu/sys/constants/process";
 import type { Kernel } from "@teu/sys/kernel";
-import type { IdMapping, Linux } from "@teu/specs/runtime";
-import { type Join, NAMESPACE_FLAGS, type NamespacePlan } from "./namespaces.ts";
+import type { Linux } from "@teu/specs/runtime";
+import { type Join, NAMESPACE_FILES, NAMESPACE_FLAGS, type NamespacePlan } from "./namespaces.ts";
 
 /** An opened namespace; the opener closes it. */
 export interface OpenJoin extends Join {
@@ -47,52 +47,45 @@ export function enterJoins(kernel: Kernel, joins: readonly OpenJoin[]): void {
   }
 }
 
-/** Puts this process's children where the plan wants them (pid, time); returns what undoes it for later children (hooks). */
-export function prepareChildren(kernel: Kernel, plan: NamespacePlan, linux: Linux): () => void {
-  if (plan.joinsBefore.length === 0 && !plan.newTime) return () => {};
+/**
+ * Puts this process's children where the plan wants them; returns what undoes it for this process and later children (hooks).
+ * `inside`: the child makes its time namespace itself.
+ */
+export function prepareChildren(kernel: Kernel, plan: NamespacePlan, linux: Linux, inside: boolean): () => void {
+  const newTime = plan.newTime && !inside;
+  if (plan.joinsBefore.length === 0 && !newTime) return () => {};
   const { fs } = kernel;
-  const own = (["pid", "time"] as const).map((name) =>
-    fs.openat(AT_FDCWD, `/proc/self/ns/${name}`, O_RDONLY | O_CLOEXEC, 0),
+  const types = new Set([...plan.joinsBefore.map(({ type }) => type), ...(newTime ? (["time"] as const) : [])]);
+  const own = openJoins(
+    kernel,
+    [...types].map((type) => ({ type, path: `/proc/self/ns/${NAMESPACE_FILES[type]}` })),
   );
   const joins = openJoins(kernel, plan.joinsBefore);
   try {
     enterJoins(kernel, joins);
-    if (plan.newTime) {
-      kernel.namespace.unshare(CLONE_NEWTIME);
-      const lines = Object.entries(linux.timeOffsets ?? {}).map(
-        ([clock, { secs, nanosecs }]) => `${clock} ${secs ?? 0} ${nanosecs ?? 0}\n`,
-      );
-      if (lines.length > 0) fs.writeTextAt(AT_FDCWD, "/proc/self/timens_offsets", lines.join(""));
-    }
+    if (newTime) unshareTime(kernel, linux);
   } finally {
     for (const { fd } of joins) fs.close(fd);
   }
   return () => {
-    const [pid = -1, time = -1] = own;
-    kernel.namespace.setns(pid, CLONE_NEWPID);
-    kernel.namespace.setns(time, CLONE_NEWTIME);
-    fs.close(pid);
-    fs.close(time);
+    enterJoins(kernel, own);
+    for (const { fd } of own) fs.close(fd);
   };
 }
 
-/** Writes the maps of a new user namespace whose first process is `pid`. */
-export function writeIdMaps(kernel: Kernel, pid: number, linux: Pick<Linux, "uidMappings" | "gidMappings">): void {
-  const text = (maps: readonly IdMapping[]): string =>
-    maps.map((map) => `${map.containerID} ${map.hostID} ${map.size}\n`).join("");
-  const { fs } = kernel;
-  try {
-    // Without CAP_SETGID over the parent namespace a gid map is only taken once setgroups is given up.
-    if (kernel.process.geteuid() !== 0) fs.writeTextAt(AT_FDCWD, `/proc/${pid}/setgroups`, "deny");
-    fs.writeTextAt(AT_FDCWD, `/proc/${pid}/gid_map`, text(linux.gidMappings ?? []));
-    fs.writeTextAt(AT_FDCWD, `/proc/${pid}/uid_map`, text(linux.uidMappings ?? []));
-  } catch (error) {
-    throw new TeuError({
-      code: "denied",
-      op: "write id mappings",
-      subject: String(pid),
-      message: "refused",
-      cause: error,
-    });
-  }
+/** A new time namespace for children to come. Its offsets can only be written while nobody is in it. */
+function unshareTime(kernel: Kernel, linux: Linux): void {
+  kernel.namespace.unshare(CLONE_NEWTIME);
+  const lines = Object.entries(linux.timeOffsets ?? {}).map(
+    ([clock, { secs, nanosecs }]) => `${clock} ${secs ?? 0} ${nanosecs ?? 0}\n`,
+  );
+  if (lines.length > 0) kernel.fs.writeTextAt(AT_FDCWD, "/proc/self/timens_offsets", lines.join(""));
+}
+
+/** The same for this process itself, which has rights to do so in its user namespace only. */
+export function enterNewTime(kernel: Kernel, linux: Linux): void {
+  unshareTime(kernel, linux);
+  const fd = kernel.fs.openat(AT_FDCWD, "/proc/self/ns/time_for_children", O_RDONLY | O_CLOEXEC, 0);
+  kernel.namespace.setns(fd, CLONE_NEWTIME);
+  kernel.fs.close(fd);
 }

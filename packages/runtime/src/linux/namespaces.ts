@@ -26,6 +26,18 @@ export const NAMESPACE_FLAGS: Readonly<Record<NamespaceType, number>> = {
   time: CLONE_NEWTIME,
 };
 
+/** Name of each kind in /proc/PID/ns. */
+export const NAMESPACE_FILES: Readonly<Record<NamespaceType, string>> = {
+  user: "user",
+  pid: "pid",
+  network: "net",
+  mount: "mnt",
+  ipc: "ipc",
+  uts: "uts",
+  cgroup: "cgroup",
+  time: "time",
+};
+
 /** A namespace to enter by its file. */
 export interface Join {
   readonly type: NamespaceType;
@@ -36,7 +48,10 @@ export interface Join {
 export interface NamespacePlan {
   /** For the one clone3: all new ones but cgroup and time. */
   readonly cloneFlags: number;
-  /** Entered before the clone, because only children are concerned: pid, time. */
+  /**
+   * Entered by the parent before the clone, and left again: pid and time, because only children are concerned; with a new user
+   * namespace all but mount, because its root has no rights over those of the host.
+   */
   readonly joinsBefore: readonly Join[];
   /** Entered by the child. */
   readonly joinsInside: readonly Join[];
@@ -65,15 +80,17 @@ export function planNamespaces(spec: Spec): NamespacePlan {
   const isNew = (type: NamespaceType): boolean => paths.get(type) === "";
   const joins = [...paths].filter(([, path]) => path !== "").map(([type, path]) => ({ type, path }));
   checkNamespaces(spec, paths, isNew);
+  const before = ({ type }: Join): boolean =>
+    type === "pid" || type === "time" || (isNew("user") && type !== "mount" && type !== "user");
   let cloneFlags = 0;
   for (const type of paths.keys())
     if (isNew(type) && type !== "cgroup" && type !== "time") cloneFlags |= NAMESPACE_FLAGS[type];
   return {
     cloneFlags,
-    joinsBefore: joins.filter(({ type }) => type === "pid" || type === "time"),
+    joinsBefore: joins.filter(before),
     // Mount last: after it the host's paths are out of sight.
     joinsInside: joins
-      .filter(({ type }) => type !== "pid" && type !== "time")
+      .filter((join) => !before(join))
       .sort((a, b) => Number(a.type === "mount") - Number(b.type === "mount")),
     newCgroup: isNew("cgroup"),
     newUser: isNew("user"),

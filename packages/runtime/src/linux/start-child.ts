@@ -2,20 +2,22 @@
 // docs/design/start-sequence.md draws both.
 // portable: no host types here.
 
-import { CLONE_NEWCGROUP } from "@teu/sys/constants/process";
+import { CLONE_NEWCGROUP, PR_SET_DUMPABLE } from "@teu/sys/constants/process";
 import type { Kernel } from "@teu/sys/kernel";
 import type { State } from "@teu/specs/runtime";
 import { become, execute } from "./become.ts";
-import { type CgroupHandle, cgroupRecord, joinCgroup } from "./cgroup/manager.ts";
+import { type CgroupHandle, cgroupRecord, joinCgroup, withoutDirectories } from "./cgroup/manager.ts";
 import { adoptConsole, openConsole, sendConsole } from "./console.ts";
 import { bindOver } from "./devices.ts";
 import { runHooks } from "./hooks.ts";
+import { firstId } from "./id-maps.ts";
 import { joinKeyring } from "./keyring.ts";
 import { raiseLoopback } from "./loopback.ts";
 import { applyMount } from "./mount-apply.ts";
 import { maskPaths, openNull, readonlyPaths } from "./masks.ts";
 import type { MountStep } from "./mount-plan.ts";
-import { type OpenJoin, enterJoins } from "./namespace-files.ts";
+import { type OpenJoin, enterJoins, enterNewTime } from "./namespace-files.ts";
+import { setOomScore } from "./oom-score.ts";
 import { fillRoot, openRoot, pivot, sealDev } from "./rootfs.ts";
 import type { RootfsPath } from "./rootfs-path.ts";
 import type { SeccompPlan } from "./seccomp.ts";
@@ -39,6 +41,11 @@ export interface ChildEnvironment {
   /** Inherited fds from 3 up that the program gets. */
   readonly keepFds: number;
   readonly newKeyring: boolean;
+  /**
+   * A runtime with less than the host's root: its own files in /proc belong to that root, not to it, while it is not dumpable. Only
+   * known where it matters: with a new user namespace, or an OOM score to set.
+   */
+  readonly lesser: boolean;
   /** For hooks and agents. */
   readonly state: (status: State["status"], pid: number) => State;
 }
@@ -51,21 +58,23 @@ export function* startChild(
 ): Generator<ChildMessage, void, void> {
   const { plan, seccomp } = environment;
   const late = joinsCgroupsLate(plan);
-  if (!late) yield* enterCgroups(kernel, environment);
+  let cgroup = late ? environment.cgroup : yield* enterCgroups(kernel, environment, channel);
   yield* enterNamespaces(kernel, environment);
   const root = openRoot(kernel, plan);
   const nullFd = plan.maskedPaths.length > 0 ? openNull(kernel) : -1;
+  const { newCgroup, has } = plan.namespaces;
   const mounting = {
     root,
-    cgroup: environment.cgroup,
-    cgroupNamespace: plan.namespaces.newCgroup,
+    cgroup,
+    cgroupNamespace: newCgroup,
+    networkNamespace: has.has("network"),
     opened: environment.opened,
   };
   const [first, rest] = late ? aroundCgroups(plan.mounts) : [[], plan.mounts];
   for (const step of first) applyMount(kernel, step, mounting);
-  if (late) yield* enterCgroups(kernel, environment);
+  if (late) cgroup = yield* enterCgroups(kernel, environment, channel);
   unshareCgroups(kernel, plan);
-  for (const step of rest) applyMount(kernel, step, mounting);
+  for (const step of rest) applyMount(kernel, step, { ...mounting, cgroup });
   fillRoot(kernel, plan, root);
   if (needsHookPause(plan) || environment.notifySocket >= 0) yield { step: "hooks" };
   runHooks(kernel, "createContainer", plan.hooks.createContainer, environment.state("created", channel.hostPid));
@@ -105,10 +114,18 @@ function aroundCgroups(mounts: readonly MountStep[]): [readonly MountStep[], rea
   return at < 0 ? [mounts, []] : [mounts.slice(0, at), mounts.slice(at)];
 }
 
-function* enterCgroups(kernel: Kernel, { cgroup }: ChildEnvironment): Generator<ChildMessage, void, void> {
-  if (cgroup.plan.kind !== "legacy") return;
+/** Joins them once they are there; returns what there is, which may be less than was planned (see cgroup/waive.ts). */
+function* enterCgroups(
+  kernel: Kernel,
+  { cgroup }: ChildEnvironment,
+  channel: ChildChannel,
+): Generator<ChildMessage, CgroupHandle, void> {
+  if (cgroup.plan.kind !== "legacy") return cgroup;
   yield { step: "cgroups" };
-  joinCgroup(kernel, cgroupRecord(cgroup.plan));
+  const refused = channel.note === "" ? [] : (JSON.parse(channel.note) as string[]);
+  const made = withoutDirectories(cgroup, refused);
+  joinCgroup(kernel, cgroupRecord(made.plan));
+  return made;
 }
 
 /** The cgroup that it is in by now becomes the namespace's root. */
@@ -116,22 +133,36 @@ function unshareCgroups(kernel: Kernel, { namespaces }: StartPlan): void {
   if (namespaces.newCgroup) kernel.namespace.unshare(CLONE_NEWCGROUP);
 }
 
-function* enterNamespaces(
-  kernel: Kernel,
-  { plan, joins, newKeyring }: ChildEnvironment,
-): Generator<ChildMessage, void, void> {
+function* enterNamespaces(kernel: Kernel, environment: ChildEnvironment): Generator<ChildMessage, void, void> {
+  const { plan, joins, newKeyring, lesser } = environment;
   const { process } = kernel;
-  const { namespaces } = plan;
+  const { namespaces, linux } = plan;
+  // While nobody else is inside: what is joined comes after.
+  if (lesser) process.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+  if (lesser && plan.process.oomScoreAdj !== null) setOomScore(kernel, "self", plan.process.oomScoreAdj);
   if (namespaces.newUser) {
     // Root of the new namespace exists only once the parent has written the maps.
     yield { step: "maps" };
-    process.setresgid(0, 0, 0);
-    process.setresuid(0, 0, 0);
+    const gid = firstId(linux.gidMappings, plan.process.gid);
+    const uid = firstId(linux.uidMappings, plan.process.uid);
+    process.setresgid(gid, gid, gid);
+    process.setresuid(uid, uid, uid);
   }
+  if (makesTimeInside(environment)) {
+    // A change of user takes it back.
+    process.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    enterNewTime(kernel, linux);
+  }
+  if (lesser) process.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   process.setsid();
   enterJoins(kernel, joins);
   if (namespaces.newNetwork) raiseLoopback(kernel);
   if (newKeyring) joinKeyring(kernel, plan.id);
+}
+
+/** Must the child make its time namespace? When its parent may not: the user namespace that owns it is the child's. */
+export function makesTimeInside({ plan, lesser }: Pick<ChildEnvironment, "plan" | "lesser">): boolean {
+  return lesser && plan.namespaces.newUser && plan.namespaces.newTime;
 }
 
 function setUpConsole(kernel: Kernel, { plan, consoleSocket }: ChildEnvironment, root: RootfsPath): void {

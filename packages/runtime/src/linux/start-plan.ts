@@ -8,6 +8,7 @@ import { table } from "../table.ts";
 import type { CgroupLayout } from "./cgroup/layout.ts";
 import { type CgroupPlan, planCgroup } from "./cgroup/plan.ts";
 import { type DeviceStep, ownsDev, planDevices } from "./devices-plan.ts";
+import { isMapped } from "./id-maps.ts";
 import { type MountStep, planMounts } from "./mount-plan.ts";
 import { type NamespacePlan, planNamespaces } from "./namespaces.ts";
 import { type ProcessPlan, planProcess } from "./process-plan.ts";
@@ -69,6 +70,7 @@ export function planStart(spec: Spec, id: string, bundle: string, facts: HostFac
   refuseUnsupported(linux);
   const namespaces = planNamespaces(spec);
   const process: Process = spec.process ?? { cwd: "/" };
+  if (namespaces.newUser) checkMapped(linux, process);
   return {
     id,
     bundle,
@@ -88,6 +90,17 @@ export function planStart(spec: Spec, id: string, bundle: string, facts: HostFac
     hooks: spec.hooks ?? {},
     cgroup: planCgroup(facts.cgroups, linux.cgroupsPath ?? "", id, linux.resources ?? {}),
   };
+}
+
+/** runc's texts. The kernel would say no more than EINVAL. */
+function checkMapped({ uidMappings, gidMappings }: Linux, { user }: Process): void {
+  const refuse = (field: string, text: string): never => {
+    throw invalidConfig(`process.user.${field}`, text);
+  };
+  if (!isMapped(uidMappings, user?.uid ?? 0)) refuse("uid", "cannot set uid to unmapped user in user namespace");
+  if (!isMapped(gidMappings, user?.gid ?? 0)) refuse("gid", "cannot set gid to unmapped user in user namespace");
+  const group = (user?.additionalGids ?? []).find((gid) => !isMapped(gidMappings, gid));
+  if (group !== undefined) refuse("additionalGids", `cannot set group ${group}, which is not mapped in user namespace`);
 }
 
 function refuseUnsupported(linux: Linux): void {

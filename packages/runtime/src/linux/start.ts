@@ -11,15 +11,26 @@ import type { Spec, State } from "@teu/specs/runtime";
 import { type ContainerRecord, StateDirectory, checkId } from "../container/record.ts";
 import { RESULT_FIFO, START_FIFO, processStat, specState } from "../container/status.ts";
 import type { CgroupManager } from "../cli/command.ts";
+import { verbatim } from "../failure.ts";
 import { NO_CGROUPS, detectCgroups } from "./cgroup/layout.ts";
-import { type CgroupHandle, cgroupRecord, createCgroup, fillCgroup, removeCgroup } from "./cgroup/manager.ts";
+import {
+  type CgroupHandle,
+  cgroupRecord,
+  createCgroup,
+  fillCgroup,
+  removeCgroup,
+  withoutDirectories,
+} from "./cgroup/manager.ts";
+import { isRootless } from "./cgroup/waive.ts";
 import { connectConsoleSocket } from "./console.ts";
 import { runHooks } from "./hooks.ts";
+import { setOomScore } from "./oom-score.ts";
 import { openSources } from "./bind-sources.ts";
-import { openJoins, prepareChildren, writeIdMaps } from "./namespace-files.ts";
+import { writeIdMaps } from "./id-maps.ts";
+import { openJoins, prepareChildren } from "./namespace-files.ts";
 import { type SeccompPlan, prepareSeccomp } from "./seccomp.ts";
 import { connectAgent } from "./seccomp-notify.ts";
-import { type ChildEnvironment, startChild } from "./start-child.ts";
+import { type ChildEnvironment, makesTimeInside, startChild } from "./start-child.ts";
 import { type StartPlan, planStart } from "./start-plan.ts";
 import { Twin } from "./twin.ts";
 import { Undo } from "./undo.ts";
@@ -43,6 +54,8 @@ export interface StartRequest {
   readonly preserveFds: number;
   readonly newKeyring: boolean;
   readonly cgroupManager: CgroupManager;
+  /** `--rootless`; null: auto. */
+  readonly rootless: boolean | null;
 }
 
 /** A started (or waiting) container. `pidfd` is the caller's to close. */
@@ -70,17 +83,19 @@ export function startContainer(kernel: Kernel, request: StartRequest): Started {
     const others = new Set<string>();
     const own = ({ path }: { readonly path: string }): boolean => !others.has(path);
     undo.push(() => removeCgroup(kernel, { ...record.cgroup, directories: record.cgroup.directories.filter(own) }));
-    const cgroup = createCgroup(kernel, plan.cgroup, others);
+    const waiver = { rootless: request.rootless, named: plan.cgroup.named };
+    const cgroup = createCgroup(kernel, plan.cgroup, others, waiver);
     const environment = prepareChild(kernel, plan, request, directory, record, seccomp, cgroup);
     const twin = clone(kernel, plan, environment);
     undo.push(() => endChild(kernel, twin));
     // The child has them now; here they would keep mounts and namespaces of the host busy as long as `run` stays.
     for (const fd of [...environment.opened.values(), ...environment.joins.map((join) => join.fd)]) kernel.fs.close(fd);
     // While the child makes its root: it joins them late.
-    fillCgroup(kernel, cgroup, others);
-    if (plan.cgroup.kind === "legacy") twin.resumeAhead();
+    const refused = fillCgroup(kernel, cgroup, others, waiver);
+    if (plan.cgroup.kind === "legacy") twin.resumeAhead(refused.length === 0 ? "" : JSON.stringify(refused));
     directory.writeConfig(request.configText);
-    const finished = accompany(kernel, plan, request, directory, record, twin);
+    const made = { ...record, cgroup: cgroupRecord(withoutDirectories(cgroup, refused).plan) };
+    const finished = accompany(kernel, plan, request, directory, made, twin, environment.lesser);
     return { pid: twin.pid, pidfd: twin.pidfd, directory, record: finished };
   } catch (error) {
     undo.run();
@@ -151,24 +166,56 @@ function prepareChild(
     notifySocket: connectAgent(kernel, seccomp),
     keepFds: request.preserveFds,
     newKeyring: request.newKeyring,
+    lesser: isLesser(kernel, plan),
   };
 }
 
+/** See `ChildEnvironment.lesser`; asked only where it matters. */
+function isLesser(kernel: Kernel, { namespaces, process }: StartPlan): boolean {
+  return (namespaces.newUser || process.oomScoreAdj !== null) && isRootless(kernel, null);
+}
+
 function clone(kernel: Kernel, plan: StartPlan, environment: ChildEnvironment): Twin {
+  const { namespaces } = plan;
+  const restore = prepareChildren(kernel, namespaces, plan.linux, makesTimeInside(environment));
   // Not dumpable: nobody inside can ptrace the child or read its fds before execve (CVE-2016-9962).
   kernel.process.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  const restore = prepareChildren(kernel, plan.namespaces, plan.linux);
   try {
     const { unifiedFd } = environment.cgroup;
     return Twin.start(
       kernel,
-      { flags: plan.namespaces.cloneFlags, ...(unifiedFd >= 0 ? { cgroupFd: unifiedFd } : {}) },
+      { flags: namespaces.cloneFlags, ...(unifiedFd >= 0 ? { cgroupFd: unifiedFd } : {}) },
       inheritedFds(environment),
       (channel) => startChild(kernel, environment, channel),
     );
+  } catch (error) {
+    throw cloneError(kernel, plan, error);
   } finally {
     restore();
   }
+}
+
+/** The usual reasons in words; runc's where callers know them. */
+function cloneError(kernel: Kernel, { namespaces, cgroup }: StartPlan, error: unknown): unknown {
+  const why = (message: string, hint: string): TeuError =>
+    new TeuError({ code: "denied", op: "make namespaces", message, hint, cause: error });
+  if (isSysError(error, "EACCES") && cgroup.kind !== "none") {
+    return why(
+      "the kernel refuses to start a process in the container's cgroup: operation not permitted",
+      "The cgroup that you are in and that of the container need a common parent that is delegated to you.",
+    );
+  }
+  if (isSysError(error, "ENOSPC"))
+    return why("too many of them", "See user.max_user_namespaces and its kin in sysctl, and the depth of nesting.");
+  if (!isSysError(error, "EPERM")) return error;
+  if (!namespaces.newUser) {
+    if (kernel.process.geteuid() !== 0) return verbatim("denied", "rootless container requires user namespaces");
+    return why("operation not permitted", "It needs CAP_SYS_ADMIN, or a user namespace in linux.namespaces.");
+  }
+  return why(
+    "user namespaces are not permitted to you here",
+    "See kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns, or the seccomp profile you are under.",
+  );
 }
 
 /** What the child needs of our fds. */
@@ -194,8 +241,9 @@ function accompany(
   directory: StateDirectory,
   record: ContainerRecord,
   twin: Twin,
+  lesser: boolean,
 ): ContainerRecord {
-  if (plan.process.oomScoreAdj !== null) setOomScore(kernel, twin.pid, plan.process.oomScoreAdj);
+  if (plan.process.oomScoreAdj !== null && !lesser) setOomScore(kernel, twin.pid, plan.process.oomScoreAdj);
   const known: ContainerRecord = { ...record, pid: twin.pid, startTime: processStat(kernel, twin.pid)?.startTime ?? 0 };
   directory.prepare(known);
   for (;;) {
@@ -218,21 +266,6 @@ function accompany(
   if (!request.wait && twin.receive() !== null)
     throw new TeuError({ code: "internal", op: "start container", message: "unexpected message" });
   return known;
-}
-
-function setOomScore(kernel: Kernel, pid: number, score: number): void {
-  try {
-    kernel.fs.writeTextAt(AT_FDCWD, `/proc/${pid}/oom_score_adj`, String(score));
-  } catch (error) {
-    const lowered = isSysError(error, "EACCES") || isSysError(error, "EPERM");
-    throw new TeuError({
-      code: "denied",
-      op: "set oom_score_adj",
-      subject: String(score),
-      message: lowered ? "lowering it needs CAP_SYS_RESOURCE" : "refused",
-      cause: error,
-    });
-  }
 }
 
 function childDied(kernel: Kernel, plan: StartPlan, twin: Twin): TeuError {

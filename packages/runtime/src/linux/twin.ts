@@ -4,7 +4,8 @@
 // portable: no host types here.
 
 import { TeuError, type TeuErrorJson, errorText, fromJson, isTeuError } from "@teu/base/errors";
-import { CLOSE_RANGE_ALL } from "@teu/sys/constants/fs";
+import { CLOSE_RANGE_ALL, O_CLOEXEC } from "@teu/sys/constants/fs";
+import { CLONE_PARENT } from "@teu/sys/constants/process";
 import { SOCK_SEQPACKET } from "@teu/sys/constants/socket";
 import type { Kernel } from "@teu/sys/kernel";
 
@@ -19,6 +20,8 @@ export interface ChildChannel {
   errorFd: number;
   /** The child's pid as the host sees it, known after the first answer of the parent. */
   hostPid: number;
+  /** What the parent's last answer said besides; "" mostly. */
+  note: string;
 }
 
 /** The child's program: it never returns, but ends in execve. */
@@ -52,13 +55,7 @@ export class Twin {
    */
   static start(kernel: Kernel, options: CloneOptions, keep: readonly number[], program: ChildProgram): Twin {
     const { fs, process, simulation } = kernel;
-    if (!process.imageSealed()) {
-      throw new TeuError({
-        code: "denied",
-        op: "enter container",
-        message: "this program runs from a file that the container could overwrite (CVE-2019-5736)",
-      });
-    }
+    insistOnSeal(kernel);
     const [mine, theirs] = kernel.socket.socketpair(SOCK_SEQPACKET);
     const { pid, pidfd } = process.clone3(options);
     if (pid === 0) {
@@ -78,6 +75,60 @@ export class Twin {
     return new Twin(kernel, pid, pidfd, mine, null);
   }
 
+  /**
+   * The same for namespaces that can only be entered together with their user namespace, from which there is no way back: a process
+   * in between goes there (`enter`), clones the child as this process's own, and ends.
+   */
+  static startThrough(
+    kernel: Kernel,
+    options: CloneOptions,
+    keep: readonly number[],
+    enter: () => void,
+    program: ChildProgram,
+  ): Twin {
+    const { fs, process, simulation } = kernel;
+    insistOnSeal(kernel);
+    const [mine, theirs] = kernel.socket.socketpair(SOCK_SEQPACKET);
+    const [answer, tell] = fs.pipe2(O_CLOEXEC);
+    const inherited = [0, 1, 2, theirs, ...keep];
+    const passOn = (): void => {
+      try {
+        closeAllBut(kernel, [tell, ...inherited]);
+        enter();
+        const { pid } = process.clone3({ ...options, flags: options.flags | CLONE_PARENT, exitSignal: 0 });
+        if (pid === 0) {
+          fs.close(tell);
+          process.setTitle("teu-init");
+          runChild(kernel, theirs, program);
+        }
+        fs.write(tell, String(pid));
+      } catch (error) {
+        if (simulation?.isEnd(error) === true) throw error;
+        reportError(kernel, tell, error);
+      }
+      process.exit(0);
+    };
+    const between = process.clone3({ flags: 0 });
+    if (between.pid === 0) passOn();
+    playThrough(kernel, between.pid, passOn);
+    fs.close(tell);
+    const text = kernel.host.utf8Decode(fs.read(answer, MESSAGE_LIMIT));
+    process.waitpid(between.pid, 0);
+    for (const fd of [answer, between.pidfd]) fs.close(fd);
+    if (!/^\d+$/.test(text)) {
+      for (const fd of [mine, theirs]) fs.close(fd);
+      throw text === ""
+        ? new TeuError({ code: "internal", op: "enter container", message: "the process in between ended" })
+        : fromJson((JSON.parse(text) as { error: TeuErrorJson }).error);
+    }
+    const pid = Number(text);
+    const pidfd = process.pidfdOpen(pid, 0);
+    if (simulation !== undefined)
+      return new Twin(kernel, pid, pidfd, mine, simulateChild(kernel, pid, inherited, theirs, program));
+    fs.close(theirs);
+    return new Twin(kernel, pid, pidfd, mine, null);
+  }
+
   /** Waits for the child's next message; null when it became its program. Throws the child's error, or `internal` when it died. */
   receive(): ChildMessage | null {
     if (this.#child !== null) return this.#child.next();
@@ -90,13 +141,18 @@ export class Twin {
 
   /** Lets the child go on. */
   resume(): void {
-    if (this.#child === null) this.#kernel.fs.write(this.#socket, String(this.pid));
+    if (this.#child === null) this.#answer("");
     else this.#child.park();
   }
 
-  /** Answers the child's first message before it comes, so that the child need not wait. */
-  resumeAhead(): void {
-    if (this.#child === null) this.resume();
+  /** Answers the child's first message before it comes, so that the child need not wait; `note` is for its `ChildChannel`. */
+  resumeAhead(note: string): void {
+    if (this.#child === null) this.#answer(note);
+    else this.#child.note(note);
+  }
+
+  #answer(note: string): void {
+    this.#kernel.fs.write(this.#socket, note === "" ? String(this.pid) : `${this.pid} ${note}`);
   }
 
   /** Ends the channel: a child that still waits exits. */
@@ -106,11 +162,35 @@ export class Twin {
   }
 }
 
+function insistOnSeal({ process }: Kernel): void {
+  if (process.imageSealed()) return;
+  throw new TeuError({
+    code: "denied",
+    op: "enter container",
+    message: "this program runs from a file that the container could overwrite (CVE-2019-5736)",
+  });
+}
+
+/** Simulated kernels only: plays process `pid` to its end. */
+function playThrough({ simulation }: Kernel, pid: number, act: () => void): void {
+  if (simulation === undefined) return;
+  const parent = simulation.enter(pid);
+  try {
+    act();
+  } catch (error) {
+    if (!simulation.isEnd(error)) throw error;
+  } finally {
+    simulation.enter(parent);
+  }
+}
+
 interface SimulatedChild {
   /** Plays the child to its next message; null at its end. Its errors are thrown here. */
   next(): ChildMessage | null;
   /** The child goes on when what it waits for comes; its errors then go where it tells them. */
   park(): void;
+  /** Tells it something. */
+  note(text: string): void;
 }
 
 function simulateChild(
@@ -121,7 +201,7 @@ function simulateChild(
   program: ChildProgram,
 ): SimulatedChild {
   const { simulation, fs } = kernel;
-  const channel = { errorFd: socket, hostPid: pid };
+  const channel = { errorFd: socket, hostPid: pid, note: "" };
   const child = program(channel);
   const play = <T>(act: () => T): T | null => {
     const parent = simulation?.enter(pid) ?? 0;
@@ -141,6 +221,7 @@ function simulateChild(
     return done === true ? null : value;
   };
   return {
+    note: (text) => void (channel.note = text),
     next: () => {
       simulation?.park(pid, null);
       return play(advance);
@@ -172,14 +253,16 @@ function closeAllBut(kernel: Kernel, keep: readonly number[]): void {
 
 function runChild(kernel: Kernel, socket: number, program: ChildProgram): never {
   const { fs, process } = kernel;
-  const channel = { errorFd: socket, hostPid: 0 };
+  const channel = { errorFd: socket, hostPid: 0, note: "" };
   try {
     for (const message of program(channel)) {
       fs.write(socket, JSON.stringify(message));
       const answer = fs.read(socket, MESSAGE_LIMIT);
       // No answer: the parent is gone or has given up.
       if (answer.length === 0) process.exit(1);
-      channel.hostPid = Number(kernel.host.utf8Decode(answer));
+      const text = kernel.host.utf8Decode(answer);
+      channel.hostPid = Number.parseInt(text, 10);
+      channel.note = text.slice(String(channel.hostPid).length + 1);
     }
   } catch (error) {
     reportError(kernel, channel.errorFd, error);

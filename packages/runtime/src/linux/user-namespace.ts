@@ -6,7 +6,7 @@ import { CLONE_NEWUSER, SIGKILL } from "@teu/sys/constants/process";
 import type { Kernel } from "@teu/sys/kernel";
 import { TeuError } from "@teu/base/errors";
 import type { IdMaps } from "./idmap-plan.ts";
-import { writeIdMaps } from "./namespace-files.ts";
+import { writeIdMaps } from "./id-maps.ts";
 
 /** A user namespace with these maps. The process that it takes to make one is gone when this returns. Caller closes. */
 export function makeUserNamespace(kernel: Kernel, maps: IdMaps): number {

@@ -91,6 +91,9 @@ const HOST_DEVICES: readonly (readonly [string, number, number])[] = [
 ];
 const SYS_PATHS: readonly string[] = ["firmware", "fs/cgroup", "devices/virtual/powercap"];
 
+/** What id maps say outside of any user namespace. */
+const INITIAL_MAP = "         0          0 4294967295\n";
+
 /** Makes one. The acting process is root's, pid 100, with all capabilities. */
 export function createFakeKernel(options: FakeOptions = {}): FakeKernel {
   const world = new World();
@@ -192,7 +195,11 @@ function firstProcess(world: World, origin: Location, hierarchies: readonly stri
     rlimits: new Map(),
     hostname: "host",
     oomScoreAdj: 0,
-    idMaps: new Map(),
+    idMaps: new Map([
+      ["uid_map", INITIAL_MAP],
+      ["gid_map", INITIAL_MAP],
+      ["setgroups", "allow\n"],
+    ]),
     cgroups: new Map(hierarchies.map((controllers) => [controllers, "/"])),
     program: null,
   };

@@ -159,6 +159,7 @@ function isBelow(inode: Inode, ancestor: Inode): boolean {
 export function newNamespaces(world: World, process: FakeProcess, flags: number): void {
   for (const [flag, name] of NAMESPACE_NAMES)
     if ((flags & flag) !== 0) process.namespaces[name] = world.nextNamespace++;
+  if ((flags & CLONE_NEWUSER) !== 0) process.idMaps.clear();
   if ((flags & CLONE_NEWNS) === 0) return;
   const map = new Map<Mount, Mount>();
   topmost(process.root.mount).clone(true, map);

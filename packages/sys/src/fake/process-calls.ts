@@ -1,7 +1,7 @@
 // sys:process and sys:capability of the fake kernel.
 // portable: no host types here.
 
-import { PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, SIGKILL, WNOHANG } from "../constants/process.ts";
+import { CLONE_PARENT, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, SIGKILL, WNOHANG } from "../constants/process.ts";
 import type { Kernel } from "../kernel.ts";
 import { sysError } from "../sys-error.ts";
 import { find, pathOf } from "./lookup.ts";
@@ -29,6 +29,7 @@ export function processCalls(
     ...plainCalls(world),
     clone3: ({ flags, cgroupFd }) => {
       const child = fork(world, world.self);
+      if ((flags & CLONE_PARENT) !== 0) child.ppid = world.self.ppid;
       newNamespaces(world, child, flags);
       if (cgroupFd !== undefined) child.cgroups.set("", cgroupPathOf(world, cgroupFd));
       return { pid: child.pid, pidfd: world.install(openFile("pidfd", { pid: child.pid })) };
@@ -87,7 +88,7 @@ function fork(world: World, parent: FakeProcess): FakeProcess {
     namespaces: { ...parent.namespaces },
     rlimits: new Map(parent.rlimits),
     cgroups: new Map(parent.cgroups),
-    idMaps: new Map(),
+    idMaps: new Map(parent.idMaps),
     program: null,
   };
   world.processes.set(pid, child);

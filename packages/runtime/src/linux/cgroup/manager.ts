@@ -9,6 +9,7 @@ import { deviceProgram } from "./device-program.ts";
 import { refuseOccupied, subdirectories } from "./members.ts";
 import type { CgroupDirectory, CgroupPlan } from "./plan.ts";
 import type { CgroupRecord } from "./record.ts";
+import { type Waiver, waiveDevices, waiveDirectory } from "./waive.ts";
 
 const LIMIT = 1 << 20;
 const REMOVE_TRIES = 12;
@@ -18,6 +19,8 @@ export interface CgroupHandle {
   readonly plan: CgroupPlan;
   /** Directory fd on cgroup v2 (also of a hybrid layout) for CLONE_INTO_CGROUP; -1 when there is none. */
   readonly unifiedFd: number;
+  /** Directories that the kernel refused and the container does without: there it stays where this process is. */
+  readonly refused: readonly CgroupDirectory[];
 }
 
 /** The part of a plan that the state file keeps. */
@@ -30,29 +33,62 @@ export function cgroupRecord(plan: CgroupPlan): CgroupRecord {
  * `fillCgroup`. Whoever calls removes the cgroup when this fails, but for the directories that this puts into `others`: processes
  * that are not the container's live there (`conflict`).
  */
-export function createCgroup(kernel: Kernel, plan: CgroupPlan, others: Set<string>): CgroupHandle {
+export function createCgroup(kernel: Kernel, plan: CgroupPlan, others: Set<string>, waiver: Waiver): CgroupHandle {
   const unified = plan.directories.find(({ controllers }) => controllers === "");
-  if (unified === undefined) return { plan, unifiedFd: -1 };
-  makeDirectory(kernel, unified, others);
+  if (unified === undefined) return { plan, unifiedFd: -1, refused: [] };
+  try {
+    makeDirectory(kernel, unified, others);
+  } catch (error) {
+    waiveDirectory(kernel, unified, waiver, error);
+    return withoutDirectories({ plan, unifiedFd: -1, refused: [] }, [unified.path]);
+  }
   if (plan.kind === "unified") enableControllers(kernel, unified);
   const unifiedFd = kernel.fs.openat(AT_FDCWD, unified.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
   try {
     applyWrites(kernel, unified);
-    if (plan.kind === "unified") attachDevices(kernel, plan, unifiedFd);
-    return { plan, unifiedFd };
+    if (plan.kind === "unified") attachDevices(kernel, plan, unifiedFd, waiver);
+    return { plan, unifiedFd, refused: [] };
   } catch (error) {
     kernel.fs.close(unifiedFd);
     throw error;
   }
 }
 
-/** Makes the directories of v1 and writes their limits. The child joins them (`joinCgroup`) when it is told that they are there. */
-export function fillCgroup(kernel: Kernel, { plan }: CgroupHandle, others: Set<string>): void {
+/**
+ * Makes the directories of v1 and writes their limits. The child joins them (`joinCgroup`) when it is told that they are there.
+ * Returns the paths of those that the container has to do without.
+ */
+export function fillCgroup(kernel: Kernel, { plan }: CgroupHandle, others: Set<string>, waiver: Waiver): string[] {
+  const refused: string[] = [];
   for (const directory of plan.directories) {
     if (directory.controllers === "") continue;
-    makeDirectory(kernel, directory, others);
-    applyWrites(kernel, directory);
+    try {
+      makeDirectory(kernel, directory, others);
+    } catch (error) {
+      waiveDirectory(kernel, directory, waiver, error);
+      refused.push(directory.path);
+      continue;
+    }
+    try {
+      applyWrites(kernel, directory);
+    } catch (error) {
+      if (directory.controllers !== "devices") throw error;
+      waiveDevices(kernel, waiver, error);
+    }
   }
+  return refused;
+}
+
+/** The handle without some directories, which are remembered as refused. */
+export function withoutDirectories(handle: CgroupHandle, paths: readonly string[]): CgroupHandle {
+  if (paths.length === 0) return handle;
+  const { plan } = handle;
+  const gone = ({ path }: CgroupDirectory): boolean => paths.includes(path);
+  return {
+    plan: { ...plan, directories: plan.directories.filter((one) => !gone(one)) },
+    unifiedFd: handle.unifiedFd,
+    refused: [...handle.refused, ...plan.directories.filter(gone)],
+  };
 }
 
 /**
@@ -194,10 +230,17 @@ function enableControllers(kernel: Kernel, directory: CgroupDirectory): void {
   }
 }
 
-function attachDevices(kernel: Kernel, plan: CgroupPlan, cgroupFd: number): void {
-  const { bpf, fs } = kernel;
+function attachDevices(kernel: Kernel, plan: CgroupPlan, cgroupFd: number, waiver: Waiver): void {
   const last = plan.deviceRules.at(-1);
   if (last === undefined || (last.allow && last.type === "a")) return;
+  try {
+    attachDeviceProgram(kernel, plan, cgroupFd);
+  } catch (error) {
+    waiveDevices(kernel, waiver, error);
+  }
+}
+
+function attachDeviceProgram({ bpf, fs }: Kernel, plan: CgroupPlan, cgroupFd: number): void {
   const program = bpf.loadCgroupDevice(deviceProgram(plan.deviceRules));
   try {
     const before = bpf.queryCgroupDevice(cgroupFd);

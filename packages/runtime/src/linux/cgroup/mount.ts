@@ -21,12 +21,18 @@ import {
   setReadonly,
 } from "../mount-tree.ts";
 import type { MountStep } from "../mount-plan.ts";
+import type { CgroupHandle } from "./manager.ts";
 import type { CgroupDirectory } from "./plan.ts";
+
+/** A directory to show, with what its mount gets besides the options of config.json. */
+interface Shown extends CgroupDirectory {
+  readonly attributes: number;
+}
 
 /** Mounts the container's view of cgroups on the step's destination. */
 export function mountCgroups(kernel: Kernel, step: MountStep, environment: MountEnvironment): void {
   const { plan } = environment.cgroup;
-  const unified = plan.kind === "unified" ? plan.directories[0] : undefined;
+  const unified = plan.kind === "unified" ? shownDirectories(environment.cgroup)[0] : undefined;
   const target = openStepTarget(kernel, environment.root, step, "directory");
   try {
     const tree =
@@ -45,6 +51,17 @@ export function mountCgroups(kernel: Kernel, step: MountStep, environment: Mount
   }
 }
 
+/**
+ * The container's directories; where it has none of its own, the one that it lives in, which is others' as well and so never
+ * writable (CVE-2023-25809).
+ */
+function shownDirectories({ plan, refused }: CgroupHandle): Shown[] {
+  return [
+    ...plan.directories.map((one) => ({ ...one, attributes: 0 })),
+    ...refused.map((one) => ({ ...one, path: one.here, attributes: MOUNT_ATTR_RDONLY })),
+  ];
+}
+
 function legacyTree(kernel: Kernel, step: MountStep): number {
   return newFilesystem(kernel, "tmpfs", "tmpfs", [], ["mode=755"], step.options.attributes.set & ~MOUNT_ATTR_RDONLY);
 }
@@ -56,7 +73,7 @@ function fillLegacy(
   { cgroup, cgroupNamespace }: MountEnvironment,
 ): void {
   const { fs } = kernel;
-  for (const directory of cgroup.plan.directories) {
+  for (const directory of shownDirectories(cgroup)) {
     const name = directory.mount.slice(directory.mount.lastIndexOf("/") + 1);
     fs.mkdirAt(tmpfs, name, 0o755);
     const tree = hierarchyTree(kernel, directory, step, cgroupNamespace);
@@ -71,8 +88,8 @@ function fillLegacy(
   if ((step.options.attributes.set & MOUNT_ATTR_RDONLY) !== 0) setReadonly(kernel, tmpfs, 0);
 }
 
-function hierarchyTree(kernel: Kernel, directory: CgroupDirectory, step: MountStep, cgroupNamespace: boolean): number {
-  const attributes = step.options.attributes.set;
+function hierarchyTree(kernel: Kernel, directory: Shown, step: MountStep, cgroupNamespace: boolean): number {
+  const attributes = step.options.attributes.set | directory.attributes;
   if (cgroupNamespace) {
     try {
       const data = directory.controllers === "" ? [] : directory.controllers.split(",");
@@ -86,7 +103,7 @@ function hierarchyTree(kernel: Kernel, directory: CgroupDirectory, step: MountSt
   const tree = mount.openTree(AT_FDCWD, directory.path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
   mount.mountSetattr(tree, "", AT_EMPTY_PATH, {
     set: attributes,
-    clear: step.options.attributes.clear,
+    clear: step.options.attributes.clear & ~directory.attributes,
     propagation: 0,
     usernsFd: -1,
   });

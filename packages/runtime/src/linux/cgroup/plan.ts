@@ -16,6 +16,8 @@ export interface CgroupDirectory {
   readonly mount: string;
   /** Absolute path of the container's directory. */
   readonly path: string;
+  /** Absolute path of the directory that this process is in. */
+  readonly here: string;
   readonly writes: readonly CgroupWrite[];
 }
 
@@ -23,6 +25,8 @@ export interface CgroupDirectory {
 export interface CgroupPlan {
   readonly kind: CgroupLayout["kind"];
   readonly directories: readonly CgroupDirectory[];
+  /** config.json names the cgroup: it cannot be done without. */
+  readonly named: boolean;
   readonly deviceRules: readonly AccessRule[];
 }
 
@@ -42,7 +46,7 @@ export function planCgroup(
     const [write] = planLegacyResources(resources);
     if (write !== undefined)
       throw unsupportedConfig("linux.resources", `${write.file} cannot be set: the container has no cgroup`);
-    return { kind: "none", directories: [], deviceRules: [] };
+    return { kind: "none", directories: [], named: false, deviceRules: [] };
   }
   const unified = layout.kind === "unified";
   if (!unified && Object.keys(resources.unified ?? {}).length > 0)
@@ -64,6 +68,7 @@ export function planCgroup(
       mount,
       writes: own,
       path: `${mount}${parentPath(hierarchy, unified, cgroupsPath)}${relative}`,
+      here: hierarchy.own === "/" ? mount : `${mount}${hierarchy.own}`,
     };
   });
   for (const [controller, [write]] of byController) {
@@ -73,7 +78,7 @@ export function planCgroup(
       `${write?.file} cannot be set: no cgroup hierarchy with the ${controller} controller is mounted`,
     );
   }
-  return { kind: layout.kind, directories, deviceRules: unified ? rules : [] };
+  return { kind: layout.kind, directories, named: cgroupsPath !== "", deviceRules: unified ? rules : [] };
 }
 
 /** Below what the container's cgroup goes: "" for the mount's root. */
