@@ -16,6 +16,8 @@ import { cases as process_ } from "./process/identity.ts";
 import { cases as breakout } from "./security/breakout.ts";
 import { cases as paths } from "./security/paths.ts";
 import { cases as privileges } from "./security/privileges.ts";
+import { cases as steal } from "./security/steal.ts";
+import { cases as swaps } from "./security/swaps.ts";
 
 /** Every case, by property. */
 export const ALL: readonly RuntimeCase[] = [
@@ -30,6 +32,8 @@ export const ALL: readonly RuntimeCase[] = [
   ...breakout,
   ...paths,
   ...privileges,
+  ...steal,
+  ...swaps,
 ];
 
 /** One case's result. */
@@ -66,7 +70,12 @@ function prepareFor(runtime: string): () => void {
   spawnSync("mount", ["-t", "cgroup", "-o", "hugetlb", "cgroup", HUGETLB]);
   return () => {
     spawnSync("umount", [HUGETLB]);
-    rmdirSync(HUGETLB);
+    // Somebody else's may use it in another mount namespace: the directory is on a file system of everybody's.
+    try {
+      rmdirSync(HUGETLB);
+    } catch (error) {
+      if (!["ENOENT", "EBUSY"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    }
   };
 }
 
@@ -80,7 +89,8 @@ function main(argv: readonly string[]): number {
   const undo = prepareFor(runtime);
   let failed = 0;
   try {
-    const chosen = ALL.filter(({ name }) => name.includes(option("--only") ?? ""));
+    const only = option("--only") ?? "";
+    const chosen = ALL.filter(({ name, cve }) => `${name} (${cve})`.includes(only));
     console.log(`TAP version 13\n1..${chosen.length}`);
     for (const [index, one] of chosen.entries()) {
       const { name, status, reason } = runCase(one, runtime);

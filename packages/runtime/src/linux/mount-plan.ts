@@ -80,7 +80,7 @@ export function planMounts(spec: Spec, bundle: string): MountStep[] {
       idmap,
       at,
       source: bind && !source.startsWith("/") ? `${bundle}/${source}` : source,
-      strict: fstype === "proc" || fstype === "sysfs",
+      strict: fstype === "proc" || fstype === "sysfs" || destination === "/proc",
       onProc: PROC_FILES.has(destination),
     };
   });
