@@ -2,43 +2,29 @@
 // same steps as commands. Results are put in place by rename: a process that has the old file mapped keeps it.
 
 import { spawnSync } from "node:child_process";
-import { copyFileSync, linkSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { copyFileSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
+import { assemblePrograms, type FrozenProgram } from "./programs.ts";
 import { ROOT, type Step } from "./step.ts";
 
 const TRIPLE = `${process.arch === "arm64" ? "aarch64" : "x86_64"}-unknown-linux-gnu`;
+// Not relocated: heaps that were made when the program was built point into it.
+const RUST_FLAGS = "-C target-feature=+crt-static -C relocation-model=static";
 const RELEASE = `native/target/${TRIPLE}/release`;
-
-// A program is at most this much bytecode: start-up grows with it.
-const BYTECODE_LIMIT = 300 << 10;
 
 interface KernelProgram {
   readonly name: string;
   readonly entry: string;
-  /** A part of the program of this name, for these commands: they start sooner, since less is loaded. */
-  readonly words?: readonly string[];
   /** Commands before which the host seals its own file against being overwritten from inside a container (CVE-2019-5736). */
   readonly seal: readonly string[];
-  /** Reached from another program only: no name in bin/, and no limit of size, since nobody waits for its start. */
-  readonly hidden?: boolean;
 }
 
-const SEAL = ["create", "run", "exec", "restore"];
-
 const PROGRAMS: readonly KernelProgram[] = [
-  { name: "teu-runtime", entry: "packages/runtime/src/main.ts", seal: SEAL },
-  { name: "teu-runtime", entry: "packages/runtime/src/start-main.ts", seal: SEAL, words: ["create", "run"] },
-  { name: "teu-runtime", entry: "packages/runtime/src/exec-main.ts", seal: SEAL, words: ["exec"] },
-  {
-    name: "teu-runtime",
-    entry: "packages/runtime/src/manage-main.ts",
-    seal: [],
-    words: ["start", "state", "kill", "delete"],
-  },
+  { name: "teu-runtime", entry: "packages/runtime/src/main.ts", seal: ["create", "run", "exec", "restore"] },
   { name: "teu-shim", entry: "packages/shim/src/main.ts", seal: [] },
   // What `teu-runtime --explain` becomes.
-  { name: "teu-explain", entry: "packages/runtime/src/explain-main.ts", seal: [], hidden: true },
+  { name: "teu-explain", entry: "packages/runtime/src/explain-main.ts", seal: [] },
 ];
 
 /** dist/native/teu-files.node. */
@@ -59,13 +45,13 @@ const RUST_INPUTS = [
   "native/{sys,host,programs}/src/**/*.rs",
 ];
 
-/** The host and its compiler, native/target/.../teu-dev. */
+/** The host without programs, native/target/.../teu-host, and its compiler, teu-dev. */
 export const hostStep: Step = {
   name: "host",
   inputs: RUST_INPUTS,
-  outputs: [`${RELEASE}/teu-dev`],
+  outputs: [`${RELEASE}/teu-dev`, `${RELEASE}/teu-host`],
   run: () => {
-    cargoStatic([]);
+    cargoStatic(["--workspace"]);
   },
 };
 
@@ -78,38 +64,37 @@ export const programsStep: Step = {
     "packages/{base,specs,sys,runtime,shim}/package.json",
     "package-lock.json",
     "tools/build/native.ts",
+    "tools/build/programs.ts",
   ],
   outputs: ["bin/teu-runtime", "bin/teu-shim"],
   run: buildPrograms,
 };
 
 async function buildPrograms(): Promise<void> {
-  const bytecode = join(ROOT, "dist/bytecode");
-  rmSync(bytecode, { recursive: true, force: true });
-  mkdirSync(bytecode, { recursive: true });
-  for (const program of PROGRAMS) {
-    await bundleProgram(program);
-    compileProgram(program);
+  const built = join(ROOT, "dist/kernel");
+  rmSync(built, { recursive: true, force: true });
+  mkdirSync(built, { recursive: true });
+  const frozen: FrozenProgram[] = [];
+  for (const { name, entry, seal } of PROGRAMS) {
+    await bundleProgram(name, entry);
+    frozen.push({ name, seal, heap: freezeProgram(name) });
   }
-  cargoStatic(["-p", "teu-programs"], { TEU_BYTECODE_DIR: bytecode });
-  replaceFile(`${RELEASE}/teu-host`, "bin/teu-runtime");
+  writeFileSync(join(built, "teu-host"), assemblePrograms(readFileSync(join(ROOT, RELEASE, "teu-host")), frozen), {
+    mode: 0o755,
+  });
+  replaceFile("dist/kernel/teu-host", "bin/teu-runtime");
   const shim = join(ROOT, "bin/teu-shim");
   rmSync(`${shim}.new`, { force: true });
   linkSync(join(ROOT, "bin/teu-runtime"), `${shim}.new`);
   renameSync(`${shim}.new`, shim);
 }
 
-// As native/programs/build.rs reads it.
-function fileName({ name, words }: KernelProgram): string {
-  return words === undefined ? name : `${name}+${words.join(",")}`;
-}
-
 // Only syntax is minified: bytecode carries no source text, and names make stack traces readable.
-async function bundleProgram(program: KernelProgram): Promise<void> {
+async function bundleProgram(name: string, entry: string): Promise<void> {
   const { build } = await import("esbuild");
   await build({
-    entryPoints: [program.entry],
-    outfile: `dist/kernel/${fileName(program)}.js`,
+    entryPoints: [entry],
+    outfile: `dist/kernel/${name}.js`,
     bundle: true,
     format: "esm",
     platform: "neutral",
@@ -124,24 +109,22 @@ async function bundleProgram(program: KernelProgram): Promise<void> {
   });
 }
 
-function compileProgram(program: KernelProgram): void {
-  const { seal, hidden } = program;
-  const name = fileName(program);
-  const argv = ["compile", `dist/kernel/${name}.js`, `dist/bytecode/${name}.qbc`, "--name", program.name];
-  if (seal.length > 0) argv.push("--seal", seal.join(","));
-  const result = spawnSync(join(ROOT, RELEASE, "teu-dev"), argv, {
-    cwd: ROOT,
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", 2],
-  });
-  if (result.status !== 0) throw new Error(`compiling ${name} to bytecode failed`);
-  const size = Number.parseInt(result.stdout, 10);
-  console.error(`  ${name}: ${(size / 1024).toFixed(0)} KiB of bytecode`);
-  if (hidden !== true && !(size <= BYTECODE_LIMIT))
-    throw new Error(`${name} has ${size} bytes of bytecode; the limit is ${BYTECODE_LIMIT}`);
+// To bytecode, then run up to where its main would be called; the heap that it has then.
+function freezeProgram(name: string): Uint8Array {
+  const [bytecode, heap] = [`dist/kernel/${name}.qbc`, `dist/kernel/${name}.heap`];
+  runTool("teu-dev", join(ROOT, RELEASE, "teu-dev"), ["compile", `dist/kernel/${name}.js`, bytecode, "--name", name]);
+  runTool("teu-freeze", join(ROOT, RELEASE, "teu-host"), [bytecode, heap]);
+  const content = readFileSync(join(ROOT, heap));
+  console.error(`  ${name}: ${(content.length / 1024).toFixed(0)} KiB`);
+  return content;
 }
 
-function cargoStatic(argv: readonly string[], env: Readonly<Record<string, string>> = {}): void {
+function runTool(name: string, file: string, argv: readonly string[]): void {
+  const result = spawnSync(file, argv, { cwd: ROOT, argv0: name, stdio: ["ignore", "ignore", 2] });
+  if (result.status !== 0) throw new Error(`${name} ${argv.join(" ")} failed (${result.signal ?? result.status})`);
+}
+
+function cargoStatic(argv: readonly string[]): void {
   const all = [
     "build",
     "--release",
@@ -153,7 +136,7 @@ function cargoStatic(argv: readonly string[], env: Readonly<Record<string, strin
     "native/Cargo.toml",
     ...argv,
   ];
-  cargo(all, { RUSTFLAGS: "-C target-feature=+crt-static", ...env });
+  cargo(all, { RUSTFLAGS: RUST_FLAGS });
 }
 
 function cargo(argv: readonly string[], env: Readonly<Record<string, string>> = {}): void {

@@ -1,7 +1,7 @@
 //! teu-dev: for building and developing. Compiles bundles to bytecode, runs bundles from source.
 //!
 //! ```text
-//! teu-dev compile BUNDLE.js OUT.qbc [--name NAME] [--seal WORD,WORD...]
+//! teu-dev compile BUNDLE.js OUT.qbc [--name NAME]
 //! teu-dev run BUNDLE.js|PROGRAM.qbc [ARGUMENT...]
 //! teu-dev seal mount|copy BUNDLE.js|PROGRAM.qbc [ARGUMENT...]
 //! ```
@@ -15,7 +15,7 @@ use std::path::Path;
 use teu_host::container::Container;
 use teu_host::{EXIT_UNCAUGHT, engine, seal, start};
 
-const USAGE: &str = "usage: teu-dev compile BUNDLE.js OUT.qbc [--name NAME] [--seal WORD,WORD...]
+const USAGE: &str = "usage: teu-dev compile BUNDLE.js OUT.qbc [--name NAME]
        teu-dev run BUNDLE.js|PROGRAM.qbc [ARGUMENT...]
        teu-dev seal mount|copy BUNDLE.js|PROGRAM.qbc [ARGUMENT...]";
 
@@ -58,18 +58,14 @@ fn compile(input: &str, output: &str, options: &[&str]) -> i32 {
 
 fn compile_file(input: &str, output: &str, options: &[&str]) -> Result<(), String> {
     let stem = Path::new(input).file_stem().and_then(|stem| stem.to_str()).unwrap_or("program");
-    let (mut name, mut seal) = (stem, Vec::new());
-    for option in options.chunks(2) {
-        match option {
-            ["--name", value] => name = value,
-            ["--seal", value] => seal = value.split(',').collect(),
-            other => return Err(format!("do not know {other:?}\n{USAGE}")),
-        }
-    }
+    let name = match options {
+        [] => stem,
+        ["--name", name] => name,
+        other => return Err(format!("do not know {other:?}\n{USAGE}")),
+    };
     let source = std::fs::read(input).map_err(|error| format!("cannot read {input:?}: {error}"))?;
     let bytecode = engine::compile(name, &source).map_err(|message| format!("cannot compile {input:?}: {message}"))?;
-    let file = Container::write(&bytecode, &seal).ok_or_else(|| format!("cannot keep these words: {seal:?}"))?;
-    std::fs::write(output, &file).map_err(|error| format!("cannot write {output:?}: {error}"))?;
+    std::fs::write(output, Container::write(&bytecode)).map_err(|error| format!("cannot write {output:?}: {error}"))?;
     // For whoever holds programs to a size.
     println!("{} {}", bytecode.len(), output);
     Ok(())

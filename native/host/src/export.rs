@@ -1,12 +1,13 @@
 //! How a module's functions reach QuickJS: a static table per module, and one C function for all of them.
 
 use crate::call::Call;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::modules::MODULES;
 use rquickjs::module::{Declarations, Exports, ModuleDef};
 use rquickjs::{Ctx, Module, Result, Value, qjs};
 use std::ffi::{CStr, c_int};
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// One function of a module.
 pub struct Export {
@@ -81,6 +82,18 @@ fn function<'js>(ctx: &Ctx<'js>, export: &Export, magic: usize) -> Value<'js> {
     }
 }
 
+/// Set while a program is being frozen.
+static CALLS_REFUSED: AtomicBool = AtomicBool::new(false);
+
+/// Runs something during which no `sys:*` function may be called: what a program's body learnt from the kernel when it was built would
+/// be wrong on every machine where it runs.
+pub fn without_calls<T>(run: impl FnOnce() -> T) -> T {
+    CALLS_REFUSED.store(true, Ordering::Relaxed);
+    let answer = run();
+    CALLS_REFUSED.store(false, Ordering::Relaxed);
+    answer
+}
+
 /// What QuickJS calls; `magic` says which function is meant.
 unsafe extern "C" fn call_export(
     context: *mut qjs::JSContext,
@@ -98,7 +111,12 @@ unsafe extern "C" fn call_export(
     let magic = magic as usize;
     let export = &MODULES[magic >> 8].exports[magic & 0xff];
     let call = Call::new(ctx, export.name.to_str().unwrap_or_default(), arguments);
-    match (export.run)(&call) {
+    let answer = if CALLS_REFUSED.load(Ordering::Relaxed) {
+        Err(Failure::Argument(format!("{}: a program may not call this before main", export.name.to_string_lossy())))
+    } else {
+        (export.run)(&call)
+    };
+    match answer {
         // SAFETY: the raw value gets a reference of its own, which QuickJS takes over.
         Ok(value) => unsafe { qjs::JS_DupValue(context, value.as_raw()) },
         Err(failure) => {

@@ -25,11 +25,6 @@ pub fn seal(copy: bool, given: &start::Given) -> Result<(), String> {
     teu_sys::image::seal(&given.argv, &given.env, copy).map_err(|errno| teu_sys::errno::name(errno).into_owned())
 }
 
-/// Has the heap grow in large steps; see `teu_sys::heap`. To be called first of all.
-pub fn grow_heap_in_large_steps() {
-    teu_sys::heap::grow_in_large_steps();
-}
-
 /// Opens /dev/null for each closed standard stream.
 pub fn fill_standard_streams() -> Result<(), String> {
     teu_sys::file::fill_standard_streams().map_err(|errno| teu_sys::errno::name(errno).into_owned())

@@ -7,21 +7,26 @@
 //! pointers in constants, and reads that the compiler cannot turn into a call of memcmp or strlen. Whatever does not work is left
 //! to `main`, which tries again with all means and reports errors.
 
-use core::sync::atomic::{AtomicBool, Ordering};
-
-// Programs and the commands that want it, without pointers: name, words, each ended by NUL; an empty word ends a program.
-include!(concat!(env!("OUT_DIR"), "/early.rs"));
+use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 static SEALED: AtomicBool = AtomicBool::new(false);
+static IMAGE: AtomicI32 = AtomicI32::new(-1);
 
-/// Has the first instruction already found that nobody can write to this process's image?
+/// Have the first instructions already found that nobody can write to this process's image?
 pub fn is_sealed() -> bool {
     SEALED.load(Ordering::Relaxed)
 }
 
+/// The image's descriptor, when the first instructions have opened it; the first caller closes it.
+pub fn take_image() -> Option<i32> {
+    let fd = IMAGE.swap(-1, Ordering::Relaxed);
+    (fd >= 0).then_some(fd)
+}
+
 #[cfg(target_arch = "x86_64")]
 mod entry {
-    use super::{COMMANDS, Ordering, SEALED};
+    use super::{IMAGE, Ordering, SEALED};
+    use crate::index;
 
     // The kernel passes argc, argv and the environment on the stack, and rdx must reach the C library as it is.
     core::arch::global_asm!(
@@ -60,7 +65,11 @@ mod entry {
         unsafe {
             let argc = stack.read();
             let argv = stack.add(1).cast::<*const u8>();
-            if argc < 2 || !wanted(argc, argv) {
+            if argc < 2 {
+                return;
+            }
+            let Some(program) = index::find(index::base_name(argv.read())) else { return };
+            if !program.wants_seal(argc, argv) {
                 return;
             }
             let image = call(libc::SYS_open, [c"/proc/self/exe".as_ptr() as usize, RDONLY_CLOEXEC, 0, 0, 0]);
@@ -72,7 +81,7 @@ mod entry {
             } else {
                 run_sealed(image, argv, argv.add(argc + 1));
             }
-            call(libc::SYS_close, [image as usize, 0, 0, 0, 0]);
+            IMAGE.store(image as i32, Ordering::Relaxed);
         }
     }
 
@@ -118,71 +127,6 @@ mod entry {
             let seals = call(libc::SYS_fcntl, [fd as usize, F_GET_SEALS, 0, 0, 0]);
             seals > 0 && seals & ALL_SEALS == ALL_SEALS
         }
-    }
-
-    /// Is there, under the name the program was started with, a command that wants it among the arguments?
-    ///
-    /// # Safety
-    /// `argv` must be an array of `argc` C strings.
-    unsafe fn wanted(argc: usize, argv: *const *const u8) -> bool {
-        // SAFETY: as the caller says; COMMANDS ends with an empty name, and each program in it with an empty word.
-        unsafe {
-            let name = base_name(argv.read());
-            let mut at = COMMANDS.as_ptr();
-            while at.read_volatile() != 0 {
-                let this = same(at, name);
-                at = after(at);
-                while at.read_volatile() != 0 {
-                    for index in 1..argc {
-                        if this && same(at, argv.add(index).read()) {
-                            return true;
-                        }
-                    }
-                    at = after(at);
-                }
-                at = at.add(1);
-            }
-            false
-        }
-    }
-
-    unsafe fn base_name(path: *const u8) -> *const u8 {
-        let (mut name, mut at) = (path, path);
-        // SAFETY: the caller passes a C string.
-        unsafe {
-            while at.read_volatile() != 0 {
-                at = at.add(1);
-                if at.sub(1).read_volatile() == b'/' {
-                    name = at;
-                }
-            }
-        }
-        name
-    }
-
-    /// What follows this C string.
-    unsafe fn after(mut at: *const u8) -> *const u8 {
-        // SAFETY: the caller passes a C string with something behind it.
-        unsafe {
-            while at.read_volatile() != 0 {
-                at = at.add(1);
-            }
-            at.add(1)
-        }
-    }
-
-    unsafe fn same(mut one: *const u8, mut other: *const u8) -> bool {
-        // SAFETY: the caller passes two C strings.
-        unsafe {
-            while one.read_volatile() == other.read_volatile() {
-                if one.read_volatile() == 0 {
-                    return true;
-                }
-                one = one.add(1);
-                other = other.add(1);
-            }
-        }
-        false
     }
 
     /// # Safety

@@ -1,29 +1,19 @@
-//! teu-host: one binary for all kernel-side programs. The name under which it is started chooses which, and of a program that is
-//! there in parts the first argument that is a command of a part chooses the part: what a command does not need is not loaded.
-//! The choice is a guess, since the option grammar is TypeScript's: a part that meets another command starts NAME-whole.
+//! teu-host: one binary for all kernel-side programs. The name under which it is started chooses which; its heap, made when it was
+//! built, lies behind the code in this file, is mapped, and `main` is called in it.
 #![no_main]
 
 mod early;
+mod freeze;
+mod index;
 
-use std::ffi::{CString, c_char};
-use teu_host::container::Container;
+use index::Entry;
+use std::ffi::{CStr, CString, c_char};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use teu_host::{EXIT_NO_PROGRAM, EXIT_UNCAUGHT, engine, seal, start};
+use teu_sys::heap::{self, Heap};
 
-/// A compiled program, or the part of it that some commands need.
-struct Program {
-    name: &'static str,
-    /// The commands of a part; none: the whole program.
-    words: &'static [&'static str],
-    container: &'static [u8],
-}
-
-/// Ends the name under which a program is asked for as a whole.
-const WHOLE: &[u8] = b"-whole";
-
-mod table {
-    use super::Program;
-    include!(concat!(env!("OUT_DIR"), "/programs.rs"));
-}
+#[global_allocator]
+static HEAP: Heap = Heap;
 
 /// Started by the C library: Rust's own start code would change signals and descriptors before anybody could see them.
 ///
@@ -32,54 +22,78 @@ mod table {
 // SAFETY: the name is the C library's for this very function.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn main(argc: i32, argv: *mut *mut c_char) -> i32 {
-    teu_host::grow_heap_in_large_steps();
-    // SAFETY: these are main's arguments, as the C library gives them.
-    let given = unsafe { start::take(argc, argv) };
-    let Some(program) = choose(&given.argv) else {
-        return no_program(&given.argv);
-    };
-    match Container::read(program.container) {
-        Ok(container) => run(program.name, &container, given),
-        Err(reason) => {
-            eprintln!("{}: the program in this binary {reason}", program.name);
-            EXIT_UNCAUGHT
+    let count = usize::try_from(argc).unwrap_or(0);
+    // SAFETY: the kernel gives at least one argument (Linux 5.18; before, none was possible), and all are C strings. Nothing is
+    // allocated before there is a heap.
+    unsafe {
+        let path = if count == 0 { c"".as_ptr() } else { argv.read().cast_const() };
+        match index::find(index::base_name(path.cast())) {
+            Some(program) => run(program, count, argv),
+            None if heap::begin().is_err() => EXIT_UNCAUGHT,
+            None => freeze::freeze(argc, argv).unwrap_or_else(|| no_program(CStr::from_ptr(path))),
         }
     }
 }
 
-fn choose(argv: &[CString]) -> Option<&'static Program> {
-    let called = start::base_name(argv);
-    let (name, whole) = called.strip_suffix(WHOLE).map_or((called, false), |name| (name, true));
-    let named = || table::PROGRAMS.iter().filter(|program| program.name.as_bytes() == name);
-    let has = |program: &Program, word: &CString| program.words.iter().any(|one| one.as_bytes() == word.to_bytes());
-    let part = argv.iter().skip(1).find_map(|word| named().find(|program| has(program, word)));
-    part.filter(|_| !whole).or_else(|| named().find(|program| program.words.is_empty()))
-}
-
-fn run(name: &str, container: &Container<'_>, given: start::Given) -> i32 {
+/// # Safety
+/// `argv` must be main's, with `argc` strings.
+unsafe fn run(program: &Entry, argc: usize, argv: *mut *mut c_char) -> i32 {
+    // SAFETY: this file made the heaps behind it, and nothing is allocated before there is one.
+    let root = match unsafe { thaw(program) } {
+        Ok(root) => root,
+        Err(error) => return without_heap(error),
+    };
+    // SAFETY: these are main's arguments, as the C library gives them.
+    let (given, wants_seal) =
+        unsafe { (start::take(argc as i32, argv), program.wants_seal(argc, argv.cast_const().cast())) };
+    let name = String::from_utf8_lossy(start::base_name(&given.argv)).into_owned();
     // A closed standard stream would be taken by the first file that is opened, and written to as if it were the stream.
     if let Err(errno) = teu_host::fill_standard_streams() {
         eprintln!("{name}: cannot open /dev/null: {errno}");
         return EXIT_UNCAUGHT;
     }
-    let mut words = given.argv.iter().skip(1).map(|word| word.to_bytes());
-    if !early::is_sealed()
-        && container.wants_seal(&mut words)
+    if wants_seal
+        && !early::is_sealed()
         && let Err(errno) = seal(false, &given)
     {
         eprintln!("{name}: cannot protect the program against being overwritten: {errno}");
         return EXIT_UNCAUGHT;
     }
     let arguments: Vec<CString> = given.argv.into_iter().skip(1).collect();
-    start::set(start::Start { program: name.into(), arguments, environment: given.env });
-    // SAFETY: the bytecode is part of this binary, and its build has just been compared.
-    unsafe { engine::run_bytecode(name, container) }
+    start::set(start::Start { program: name.clone().into_bytes(), arguments, environment: given.env });
+    // SAFETY: the root is this heap's.
+    unsafe { engine::run_frozen(&name, root) }
 }
 
-fn no_program(argv: &[CString]) -> i32 {
-    let whole = table::PROGRAMS.iter().filter(|program| program.words.is_empty());
-    let names: Vec<&str> = whole.map(|program| program.name).collect();
-    let called = String::from_utf8_lossy(start::base_name(argv)).into_owned();
+/// # Safety
+/// Nothing may have been allocated.
+unsafe fn thaw(program: &Entry) -> teu_sys::Result<usize> {
+    let image = match early::take_image() {
+        // SAFETY: opened by the first instructions, and now ours.
+        Some(fd) => unsafe { OwnedFd::from_raw_fd(fd) },
+        None => teu_sys::image::open_self()?,
+    };
+    let (offset, length) = program.place();
+    // SAFETY: as the caller says, and the table's places are those of heaps that this file made.
+    unsafe { heap::thaw(image.as_fd(), offset, length) }
+}
+
+/// There is no heap, so nothing that needs one.
+fn without_heap(error: teu_sys::Errno) -> i32 {
+    let text = match error {
+        teu_sys::Errno::NOENT => c"teu: cannot map the program: /proc is not mounted\n",
+        teu_sys::Errno::NOMEM => c"teu: cannot map the program: no memory\n",
+        _ => c"teu: cannot map the program\n",
+    };
+    // SAFETY: the length is the text's.
+    unsafe { libc::write(2, text.as_ptr().cast(), text.to_bytes().len()) };
+    EXIT_UNCAUGHT
+}
+
+fn no_program(path: &CStr) -> i32 {
+    let names: Vec<String> = index::names().collect();
+    let called = path.to_string_lossy();
+    let called = called.rsplit('/').next().unwrap_or_default();
     eprintln!("{called}: no such program in this binary; start it under one of the names: {}", names.join(", "));
     EXIT_NO_PROGRAM
 }

@@ -27,7 +27,8 @@ fn is_sealed(fd: BorrowedFd<'_>) -> Result<bool> {
     Ok(file::seals(fd).is_ok_and(|seals| seals & ALL_SEALS == ALL_SEALS))
 }
 
-fn open_self() -> Result<OwnedFd> {
+/// The file of this process's program.
+pub fn open_self() -> Result<OwnedFd> {
     file::openat(rustix::fs::CWD, c"/proc/self/exe", libc::O_RDONLY as u32, 0)
 }
 

@@ -4,4 +4,7 @@
 import { realKernel } from "@teu/sys/real";
 import { explainProgram } from "./cli/explain-program.ts";
 
-realKernel.process.exit(explainProgram(realKernel));
+/** Explains this process's command line; the exit code. */
+export function main(): number {
+  return explainProgram(realKernel);
+}

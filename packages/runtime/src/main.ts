@@ -5,4 +5,7 @@ import { realKernel } from "@teu/sys/real";
 import { COMMANDS } from "./cli/commands.ts";
 import { runProgram } from "./cli/program.ts";
 
-realKernel.process.exit(runProgram(realKernel, realKernel.process.args(), COMMANDS));
+/** Runs this process's command line; the exit code. */
+export function main(): number {
+  return runProgram(realKernel, realKernel.process.args(), COMMANDS);
+}

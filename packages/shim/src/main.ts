@@ -4,4 +4,7 @@
 import { realKernel } from "@teu/sys/real";
 import { runShim } from "./program.ts";
 
-realKernel.process.exit(runShim(realKernel, realKernel.process.args()));
+/** Runs the shim for this process's arguments; the exit code. */
+export function main(): number {
+  return runShim(realKernel, realKernel.process.args());
+}

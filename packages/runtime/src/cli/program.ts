@@ -53,15 +53,9 @@ const EXIT_FAILURE = 1;
 const EXIT_EXEC_FAILURE = 255;
 
 /**
- * Runs one command line (without the program's name) with the commands that are there; returns the exit code. Errors are on stderr
- * and in the log. `otherwise` is called, and its answer returned, when another command or the list of all is asked for.
+ * Runs one command line (without the program's name); returns the exit code. Errors are on stderr and in the log.
  */
-export function runProgram(
-  kernel: Kernel,
-  argv: readonly string[],
-  commands: readonly Command[],
-  otherwise?: (kernel: Kernel) => number,
-): number {
+export function runProgram(kernel: Kernel, argv: readonly string[], commands: readonly Command[]): number {
   let values: FlagValues;
   let operands: readonly string[];
   try {
@@ -74,7 +68,6 @@ export function runProgram(
   if (values.boolean("version")) return say(kernel, versionText());
   if (values.boolean("usage")) return say(kernel, usageText(GLOBAL_FLAGS));
   const command = values.boolean("help") ? undefined : commands.find((one) => one.name === name);
-  if (command === undefined && otherwise !== undefined) return otherwise(kernel);
   if (name === undefined || name === "help" || values.boolean("help"))
     return say(kernel, programHelp(commands, GLOBAL_FLAGS));
   if (command === undefined) {
