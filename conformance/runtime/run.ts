@@ -12,6 +12,7 @@ import { cases as filesystem } from "./filesystem/mounts.ts";
 import { cases as hooks } from "./hooks/order.ts";
 import { cases as lifecycle } from "./lifecycle/states.ts";
 import { cases as namespaces } from "./namespaces/isolation.ts";
+import { cases as filter } from "./process/filter.ts";
 import { cases as process_ } from "./process/identity.ts";
 import { cases as breakout } from "./security/breakout.ts";
 import { cases as paths } from "./security/paths.ts";
@@ -23,6 +24,7 @@ import { cases as swaps } from "./security/swaps.ts";
 export const ALL: readonly RuntimeCase[] = [
   ...lifecycle,
   ...process_,
+  ...filter,
   ...filesystem,
   ...idmap,
   ...links,

@@ -52,12 +52,18 @@ pub fn file_system_type(path: &CStr) -> Result<i64> {
     Ok(rustix::fs::statfs(path)?.f_type as i64)
 }
 
-/// faccessat2(2) for the effective ids: false for ENOENT, ENOTDIR and EACCES.
+/// faccessat2(2) for the effective ids: false for ENOENT, ENOTDIR and EACCES. Where a filter that does not know it is in force
+/// already (EPERM, ENOSYS), faccessat(2), which asks for the real ids: after setresuid(2) they are the same.
 pub fn access(dirfd: BorrowedFd<'_>, path: &CStr, mode: u32) -> Result<bool> {
     // SAFETY: the path is a C string that outlives the call.
-    let answer = check_unit(unsafe {
+    let mut answer = check_unit(unsafe {
         libc::syscall(libc::SYS_faccessat2, dirfd.as_raw_fd(), path.as_ptr(), mode, libc::AT_EACCESS)
     });
+    if matches!(answer, Err(Errno::PERM | Errno::NOSYS)) {
+        // SAFETY: as above.
+        answer =
+            check_unit(unsafe { libc::syscall(libc::SYS_faccessat, dirfd.as_raw_fd(), path.as_ptr(), mode) });
+    }
     match answer {
         Ok(()) => Ok(true),
         Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => Ok(false),

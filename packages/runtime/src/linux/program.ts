@@ -1,7 +1,7 @@
 // Finds the program to execute as execvp(3) would, inside the container, and says what is wrong in the words callers look for.
 // portable: no host types here.
 
-import { AT_FDCWD, O_CLOEXEC, O_NONBLOCK, O_RDONLY, S_IFDIR, S_IFMT, X_OK } from "@teu/sys/constants/fs";
+import { AT_FDCWD, F_OK, O_CLOEXEC, O_NONBLOCK, O_RDONLY, S_IFDIR, S_IFMT, X_OK } from "@teu/sys/constants/fs";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import { verbatim } from "../failure.ts";
@@ -43,6 +43,18 @@ function problemWith(kernel: Kernel, path: string): Problem | null {
     if (isSysError(error, "ENOENT") || isSysError(error, "ELOOP")) return "missing";
     if (isSysError(error, "ENOTDIR")) return "not a directory";
     if (isSysError(error, "EACCES")) return "permission denied";
+    if (isSysError(error, "EPERM") || isSysError(error, "ENOSYS")) return withoutLooking(kernel, path);
+    throw error;
+  }
+}
+
+/** A filter that is in force already does not let us look: what can be asked for is asked, and what cannot is execve's to say. */
+function withoutLooking(kernel: Kernel, path: string): Problem | null {
+  try {
+    if (kernel.fs.accessAt(AT_FDCWD, path, X_OK)) return null;
+    return kernel.fs.accessAt(AT_FDCWD, path, F_OK) ? "permission denied" : "missing";
+  } catch (error) {
+    if (isSysError(error, "EPERM") || isSysError(error, "ENOSYS")) return null;
     throw error;
   }
 }

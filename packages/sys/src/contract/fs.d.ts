@@ -68,7 +68,7 @@ declare module "sys:fs" {
   export function fstatfs(fd: number): StatFs;
   /** statfs(2): f_type of what `path` is on; 0 when there is no such path (ENOENT, ENOTDIR), other errors throw. */
   export function filesystemType(path: string): number;
-  /** faccessat2(2); true or false for ENOENT, ENOTDIR, EACCES; other errors throw. */
+  /** faccessat2(2), or faccessat(2) where a filter refuses that; true or false for ENOENT, ENOTDIR, EACCES; other errors throw. */
   export function accessAt(dirfd: number, path: string, mode: number): boolean;
   export function mkdirAt(dirfd: number, path: string, mode: number): void;
   export function mknodAt(dirfd: number, path: string, mode: number, major: number, minor: number): void;
