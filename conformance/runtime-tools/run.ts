@@ -47,7 +47,8 @@ function main(): number {
     for (const name of chosen) {
       const tries = EXPECTED[name]?.passes === "racy" ? RACY_TRIES : 1;
       let result = runProgram(directory, name, resolve(runtime));
-      for (let left = tries - 1; left > 0 && !result.passed; left--) result = runProgram(directory, name, resolve(runtime));
+      for (let left = tries - 1; left > 0 && !result.passed; left--)
+        result = runProgram(directory, name, resolve(runtime));
       column.set(name, result);
       if (values.verbose && !result.passed) console.log(`--- ${basename(runtime)} ${name}\n${result.text}`);
     }
@@ -58,11 +59,15 @@ function main(): number {
 
 function printTable(programs: readonly string[], results: ReadonlyMap<string, ReadonlyMap<string, Result>>): void {
   const wide = Math.max(...programs.map((name) => name.length));
-  console.log([`${"program".padEnd(wide)}`, ...[...results.keys()].map((name) => name.padEnd(12)), "why not"].join(" "));
+  console.log(
+    ["program".padEnd(wide), ...[...results.keys()].map((name) => name.padEnd(12)), "why not"].join(" "),
+  );
   for (const name of programs) {
     const cells = [...results.values()].map((column) => cell(column.get(name)).padEnd(12));
     const ours = results.get(basename(OURS))?.get(name);
-    console.log([name.padEnd(wide), ...cells, ours?.passed === true ? "" : (EXPECTED[name]?.why ?? "")].join(" ").trimEnd());
+    console.log(
+      [name.padEnd(wide), ...cells, ours?.passed === true ? "" : (EXPECTED[name]?.why ?? "")].join(" ").trimEnd(),
+    );
   }
   const sums = [...results.values()].map((column) => {
     const all = [...column.values()];

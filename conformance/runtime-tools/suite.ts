@@ -75,10 +75,10 @@ export function runProgram(directory: string, name: string, runtime: string): Re
 }
 
 /** Programs print TAP, or nothing but an error in YAML, or nothing at all when they pass; the exit status is mostly 0. */
-export function judge(status: number | null, stdout: string, stderr: string): Result {
+function judge(status: number | null, stdout: string, stderr: string): Result {
   const lines = stdout.split("\n");
-  const ok = lines.filter((line) => /^ok /.test(line)).length;
-  const notOk = lines.filter((line) => /^not ok /.test(line) && !/# TODO/i.test(line)).length;
+  const ok = lines.filter((line) => line.startsWith("ok ")).length;
+  const notOk = lines.filter((line) => line.startsWith("not ok ") && !/# TODO/i.test(line)).length;
   const bareError = ok === 0 && stdout.includes('"error":');
   return { passed: status === 0 && notOk === 0 && !bareError, ok, notOk, text: `${stdout}${stderr}` };
 }
@@ -107,7 +107,10 @@ function removeCgroups(): void {
       .trim()
       .split("\n")
       .map((line) => line.split(":"))
-      .map(([, controllers = "", path = ""]) => [controllers === "" ? "unified" : controllers.replace("name=", ""), path]),
+      .map(([, controllers = "", path = ""]) => [
+        controllers === "" ? "unified" : controllers.replace("name=", ""),
+        path,
+      ]),
   );
   for (const hierarchy of readdirSync("/sys/fs/cgroup"))
     for (const parent of new Set(["/", own.get(hierarchy) ?? "/"]))

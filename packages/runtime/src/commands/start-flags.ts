@@ -86,6 +86,7 @@ export function startRequest(
     pidFile: flags.string("pid-file") === "" ? "" : absolutePath(kernel, flags.string("pid-file")),
     preserveFds: preservedFds(flags) + listen,
     newKeyring: !flags.boolean("no-new-keyring"),
+    warn: (message) => context.log.warn(message),
   };
 }
 

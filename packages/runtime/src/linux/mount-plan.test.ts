@@ -9,7 +9,7 @@ import {
   MS_SLAVE,
 } from "@teu/sys/constants/mount";
 import { parseMountOptions } from "./mount-options.ts";
-import { planMounts } from "./mount-plan.ts";
+import { mountWarnings, planMounts } from "./mount-plan.ts";
 
 const plan = (...mounts: Mount[]) => planMounts({ ociVersion: "1.3.0", mounts } satisfies Spec, "/bundle");
 
@@ -64,8 +64,8 @@ const REFUSED: readonly { readonly name: string; readonly mount: Mount; readonly
   { name: "the root", mount: { destination: "/..", type: "tmpfs" }, path: /root.path/ },
   { name: "a bind without source", mount: { destination: "/a", type: "bind" }, path: /source/ },
   {
-    name: "a bind with data",
-    mount: { destination: "/a", type: "bind", source: "/b", options: ["bind", "size=1"] },
+    name: "a bind with a word that is no option",
+    mount: { destination: "/a", type: "bind", source: "/b", options: ["bind", "nosiud"] },
     path: /options/,
   },
   { name: "no type", mount: { destination: "/a", source: "x" }, path: /type/ },
@@ -95,4 +95,14 @@ test("planMounts: relative sources are the bundle's; proc and sysfs are strict",
   );
   assert.deepEqual([bind?.source, bind?.destination], ["/bundle/data", "/a"]);
   assert.deepEqual([proc?.strict, proc?.destination], [true, "/proc"]);
+});
+
+test("mountWarnings: file system options of a bind are told, not refused", () => {
+  const mount = { destination: "/a", type: "bind", source: "/b", options: ["bind", "size=1k", "ro"] };
+  const [warning = ""] = mountWarnings(planMounts({ ociVersion: "1.0.0", mounts: [mount] }, "/bundle"));
+  assert.match(warning, /mounts\[0\]\.options.*"size=1k" has no effect/);
+  assert.deepEqual(
+    mountWarnings(planMounts({ ociVersion: "1.0.0", mounts: [{ ...mount, options: ["ro"] }] }, "/b")),
+    [],
+  );
 });

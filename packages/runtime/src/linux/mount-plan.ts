@@ -61,15 +61,13 @@ export function planMounts(spec: Spec, bundle: string): MountStep[] {
     if (kind === "filesystem" && fstype === "")
       throw invalidConfig(`${at}.type`, "missing, and the mount is not a bind");
     if (bind && (mount.source ?? "") === "") throw invalidConfig(`${at}.source`, "missing, but the mount is a bind");
-    if (bind && options.data.length > 0) {
-      throw invalidConfig(
-        `${at}.options`,
-        `a bind mount takes no file system options, but has ${JSON.stringify(options.data.join(","))}`,
-      );
-    }
     const idmap = planIdmap(spec, mount, options, at);
     if (idmap !== null && kind !== "bind") throw invalidConfig(`${at}.options`, "only a bind mount can be idmapped");
     refuseLinkOptions(options, kind, at);
+    // A word that is no option is more likely a misspelt one than anything else: "nosiud" must not pass for nothing.
+    const word = bind ? options.data.find((item) => !item.includes("=")) : undefined;
+    if (word !== undefined)
+      throw invalidConfig(`${at}.options`, `${JSON.stringify(word)} is not an option of a bind mount`);
     refuseOverProc(destination, fstype, mount.source ?? "", at);
     const source = mount.source ?? (fstype === "" ? "" : fstype);
     return {
@@ -91,6 +89,19 @@ function refuseLinkOptions(options: MountOptions, kind: MountStep["kind"], at: s
   const given = options.copySymlink || options.sourceNoFollow || options.destinationNoFollow;
   if (given && kind !== "bind")
     throw invalidConfig(`${at}.options`, "copy-symlink, src-nofollow and dest-nofollow are for bind mounts");
+}
+
+/**
+ * What to tell about mounts that are made nevertheless: mount(2) ignores file system options of a bind, so callers (and the
+ * specification's own validation) have come to write them.
+ */
+export function mountWarnings(mounts: readonly MountStep[]): string[] {
+  return mounts
+    .filter(({ kind, options }) => kind === "bind" && options.data.length > 0)
+    .map(
+      ({ at, options }) =>
+        `${at}.options: a bind mount takes no file system options: ${JSON.stringify(options.data.join(","))} has no effect`,
+    );
 }
 
 function refuseOverProc(destination: string, fstype: string, source: string, at: string): void {

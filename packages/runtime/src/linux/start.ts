@@ -27,6 +27,7 @@ import { runHooks } from "./hooks.ts";
 import { setOomScore } from "./oom-score.ts";
 import { openSources } from "./bind-sources.ts";
 import { writeIdMaps } from "./id-maps.ts";
+import { mountWarnings } from "./mount-plan.ts";
 import { openJoins, prepareChildren } from "./namespace-files.ts";
 import { type SeccompPlan, prepareSeccomp } from "./seccomp.ts";
 import { connectAgent } from "./seccomp-notify.ts";
@@ -53,6 +54,8 @@ export interface StartRequest {
   readonly pidFile: string;
   readonly preserveFds: number;
   readonly newKeyring: boolean;
+  /** Told of what is done otherwise than config.json says, and why. */
+  readonly warn: (message: string) => void;
   readonly cgroupManager: CgroupManager;
   /** `--rootless`; null: auto. */
   readonly rootless: boolean | null;
@@ -70,6 +73,7 @@ export interface Started {
 export function startContainer(kernel: Kernel, request: StartRequest): Started {
   const cgroups = request.cgroupManager === "disabled" ? NO_CGROUPS : detectCgroups(kernel);
   const plan = planStart(request.spec, checkId(request.id), request.bundle, { cgroups });
+  for (const warning of mountWarnings(plan.mounts)) request.warn(warning);
   const undo = new Undo();
   try {
     const directory = StateDirectory.create(kernel, request.root, request.id, (stale) => sweep(kernel, stale));
