@@ -59,9 +59,7 @@ function main(): number {
 
 function printTable(programs: readonly string[], results: ReadonlyMap<string, ReadonlyMap<string, Result>>): void {
   const wide = Math.max(...programs.map((name) => name.length));
-  console.log(
-    ["program".padEnd(wide), ...[...results.keys()].map((name) => name.padEnd(12)), "why not"].join(" "),
-  );
+  console.log(["program".padEnd(wide), ...[...results.keys()].map((name) => name.padEnd(12)), "why not"].join(" "));
   for (const name of programs) {
     const cells = [...results.values()].map((column) => cell(column.get(name)).padEnd(12));
     const ours = results.get(basename(OURS))?.get(name);
