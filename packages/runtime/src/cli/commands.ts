@@ -1,6 +1,7 @@
 // The table of commands.
 // portable: no host types here.
 
+import { checkpoint } from "../commands/checkpoint.ts";
 import { create } from "../commands/create.ts";
 import { deleteCommand } from "../commands/delete.ts";
 import { exec } from "../commands/exec.ts";
@@ -19,6 +20,7 @@ import type { Command } from "./command.ts";
 
 /** Every command, in the order of the help text. */
 export const COMMANDS: readonly Command[] = [
+  checkpoint,
   create,
   deleteCommand,
   exec,
