@@ -10,6 +10,7 @@ import { kill } from "../commands/kill.ts";
 import { list } from "../commands/list.ts";
 import { pause } from "../commands/pause.ts";
 import { ps } from "../commands/ps.ts";
+import { restore } from "../commands/restore.ts";
 import { resume } from "../commands/resume.ts";
 import { run } from "../commands/run.ts";
 import { spec } from "../commands/spec.ts";
@@ -29,6 +30,7 @@ export const COMMANDS: readonly Command[] = [
   list,
   pause,
   ps,
+  restore,
   resume,
   run,
   spec,

@@ -47,7 +47,8 @@ export const run: Command = {
   },
 };
 
-function postStart({ kernel, log }: Context, started: Started): void {
+/** Runs the poststart hooks; when one fails, the container is removed. */
+export function postStart({ kernel, log }: Context, started: Started): void {
   const { record } = started;
   try {
     runHooks(kernel, "poststart", record.hooks.poststart, specState(record, "running", record.pid));

@@ -53,6 +53,14 @@ export function readBundle(kernel: Kernel, flags: FlagValues): { bundle: string;
   return { bundle, configText, spec: parseSpec(configText) };
 }
 
+/** Refuses a terminal that nobody would take, and a socket that would get none. Throws `invalid` with runc's texts. */
+export function checkConsole(terminal: boolean, detached: boolean, consoleSocket: string): void {
+  if (terminal && detached && consoleSocket === "")
+    throw verbatim("invalid", "cannot allocate tty if runc will detach without setting console socket");
+  if (consoleSocket !== "" && (!terminal || !detached))
+    throw verbatim("invalid", "cannot use console socket if runc will not detach or allocate tty");
+}
+
 /** The request that the flags make. `detached`: nobody of this process stays with the container's terminal. */
 export function startRequest(
   context: Context,
@@ -67,10 +75,7 @@ export function startRequest(
   const { bundle, spec, configText } = readBundle(kernel, flags);
   const terminal = spec.process?.terminal ?? false;
   const consoleSocket = flags.string("console-socket");
-  if (terminal && detached && consoleSocket === "")
-    throw verbatim("invalid", "cannot allocate tty if runc will detach without setting console socket");
-  if (consoleSocket !== "" && (!terminal || !detached))
-    throw verbatim("invalid", "cannot use console socket if runc will not detach or allocate tty");
+  checkConsole(terminal, detached, consoleSocket);
   const listen = listenFds(kernel);
   return {
     id,

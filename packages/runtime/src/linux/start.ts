@@ -107,25 +107,26 @@ export function startContainer(kernel: Kernel, request: StartRequest): Started {
   }
 }
 
-/** What a create that was killed left behind. */
-function sweep(kernel: Kernel, stale: StateDirectory): void {
+/** Clears away what a create or restore that was killed left behind. */
+export function sweep(kernel: Kernel, stale: StateDirectory): void {
   const record = stale.tryRead();
   if (record !== null) removeCgroup(kernel, record.cgroup);
   stale.remove();
 }
 
-function firstRecord(kernel: Kernel, plan: StartPlan, request: StartRequest): ContainerRecord {
+/** What is recorded of a container before it has a process. */
+export function firstRecord(kernel: Kernel, plan: StartPlan, { spec }: Pick<StartRequest, "spec">): ContainerRecord {
   const { poststart, poststop } = plan.hooks;
   return {
     version: 1,
-    ociVersion: request.spec.ociVersion,
+    ociVersion: spec.ociVersion,
     id: plan.id,
     pid: 0,
     startTime: 0,
     bundle: plan.bundle,
     rootfs: plan.rootfs,
     created: rfc3339(kernel.host.realtimeNs()),
-    annotations: request.spec.annotations ?? {},
+    annotations: spec.annotations ?? {},
     cgroup: cgroupRecord(plan.cgroup),
     namespaces: [...plan.namespaces.has],
     ownPidNamespace: plan.namespaces.newPid,

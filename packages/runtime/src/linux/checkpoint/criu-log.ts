@@ -27,11 +27,23 @@ const KNOWN: readonly (readonly [RegExp, ErrorCode, string])[] = [
     "this kernel cannot track written pages: CONFIG_MEM_SOFT_DIRTY is missing",
   ],
   [/userfaultfd|uffd|lazy.?pages/i, "unsupported", "restoring pages lazily needs userfaultfd (CONFIG_USERFAULTFD)"],
-  [/connected TCP socket|established TCP|tcp-established/i, "conflict", "there are TCP connections: give --tcp-established"],
+  [
+    /connected TCP socket|established TCP|tcp-established/i,
+    "conflict",
+    "there are TCP connections: give --tcp-established",
+  ],
   [/in-flight (TCP )?connection/i, "conflict", "a TCP connection is being made: give --tcp-skip-in-flight"],
   [/file.?locks?\b/i, "conflict", "there are file locks: give --file-locks"],
-  [/ext-unix-sk|external (unix )?socket|external stream/i, "conflict", "a Unix socket leads outside: give --ext-unix-sk"],
-  [/shell.?job|dangling tty|leader of.*outside|tty.*(hangup|lead|slave)/i, "conflict", "it belongs to a terminal outside: give --shell-job"],
+  [
+    /ext-unix-sk|external (unix )?socket|external stream/i,
+    "conflict",
+    "a Unix socket leads outside: give --ext-unix-sk",
+  ],
+  [
+    /shell.?job|dangling tty|leader of.*outside|tty.*(hangup|lead|slave)/i,
+    "conflict",
+    "it belongs to a terminal outside: give --shell-job",
+  ],
   [/link.?remap/i, "conflict", "an open file has been removed: give --link-remap"],
   [/CAP_CHECKPOINT_RESTORE/, "denied", "CRIU needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE"],
 ];
@@ -42,7 +54,15 @@ const HARMLESS = /RLIMIT_NOFILE for self/;
 const RESOURCE = /rlimit|oom_score|PR_SET_MM|prctl.*\bmm\b|fd limit/i;
 const REFUSED = /Operation not permitted|Permission denied|\(errno (1|13)\)|\b(EPERM|EACCES)\b/;
 /** What CRIU uses, beside being root. */
-const NEEDED = ["CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_SYS_RESOURCE", "CAP_NET_ADMIN", "CAP_SYS_CHROOT", "CAP_SETUID", "CAP_SETGID"];
+const NEEDED = [
+  "CAP_SYS_ADMIN",
+  "CAP_SYS_PTRACE",
+  "CAP_SYS_RESOURCE",
+  "CAP_NET_ADMIN",
+  "CAP_SYS_CHROOT",
+  "CAP_SETUID",
+  "CAP_SETGID",
+];
 
 /** The first error lines of a log, without their times; none when there is no log. */
 export function readErrors(kernel: Kernel, directory: number, name: string): string[] {

@@ -78,8 +78,7 @@ export function encodeRequest({ utf8Encode }: Kernel["host"], type: number, opti
 /** A question about CRIU itself; `keep_open` (4) lets another request follow. The kernel's own name for memory tracking: mem_track. */
 export function encodeQuestion(type: number): Uint8Array {
   const request = new MessageWriter().integer(1, type).boolean(4, true);
-  if (type === REQUEST.featureCheck)
-    request.message(5, new MessageWriter().boolean(1, true).boolean(2, true));
+  if (type === REQUEST.featureCheck) request.message(5, new MessageWriter().boolean(1, true).boolean(2, true));
   return request.finish();
 }
 
@@ -90,7 +89,8 @@ export function encodeNotified(success: boolean): Uint8Array {
 
 function encodeOptions(encode: (text: string) => Uint8Array, options: CriuOptions): MessageWriter {
   const out = new MessageWriter();
-  const integer = (field: number, value: number | undefined): void => void (value !== undefined && out.integer(field, value));
+  const integer = (field: number, value: number | undefined): void =>
+    void (value !== undefined && out.integer(field, value));
   const flag = (field: number, value: boolean | undefined): void => void (value === true && out.boolean(field, true));
   const text = (field: number, value: string | undefined): void =>
     void (value !== undefined && value !== "" && out.bytes(field, encode(value)));

@@ -5,11 +5,10 @@
 
 import { type ErrorCode, TeuError } from "@teu/base/errors";
 import { AT_FDCWD, X_OK } from "@teu/sys/constants/fs";
-import { SOCK_SEQPACKET } from "@teu/sys/constants/socket";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import { environmentValue } from "../../cli/environment.ts";
-import { diagnose, heldCapabilities, pathOfFd, quote, readErrors } from "./criu-log.ts";
+import { diagnose, errorLines, heldCapabilities, pathOfFd, quote, readErrors } from "./criu-log.ts";
 import {
   type CriuAnswer,
   type CriuOptions,
@@ -27,8 +26,15 @@ const USUAL_DIRECTORIES = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/u
 /** swrk's argument: where its end of the socket is. */
 export const CRIU_SOCKET_FD = 3;
 
-/** How a program is started on the socket: returns its pid. `path` of criu, `fd` its end of the socket. */
-export type Launch = (path: string, argv: readonly string[], env: readonly string[], fd: number) => number;
+/**
+ * Starts the program with one end of a new SOCK_SEQPACKET pair as `CRIU_SOCKET_FD`; returns the other end. CRIU takes descriptors from
+ * the process that made the pair (SO_PEERCRED).
+ */
+export type Launch = (
+  path: string,
+  argv: readonly string[],
+  env: readonly string[],
+) => { readonly pid: number; readonly socket: number };
 
 /** What CRIU reports on its way; `fds` are closed by the session unless taken. Errors make the whole request fail. */
 export type Notified = (step: string, pid: number, fds: readonly number[]) => void;
@@ -56,17 +62,8 @@ export class Criu {
   /** Starts CRIU: `program`, or the one in PATH. Throws `unavailable` when there is none, `unsupported` when it is too old. */
   static start(kernel: Kernel, program: string, launch: Launch): Criu {
     const path = findCriu(kernel, program);
-    const [mine, theirs] = kernel.socket.socketpair(SOCK_SEQPACKET);
-    let pid: number;
-    try {
-      pid = launch(path, [path, "swrk", String(CRIU_SOCKET_FD)], environmentOf(kernel), theirs);
-    } catch (error) {
-      kernel.fs.close(mine);
-      throw error;
-    } finally {
-      kernel.fs.close(theirs);
-    }
-    const criu = new Criu(kernel, pid, mine);
+    const { pid, socket } = launch(path, [path, "swrk", String(CRIU_SOCKET_FD)], environmentOf(kernel));
+    const criu = new Criu(kernel, pid, socket);
     if (criu.version >= OLDEST) return criu;
     criu.end();
     throw new TeuError({
@@ -174,14 +171,21 @@ function findCriu(kernel: Kernel, program: string): string {
 /** The error of a request that CRIU answered with failure, out of its log. `type` as runc spells it: DUMP, PRE_DUMP, RESTORE. */
 export function criuFailure(
   kernel: Kernel,
-  request: { readonly op: string; readonly id: string; readonly type: string; readonly options: CriuOptions },
+  request: {
+    readonly op: string;
+    readonly id: string;
+    readonly type: string;
+    /** The work directory, in this process. */
+    readonly workFd: number;
+    readonly options: Pick<CriuOptions, "logFile">;
+  },
   version: number,
   answer: CriuAnswer,
 ): TeuError {
-  const { workFd, logFile } = request.options;
+  const { workFd } = request;
+  const { logFile } = request.options;
   const lines = readErrors(kernel, workFd, logFile);
-  const said = [...lines, ...(answer.errorText === "" ? [] : [answer.errorText])];
-  const diagnosis = diagnose(said, heldCapabilities(kernel));
+  const diagnosis = diagnose([...lines, ...errorLines(answer.errorText)], heldCapabilities(kernel));
   const code: ErrorCode = diagnosis?.code ?? "internal";
   const words = lines.length === 0 ? "its log tells nothing" : quote(lines);
   return new TeuError({

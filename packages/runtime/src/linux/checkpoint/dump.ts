@@ -3,6 +3,7 @@
 
 import { TeuError } from "@teu/base/errors";
 import { AT_FDCWD, O_CLOEXEC, O_RDWR } from "@teu/sys/constants/fs";
+import { SOCK_SEQPACKET } from "@teu/sys/constants/socket";
 import type { Kernel } from "@teu/sys/kernel";
 import type { Spec } from "@teu/specs/runtime";
 import type { ContainerRecord } from "../../container/record.ts";
@@ -102,7 +103,8 @@ function dump(kernel: Kernel, id: string, options: CriuOptions, request: Checkpo
     const answer = criu.request(type, options, () => {});
     if (answer.success) return;
     const name = request.preDump ? "PRE_DUMP" : "DUMP";
-    throw criuFailure(kernel, { op: "checkpoint container", id, type: name, options }, criu.version, answer);
+    const failed = { op: "checkpoint container", id, type: name, workFd: options.workFd, options };
+    throw criuFailure(kernel, failed, criu.version, answer);
   } finally {
     criu.end();
   }
@@ -126,14 +128,20 @@ function checkFeatures(criu: Criu, memoryTracking: boolean, lazyPages: boolean):
 
 /** CRIU's standard streams are none of the caller's business: it has its log. */
 function quietly(kernel: Kernel): Launch {
-  return (path, argv, env, fd) => {
-    const nothing = kernel.fs.openat(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, 0);
+  const { fs, process } = kernel;
+  return (path, argv, env) => {
+    const [socket, theirs] = kernel.socket.socketpair(SOCK_SEQPACKET);
+    const nothing = fs.openat(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, 0);
     try {
-      const { pid, pidfd } = kernel.process.spawn({ path, argv, env, fds: [nothing, nothing, nothing, fd] });
-      kernel.fs.close(pidfd);
-      return pid;
+      const { pid, pidfd } = process.spawn({ path, argv, env, fds: [nothing, nothing, nothing, theirs] });
+      fs.close(pidfd);
+      return { pid, socket };
+    } catch (error) {
+      fs.close(socket);
+      throw error;
     } finally {
-      kernel.fs.close(nothing);
+      fs.close(nothing);
+      fs.close(theirs);
     }
   };
 }

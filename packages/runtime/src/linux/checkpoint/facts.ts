@@ -2,7 +2,16 @@
 // streams are, which namespaces it shares.
 // portable: no host types here.
 
-import { AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH, S_IFCHR, S_IFMT, STATX_ATTR_MOUNT_ROOT } from "@teu/sys/constants/fs";
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_PATH,
+  S_IFCHR,
+  S_IFMT,
+  STATX_ATTR_MOUNT_ROOT,
+} from "@teu/sys/constants/fs";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import { RootfsPath } from "../rootfs-path.ts";
