@@ -36,6 +36,7 @@ export function openDirectories(kernel: Kernel, imagePath: string, workPath: str
   }
 }
 
+/** Closes both. */
 export function closeDirectories(kernel: Kernel, { images, work }: Directories): void {
   kernel.fs.close(images);
   kernel.fs.close(work);
@@ -75,6 +76,7 @@ export function checkParent(kernel: Kernel, images: number, parent: string): voi
   }
 }
 
+/** Notes the standard streams in the images. */
 export function writeDescriptors(kernel: Kernel, images: number, streams: readonly StandardStream[]): void {
   const texts = streams.map(({ goal, external }) => (external === "" ? goal : external));
   kernel.fs.replaceFileAt(images, DESCRIPTORS, JSON.stringify(texts), 0o600, false);

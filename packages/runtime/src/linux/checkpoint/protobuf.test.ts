@@ -20,9 +20,8 @@ for (const [name, writer, want] of MESSAGES) {
 
 test("readMessage: numbers, bytes, and kinds that are passed over", () => {
   // field 1 = 150, field 2 = "hi", field 4 fixed64, field 5 fixed32, field 6 = -1
-  const fields = readMessage(
-    bytes("089601" + "12026869" + "210102030405060708" + "2d01020304" + "30ffffffffffffffffff01"),
-  );
+  const parts = ["089601", "12026869", "210102030405060708", "2d01020304", "30ffffffffffffffffff01"];
+  const fields = readMessage(bytes(parts.join("")));
   assert.equal(fields.get(1), 150n);
   assert.equal(Buffer.from(fields.get(2) as Uint8Array).toString(), "hi");
   assert.equal(fields.get(6), -1n);

@@ -12,6 +12,7 @@ import { type ContainerRecord, StateDirectory, checkId } from "../../container/r
 import { processStat, specState } from "../../container/status.ts";
 import { type CgroupLayout, parseOwnCgroups } from "../cgroup/layout.ts";
 import { type CgroupHandle, createCgroup, fillCgroup, removeCgroup } from "../cgroup/manager.ts";
+import type { CgroupRecord } from "../cgroup/record.ts";
 import { runHooks } from "../hooks.ts";
 import { openJoins } from "../namespace-files.ts";
 import { RootfsPath } from "../rootfs-path.ts";
@@ -19,7 +20,7 @@ import { type Started, firstRecord, sweep } from "../start.ts";
 import { type StartPlan, planStart } from "../start-plan.ts";
 import { Undo } from "../undo.ts";
 import { Criu, criuFailure } from "./criu.ts";
-import { type CriuOptions, REQUEST } from "./criu-messages.ts";
+import { CGROUP_MODES, type CriuOptions, REQUEST } from "./criu-messages.ts";
 import { CRIU_IMAGES_FD, CRIU_OTHER_FDS, CRIU_WORK_FD, inOwnRoot } from "./criu-root.ts";
 import { criuConfig } from "./dump.ts";
 import { NAMESPACE_KEYS, externalPlaces, planJoins, restoreMounts } from "./external.ts";
@@ -64,7 +65,7 @@ export function restoreContainer(kernel: Kernel, request: RestoreRequest): Start
     const record = firstRecord(kernel, plan, request);
     directory.write(record);
     directory.writeConfig(request.configText);
-    const cgroup = makeCgroup(kernel, plan, record, undo);
+    const cgroup = makeCgroup(kernel, plan, record, request.options.cgroupMode === CGROUP_MODES["strict"], undo);
     makeMountPoints(kernel, plan);
     const fds = openJoins(kernel, joins.inherited).map(({ fd }) => fd);
     undo.push(() => fds.forEach((fd) => kernel.fs.close(fd)));
@@ -87,13 +88,35 @@ export function restoreContainer(kernel: Kernel, request: RestoreRequest): Start
   }
 }
 
-function makeCgroup(kernel: Kernel, plan: StartPlan, record: ContainerRecord, undo: Undo): CgroupHandle {
+function makeCgroup(
+  kernel: Kernel,
+  plan: StartPlan,
+  record: ContainerRecord,
+  strict: boolean,
+  undo: Undo,
+): CgroupHandle {
+  if (strict) refuseExisting(kernel, record.cgroup);
   const others = new Set<string>();
   const own = ({ path }: { readonly path: string }): boolean => !others.has(path);
   undo.push(() => removeCgroup(kernel, { ...record.cgroup, directories: record.cgroup.directories.filter(own) }));
   const cgroup = createCgroup(kernel, plan.cgroup, others);
   fillCgroup(kernel, cgroup, others);
   return cgroup;
+}
+
+/**
+ * "strict": nothing may be there before. CRIU means its own cgroups with that, and would refuse ours, which we make for it: the promise is
+ * kept here, and CRIU is asked for the rest of it ("full").
+ */
+function refuseExisting(kernel: Kernel, { directories }: CgroupRecord): void {
+  const there = directories.find(({ path }) => kernel.fs.accessAt(AT_FDCWD, path, 0));
+  if (there === undefined) return;
+  throw new TeuError({
+    code: "conflict",
+    op: "restore container",
+    subject: there.path,
+    message: "this cgroup exists already, and --manage-cgroups-mode is strict",
+  });
 }
 
 /** CRIU makes no mount points. Those on file systems of the container's own are in the images; the others are in the rootfs. */
@@ -160,8 +183,10 @@ function restoreOptions({ kernel, request, plan, directories, place, criu }: Res
   const streams = readDescriptors(kernel, directories.images).map((key, fd) => ({ key, fd }));
   const namespaces = inherited.map(({ type }, index) => ({ key: NAMESPACE_KEYS[type], fd: CRIU_OTHER_FDS + index }));
   const recursive = plan.mounts.some(({ kind, options }) => kind === "bind" && options.recursive);
+  const strict = request.options.cgroupMode === CGROUP_MODES["strict"];
   return {
     ...request.options,
+    ...(strict ? { cgroupMode: CGROUP_MODES["full"] ?? 0 } : {}),
     imagesFd: CRIU_IMAGES_FD,
     workFd: CRIU_WORK_FD,
     logFile: "restore.log",
