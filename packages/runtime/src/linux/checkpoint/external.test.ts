@@ -88,6 +88,12 @@ test("externalPlaces: in a user namespace the devices are binds", () => {
   );
 });
 
+test("externalPlaces: an idmapped mount is refused, since CRIU would bind it without its map", () => {
+  const maps = [{ containerID: 0, hostID: 1000, size: 1 }];
+  const mapped = plan(withMounts({ ...DATA, uidMappings: maps, gidMappings: maps }));
+  assert.throws(() => externalPlaces(mapped), { code: "unsupported", message: /mounts\[0\].*idmapped/ });
+});
+
 test("planJoins: network and pid are inherited, ipc and uts entered, what CRIU cannot is refused", () => {
   const joined = (type: "network" | "pid" | "ipc" | "uts" | "cgroup" | "time"): StartPlan =>
     plan((spec) => ({

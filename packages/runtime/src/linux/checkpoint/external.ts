@@ -19,10 +19,12 @@ export interface ExternalPlace {
   readonly mask: boolean;
 }
 
-/** Bind mounts, views of cgroups, masked files, and in a user namespace devices, which are bound there. */
+/** Bind mounts, views of cgroups, masked files, and in a user namespace devices, which are bound there. Throws `unsupported`. */
 export function externalPlaces(plan: StartPlan): ExternalPlace[] {
   const places: ExternalPlace[] = [];
-  for (const { kind, destination, source, options } of plan.mounts) {
+  for (const { kind, destination, source, options, idmap, at } of plan.mounts) {
+    // Restored, it would show the ids of its file system.
+    if (idmap !== null) throw unsupportedConfig(at, "CRIU cannot restore an idmapped mount");
     if (kind === "bind") places.push({ name: destination, source, recursive: options.recursive, mask: false });
     if (kind === "cgroup") places.push(...cgroupPlaces(plan.cgroup, destination));
   }

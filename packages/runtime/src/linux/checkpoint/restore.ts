@@ -99,8 +99,10 @@ function makeCgroup(
   const others = new Set<string>();
   const own = ({ path }: { readonly path: string }): boolean => !others.has(path);
   undo.push(() => removeCgroup(kernel, { ...record.cgroup, directories: record.cgroup.directories.filter(own) }));
-  const cgroup = createCgroup(kernel, plan.cgroup, others);
-  fillCgroup(kernel, cgroup, others);
+  // CRIU needs root, so there is nothing to do without.
+  const waiver = { rootless: false, named: true };
+  const cgroup = createCgroup(kernel, plan.cgroup, others, waiver);
+  fillCgroup(kernel, cgroup, others, waiver);
   return cgroup;
 }
 
