@@ -121,9 +121,14 @@ export class Bench {
       readonly env?: Readonly<Record<string, string>>;
       readonly input?: string;
       readonly fds?: readonly number[];
+      /** A command that starts the runtime: its words come before the runtime's. */
+      readonly through?: readonly string[];
+      /** Instead of the case's own --root; "": none is given. */
+      readonly root?: string;
     },
     ...args: string[]
   ): Outcome {
+    const root = options.root ?? join(this.directory, "root");
     // Output to files: a created container keeps the descriptors, and a pipe would then never end.
     const result = spawnSync(
       "/bin/sh",
@@ -133,9 +138,9 @@ export class Bench {
         "sh",
         this.#file("out"),
         this.#file("err"),
+        ...(options.through ?? []),
         this.runtime,
-        "--root",
-        join(this.directory, "root"),
+        ...(root === "" ? [] : ["--root", root]),
         ...args,
       ],
       {

@@ -14,6 +14,9 @@ import { cases as lifecycle } from "./lifecycle/states.ts";
 import { cases as namespaces } from "./namespaces/isolation.ts";
 import { cases as filter } from "./process/filter.ts";
 import { cases as process_ } from "./process/identity.ts";
+import { cases as rootlessLife } from "./rootless/life.ts";
+import { cases as rootlessNested } from "./rootless/nested.ts";
+import { cases as rootlessSetup } from "./rootless/setup.ts";
 import { cases as breakout } from "./security/breakout.ts";
 import { cases as paths } from "./security/paths.ts";
 import { cases as privileges } from "./security/privileges.ts";
@@ -36,6 +39,9 @@ export const ALL: readonly RuntimeCase[] = [
   ...privileges,
   ...steal,
   ...swaps,
+  ...rootlessSetup,
+  ...rootlessLife,
+  ...rootlessNested,
 ];
 
 /** One case's result. */

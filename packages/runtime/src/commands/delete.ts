@@ -9,7 +9,7 @@ import type { Log } from "../cli/log.ts";
 import { type ContainerRecord, StateDirectory } from "../container/record.ts";
 import { specState, statusOf } from "../container/status.ts";
 import { verbatim } from "../failure.ts";
-import { signalCgroup } from "../linux/cgroup/control.ts";
+import { signalAll } from "../linux/container-processes.ts";
 import { removeCgroup } from "../linux/cgroup/manager.ts";
 import { runHooks } from "../linux/hooks.ts";
 import { killContainer } from "../linux/kill-container.ts";
@@ -65,7 +65,7 @@ export function removeContainer(
   log: Log,
 ): void {
   if (record !== null) {
-    if (!record.ownPidNamespace) signalCgroup(kernel, record.cgroup, 9);
+    if (!record.ownPidNamespace) signalAll(kernel, record, 9);
     removeCgroup(kernel, record.cgroup);
     // Only one of two deletes at once may run the hooks.
     if ((record.hooks.poststop ?? []).length > 0) directory.claimEnd();

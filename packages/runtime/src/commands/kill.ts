@@ -9,7 +9,8 @@ import { isSysError } from "@teu/sys/sys-error";
 import type { Command } from "../cli/command.ts";
 import { type ContainerRecord, StateDirectory } from "../container/record.ts";
 import { verbatim } from "../failure.ts";
-import { signalCgroup, thawIfFrozen } from "../linux/cgroup/control.ts";
+import { thawIfFrozen } from "../linux/cgroup/control.ts";
+import { signalAll } from "../linux/container-processes.ts";
 import { openInit } from "../linux/kill-container.ts";
 import { REGEX, forEachNamed } from "./matching.ts";
 
@@ -46,7 +47,7 @@ export function signalContainer(kernel: Kernel, record: ContainerRecord, signal:
   if (all || (signal === SIGKILL && !record.ownPidNamespace)) {
     if (init !== null) kernel.fs.close(init);
     if (init === null && !all) throw verbatim("conflict", "container not running");
-    signalCgroup(kernel, record.cgroup, signal);
+    signalAll(kernel, record, signal);
     return;
   }
   if (init === null) throw verbatim("conflict", "container not running");

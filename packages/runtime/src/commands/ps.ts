@@ -7,7 +7,7 @@ import type { Command } from "../cli/command.ts";
 import { environmentValue } from "../cli/environment.ts";
 import { StateDirectory } from "../container/record.ts";
 import { verbatim } from "../failure.ts";
-import { cgroupPids } from "../linux/cgroup/control.ts";
+import { containerPids } from "../linux/container-processes.ts";
 
 const CHUNK = 1 << 20;
 
@@ -20,7 +20,7 @@ export const ps: Command = {
   maxOperands: Number.POSITIVE_INFINITY,
   flags: [{ name: "format", aliases: ["f"], kind: "string", doc: "select one of: table or json (default: table)" }],
   run: ({ kernel, root }, flags, [id = "", ...options]) => {
-    const pids = cgroupPids(kernel, StateDirectory.open(kernel, root, id).read().cgroup);
+    const pids = containerPids(kernel, StateDirectory.open(kernel, root, id).read());
     const format = flags.string("format");
     if (format === "json") kernel.host.print(JSON.stringify(pids));
     else if (format === "" || format === "table")

@@ -12,16 +12,16 @@ import type { ContainerRecord, StateDirectory } from "./record.ts";
 export const START_FIFO = "start.fifo";
 export const RESULT_FIFO = "result.fifo";
 
-/** State letter and start time of a process; null when there is none. */
+/** State letter, parent and start time of a process; null when there is none. */
 export function processStat(
   kernel: Kernel,
   pid: number,
-): { readonly letter: string; readonly startTime: number } | null {
+): { readonly letter: string; readonly parent: number; readonly startTime: number } | null {
   try {
     const text = kernel.fs.readTextAt(AT_FDCWD, `/proc/${pid}/stat`, 4096);
     // The name, in parentheses, may hold anything, spaces and parentheses included.
     const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-    return { letter: fields[0] ?? "", startTime: Number(fields[19]) };
+    return { letter: fields[0] ?? "", parent: Number(fields[1]), startTime: Number(fields[19]) };
   } catch (error) {
     if (isSysError(error, "ENOENT") || isSysError(error, "ESRCH")) return null;
     throw error;

@@ -7,7 +7,8 @@ import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import type { ContainerRecord } from "../container/record.ts";
 import { isAlive } from "../container/status.ts";
-import { isFrozen, setFrozen, signalCgroup } from "./cgroup/control.ts";
+import { isFrozen, setFrozen } from "./cgroup/control.ts";
+import { signalAll } from "./container-processes.ts";
 
 const WAIT_MS = 10_000;
 
@@ -31,7 +32,7 @@ export function killContainer(kernel: Kernel, record: ContainerRecord): void {
   const pidfd = openInit(kernel, record);
   try {
     if (pidfd !== null) kernel.process.pidfdSendSignal(pidfd, SIGKILL);
-    if (!record.ownPidNamespace || pidfd === null) signalCgroup(kernel, record.cgroup, SIGKILL);
+    if (!record.ownPidNamespace || pidfd === null) signalAll(kernel, record, SIGKILL);
     // A frozen process does not die before it is thawed.
     else if (isFrozen(kernel, record.cgroup)) setFrozen(kernel, record.cgroup, false);
     if (pidfd !== null) kernel.poll.pollOne(pidfd, POLLIN, WAIT_MS);

@@ -87,7 +87,8 @@ export function startContainer(kernel: Kernel, request: StartRequest): Started {
     const others = new Set<string>();
     const own = ({ path }: { readonly path: string }): boolean => !others.has(path);
     undo.push(() => removeCgroup(kernel, { ...record.cgroup, directories: record.cgroup.directories.filter(own) }));
-    const waiver = { rootless: request.rootless, named: plan.cgroup.named };
+    const devicesMatter = !plan.namespaces.newUser || (plan.linux.resources?.devices ?? []).length > 0;
+    const waiver = { rootless: request.rootless, named: plan.cgroup.named, devicesMatter };
     const cgroup = createCgroup(kernel, plan.cgroup, others, waiver);
     const environment = prepareChild(kernel, plan, request, directory, record, seccomp, cgroup);
     const twin = clone(kernel, plan, environment);

@@ -34,7 +34,7 @@ export function setFrozen(kernel: Kernel, record: CgroupRecord, frozen: boolean)
     throw new TeuError({
       code: "unsupported",
       op: frozen ? "pause container" : "resume container",
-      message: "it has no freezer cgroup",
+      message: "cannot toggle freezer: cgroups not configured for container",
     });
   }
   kernel.fs.writeTextAt(AT_FDCWD, `${unified}/cgroup.freeze`, frozen ? "1" : "0");
@@ -81,7 +81,8 @@ export function thawIfFrozen(kernel: Kernel, record: CgroupRecord): void {
   if (freezer !== null && isFrozen(kernel, record)) tryWrite(kernel, `${freezer}/freezer.state`, "THAWED");
 }
 
-function signalPid(kernel: Kernel, pid: number, signal: number): void {
+/** One process; one that is gone is fine. */
+export function signalPid(kernel: Kernel, pid: number, signal: number): void {
   try {
     kernel.process.kill(pid, signal);
   } catch (error) {

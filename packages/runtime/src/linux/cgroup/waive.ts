@@ -16,6 +16,8 @@ export interface Waiver {
   readonly rootless: boolean | null;
   /** config.json names the cgroup. */
   readonly named: boolean;
+  /** Not when the container has a user namespace of its own, in which no device can be made, and config.json lists none. */
+  readonly devicesMatter: boolean;
 }
 
 /** The first line of /proc/self/uid_map outside of any user namespace. */
@@ -74,5 +76,5 @@ export function waiveDirectory(kernel: Kernel, directory: CgroupDirectory, waive
 /** Device lists need rights that no user namespace gives: without them the container simply has no devices to make. */
 export function waiveDevices(kernel: Kernel, waiver: Waiver, error: unknown): void {
   const cause = error instanceof TeuError ? error.cause : error;
-  if (!isRefusal(cause) || !isRootless(kernel, waiver.rootless)) throw error;
+  if (!isRefusal(cause) || (waiver.devicesMatter && !isRootless(kernel, waiver.rootless))) throw error;
 }

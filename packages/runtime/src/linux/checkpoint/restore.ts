@@ -100,7 +100,7 @@ function makeCgroup(
   const own = ({ path }: { readonly path: string }): boolean => !others.has(path);
   undo.push(() => removeCgroup(kernel, { ...record.cgroup, directories: record.cgroup.directories.filter(own) }));
   // CRIU needs root, so there is nothing to do without.
-  const waiver = { rootless: false, named: true };
+  const waiver = { rootless: false, named: true, devicesMatter: true };
   const cgroup = createCgroup(kernel, plan.cgroup, others, waiver);
   fillCgroup(kernel, cgroup, others, waiver);
   return cgroup;
