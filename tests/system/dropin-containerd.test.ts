@@ -2,10 +2,19 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { busyboxArchive, obstacle, type Outcome, RUNTIME, Sandbox, until } from "./dropin-harness.ts";
+import {
+  busyboxArchive,
+  obstacle,
+  type Outcome,
+  RUNTIME,
+  Sandbox,
+  startContainerd,
+  strangeControllers,
+  until,
+} from "./dropin-harness.ts";
 
 const IMAGE = "example.org/busybox:1";
 const CONTAINERD = "/usr/bin/containerd";
@@ -13,26 +22,6 @@ const CTR = "/usr/bin/ctr";
 
 let sandbox: Sandbox;
 let count = 0;
-
-/** A containerd that writes nowhere but in the sandbox's directory and its /run. */
-function startContainerd(): void {
-  const { directory } = sandbox;
-  writeFileSync(
-    join(directory, "containerd.toml"),
-    [
-      "version = 2",
-      `root = "${directory}/root"`,
-      `state = "${directory}/state"`,
-      // CRI wants a CNI configuration; the snapshotters other than overlayfs want file systems of their own.
-      'disabled_plugins = ["io.containerd.grpc.v1.cri"]',
-      "[grpc]",
-      `address = "${directory}/containerd.sock"`,
-    ].join("\n"),
-  );
-  sandbox.start(CONTAINERD, ["--config", join(directory, "containerd.toml")], join(directory, "containerd.log"));
-  until("containerd answers", () => ctr("version").code === 0);
-  expect(ctr("images", "import", busyboxArchive(directory, IMAGE)));
-}
 
 /** The namespace is also the parent of the containers' cgroups. */
 function ctrArguments(...args: readonly string[]): string[] {
@@ -85,7 +74,8 @@ function expect(outcome: Outcome, code = 0): Outcome {
 describe("containerd", { skip: obstacle(CONTAINERD, CTR) }, () => {
   before(() => {
     sandbox = new Sandbox();
-    startContainerd();
+    startContainerd(sandbox);
+    expect(ctr("images", "import", busyboxArchive(sandbox.directory, IMAGE)));
   });
   after(() => sandbox[Symbol.dispose]());
 
@@ -210,13 +200,8 @@ describe("containerd", { skip: obstacle(CONTAINERD, CTR) }, () => {
   });
 
   test("containerd: metrics are those of the container's cgroup", (context) => {
-    const mounted = readFileSync("/proc/self/mountinfo", "utf8");
-    const strange = readFileSync("/proc/self/cgroup", "utf8")
-      .split("\n")
-      .map((line) => line.split(":")[1] ?? "")
-      .filter((controller) => controller !== "" && !mounted.includes(controller));
-    if (strange.length > 0)
-      return context.skip(`another mount namespace has mounted ${strange.join()}: containerd gives up`);
+    const strange = strangeControllers();
+    if (strange !== "") return context.skip(`another mount namespace has mounted ${strange}: containerd gives up`);
     const id = detached(["--memory-limit", "67108864"], "sleep", "1000");
     const metrics = expect(ctr("tasks", "metrics", id)).out;
     assert.match(metrics, /(memory.limit_in_bytes|memory.usage_limit)\s+67108864/);

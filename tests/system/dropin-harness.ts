@@ -179,6 +179,41 @@ function removeCgroup(path: string): void {
   until(`cgroup ${path} can be removed`, () => spawnSync("rmdir", [path]).status === 0 || !existsSync(path), 5);
 }
 
+/** Starts a containerd that writes nowhere but in the sandbox's directory and its /run; its socket. */
+export function startContainerd(sandbox: Sandbox): string {
+  const { directory } = sandbox;
+  const [config, address] = [join(directory, "containerd.toml"), join(directory, "containerd.sock")];
+  // CRI wants a CNI configuration.
+  const lines = [
+    "version = 2",
+    `root = "${directory}/root"`,
+    `state = "${directory}/state"`,
+    'disabled_plugins = ["io.containerd.grpc.v1.cri"]',
+    "[grpc]",
+    `address = "${address}"`,
+  ];
+  writeFileSync(config, lines.join("\n"));
+  sandbox.start("/usr/bin/containerd", ["--config", config], join(directory, "containerd.log"));
+  until("containerd answers", () => sandbox.run("/usr/bin/ctr", ["--address", address, "version"]).code === 0);
+  return address;
+}
+
+/** The controllers that another mount namespace has mounted: containerd then gives up reading cgroups. */
+export function strangeControllers(): string {
+  const mounted = readFileSync("/proc/self/mountinfo", "utf8");
+  return readFileSync("/proc/self/cgroup", "utf8")
+    .split("\n")
+    .map((line) => line.split(":")[1] ?? "")
+    .filter((controller) => controller !== "" && !mounted.includes(controller))
+    .join(", ");
+}
+
+/** Has this process the capability with this number? What it has not it can give to no container. */
+export function hasCapability(number: number): boolean {
+  const text = /CapEff:\s*([0-9a-f]+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "0";
+  return ((BigInt(`0x${text}`) >> BigInt(number)) & 1n) === 1n;
+}
+
 /**
  * A docker archive with the image `name` (busybox with all its applets, a user "nobody"), which ctr, docker, podman and buildah read;
  * its path. `command` is what it runs.

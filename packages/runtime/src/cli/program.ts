@@ -125,7 +125,7 @@ function operandsWanted({ minOperands, maxOperands }: Command): string {
 function prefixed(command: Command, text: string): string {
   if (command.name === "create" || command.name === "run")
     return `runc ${command.name} failed: unable to start container process: ${text}`;
-  if (command.name === "exec" && /^(exec|chdir)[: ]/.test(text))
+  if (command.name === "exec" && /^(exec|chdir|unable)[: ]/.test(text))
     return `exec failed: unable to start container process: ${text}`;
   return text;
 }

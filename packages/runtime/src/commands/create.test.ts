@@ -109,6 +109,28 @@ test("create: the program is looked up before start", () => {
   assert.equal(host.exists("/run/teu/c1"), false);
 });
 
+test("create: a directory as program is told in the words of old and new engines", () => {
+  const host = fakeHost();
+  host.configure((spec) => ({ ...spec, process: { ...spec.process, cwd: "/", args: ["/proc"] } }));
+  assert.match(
+    host.run(["create", "-b", "/bundle", "c1"]).err,
+    /exec: \\"\/proc\\": is a directory: permission denied/,
+  );
+});
+
+test("create: capabilities that the runtime has not are named", () => {
+  const host = fakeHost();
+  host.configure((spec) => ({
+    ...spec,
+    process: { ...spec.process, cwd: "/", capabilities: { permitted: ["CAP_SYS_RESOURCE", "CAP_KILL"] } },
+  }));
+  host.world.self.permitted = new Set([...host.world.self.permitted].filter((capability) => capability !== 24));
+  assert.match(
+    host.run(["create", "-b", "/bundle", "c1"]).err,
+    /unable to apply caps: operation not permitted \(the runtime itself has no CAP_SYS_RESOURCE\): capset: EPERM/,
+  );
+});
+
 test("create: denied, and nothing is left, when our own executable could be overwritten (CVE-2019-5736)", () => {
   const host = fakeHost();
   const { kernel } = host;

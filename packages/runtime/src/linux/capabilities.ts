@@ -1,10 +1,12 @@
 // Capability sets: names of config.json into numbers, and onto the calling process (capabilities(7)).
 // portable: no host types here.
 
+import type { TeuError } from "@teu/base/errors";
 import { CAPABILITIES } from "@teu/sys/constants/capabilities";
 import type { Kernel } from "@teu/sys/kernel";
+import { isSysError } from "@teu/sys/sys-error";
 import type { Capabilities } from "@teu/specs/runtime";
-import { invalidConfig } from "../failure.ts";
+import { invalidConfig, verbatim } from "../failure.ts";
 
 /** The five sets as numbers. */
 export interface CapabilityPlan {
@@ -45,11 +47,23 @@ export function applyBounding(kernel: Kernel, plan: CapabilityPlan): void {
  * and inheritable by its definition, and runc and crun treat it so.
  */
 export function applyCapabilities(kernel: Kernel, plan: CapabilityPlan): void {
-  kernel.capability.capset(plan);
+  try {
+    kernel.capability.capset(plan);
+  } catch (error) {
+    throw isSysError(error, "EPERM") ? notHeld(kernel, plan, error) : error;
+  }
   if (plan.ambient.length === 0) return;
   kernel.capability.ambientClear();
   for (const capability of plan.ambient) {
     if (plan.permitted.includes(capability) && plan.inheritable.includes(capability))
       kernel.capability.ambientRaise(capability);
   }
+}
+
+/** Engines take the words "operation not permitted" for exit code 126. */
+function notHeld(kernel: Kernel, plan: CapabilityPlan, cause: unknown): TeuError {
+  const held = kernel.capability.capget(0).permitted;
+  const lacking = plan.permitted.filter((capability) => !held.includes(capability)).map((one) => CAPABILITIES[one]);
+  const why = lacking.length === 0 ? "" : ` (the runtime itself has no ${lacking.join(", ")})`;
+  return verbatim("denied", `unable to apply caps: operation not permitted${why}`, cause);
 }

@@ -32,12 +32,13 @@ export function lookUpProgram(kernel: Kernel, name: string, env: readonly string
   throw verbatim("not-found", `exec: ${JSON.stringify(name)}: executable file not found in $PATH`);
 }
 
-type Problem = "missing" | "not a directory" | "is a directory" | "permission denied";
+// A directory: dockerd up to 20.10 and podman find their 126 in "permission denied", later dockerds in "is a directory".
+type Problem = "missing" | "not a directory" | "is a directory: permission denied" | "permission denied";
 
 function problemWith(kernel: Kernel, path: string): Problem | null {
   try {
     const { mode } = kernel.fs.statAt(AT_FDCWD, path, 0);
-    if ((mode & S_IFMT) === S_IFDIR) return "is a directory";
+    if ((mode & S_IFMT) === S_IFDIR) return "is a directory: permission denied";
     return kernel.fs.accessAt(AT_FDCWD, path, X_OK) ? null : "permission denied";
   } catch (error) {
     if (isSysError(error, "ENOENT") || isSysError(error, "ELOOP")) return "missing";
