@@ -199,6 +199,7 @@ export class Bench {
 
 /** The part of what `features` answers that cases ask about. */
 interface FeaturesAnswer {
+  readonly ociVersionMax?: string;
   readonly mountOptions?: readonly string[];
   readonly linux?: Readonly<Record<string, unknown>>;
 }

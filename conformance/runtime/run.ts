@@ -13,10 +13,12 @@ import { cases as hooks } from "./hooks/order.ts";
 import { cases as lifecycle } from "./lifecycle/states.ts";
 import { cases as namespaces } from "./namespaces/isolation.ts";
 import { cases as filter } from "./process/filter.ts";
+import { cases as user } from "./namespaces/user.ts";
 import { cases as process_ } from "./process/identity.ts";
 import { cases as rootlessLife } from "./rootless/life.ts";
 import { cases as rootlessNested } from "./rootless/nested.ts";
 import { cases as rootlessSetup } from "./rootless/setup.ts";
+import { cases as scheduling } from "./process/scheduling.ts";
 import { cases as breakout } from "./security/breakout.ts";
 import { cases as paths } from "./security/paths.ts";
 import { cases as privileges } from "./security/privileges.ts";
@@ -28,10 +30,12 @@ export const ALL: readonly RuntimeCase[] = [
   ...lifecycle,
   ...process_,
   ...filter,
+  ...scheduling,
   ...filesystem,
   ...idmap,
   ...links,
   ...namespaces,
+  ...user,
   ...cgroups,
   ...hooks,
   ...breakout,

@@ -154,6 +154,35 @@ const CASES: readonly Case[] = [
     words: ["exec", "box", "/bin/true"],
     prepare: (host) => void host.run(["run", "-d", "-b", "/bundle", "box"]),
   },
+  {
+    name: "exec-affinity",
+    words: ["exec", "box", "/bin/true"],
+    configure: (spec) =>
+      withLinux(
+        { ...spec, process: { ...spec.process, cwd: "/", execCPUAffinity: { initial: "0-1", final: "3" } } },
+        { memoryPolicy: { mode: "MPOL_BIND", nodes: "0", flags: ["MPOL_F_STATIC_NODES"] } },
+      ),
+    prepare: (host) => void host.run(["run", "-d", "-b", "/bundle", "box"]),
+  },
+  {
+    name: "create-joins-user-namespace",
+    words: CREATE,
+    configure: (spec) =>
+      withLinux(spec, {
+        namespaces: [
+          { type: "user", path: "/run/ns/user" },
+          { type: "network", path: "/run/ns/net" },
+          { type: "pid" },
+          { type: "mount" },
+          { type: "ipc" },
+          { type: "uts" },
+        ],
+      }),
+    prepare: (host) => {
+      host.makeLink("/run/ns/user", "user:[7]");
+      host.makeLink("/run/ns/net", "net:[8]");
+    },
+  },
   { name: "start", words: ["start", "box"], prepare: (host) => void host.run(CREATE) },
   {
     name: "delete-force",

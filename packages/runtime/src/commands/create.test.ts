@@ -206,3 +206,43 @@ test("create: --config names another file, also one that is not in the bundle", 
   assert.match(host.run(["state", "c1"]).out, /"from": "other"/);
   assert.match(host.run(["create", "-b", "/bundle", "--config=none.json", "c2"]).err, /none.json not found/);
 });
+
+test("create: invalid, and nothing is left, when a joined user namespace has other mappings", () => {
+  const host = fakeHost();
+  host.makeLink("/run/ns/user", "user:[7]");
+  const maps = [{ containerID: 0, hostID: 1000, size: 10 }];
+  host.configure((spec) => ({
+    ...spec,
+    linux: {
+      ...spec.linux,
+      namespaces: [...(spec.linux?.namespaces ?? []), { type: "user", path: "/run/ns/user" }],
+      uidMappings: maps,
+      gidMappings: maps,
+    },
+  }));
+  const outcome = host.run(["create", "-b", "/bundle", "c1"]);
+  assert.equal(outcome.code, 1);
+  assert.match(outcome.err, /user namespace \/run\/ns\/user has other mappings/);
+  assert.equal(host.exists("/run/teu/c1"), false);
+  assert.equal(
+    [...host.world.processes.values()].filter((one) => one.pid !== 100 && one.state === "running").length,
+    0,
+  );
+});
+
+test("create: the error of a user namespace that cannot be joined", () => {
+  const host = fakeHost();
+  host.makeLink("/run/ns/user", "user:[7]");
+  host.configure((spec) => ({
+    ...spec,
+    linux: {
+      ...spec.linux,
+      namespaces: [...(spec.linux?.namespaces ?? []), { type: "user", path: "/run/ns/user" }],
+    },
+  }));
+  host.failOn("namespace.setns", 1, "EINVAL");
+  const outcome = host.run(["create", "-b", "/bundle", "c1"]);
+  assert.equal(outcome.code, 1);
+  assert.match(outcome.err, /EINVAL/);
+  assert.equal(host.exists("/run/teu/c1"), false);
+});

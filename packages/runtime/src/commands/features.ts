@@ -5,6 +5,7 @@ import { CAPABILITIES } from "@teu/sys/constants/capabilities";
 import { RUNTIME_SPEC_VERSION } from "@teu/specs/runtime";
 import type { Features } from "@teu/specs/runtime-features";
 import type { Command } from "../cli/command.ts";
+import { MEMORY_FLAGS, MEMORY_MODES } from "../linux/memory-policy.ts";
 import { MOUNT_OPTION_NAMES } from "../linux/mount-options.ts";
 import { NAMESPACE_FLAGS } from "../linux/namespaces.ts";
 import { SECCOMP_FLAGS } from "../linux/seccomp.ts";
@@ -71,7 +72,7 @@ export const features: Command = {
         apparmor: { enabled: false },
         selinux: { enabled: false },
         intelRdt: { enabled: false },
-        memoryPolicy: {},
+        memoryPolicy: { modes: Object.keys(MEMORY_MODES), flags: Object.keys(MEMORY_FLAGS) },
         mountExtensions: { idmap: { enabled: true } },
         netDevices: { enabled: false },
       },

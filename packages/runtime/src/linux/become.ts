@@ -10,6 +10,7 @@ import { isSysError } from "@teu/sys/sys-error";
 import type { Scheduler } from "@teu/specs/runtime";
 import { verbatim } from "../failure.ts";
 import { applyBounding, applyCapabilities } from "./capabilities.ts";
+import { applyMemoryPolicy } from "./memory-policy.ts";
 import { environmentWithHome, lookUpProgram } from "./program.ts";
 import type { ProcessPlan } from "./process-plan.ts";
 import { applyRlimits } from "./rlimits.ts";
@@ -160,6 +161,7 @@ function applyScheduling(kernel: Kernel, plan: ProcessPlan): void {
   const { process } = kernel;
   if (plan.personality !== null) process.personality(plan.personality);
   if (plan.ioPriority !== null) process.ioprioSet(IOPRIO_WHO_PROCESS, 0, plan.ioPriority);
+  if (plan.memoryPolicy !== null) applyMemoryPolicy(kernel, plan.memoryPolicy);
   if (plan.scheduler === null) return;
   const { policy, nice, priority, runtime, deadline, period, flags } = plan.scheduler;
   process.schedSetattr(0, {

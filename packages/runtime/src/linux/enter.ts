@@ -106,6 +106,8 @@ function clone(kernel: Kernel, prepared: Prepared): Twin {
   kernel.process.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   const unified = cgroupDirectory(prepared.request.record.cgroup, "");
   const cgroupFd = unified === null ? -1 : fs.openat(AT_FDCWD, unified, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  // Before the cgroup, which on v2 it is born in.
+  setAffinity(kernel, "initial", prepared.plan.execAffinity.initial);
   const passed = Array.from({ length: prepared.request.preserveFds }, (_, index) => 3 + index);
   const keep = [prepared.init, prepared.consoleSocket, prepared.notifySocket, ...passed];
   const options = { flags: 0, ...(cgroupFd >= 0 ? { cgroupFd } : {}) };
@@ -127,10 +129,31 @@ function clone(kernel: Kernel, prepared: Prepared): Twin {
   return Twin.start(kernel, options, keep, (channel) => enterChild(kernel, prepared, channel));
 }
 
+/** The kernel takes from a list those that the cgroup allows. */
+const everyCpu = (): readonly number[] => Array.from({ length: 8192 }, (_, cpu) => cpu);
+
+function setAffinity(kernel: Kernel, name: "initial" | "final", cpus: readonly number[]): void {
+  if (cpus.length === 0) return;
+  try {
+    kernel.process.schedSetaffinity(0, cpus);
+  } catch (error) {
+    throw new TeuError({
+      code: "invalid",
+      op: "set CPU affinity",
+      subject: `process.execCPUAffinity.${name}`,
+      message: "none of these CPUs may be used here",
+      cause: error,
+    });
+  }
+}
+
 function* enterChild(kernel: Kernel, prepared: Prepared, channel: ChildChannel): Generator<ChildMessage, void, void> {
   const { process, fs } = kernel;
   const { plan, seccomp, request } = prepared;
   joinCgroup(kernel, request.record.cgroup);
+  const { initial, final } = plan.execAffinity;
+  // What was asked for at first is kept by the kernel within the cgroup's CPUs; without it they are all there to be used.
+  setAffinity(kernel, "final", final.length > 0 || initial.length === 0 ? final : everyCpu());
   process.setsid();
   const inside = prepared.flags & ~(CLONE_NEWPID | CLONE_NEWTIME);
   if (inside !== 0) kernel.namespace.setns(prepared.init, inside);

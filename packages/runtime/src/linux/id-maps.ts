@@ -8,6 +8,7 @@ import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import type { IdMapping, Linux } from "@teu/specs/runtime";
 import { environmentValue } from "../cli/environment.ts";
+import { invalidConfig } from "../failure.ts";
 
 type Kind = "uid" | "gid";
 
@@ -93,4 +94,21 @@ function callHelper(kernel: Kernel, pid: number, kind: Kind, maps: readonly IdMa
 
 function refused(kind: Kind, pid: number, message: string, cause: unknown): TeuError {
   return new TeuError({ code: "denied", op: `write ${kind} mappings`, subject: `/proc/${pid}`, message, cause });
+}
+
+const MAP_LIMIT = 64 << 10;
+
+/** A joined user namespace has its maps already; those of config.json must be the same. Throws `invalid`. */
+export function checkIdMaps(kernel: Kernel, pid: number, linux: Linux, path: string): void {
+  for (const kind of ["uid", "gid"] as const) {
+    const want = linux[`${kind}Mappings`] ?? [];
+    if (want.length === 0) continue;
+    const have = kernel.fs.readTextAt(AT_FDCWD, `/proc/${pid}/${kind}_map`, MAP_LIMIT).trim();
+    const lines = have.split("\n").map((line) => line.trim().split(/\s+/).join(" "));
+    if (JSON.stringify(lines) !== JSON.stringify(want.map((map) => `${map.containerID} ${map.hostID} ${map.size}`)))
+      throw invalidConfig(
+        `linux.${kind}Mappings`,
+        `the user namespace ${path} has other mappings: ${lines.join(", ")}`,
+      );
+  }
 }

@@ -5,6 +5,7 @@ import { TeuError } from "@teu/base/errors";
 import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from "@teu/sys/constants/fs";
 import { CLONE_NEWTIME } from "@teu/sys/constants/process";
 import type { Kernel } from "@teu/sys/kernel";
+import { isSysError } from "@teu/sys/sys-error";
 import type { Linux } from "@teu/specs/runtime";
 import { type Join, NAMESPACE_FILES, NAMESPACE_FLAGS, type NamespacePlan } from "./namespaces.ts";
 
@@ -71,6 +72,34 @@ export function prepareChildren(kernel: Kernel, plan: NamespacePlan, linux: Linu
     enterJoins(kernel, own);
     for (const { fd } of own) fs.close(fd);
   };
+}
+
+/**
+ * Puts this process, which is there for nothing else, where the child is to be cloned from: in the user namespace, so that what is new
+ * belongs to that, and in the others, with the rights that it has before or after. Closes what it entered.
+ */
+export function enterUser(
+  kernel: Kernel,
+  plan: NamespacePlan,
+  linux: Linux,
+  user: OpenJoin,
+  others: readonly OpenJoin[],
+): void {
+  const later = others.filter((join) => !tryEnter(kernel, join));
+  if (plan.newTime) unshareTime(kernel, linux);
+  enterJoins(kernel, [user, ...later]);
+  for (const { fd } of [user, ...others]) kernel.fs.close(fd);
+}
+
+/** false: not with our rights; perhaps with those that one has in the user namespace. */
+function tryEnter(kernel: Kernel, join: OpenJoin): boolean {
+  try {
+    enterJoins(kernel, [join]);
+    return true;
+  } catch (error) {
+    if (error instanceof TeuError && isSysError(error.cause, "EPERM")) return false;
+    throw error;
+  }
 }
 
 /** A new time namespace for children to come. Its offsets can only be written while nobody is in it. */

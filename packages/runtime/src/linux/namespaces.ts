@@ -49,10 +49,12 @@ export interface NamespacePlan {
   /** For the one clone3: all new ones but cgroup and time. */
   readonly cloneFlags: number;
   /**
-   * Entered by the parent before the clone, and left again: pid and time, because only children are concerned; with a new user
+   * Entered by the parent before the clone, and left again: pid and time, because only children are concerned; with a user
    * namespace all but mount, because its root has no rights over those of the host.
    */
   readonly joinsBefore: readonly Join[];
+  /** Entered by a process that clones the child from there, so that the new namespaces belong to it. */
+  readonly joinUser: Join | null;
   /** Entered by the child. */
   readonly joinsInside: readonly Join[];
   /** Unshared by the child once it is in its cgroup, which becomes the namespace's root. */
@@ -81,7 +83,7 @@ export function planNamespaces(spec: Spec): NamespacePlan {
   const joins = [...paths].filter(([, path]) => path !== "").map(([type, path]) => ({ type, path }));
   checkNamespaces(spec, paths, isNew);
   const before = ({ type }: Join): boolean =>
-    type === "pid" || type === "time" || (isNew("user") && type !== "mount" && type !== "user");
+    type === "pid" || type === "time" || (paths.has("user") && type !== "mount" && type !== "user");
   let cloneFlags = 0;
   for (const type of paths.keys())
     if (isNew(type) && type !== "cgroup" && type !== "time") cloneFlags |= NAMESPACE_FLAGS[type];
@@ -90,8 +92,9 @@ export function planNamespaces(spec: Spec): NamespacePlan {
     joinsBefore: joins.filter(before),
     // Mount last: after it the host's paths are out of sight.
     joinsInside: joins
-      .filter((join) => !before(join))
+      .filter((join) => !before(join) && join.type !== "user")
       .sort((a, b) => Number(a.type === "mount") - Number(b.type === "mount")),
+    joinUser: joins.find(({ type }) => type === "user") ?? null,
     newCgroup: isNew("cgroup"),
     newUser: isNew("user"),
     newTime: isNew("time"),
@@ -123,10 +126,6 @@ function checkNamespaces(
   if (isNew("user") && ((linux.uidMappings ?? []).length === 0 || (linux.gidMappings ?? []).length === 0)) {
     throw invalidConfig("linux.uidMappings", "a new user namespace needs uidMappings and gidMappings");
   }
-  if ((paths.get("user") ?? "") !== "" && mappings)
-    throw invalidConfig("linux.uidMappings", "a joined user namespace has its mappings already");
-  if ((paths.get("user") ?? "") !== "")
-    throw unsupportedConfig("linux.namespaces", "joining a user namespace by path is not supported yet");
   const offsets = Object.keys(linux.timeOffsets ?? {});
   if (offsets.length > 0 && !isNew("time"))
     throw invalidConfig("linux.timeOffsets", "offsets can only be set in a new time namespace");

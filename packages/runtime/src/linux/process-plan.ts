@@ -5,6 +5,8 @@ import { PER_LINUX, PER_LINUX32 } from "@teu/sys/constants/process";
 import type { IoPriority, Linux, Process, Scheduler } from "@teu/specs/runtime";
 import { invalidConfig } from "../failure.ts";
 import { type CapabilityPlan, planCapabilities } from "./capabilities.ts";
+import { type MemoryPolicyPlan, planMemoryPolicy } from "./memory-policy.ts";
+import { parseNumberList } from "./number-list.ts";
 import { type RlimitStep, planRlimits } from "./rlimits.ts";
 
 /** All that a program inherits over execve, decided. */
@@ -23,6 +25,9 @@ export interface ProcessPlan {
   readonly scheduler: Scheduler | null;
   readonly ioPriority: number | null;
   readonly personality: number | null;
+  readonly memoryPolicy: MemoryPolicyPlan | null;
+  /** CPU numbers, for exec only. Empty: not said. */
+  readonly execAffinity: { readonly initial: readonly number[]; readonly final: readonly number[] };
   readonly terminal: boolean;
   readonly consoleSize: Process["consoleSize"];
 }
@@ -71,6 +76,11 @@ export function planProcess(process: Process, linux: Linux, at: string): Process
         : (IO_CLASSES[process.ioPriority.class] << 13) | (process.ioPriority.priority ?? 0),
     personality:
       linux.personality === undefined ? null : linux.personality.domain === "LINUX32" ? PER_LINUX32 : PER_LINUX,
+    memoryPolicy: planMemoryPolicy(linux.memoryPolicy),
+    execAffinity: {
+      initial: parseNumberList(process.execCPUAffinity?.initial ?? "", `${at}.execCPUAffinity.initial`),
+      final: parseNumberList(process.execCPUAffinity?.final ?? "", `${at}.execCPUAffinity.final`),
+    },
     terminal: process.terminal ?? false,
     consoleSize: process.consoleSize,
   };

@@ -106,7 +106,9 @@ export function needsHookPause(plan: StartPlan): boolean {
  * shows them. Not when it would have lost the right to (user namespace) or the sight of them (mount namespace joined) by then.
  */
 function joinsCgroupsLate({ namespaces }: StartPlan): boolean {
-  return !namespaces.newUser && namespaces.joinsInside.every(({ type }) => !["cgroup", "mount", "user"].includes(type));
+  return (
+    !namespaces.has.has("user") && namespaces.joinsInside.every(({ type }) => type !== "cgroup" && type !== "mount")
+  );
 }
 
 function aroundCgroups(mounts: readonly MountStep[]): [readonly MountStep[], readonly MountStep[]] {
@@ -140,9 +142,9 @@ function* enterNamespaces(kernel: Kernel, environment: ChildEnvironment): Genera
   // While nobody else is inside: what is joined comes after.
   if (lesser) process.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
   if (lesser && plan.process.oomScoreAdj !== null) setOomScore(kernel, "self", plan.process.oomScoreAdj);
-  if (namespaces.newUser) {
-    // Root of the new namespace exists only once the parent has written the maps.
-    yield { step: "maps" };
+  // Root of a new namespace exists only once the parent has written the maps.
+  if (namespaces.newUser) yield { step: "maps" };
+  if (namespaces.has.has("user")) {
     const gid = firstId(linux.gidMappings, plan.process.gid);
     const uid = firstId(linux.uidMappings, plan.process.uid);
     process.setresgid(gid, gid, gid);

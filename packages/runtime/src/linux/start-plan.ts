@@ -107,8 +107,6 @@ function refuseUnsupported(linux: Linux): void {
   if ((linux.mountLabel ?? "") !== "")
     throw unsupportedConfig("linux.mountLabel", "SELinux is not enabled on this host");
   if (linux.intelRdt !== undefined) throw unsupportedConfig("linux.intelRdt", "resctrl is not supported yet");
-  if (linux.memoryPolicy !== undefined)
-    throw unsupportedConfig("linux.memoryPolicy", "memory policies are not supported yet");
   if (Object.keys(linux.netDevices ?? {}).length > 0)
     throw unsupportedConfig("linux.netDevices", "moving network devices is not supported yet");
 }

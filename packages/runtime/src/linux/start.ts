@@ -26,14 +26,15 @@ import { connectConsoleSocket } from "./console.ts";
 import { runHooks } from "./hooks.ts";
 import { setOomScore } from "./oom-score.ts";
 import { openSources } from "./bind-sources.ts";
-import { writeIdMaps } from "./id-maps.ts";
 import { mountWarnings } from "./mount-plan.ts";
-import { openJoins, prepareChildren } from "./namespace-files.ts";
+import { checkIdMaps, writeIdMaps } from "./id-maps.ts";
+import { enterUser, openJoins, prepareChildren } from "./namespace-files.ts";
+import type { Join } from "./namespaces.ts";
 import { type SeccompPlan, prepareSeccomp } from "./seccomp.ts";
 import { connectAgent } from "./seccomp-notify.ts";
 import { type ChildEnvironment, makesTimeInside, startChild } from "./start-child.ts";
 import { type StartPlan, planStart } from "./start-plan.ts";
-import { Twin } from "./twin.ts";
+import { type ChildProgram, Twin } from "./twin.ts";
 import { Undo } from "./undo.ts";
 
 /** How to start. */
@@ -183,21 +184,43 @@ function isLesser(kernel: Kernel, { namespaces, process }: StartPlan): boolean {
 
 function clone(kernel: Kernel, plan: StartPlan, environment: ChildEnvironment): Twin {
   const { namespaces } = plan;
-  const restore = prepareChildren(kernel, namespaces, plan.linux, makesTimeInside(environment));
+  const { joinUser } = namespaces;
+  const restore =
+    joinUser === null ? prepareChildren(kernel, namespaces, plan.linux, makesTimeInside(environment)) : () => {};
   // Not dumpable: nobody inside can ptrace the child or read its fds before execve (CVE-2016-9962).
   kernel.process.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   try {
     const { unifiedFd } = environment.cgroup;
-    return Twin.start(
-      kernel,
-      { flags: namespaces.cloneFlags, ...(unifiedFd >= 0 ? { cgroupFd: unifiedFd } : {}) },
-      inheritedFds(environment),
-      (channel) => startChild(kernel, environment, channel),
-    );
+    const options = { flags: namespaces.cloneFlags, ...(unifiedFd >= 0 ? { cgroupFd: unifiedFd } : {}) };
+    const keep = inheritedFds(environment);
+    const program: ChildProgram = (channel) => startChild(kernel, environment, channel);
+    return joinUser === null
+      ? Twin.start(kernel, options, keep, program)
+      : cloneThroughUser(kernel, plan, joinUser, options, keep, program);
   } catch (error) {
     throw cloneError(kernel, plan, error);
   } finally {
     restore();
+  }
+}
+
+function cloneThroughUser(
+  kernel: Kernel,
+  { namespaces, linux }: StartPlan,
+  joinUser: Join,
+  options: Parameters<typeof Twin.startThrough>[1],
+  keep: readonly number[],
+  program: ChildProgram,
+): Twin {
+  const [user, ...others] = openJoins(kernel, [joinUser, ...namespaces.joinsBefore]);
+  if (user === undefined)
+    throw new TeuError({ code: "internal", op: "join user namespace", message: "it is not open" });
+  const fds = [user, ...others].map(({ fd }) => fd);
+  try {
+    const enter = (): void => enterUser(kernel, namespaces, linux, user, others);
+    return Twin.startThrough(kernel, options, [...keep, ...fds], enter, program);
+  } finally {
+    for (const fd of fds) kernel.fs.close(fd);
   }
 }
 
@@ -249,6 +272,8 @@ function accompany(
   twin: Twin,
   lesser: boolean,
 ): ContainerRecord {
+  const { joinUser } = plan.namespaces;
+  if (joinUser !== null) checkIdMaps(kernel, twin.pid, plan.linux, joinUser.path);
   if (plan.process.oomScoreAdj !== null && !lesser) setOomScore(kernel, twin.pid, plan.process.oomScoreAdj);
   const known: ContainerRecord = { ...record, pid: twin.pid, startTime: processStat(kernel, twin.pid)?.startTime ?? 0 };
   directory.prepare(known);

@@ -91,13 +91,14 @@ export class Twin {
     const [mine, theirs] = kernel.socket.socketpair(SOCK_SEQPACKET);
     const [answer, tell] = fs.pipe2(O_CLOEXEC);
     const inherited = [0, 1, 2, theirs, ...keep];
+    const own = [tell, ...(options.cgroupFd === undefined ? [] : [options.cgroupFd])];
     const passOn = (): void => {
       try {
-        closeAllBut(kernel, [tell, ...inherited]);
+        closeAllBut(kernel, [...own, ...inherited]);
         enter();
         const { pid } = process.clone3({ ...options, flags: options.flags | CLONE_PARENT, exitSignal: 0 });
         if (pid === 0) {
-          fs.close(tell);
+          for (const fd of own) fs.close(fd);
           process.setTitle("teu-init");
           runChild(kernel, theirs, program);
         }
