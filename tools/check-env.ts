@@ -24,7 +24,7 @@ export function checkEnvironment(page: string, sources: readonly Source[]): stri
   for (const source of sources) {
     if (packageOf(source.path) === undefined || isTest(source.path)) continue;
     const code = withoutComments(source);
-    for (const match of code.matchAll(/["'`.](TEU_[A-Z0-9_]+)\b|environmentValue\(\w+, "(\w+)"\)/g)) {
+    for (const match of code.matchAll(/["'`.](TEU_[A-Z0-9_]+)\b|(?:environmentValue|valueIn)\(\w+, "(\w+)"\)/g)) {
       used.set(match[1] ?? match[2] ?? "", place(source, match.index));
     }
     // In the runtime, `process` is also the name of config.json's member.

@@ -29,6 +29,11 @@ const RUNTIME: readonly EnvironmentVariable[] = [
     doc: "For a caller who is not root, `--root` is `teu/runtime` below it, unless given.",
   },
   {
+    name: "NOTIFY_SOCKET",
+    fallback: "",
+    doc: "systemd's socket: the container gets one of its own, and its READY=1 is told here with MAINPID (create with start, run).",
+  },
+  {
     name: "USER",
     fallback: "",
     doc: "Root of a user namespace counts as not root for XDG_RUNTIME_DIR, unless USER is root (it has a /run of its own then).",

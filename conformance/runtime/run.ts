@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, realpathSync, rmdirSync } from "node:fs";
 import { basename } from "node:path";
 import { Bench, type RuntimeCase, Skip } from "./case.ts";
+import { cases as sockets } from "./callers/sockets.ts";
 import { cases as cgroups } from "./cgroups/limits.ts";
 import { cases as idmap } from "./filesystem/idmap.ts";
 import { cases as links } from "./filesystem/links.ts";
@@ -46,6 +47,7 @@ export const ALL: readonly RuntimeCase[] = [
   ...rootlessSetup,
   ...rootlessLife,
   ...rootlessNested,
+  ...sockets,
 ];
 
 /** One case's result. */

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { concatBytes, equalBytes, formatSize, parseSize, toHex } from "./bytes.ts";
+import { concatBytes, equalBytes, formatSize, fromBase64, parseSize, toHex } from "./bytes.ts";
 
 test("concatBytes: all parts in order", () => {
   assert.deepEqual(concatBytes([Uint8Array.of(1, 2), new Uint8Array(), Uint8Array.of(3)]), Uint8Array.of(1, 2, 3));
@@ -53,4 +53,12 @@ test("formatSize: three digits, decimal units", () => {
     [5e16, "50000PB"],
   ];
   for (const [bytes, want] of cases) assert.equal(formatSize(bytes), want.replace("50000PB", "50PB"));
+});
+
+test("fromBase64: what Node encodes, and null for anything else", () => {
+  for (let length = 0; length < 70; length++) {
+    const bytes = Uint8Array.from({ length }, (_, index) => (index * 37 + length) & 0xff);
+    assert.deepEqual(fromBase64(Buffer.from(bytes).toString("base64")), bytes);
+  }
+  for (const text of ["a", "ab", "abc", "ab=c", "a===", "ab!d", "====", "ab\n="]) assert.equal(fromBase64(text), null);
 });

@@ -5,12 +5,12 @@ import type { Kernel } from "@teu/sys/kernel";
 
 /** The value of an environment variable; "" when not set. */
 export function environmentValue(kernel: Kernel, name: string): string {
-  return (
-    kernel.process
-      .environ()
-      .find((entry) => entry.startsWith(`${name}=`))
-      ?.slice(name.length + 1) ?? ""
-  );
+  return valueIn(kernel.process.environ(), name);
+}
+
+/** The same in an environment that has been read. */
+export function valueIn(environment: readonly string[], name: string): string {
+  return environment.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1) ?? "";
 }
 
 /** An absolute path for one given on the command line. */

@@ -12,8 +12,9 @@ import { StateDirectory } from "../container/record.ts";
 import { statusOf } from "../container/status.ts";
 import { verbatim } from "../failure.ts";
 import { attend } from "../linux/attend.ts";
+import { subCgroup } from "../linux/cgroup/sub-cgroup.ts";
 import { enterContainer } from "../linux/enter.ts";
-import { PRESERVE_FDS, preservedFds } from "./preserve-fds.ts";
+import { PIDFD_SOCKET, PRESERVE_FDS, preservedFds } from "./preserve-fds.ts";
 import { parseUser } from "./user-flag.ts";
 
 const PROCESS_LIMIT = 4 << 20;
@@ -41,6 +42,8 @@ const FLAGS: readonly Flag[] = [
   { name: "no-new-privs", kind: "boolean", doc: "set the no new privileges value for the process" },
   { name: "cap", aliases: ["c"], kind: "list", doc: "add a capability to the bounding set for the process" },
   PRESERVE_FDS,
+  PIDFD_SOCKET,
+  { name: "cgroup", kind: "list", doc: "run the process in a sub-cgroup: [<controller>[,<controller>...]:]<path>" },
   { name: "ignore-paused", kind: "boolean", doc: "allow exec in a paused container" },
 ];
 
@@ -93,6 +96,8 @@ function runProcess(
     consoleSocket,
     consoleFd: pair?.[1] ?? -1,
     preserveFds: preservedFds(flags),
+    pidfdSocket: flags.string(PIDFD_SOCKET.name),
+    cgroup: subCgroup(record.cgroup, flags.list("cgroup")),
     pidFile: pidFile === "" ? "" : absolutePath(kernel, pidFile),
   });
   directory.close();

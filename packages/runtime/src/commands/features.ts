@@ -5,6 +5,7 @@ import { CAPABILITIES } from "@teu/sys/constants/capabilities";
 import { RUNTIME_SPEC_VERSION } from "@teu/specs/runtime";
 import type { Features } from "@teu/specs/runtime-features";
 import type { Command } from "../cli/command.ts";
+import { EXTENSION_NAMES } from "../linux/extensions.ts";
 import { MEMORY_FLAGS, MEMORY_MODES } from "../linux/memory-policy.ts";
 import { MOUNT_OPTION_NAMES } from "../linux/mount-options.ts";
 import { NAMESPACE_FLAGS } from "../linux/namespaces.ts";
@@ -76,7 +77,12 @@ export const features: Command = {
         mountExtensions: { idmap: { enabled: true } },
         netDevices: { enabled: false },
       },
-      annotations: { "io.github.seccomp.libseccomp.version": kernel.seccomp.libraryVersion() },
+      // A name that ends with a dot stands for all that begin so.
+      potentiallyUnsafeConfigAnnotations: ["run.oci."],
+      annotations: {
+        "org.teu.runtime.annotations": EXTENSION_NAMES.join(","),
+        "io.github.seccomp.libseccomp.version": kernel.seccomp.libraryVersion(),
+      },
     };
     kernel.host.print(JSON.stringify(report, null, 2));
     return 0;

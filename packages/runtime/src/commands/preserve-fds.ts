@@ -1,4 +1,5 @@
-// --preserve-fds N: how many inherited descriptors from 3 up the program gets, for create, run and exec.
+// Flags of create, run and exec about descriptors: --preserve-fds N, how many inherited ones from 3 up the program gets;
+// --pidfd-socket, who gets one for the program.
 // portable: no host types here.
 
 import type { Flag, FlagValues } from "../cli/flags.ts";
@@ -13,7 +14,14 @@ export const PRESERVE_FDS: Flag = {
   doc: "pass N additional file descriptors to the container (stdio + $LISTEN_FDS + N in total)",
 };
 
-/** Its value. A negative one would close the standard streams. Throws `invalid`. */
+/** The flag. */
+export const PIDFD_SOCKET: Flag = {
+  name: "pidfd-socket",
+  kind: "string",
+  doc: "path to an AF_UNIX socket which will receive a file descriptor referencing the process",
+};
+
+/** The value of --preserve-fds. A negative one would close the standard streams. Throws `invalid`. */
 export function preservedFds(flags: FlagValues): number {
   const count = flags.number(PRESERVE_FDS.name);
   if (count < 0 || count > MOST) throw verbatim("invalid", `--preserve-fds: want 0 to ${MOST}, have ${count}`);

@@ -4,10 +4,12 @@
 import { SOCK_STREAM } from "@teu/sys/constants/socket";
 import { PR_SET_CHILD_SUBREAPER } from "@teu/sys/constants/process";
 import type { Command, Context } from "../cli/command.ts";
+import { environmentValue } from "../cli/environment.ts";
 import { specState } from "../container/status.ts";
 import { attend } from "../linux/attend.ts";
 import { runHooks } from "../linux/hooks.ts";
 import { killContainer } from "../linux/kill-container.ts";
+import { relayUntilReady } from "../linux/notify-socket.ts";
 import { type Started, startContainer } from "../linux/start.ts";
 import { removeContainer } from "./delete.ts";
 import { START_FLAGS, startRequest } from "./start-flags.ts";
@@ -34,14 +36,21 @@ export const run: Command = {
     const detach = flags.boolean("detach");
     const request = startRequest(context, flags, id, false, detach);
     if (detach) {
-      postStart(context, startContainer(kernel, request));
+      const started = startContainer(kernel, request);
+      postStart(context, started);
+      const { notifySocket: socket, pid, pidfd } = started;
+      if (socket >= 0) relayUntilReady(kernel, socket, environmentValue(kernel, "NOTIFY_SOCKET"), pid, pidfd);
       return 0;
     }
     if (!flags.boolean("no-subreaper")) kernel.process.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     const terminal = request.spec.process?.terminal === true ? kernel.socket.socketpair(SOCK_STREAM) : null;
     const started = startContainer(kernel, { ...request, consoleFd: terminal?.[1] ?? -1 });
     postStart(context, started);
-    const code = attend(kernel, started.pid, started.pidfd, terminal?.[0] ?? -1);
+    const notify =
+      started.notifySocket < 0
+        ? null
+        : { socket: started.notifySocket, host: environmentValue(kernel, "NOTIFY_SOCKET") };
+    const code = attend(kernel, started.pid, started.pidfd, terminal?.[0] ?? -1, notify);
     if (!flags.boolean("keep")) removeContainer(kernel, started.directory, started.record, context.log);
     return code;
   },

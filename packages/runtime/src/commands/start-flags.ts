@@ -6,12 +6,13 @@ import { isSysError } from "@teu/sys/sys-error";
 import type { Spec } from "@teu/specs/runtime";
 import { parseSpec } from "@teu/specs/runtime-parse";
 import type { Context } from "../cli/command.ts";
-import { absolutePath, environmentValue } from "../cli/environment.ts";
+import { absolutePath, valueIn } from "../cli/environment.ts";
 import { readGivenFile } from "../cli/given-file.ts";
 import type { Flag, FlagValues } from "../cli/flags.ts";
 import { verbatim } from "../failure.ts";
+import { withNotifySocket } from "../linux/notify-socket.ts";
 import type { StartRequest } from "../linux/start.ts";
-import { PRESERVE_FDS, preservedFds } from "./preserve-fds.ts";
+import { PIDFD_SOCKET, PRESERVE_FDS, preservedFds } from "./preserve-fds.ts";
 
 const CONFIG_LIMIT = 16 << 20;
 
@@ -30,9 +31,10 @@ export const START_FLAGS: readonly Flag[] = [
   },
   { name: "pid-file", kind: "string", doc: "specify the file to write the process id to" },
   { name: "config", aliases: ["f"], kind: "string", doc: "read this file instead of the bundle's config.json" },
-  { name: "no-pivot", kind: "boolean", doc: "accepted for compatibility; pivot_root is always used" },
+  { name: "no-pivot", kind: "boolean", doc: "do not use pivot root to jail process inside rootfs (for an initramfs)" },
   { name: "no-new-keyring", kind: "boolean", doc: "do not create a new session keyring for the container" },
   PRESERVE_FDS,
+  PIDFD_SOCKET,
 ];
 
 /** Reads config.json of the bundle that the flags name. Throws `not-found` with runc's text. */
@@ -76,7 +78,10 @@ export function startRequest(
   const terminal = spec.process?.terminal ?? false;
   const consoleSocket = flags.string("console-socket");
   checkConsole(terminal, detached, consoleSocket);
-  const listen = listenFds(kernel);
+  const environment = kernel.process.environ();
+  const listen = listenFds(kernel, environment);
+  const notify = valueIn(environment, "NOTIFY_SOCKET") !== "";
+  const passed = listen === 0 ? spec : withListenFds(environment, listen, spec);
   return {
     id,
     bundle,
@@ -87,29 +92,28 @@ export function startRequest(
     root: context.root,
     rootless: context.rootless,
     consoleFd: -1,
-    spec: listen === 0 ? spec : withListenFds(kernel, spec),
+    notify,
+    spec: notify ? withNotifySocket(passed, `${context.root}/${id}`) : passed,
     pidFile: flags.string("pid-file") === "" ? "" : absolutePath(kernel, flags.string("pid-file")),
     preserveFds: preservedFds(flags) + listen,
     newKeyring: !flags.boolean("no-new-keyring"),
     warn: (message) => context.log.warn(message),
+    pidfdSocket: flags.string(PIDFD_SOCKET.name),
+    noPivot: flags.boolean("no-pivot"),
   };
 }
 
 /** Socket activation: how many fds from 3 up were passed to us (and not to some ancestor) for the container. */
-function listenFds(kernel: Kernel): number {
-  if (environmentValue(kernel, "LISTEN_PID") !== String(kernel.process.getpid())) return 0;
-  const text = environmentValue(kernel, "LISTEN_FDS");
+function listenFds(kernel: Kernel, environment: readonly string[]): number {
+  if (valueIn(environment, "LISTEN_PID") !== String(kernel.process.getpid())) return 0;
+  const text = valueIn(environment, "LISTEN_FDS");
   return /^\d{1,4}$/.test(text) ? Number(text) : 0;
 }
 
 /** sd_listen_fds(3): the container's init is process 1 to itself. */
-function withListenFds(kernel: Kernel, spec: Spec): Spec {
-  const names = environmentValue(kernel, "LISTEN_FDNAMES");
-  const more = [
-    `LISTEN_FDS=${listenFds(kernel)}`,
-    "LISTEN_PID=1",
-    ...(names === "" ? [] : [`LISTEN_FDNAMES=${names}`]),
-  ];
+function withListenFds(environment: readonly string[], count: number, spec: Spec): Spec {
+  const names = valueIn(environment, "LISTEN_FDNAMES");
+  const more = [`LISTEN_FDS=${count}`, "LISTEN_PID=1", ...(names === "" ? [] : [`LISTEN_FDNAMES=${names}`])];
   const process = spec.process ?? { cwd: "/" };
   return { ...spec, process: { ...process, env: [...(process.env ?? []), ...more] } };
 }

@@ -6,11 +6,13 @@ import { O_CLOEXEC, O_NONBLOCK, O_RDONLY } from "@teu/sys/constants/fs";
 import { POLLIN } from "@teu/sys/constants/socket";
 import type { Kernel } from "@teu/sys/kernel";
 import type { Command } from "../cli/command.ts";
+import { environmentValue } from "../cli/environment.ts";
 import { type ContainerRecord, StateDirectory } from "../container/record.ts";
 import { RESULT_FIFO, START_FIFO, openStart, specState, statusOf } from "../container/status.ts";
 import { verbatim } from "../failure.ts";
 import { runHooks } from "../linux/hooks.ts";
-import { killContainer } from "../linux/kill-container.ts";
+import { killContainer, openInit } from "../linux/kill-container.ts";
+import { listenNotify, relayUntilReady } from "../linux/notify-socket.ts";
 
 const MESSAGE_LIMIT = 64 << 10;
 
@@ -33,8 +35,12 @@ export const start: Command = {
     if (status === "paused") throw verbatim("conflict", "cannot start a container in the paused state");
     const waiting = openStart(kernel, directory);
     if (waiting < 0) throw verbatim("conflict", "cannot start an already running container");
+    const host = environmentValue(kernel, "NOTIFY_SOCKET");
+    const socket = host === "" ? -1 : listenNotify(kernel, directory);
+    const init = socket < 0 ? null : openInit(kernel, record);
     release(kernel, directory, waiting);
     postStart(kernel, record);
+    if (init !== null) relayUntilReady(kernel, socket, host, record.pid, init);
     return 0;
   },
 };

@@ -5,6 +5,7 @@ import { EXIT_SIGNALED_BASE, SIGCHLD, SIGURG, SIGWINCH, WNOHANG } from "@teu/sys
 import { POLLIN } from "@teu/sys/constants/socket";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
+import { relayReady } from "./notify-socket.ts";
 
 /** HUP INT QUIT USR1 USR2 TERM CHLD CONT TSTP TTIN TTOU WINCH and the like: all that can be caught but faults and what the shell owns. */
 const FORWARDED: readonly number[] = [1, 2, 3, 10, 12, 15, SIGCHLD, 18, SIGWINCH, 29, 30];
@@ -12,22 +13,39 @@ const FORWARDED: readonly number[] = [1, 2, 3, 10, 12, 15, SIGCHLD, 18, SIGWINCH
 const TOKEN_SIGNAL = 0;
 const TOKEN_STDIN = 1;
 const TOKEN_MASTER = 2;
+const TOKEN_NOTIFY = 3;
 const CHUNK = 32 << 10;
 
+/** Where the container tells that it is ready, and who wants to know. */
+export interface Notify {
+  readonly socket: number;
+  readonly host: string;
+}
+
 /** Waits for `pid`. `consoleSocket`: where the terminal's master arrives, or -1. Returns its exit status, or 128 + signal. */
-export function attend(kernel: Kernel, pid: number, pidfd: number, consoleSocket: number): number {
+export function attend(
+  kernel: Kernel,
+  pid: number,
+  pidfd: number,
+  consoleSocket: number,
+  notify: Notify | null = null,
+): number {
   const { fs, poll } = kernel;
   const signals = poll.signalfd(FORWARDED);
   const epoll = poll.create();
   const relay = consoleSocket < 0 ? null : startRelay(kernel, epoll, consoleSocket);
   try {
     poll.add(epoll, signals, POLLIN, TOKEN_SIGNAL);
+    if (notify !== null) poll.add(epoll, notify.socket, POLLIN, TOKEN_NOTIFY);
     // It may have ended before the signalfd was there to see it.
     let code = exitCode(kernel, pid, WNOHANG);
     while (code === null) {
       for (const { token } of poll.wait(epoll, -1)) {
         if (token === TOKEN_SIGNAL) code = takeSignals(kernel, signals, pid, pidfd, relay) ?? code;
-        else if (relay !== null) relay.pump(token);
+        else if (token === TOKEN_NOTIFY && notify !== null) {
+          // Not waited for: this process, by which systemd knows the unit, stays.
+          if (relayReady(kernel, notify.socket, notify.host, pid, false)) poll.remove(epoll, notify.socket);
+        } else if (relay !== null) relay.pump(token);
       }
     }
     relay?.drain();
@@ -35,6 +53,7 @@ export function attend(kernel: Kernel, pid: number, pidfd: number, consoleSocket
   } finally {
     relay?.close();
     for (const fd of [signals, epoll, pidfd]) fs.close(fd);
+    if (notify !== null) fs.close(notify.socket);
   }
 }
 

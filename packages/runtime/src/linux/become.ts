@@ -106,12 +106,13 @@ const EXEC_TEXTS: Readonly<Record<string, string>> = {
 function switchUser(kernel: Kernel, plan: ProcessPlan): void {
   const { process } = kernel;
   try {
-    process.setgroups(plan.groups);
+    if (plan.groups !== null) process.setgroups(plan.groups);
   } catch (error) {
     // A user namespace whose maps were written without privilege has no setgroups; harmless when nothing more was asked for.
     if (!isSysError(error, "EPERM")) throw error;
-    const there = plan.groups.length > 0 ? [plan.gid, ...process.getgroups()] : [];
-    if (!plan.groups.every((group) => there.includes(group)))
+    const wanted = plan.groups ?? [];
+    const there = wanted.length > 0 ? [plan.gid, ...process.getgroups()] : [];
+    if (!wanted.every((group) => there.includes(group)))
       throw verbatim("denied", "cannot set any additional groups in a rootless container", error);
   }
   process.setresgid(plan.gid, plan.gid, plan.gid);

@@ -6,24 +6,27 @@ import { TeuError } from "@teu/base/errors";
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH, O_RDONLY } from "@teu/sys/constants/fs";
 import { CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, PR_SET_DUMPABLE, SIGKILL } from "@teu/sys/constants/process";
 import type { Kernel } from "@teu/sys/kernel";
+import { isSysError } from "@teu/sys/sys-error";
 import type { Process, Spec } from "@teu/specs/runtime";
 import type { ContainerRecord } from "../container/record.ts";
 import { specState } from "../container/status.ts";
 import { verbatim } from "../failure.ts";
 import { become, execute } from "./become.ts";
 import { joinCgroup } from "./cgroup/manager.ts";
-import { isSysError } from "@teu/sys/sys-error";
-import { cgroupDirectory } from "./cgroup/record.ts";
+import { type CgroupRecord, cgroupDirectory } from "./cgroup/record.ts";
+import { cgroupOfInit } from "./cgroup/sub-cgroup.ts";
 import { isRootless } from "./cgroup/waive.ts";
 import { adoptConsole, connectConsoleSocket, openConsole, sendConsole } from "./console.ts";
+import { planExtensions } from "./extensions.ts";
 import { firstId } from "./id-maps.ts";
 import { joinKeyring } from "./keyring.ts";
 import { openInit } from "./kill-container.ts";
 import { NAMESPACE_FILES, NAMESPACE_FLAGS } from "./namespaces.ts";
 import { setOomScore } from "./oom-score.ts";
+import { connectPidfdSocket, sendPidfd } from "./pidfd-socket.ts";
 import { type ProcessPlan, planProcess } from "./process-plan.ts";
 import { RootfsPath } from "./rootfs-path.ts";
-import { type SeccompPlan, prepareSeccomp } from "./seccomp.ts";
+import { type SeccompPlan, seccompOf } from "./seccomp.ts";
 import { connectAgent, sendNotify } from "./seccomp-notify.ts";
 import { type ChildChannel, type ChildMessage, Twin } from "./twin.ts";
 
@@ -38,6 +41,9 @@ export interface EnterRequest {
   readonly consoleSocket: string;
   readonly consoleFd: number;
   readonly pidFile: string;
+  readonly pidfdSocket: string;
+  /** Where the process goes, instead of the container's cgroup. */
+  readonly cgroup: CgroupRecord;
   readonly preserveFds: number;
 }
 
@@ -56,8 +62,10 @@ interface Prepared {
 /** Starts the process; the pidfd is the caller's to close. Throws what kept it from running. */
 export function enterContainer(kernel: Kernel, request: EnterRequest): { pid: number; pidfd: number } {
   const { record, spec } = request;
-  const plan = planProcess(request.process, spec.linux ?? {}, "process");
-  const seccomp = spec.linux?.seccomp === undefined ? null : prepareSeccomp(kernel, request.root, spec.linux.seccomp);
+  const extensions = planExtensions(record.annotations);
+  const plan = planProcess(request.process, spec.linux ?? {}, "process", extensions.keepGroups);
+  const seccomp = seccompOf(kernel, request.root, spec.linux?.seccomp, extensions);
+  const pidfdSocket = connectPidfdSocket(kernel, request.pidfdSocket);
   const init = openInit(kernel, record);
   if (init === null) throw verbatim("conflict", "cannot exec in a stopped container");
   const prepared: Prepared = {
@@ -79,6 +87,7 @@ export function enterContainer(kernel: Kernel, request: EnterRequest): { pid: nu
     if (plan.oomScoreAdj !== null && !lesser) setOomScore(kernel, twin.pid, plan.oomScoreAdj);
     if (twin.receive() === null)
       throw new TeuError({ code: "internal", op: "enter container", message: "the new process ended" });
+    if (pidfdSocket >= 0) sendPidfd(kernel, pidfdSocket, twin.pidfd, "setns");
     if (request.pidFile !== "") kernel.fs.replaceFileAt(AT_FDCWD, request.pidFile, String(twin.pid), 0o644, false);
     twin.resume();
     twin.receive();
@@ -104,13 +113,13 @@ function foreignNamespaces(kernel: Kernel, record: ContainerRecord): number {
 function clone(kernel: Kernel, prepared: Prepared): Twin {
   const { namespace, fs } = kernel;
   kernel.process.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  const unified = cgroupDirectory(prepared.request.record.cgroup, "");
-  const cgroupFd = unified === null ? -1 : fs.openat(AT_FDCWD, unified, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  const unified = cgroupDirectory(prepared.request.cgroup, "");
+  const open = (path: string): number => fs.openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
   // Before the cgroup, which on v2 it is born in.
   setAffinity(kernel, "initial", prepared.plan.execAffinity.initial);
   const passed = Array.from({ length: prepared.request.preserveFds }, (_, index) => 3 + index);
   const keep = [prepared.init, prepared.consoleSocket, prepared.notifySocket, ...passed];
-  const options = { flags: 0, ...(cgroupFd >= 0 ? { cgroupFd } : {}) };
+  const options = { flags: 0, ...(unified === null ? {} : { cgroupFd: open(unified) }) };
   // A pid (or time) namespace is entered by children only.
   const forChildren = prepared.flags & (CLONE_NEWPID | CLONE_NEWTIME);
   try {
@@ -126,7 +135,15 @@ function clone(kernel: Kernel, prepared: Prepared): Twin {
       (channel) => enterChild(kernel, { ...prepared, flags: prepared.flags & ~CLONE_NEWUSER }, channel),
     );
   }
-  return Twin.start(kernel, options, keep, (channel) => enterChild(kernel, prepared, channel));
+  const start = (more: typeof options): Twin =>
+    Twin.start(kernel, more, keep, (channel) => enterChild(kernel, prepared, channel));
+  try {
+    return start(options);
+  } catch (error) {
+    // cgroup v2: a program in the container has passed controllers on to child cgroups, so that no process may be in the one above.
+    if (unified === null || !isSysError(error, "EBUSY")) throw error;
+    return start({ flags: 0, cgroupFd: open(cgroupOfInit(kernel, unified, prepared.request.record.pid)) });
+  }
 }
 
 /** The kernel takes from a list those that the cgroup allows. */
@@ -150,7 +167,7 @@ function setAffinity(kernel: Kernel, name: "initial" | "final", cpus: readonly n
 function* enterChild(kernel: Kernel, prepared: Prepared, channel: ChildChannel): Generator<ChildMessage, void, void> {
   const { process, fs } = kernel;
   const { plan, seccomp, request } = prepared;
-  joinCgroup(kernel, request.record.cgroup);
+  joinCgroup(kernel, request.cgroup);
   const { initial, final } = plan.execAffinity;
   // What was asked for at first is kept by the kernel within the cgroup's CPUs; without it they are all there to be used.
   setAffinity(kernel, "final", final.length > 0 || initial.length === 0 ? final : everyCpu());

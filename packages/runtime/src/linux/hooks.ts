@@ -3,23 +3,52 @@
 // portable: no host types here.
 
 import { TeuError } from "@teu/base/errors";
-import { O_CLOEXEC } from "@teu/sys/constants/fs";
+import { AT_FDCWD, O_APPEND, O_CLOEXEC, O_CREAT, O_WRONLY } from "@teu/sys/constants/fs";
 import { POLLIN } from "@teu/sys/constants/socket";
 import { SIGKILL } from "@teu/sys/constants/process";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import type { Hook, Hooks, State } from "@teu/specs/runtime";
+import { type Extensions, planExtensions } from "./extensions.ts";
 
 const OUTPUT_LIMIT = 64 << 10;
 const FOREVER = -1;
 const MFD_CLOEXEC = 1;
 
-/** Runs the hooks of one kind in order. Throws at the first that fails; text names kind, index and exit status. */
-export function runHooks(kernel: Kernel, kind: keyof Hooks, hooks: readonly Hook[] | undefined, state: State): void {
-  for (const [index, hook] of (hooks ?? []).entries()) runHook(kernel, `${kind} hook #${index}`, hook, state);
+/** fds that take the hooks' output; -1: it is collected, for the text of an error. Whoever opened them closes them. */
+export interface HookSinks {
+  readonly out: number;
+  readonly err: number;
 }
 
-function runHook(kernel: Kernel, name: string, hook: Hook, state: State): void {
+/** Opens what the annotations run.oci.hooks.stdout and .stderr name. */
+export function openHookSinks(kernel: Kernel, { hooksOut, hooksErr }: Extensions): HookSinks {
+  const open = (path: string): number =>
+    path === "" ? -1 : kernel.fs.openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o700);
+  return { out: open(hooksOut), err: open(hooksErr) };
+}
+
+/**
+ * Runs the hooks of one kind in order. Throws at the first that fails; text names kind, index and exit status. `sinks`: for who
+ * does not see the files that the annotations name.
+ */
+export function runHooks(
+  kernel: Kernel,
+  kind: keyof Hooks,
+  hooks: readonly Hook[] | undefined,
+  state: State,
+  sinks?: HookSinks,
+): void {
+  if (hooks === undefined || hooks.length === 0) return;
+  const opened = sinks ?? openHookSinks(kernel, planExtensions(state.annotations));
+  try {
+    for (const [index, hook] of hooks.entries()) runHook(kernel, `${kind} hook #${index}`, hook, state, opened);
+  } finally {
+    if (sinks === undefined) for (const fd of [opened.out, opened.err]) if (fd >= 0) kernel.fs.close(fd);
+  }
+}
+
+function runHook(kernel: Kernel, name: string, hook: Hook, state: State, sinks: HookSinks): void {
   const { fs, process } = kernel;
   const input = stateFile(kernel, state);
   const [outRead, outWrite] = fs.pipe2(O_CLOEXEC);
@@ -29,7 +58,7 @@ function runHook(kernel: Kernel, name: string, hook: Hook, state: State): void {
       path: hook.path,
       argv: hook.args ?? [hook.path],
       env: hook.env ?? [],
-      fds: [input, outWrite, outWrite],
+      fds: [input, sinks.out < 0 ? outWrite : sinks.out, sinks.err < 0 ? outWrite : sinks.err],
     });
   } catch (error) {
     fs.close(outRead);

@@ -16,7 +16,8 @@ export interface ProcessPlan {
   readonly cwd: string;
   readonly uid: number;
   readonly gid: number;
-  readonly groups: readonly number[];
+  /** null: those of whoever called the runtime. */
+  readonly groups: readonly number[] | null;
   readonly umask: number;
   readonly capabilities: CapabilityPlan;
   readonly rlimits: readonly RlimitStep[];
@@ -42,7 +43,7 @@ const IO_CLASSES: Readonly<Record<IoPriority["class"], number>> = {
 };
 
 /** Reads a process; `at` is its JSON path. Throws TeuError `invalid`. */
-export function planProcess(process: Process, linux: Linux, at: string): ProcessPlan {
+export function planProcess(process: Process, linux: Linux, at: string, keepGroups = false): ProcessPlan {
   const user = process.user ?? {};
   for (const id of [user.uid ?? 0, user.gid ?? 0, ...(user.additionalGids ?? [])]) {
     if (!Number.isInteger(id) || id < 0 || id >= NO_ID)
@@ -63,7 +64,7 @@ export function planProcess(process: Process, linux: Linux, at: string): Process
     cwd: process.cwd,
     uid: user.uid ?? 0,
     gid: user.gid ?? 0,
-    groups: user.additionalGids ?? [],
+    groups: keepGroups ? null : (user.additionalGids ?? []),
     umask: user.umask ?? DEFAULT_UMASK,
     capabilities: planCapabilities(process.capabilities, `${at}.capabilities`),
     rlimits: planRlimits(process.rlimits, at),

@@ -14,6 +14,7 @@ import {
 import {
   MNT_DETACH,
   MOUNT_ATTR_RDONLY,
+  MOVE_MOUNT_F_EMPTY_PATH,
   MS_PRIVATE,
   MS_SHARED,
   MS_SLAVE,
@@ -81,16 +82,22 @@ export function sealDev(kernel: Kernel, plan: StartPlan, root: RootfsPath): void
   kernel.fs.close(fd);
 }
 
-/** Makes the root "/" of this process and lets go of the host's tree. */
-export function pivot(kernel: Kernel, plan: StartPlan, root: RootfsPath): void {
+/**
+ * Makes the root "/" of this process and lets go of the host's tree. `noPivot`: covers the host's tree instead, for a host whose
+ * root is an initramfs, where pivot_root(2) is EINVAL; less safe, since the tree stays in the namespace below.
+ */
+export function pivot(kernel: Kernel, plan: StartPlan, root: RootfsPath, noPivot: boolean): void {
   const { mount, process } = kernel;
   if (plan.readonlyRoot) setReadonly(kernel, root.fd, 0);
   process.fchdir(root.fd);
-  // Old root stacked on the new one: no directory for it is needed, and "." then is the old one.
-  mount.pivotRoot(".", ".");
-  if (plan.propagation.before === MS_SHARED)
-    mount.mountSetattr(AT_FDCWD, ".", AT_RECURSIVE, { set: 0, clear: 0, propagation: MS_SLAVE, usernsFd: -1 });
-  mount.umount2(".", MNT_DETACH);
+  if (noPivot) coverRoot(kernel, plan, root);
+  else {
+    // Old root stacked on the new one: no directory for it is needed, and "." then is the old one.
+    mount.pivotRoot(".", ".");
+    if (plan.propagation.before === MS_SHARED)
+      mount.mountSetattr(AT_FDCWD, ".", AT_RECURSIVE, { set: 0, clear: 0, propagation: MS_SLAVE, usernsFd: -1 });
+    mount.umount2(".", MNT_DETACH);
+  }
   process.chdir("/");
   const { after, afterRecursive } = plan.propagation;
   if (after !== 0)
@@ -100,4 +107,28 @@ export function pivot(kernel: Kernel, plan: StartPlan, root: RootfsPath): void {
       propagation: after,
       usernsFd: -1,
     });
+}
+
+function coverRoot(kernel: Kernel, plan: StartPlan, root: RootfsPath): void {
+  const { fs, mount, process } = kernel;
+  mount.mountSetattr(AT_FDCWD, "/", AT_RECURSIVE, { set: 0, clear: 0, propagation: MS_PRIVATE, usernsFd: -1 });
+  // The host's procfs and sysfs would let the container mount whole ones of its own, whatever is masked in those it was given.
+  for (const path of kernelTrees(fs.readTextAt(AT_FDCWD, "/proc/self/mountinfo", 64 << 20), plan.rootfs))
+    mount.umount2(path, MNT_DETACH);
+  mount.moveMount(root.fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
+  process.chroot(".");
+}
+
+/** Mount points of procfs and sysfs outside `rootfs`, the last mounted first (proc_pid_mountinfo(5)). */
+export function kernelTrees(mountinfo: string, rootfs: string): string[] {
+  const out: string[] = [];
+  for (const line of mountinfo.split("\n")) {
+    const [before = "", after = ""] = line.split(" - ");
+    const point = (before.split(" ")[4] ?? "").replace(/\\([0-7]{3})/g, (_, digits: string) =>
+      String.fromCharCode(Number.parseInt(digits, 8)),
+    );
+    const kind = after.split(" ")[0] ?? "";
+    if ((kind === "proc" || kind === "sysfs") && point !== rootfs && !point.startsWith(`${rootfs}/`)) out.push(point);
+  }
+  return out.reverse();
 }

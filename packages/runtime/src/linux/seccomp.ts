@@ -3,7 +3,7 @@
 // portable: no host types here.
 
 import { TeuError } from "@teu/base/errors";
-import { concatBytes } from "@teu/base/bytes";
+import { concatBytes, fromBase64 } from "@teu/base/bytes";
 import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from "@teu/sys/constants/fs";
 import {
   SCMP_ACT_ALLOW,
@@ -31,6 +31,7 @@ import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import type { Seccomp, SeccompAction, SeccompOperator } from "@teu/specs/runtime";
 import { invalidConfig } from "../failure.ts";
+import type { Extensions } from "./extensions.ts";
 
 /** A program ready for seccomp(2). */
 export interface SeccompPlan {
@@ -73,20 +74,53 @@ export const SECCOMP_FLAGS: Readonly<Record<string, number>> = {
 
 const EPERM = 1;
 const ENOSYS = 38;
+/** struct sock_filter. */
+const INSTRUCTION = 8;
 const CACHE_MODE = 0o600;
 const CACHE_LIMIT = 1 << 20;
 
 type Filter = Parameters<Kernel["seccomp"]["compile"]>[0];
 
-/** Reads flags and notify settings and gets the program, from the cache below `root` when it is there. */
-export function prepareSeccomp(kernel: Kernel, root: string, seccomp: Seccomp): SeccompPlan {
+/** The filter of a process: of linux.seccomp, or of the annotations that say otherwise; null when there is none. */
+export function seccompOf(
+  kernel: Kernel,
+  root: string,
+  seccomp: Seccomp | undefined,
+  extensions: Extensions,
+): SeccompPlan | null {
+  const listenerPath = extensions.seccompReceiver === "" ? (seccomp?.listenerPath ?? "") : extensions.seccompReceiver;
+  if (extensions.seccompProgram !== "") {
+    const program = fromBase64(extensions.seccompProgram);
+    if (program === null || program.length === 0 || program.length % INSTRUCTION !== 0)
+      throw invalidConfig('annotations["run.oci.seccomp_bpf_data"]', "is no filter in base64");
+    const flags = filterFlags(seccomp?.flags ?? []) | (listenerPath === "" ? 0 : SECCOMP_FILTER_FLAG_NEW_LISTENER);
+    return { program, flags, listenerPath, listenerMetadata: seccomp?.listenerMetadata ?? "" };
+  }
+  if (seccomp === undefined) return null;
+  if (extensions.seccompStrict) refuseUnknownCalls(kernel, seccomp);
+  return prepareSeccomp(kernel, root, extensions.seccompReceiver === "" ? seccomp : { ...seccomp, listenerPath });
+}
+
+function refuseUnknownCalls(kernel: Kernel, seccomp: Seccomp): void {
+  const [name] = kernel.seccomp.compile(seccompFilter(seccomp)).unknown;
+  if (name !== undefined)
+    throw invalidConfig("linux.seccomp.syscalls", `libseccomp knows no system call ${JSON.stringify(name)}`);
+}
+
+function filterFlags(names: readonly string[]): number {
   let flags = 0;
-  for (const [index, name] of (seccomp.flags ?? []).entries()) {
+  for (const [index, name] of names.entries()) {
     const flag = SECCOMP_FLAGS[name];
     if (flag === undefined)
       throw invalidConfig(`linux.seccomp.flags[${index}]`, `unknown flag ${JSON.stringify(name)}`);
     flags |= flag & ~SECCOMP_FILTER_FLAG_TSYNC;
   }
+  return flags;
+}
+
+/** Reads flags and notify settings and gets the program, from the cache below `root` when it is there. */
+export function prepareSeccomp(kernel: Kernel, root: string, seccomp: Seccomp): SeccompPlan {
+  let flags = filterFlags(seccomp.flags ?? []);
   const notifies = (seccomp.syscalls ?? []).some((rule) => rule.action === "SCMP_ACT_NOTIFY");
   if (seccomp.defaultAction === "SCMP_ACT_NOTIFY")
     throw invalidConfig("linux.seccomp.defaultAction", "SCMP_ACT_NOTIFY cannot be the default action");

@@ -9,7 +9,7 @@ import { become, execute } from "./become.ts";
 import { type CgroupHandle, cgroupRecord, joinCgroup, withoutDirectories } from "./cgroup/manager.ts";
 import { adoptConsole, openConsole, sendConsole } from "./console.ts";
 import { bindOver } from "./devices.ts";
-import { runHooks } from "./hooks.ts";
+import { type HookSinks, runHooks } from "./hooks.ts";
 import { firstId } from "./id-maps.ts";
 import { joinKeyring } from "./keyring.ts";
 import { raiseLoopback } from "./loopback.ts";
@@ -46,6 +46,9 @@ export interface ChildEnvironment {
    * known where it matters: with a new user namespace, or an OOM score to set.
    */
   readonly lesser: boolean;
+  readonly noPivot: boolean;
+  /** Of the hooks that run here. */
+  readonly hookSinks: HookSinks;
   /** For hooks and agents. */
   readonly state: (status: State["status"], pid: number) => State;
 }
@@ -77,12 +80,18 @@ export function* startChild(
   for (const step of rest) applyMount(kernel, step, { ...mounting, cgroup });
   fillRoot(kernel, plan, root);
   if (needsHookPause(plan) || environment.notifySocket >= 0) yield { step: "hooks" };
-  runHooks(kernel, "createContainer", plan.hooks.createContainer, environment.state("created", channel.hostPid));
+  runHooks(
+    kernel,
+    "createContainer",
+    plan.hooks.createContainer,
+    environment.state("created", channel.hostPid),
+    environment.hookSinks,
+  );
   setUpConsole(kernel, environment, root);
   sealDev(kernel, plan, root);
   readonlyPaths(kernel, root, plan.readonlyPaths);
   maskPaths(kernel, root, plan.maskedPaths, nullFd);
-  pivot(kernel, plan, root);
+  pivot(kernel, plan, root, environment.noPivot);
   if (plan.hostname !== "") kernel.process.sethostname(plan.hostname);
   if (plan.domainname !== "") kernel.process.setdomainname(plan.domainname);
   applySysctl(kernel, plan.sysctl);
@@ -91,7 +100,13 @@ export function* startChild(
   const program = become(kernel, plan.process, seccomp, environment.keepFds, notify);
   yield { step: "ready" };
   waitForStart(kernel, environment, channel);
-  runHooks(kernel, "startContainer", plan.hooks.startContainer, environment.state("created", channel.hostPid));
+  runHooks(
+    kernel,
+    "startContainer",
+    plan.hooks.startContainer,
+    environment.state("created", channel.hostPid),
+    environment.hookSinks,
+  );
   execute(kernel, program, plan.process, seccomp, notify);
 }
 

@@ -8,6 +8,7 @@ import { table } from "../table.ts";
 import type { CgroupLayout } from "./cgroup/layout.ts";
 import { type CgroupPlan, planCgroup } from "./cgroup/plan.ts";
 import { type DeviceStep, ownsDev, planDevices } from "./devices-plan.ts";
+import { type Extensions, planExtensions } from "./extensions.ts";
 import { isMapped } from "./id-maps.ts";
 import { type MountStep, planMounts } from "./mount-plan.ts";
 import { type NamespacePlan, planNamespaces } from "./namespaces.ts";
@@ -49,6 +50,7 @@ export interface StartPlan {
   readonly process: ProcessPlan;
   readonly hooks: Hooks;
   readonly cgroup: CgroupPlan;
+  readonly extensions: Extensions;
   /** The validated document's part, for maps, offsets and the filter. */
   readonly linux: Linux;
 }
@@ -69,6 +71,7 @@ export function planStart(spec: Spec, id: string, bundle: string, facts: HostFac
   if (path === "") throw invalidConfig("root.path", "missing");
   refuseUnsupported(linux);
   const namespaces = planNamespaces(spec);
+  const extensions = planExtensions(spec.annotations);
   const process: Process = spec.process ?? { cwd: "/" };
   if (namespaces.newUser) checkMapped(linux, process);
   return {
@@ -86,7 +89,8 @@ export function planStart(spec: Spec, id: string, bundle: string, facts: HostFac
     sysctl: planSysctl(spec, namespaces),
     hostname: spec.hostname ?? "",
     domainname: spec.domainname ?? "",
-    process: planProcess(process, linux, "process"),
+    extensions,
+    process: planProcess(process, linux, "process", extensions.keepGroups),
     hooks: spec.hooks ?? {},
     cgroup: planCgroup(facts.cgroups, linux.cgroupsPath ?? "", id, linux.resources ?? {}),
   };

@@ -23,14 +23,16 @@ import {
 } from "./cgroup/manager.ts";
 import { isRootless } from "./cgroup/waive.ts";
 import { connectConsoleSocket } from "./console.ts";
-import { runHooks } from "./hooks.ts";
+import { openHookSinks, runHooks } from "./hooks.ts";
 import { setOomScore } from "./oom-score.ts";
 import { openSources } from "./bind-sources.ts";
 import { mountWarnings } from "./mount-plan.ts";
 import { checkIdMaps, writeIdMaps } from "./id-maps.ts";
 import { enterUser, openJoins, prepareChildren } from "./namespace-files.ts";
 import type { Join } from "./namespaces.ts";
-import { type SeccompPlan, prepareSeccomp } from "./seccomp.ts";
+import { prepareNotify } from "./notify-socket.ts";
+import { connectPidfdSocket, sendPidfd } from "./pidfd-socket.ts";
+import { type SeccompPlan, seccompOf } from "./seccomp.ts";
 import { connectAgent } from "./seccomp-notify.ts";
 import { type ChildEnvironment, makesTimeInside, startChild } from "./start-child.ts";
 import { type StartPlan, planStart } from "./start-plan.ts";
@@ -57,6 +59,12 @@ export interface StartRequest {
   readonly newKeyring: boolean;
   /** Told of what is done otherwise than config.json says, and why. */
   readonly warn: (message: string) => void;
+  /** Socket that receives a pidfd of init; "" for none. */
+  readonly pidfdSocket: string;
+  /** Change the root without pivot_root(2), for a host whose root is an initramfs. */
+  readonly noPivot: boolean;
+  /** Relay what the container tells NOTIFY_SOCKET. */
+  readonly notify: boolean;
   readonly cgroupManager: CgroupManager;
   /** `--rootless`; null: auto. */
   readonly rootless: boolean | null;
@@ -68,6 +76,8 @@ export interface Started {
   readonly pidfd: number;
   readonly directory: StateDirectory;
   readonly record: ContainerRecord;
+  /** The socket of `notify` when the container was not to wait; -1 otherwise. */
+  readonly notifySocket: number;
 }
 
 /** Creates, and unless `wait` runs, a container. Throws what failed first, after undoing everything. */
@@ -81,10 +91,8 @@ export function startContainer(kernel: Kernel, request: StartRequest): Started {
     undo.push(() => directory.remove());
     const record = firstRecord(kernel, plan, request);
     directory.write(record);
-    const seccomp =
-      request.spec.linux?.seccomp === undefined
-        ? null
-        : prepareSeccomp(kernel, request.root, request.spec.linux.seccomp);
+    const notifySocket = request.notify ? prepareNotify(kernel, directory, !request.wait) : -1;
+    const seccomp = seccompOf(kernel, request.root, request.spec.linux?.seccomp, plan.extensions);
     const others = new Set<string>();
     const own = ({ path }: { readonly path: string }): boolean => !others.has(path);
     undo.push(() => removeCgroup(kernel, { ...record.cgroup, directories: record.cgroup.directories.filter(own) }));
@@ -102,7 +110,7 @@ export function startContainer(kernel: Kernel, request: StartRequest): Started {
     directory.writeConfig(request.configText);
     const made = { ...record, cgroup: cgroupRecord(withoutDirectories(cgroup, refused).plan) };
     const finished = accompany(kernel, plan, request, directory, made, twin, environment.lesser);
-    return { pid: twin.pid, pidfd: twin.pidfd, directory, record: finished };
+    return { pid: twin.pid, pidfd: twin.pidfd, directory, record: finished, notifySocket };
   } catch (error) {
     undo.run();
     throw error;
@@ -171,9 +179,11 @@ function prepareChild(
     consoleSocket:
       request.consoleSocket === "" ? request.consoleFd : connectConsoleSocket(kernel, request.consoleSocket),
     notifySocket: connectAgent(kernel, seccomp),
+    hookSinks: openHookSinks(kernel, plan.extensions),
     keepFds: request.preserveFds,
     newKeyring: request.newKeyring,
     lesser: isLesser(kernel, plan),
+    noPivot: request.noPivot,
   };
 }
 
@@ -249,7 +259,7 @@ function cloneError(kernel: Kernel, { namespaces, cgroup }: StartPlan, error: un
 
 /** What the child needs of our fds. */
 function inheritedFds(environment: ChildEnvironment): number[] {
-  const { consoleSocket, notifySocket, startFifo, resultFifo, joins, opened, keepFds } = environment;
+  const { consoleSocket, notifySocket, startFifo, resultFifo, joins, opened, hookSinks, keepFds } = environment;
   const passed = Array.from({ length: keepFds }, (_, index) => 3 + index);
   return [
     consoleSocket,
@@ -258,6 +268,8 @@ function inheritedFds(environment: ChildEnvironment): number[] {
     resultFifo,
     ...joins.map(({ fd }) => fd),
     ...opened.values(),
+    hookSinks.out,
+    hookSinks.err,
     ...passed,
   ];
 }
@@ -274,6 +286,7 @@ function accompany(
 ): ContainerRecord {
   const { joinUser } = plan.namespaces;
   if (joinUser !== null) checkIdMaps(kernel, twin.pid, plan.linux, joinUser.path);
+  const pidfdSocket = connectPidfdSocket(kernel, request.pidfdSocket || plan.extensions.pidfdReceiver);
   if (plan.process.oomScoreAdj !== null && !lesser) setOomScore(kernel, twin.pid, plan.process.oomScoreAdj);
   const known: ContainerRecord = { ...record, pid: twin.pid, startTime: processStat(kernel, twin.pid)?.startTime ?? 0 };
   directory.prepare(known);
@@ -291,6 +304,7 @@ function accompany(
     if (message.step !== "cgroups") twin.resume();
   }
   directory.commit();
+  if (pidfdSocket >= 0) sendPidfd(kernel, pidfdSocket, twin.pidfd, "standard");
   if (request.pidFile !== "") kernel.fs.replaceFileAt(AT_FDCWD, request.pidFile, String(twin.pid), 0o644, false);
   twin.resume();
   // The channel ends when the program has been executed; before that an error may come.

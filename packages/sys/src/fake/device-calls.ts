@@ -1,11 +1,12 @@
 // sys:socket, sys:terminal, sys:poll, sys:seccomp, sys:bpf and sys:host of the fake kernel: as much as runtime and shim use.
 // portable: no host types here.
 
-import { DEVPTS_SUPER_MAGIC, O_RDWR, S_IFCHR } from "../constants/fs.ts";
+import { AT_FDCWD, DEVPTS_SUPER_MAGIC, O_RDWR, S_IFCHR, S_IFSOCK } from "../constants/fs.ts";
 import { AF_NETLINK } from "../constants/socket.ts";
 import type { Kernel } from "../kernel.ts";
 import { sysError } from "../sys-error.ts";
-import { decode, device, encode } from "./inode.ts";
+import { Inode, decode, device, encode } from "./inode.ts";
+import { walk } from "./lookup.ts";
 import { type Message, type OpenFile, type World, openFile } from "./world.ts";
 
 /** sys:socket. `listeners`: unix paths that accept; what is sent to them is kept in `sent`. */
@@ -36,7 +37,13 @@ export function socketCalls(
         world.install(openFile("socket", { incoming: other, outgoing: one })),
       ];
     },
-    bindUnix: (fd) => void world.file(fd, "bind"),
+    bindUnix: (fd, path) => {
+      world.file(fd, "bind");
+      if (path.startsWith("@")) return;
+      const { location, parent, name } = walk(world, AT_FDCWD, path, true, 0, "bind");
+      if (location !== null) throw sysError("EADDRINUSE", "bind", path);
+      parent.inode.add(name, new Inode(S_IFSOCK | 0o755, parent.inode.magic));
+    },
     connectUnix: (fd, path) => {
       if (!listeners.has(path)) throw sysError("ECONNREFUSED", "connect", path);
       const queue = sent.get(path) ?? [];

@@ -78,8 +78,9 @@ export function mountCalls(world: World, filesystems: Filesystems): Kernel["moun
     moveMount: (fromFd, fromPath, toFd, toPath) => {
       const from = at(fromFd, fromPath, "move_mount");
       const to = top(at(toFd, toPath, "move_mount"));
-      if (from.inode !== from.mount.root || from.mount.parent !== null) throw sysError("EINVAL", "move_mount", toPath);
+      if (from.inode !== from.mount.root) throw sysError("EINVAL", "move_mount", toPath);
       if (from.inode.isDirectory !== to.inode.isDirectory) throw sysError("ENOTDIR", "move_mount", toPath);
+      if (from.mount.parent !== null && from.mount.point !== null) from.mount.parent.children.delete(from.mount.point);
       to.mount.attach(to.inode, from.mount);
     },
     mountSetattr: (dirfd, path, flags, { set, clear, propagation }) => {

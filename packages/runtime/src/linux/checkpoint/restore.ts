@@ -81,7 +81,7 @@ export function restoreContainer(kernel: Kernel, request: RestoreRequest): Start
     const pidfd = kernel.process.pidfdOpen(finished.pid, 0);
     closeDirectories(kernel, directories);
     for (const fd of fds) kernel.fs.close(fd);
-    return { pid: finished.pid, pidfd, directory, record: finished };
+    return { pid: finished.pid, pidfd, directory, record: finished, notifySocket: -1 };
   } catch (error) {
     undo.run();
     throw error;
