@@ -10,6 +10,7 @@ import {
   closeSync,
   constants,
   copyFileSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readFileSync,
@@ -20,7 +21,7 @@ import {
   writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 
@@ -68,16 +69,18 @@ test(
   { skip: process.geteuid?.() !== 0 && "needs root" },
   async (t) => {
     const directory = mkdtempSync(join(tmpdir(), "teu-sealed-"));
-    // Reading its config.json from a pipe that nobody writes to, the runtime stands still.
-    execFileSync("mkfifo", [join(directory, "config.json")]);
-    const child = spawn(RUNTIME, ["--root", join(directory, "state"), "create", "--bundle", directory, "held"], {
-      stdio: "ignore",
-    });
+    // A hook that does not end keeps it waiting for a second; then it undoes everything.
+    execFileSync(RUNTIME, ["spec", "--bundle", directory]);
+    const config = JSON.parse(readFileSync(join(directory, "config.json"), "utf8")) as Record<string, unknown>;
+    const hooks = { prestart: [{ path: "/bin/sleep", args: ["sleep", "30"], timeout: 1 }] };
+    const process = { ...(config["process"] as object), terminal: false };
+    writeFileSync(join(directory, "config.json"), JSON.stringify({ ...config, process, hooks }));
+    mkdirSync(join(directory, "rootfs"));
+    const create = ["--root", join(directory, "state"), "create", "--bundle", directory, basename(directory)];
+    const child = spawn(RUNTIME, create, { stdio: "ignore" });
+    const ended = once(child, "exit");
     t.after(async () => {
-      if (child.exitCode === null) {
-        child.kill("SIGKILL");
-        await once(child, "exit");
-      }
+      await ended;
       rmSync(directory, { recursive: true, force: true });
     });
     const image = `/proc/${child.pid}/exe`;

@@ -20,7 +20,13 @@ const MULTIARCH = process.arch === "arm64" ? "aarch64-linux-gnu" : "x86_64-linux
 
 const PACKAGES: readonly DebianPackage[] = [
   { name: "gcc", need: "build", proof: "gcc", why: "compiles QuickJS and links the host" },
-  { name: "libc6-dev", need: "build", proof: `/usr/lib/${MULTIARCH}/libc.a`, why: "the host is linked static" },
+  {
+    name: "libc6-dev",
+    need: "build",
+    proof: `/usr/lib/${MULTIARCH}/libc.a`,
+    why: "links the tools that build the host",
+  },
+  { name: "musl-tools", need: "build", proof: "musl-gcc", why: "the C library of the host, which is linked static" },
   {
     name: "libseccomp-dev",
     need: "build",

@@ -10,7 +10,9 @@ import { ROOT, type Step } from "./step.ts";
 
 const TRIPLE = `${process.arch === "arm64" ? "aarch64" : "x86_64"}-unknown-linux-gnu`;
 // Not relocated: heaps that were made when the program was built point into it.
-const RUST_FLAGS = "-C target-feature=+crt-static -C relocation-model=static";
+// Linked with musl: native/sys/src/musl.rs says why.
+const RUST_FLAGS = "-C linker=musl-gcc -C target-feature=+crt-static -C relocation-model=static";
+const C_COMPILER = { [`CC_${TRIPLE.replaceAll("-", "_")}`]: "musl-gcc" };
 const RELEASE = `native/target/${TRIPLE}/release`;
 
 interface KernelProgram {
@@ -136,7 +138,7 @@ function cargoStatic(argv: readonly string[]): void {
     "native/Cargo.toml",
     ...argv,
   ];
-  cargo(all, { RUSTFLAGS: RUST_FLAGS });
+  cargo(all, { RUSTFLAGS: RUST_FLAGS, ...C_COMPILER });
 }
 
 function cargo(argv: readonly string[], env: Readonly<Record<string, string>> = {}): void {

@@ -25,7 +25,8 @@ pub enum Cloned {
     Child,
 }
 
-/// clone3(2) with CLONE_PIDFD.
+/// clone3(2) with CLONE_PIDFD. The C library does not learn of it: in the copy, what goes by the thread's tid (raise, pthread_*) would
+/// mean the thread that was copied.
 ///
 /// Refuses (EINVAL) flags under which a copy cannot go on running: a shared address space (CLONE_VM, CLONE_VFORK, CLONE_THREAD)
 /// and TLS or tid words of the caller's making.
@@ -52,12 +53,6 @@ pub fn clone(options: &CloneOptions) -> Result<Cloned> {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = cgroup as u64;
     }
-    // glibc keeps the thread's tid (raise, recursive mutexes). fork() renews it in the child; a bare clone3 must ask the
-    // kernel to, at the address that glibc registered at start with set_tid_address.
-    if let Some(tid) = tid_address() {
-        args.flags |= (libc::CLONE_CHILD_SETTID | libc::CLONE_CHILD_CLEARTID) as u64;
-        args.child_tid = tid;
-    }
     // SAFETY: without CLONE_VM the child has a copy of all memory, this stack included; there is one thread, so no lock can
     // be held by somebody who is not copied. The kernel writes the pidfd into our variable.
     let pid = check(unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<libc::clone_args>()) })?;
@@ -66,14 +61,6 @@ pub fn clone(options: &CloneOptions) -> Result<Cloned> {
     }
     // SAFETY: the kernel has just made it for us.
     Ok(Cloned::Parent(pid as i32, unsafe { OwnedFd::from_raw_fd(pidfd) }))
-}
-
-/// Where the kernel clears the tid at thread exit; `None` on kernels without CONFIG_CHECKPOINT_RESTORE.
-fn tid_address() -> Option<u64> {
-    let mut address: u64 = 0;
-    // SAFETY: the kernel writes one word.
-    check(unsafe { libc::prctl(libc::PR_GET_TID_ADDRESS, &raw mut address) }).ok()?;
-    (address != 0).then_some(address)
 }
 
 #[cfg(test)]
@@ -88,12 +75,12 @@ mod tests {
     }
 
     #[test]
-    fn child_is_a_copy_with_a_pid_and_tid_of_its_own() {
+    fn child_is_a_copy_with_a_pid_of_its_own() {
         let options = CloneOptions { flags: 0, exit_signal: libc::SIGCHLD as u32, cgroup: None };
         match clone(&options).unwrap() {
             Cloned::Child => {
-                // SAFETY: no memory is involved. raise() uses glibc's cached tid: it must reach this process.
-                unsafe { libc::raise(libc::SIGKILL) };
+                // SAFETY: no memory is involved.
+                unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
                 process::exit(1);
             }
             Cloned::Parent(pid, pidfd) => {

@@ -20,6 +20,7 @@ pub mod identity;
 pub mod image;
 pub mod keyring;
 pub mod mount;
+mod musl;
 pub mod namespace;
 pub mod poll;
 pub mod process;

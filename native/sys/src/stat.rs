@@ -61,8 +61,7 @@ pub fn access(dirfd: BorrowedFd<'_>, path: &CStr, mode: u32) -> Result<bool> {
     });
     if matches!(answer, Err(Errno::PERM | Errno::NOSYS)) {
         // SAFETY: as above.
-        answer =
-            check_unit(unsafe { libc::syscall(libc::SYS_faccessat, dirfd.as_raw_fd(), path.as_ptr(), mode) });
+        answer = check_unit(unsafe { libc::syscall(libc::SYS_faccessat, dirfd.as_raw_fd(), path.as_ptr(), mode) });
     }
     match answer {
         Ok(()) => Ok(true),
