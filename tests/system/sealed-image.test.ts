@@ -28,16 +28,63 @@ import { setTimeout } from "node:timers/promises";
 const TRIPLE = `${process.arch === "arm64" ? "aarch64" : "x86_64"}-unknown-linux-gnu`;
 const HOST = join(import.meta.dirname, "../../native/target", TRIPLE, "release/teu-dev");
 const RUNTIME = realpathSync(join(import.meta.dirname, "../../bin/teu-runtime"));
-const PROGRAM =
-  'import { imageSealed } from "sys:process"; import { print } from "sys:host"; import { read } from "sys:fs"; print(String(imageSealed())); read(0, 1);';
-
-const cases: readonly { name: string; command: readonly string[]; sealed: boolean }[] = [
-  { name: "without the defence the program is overwritten", command: ["run"], sealed: false },
-  { name: "a read-only mount keeps it", command: ["seal", "mount"], sealed: true },
-  { name: "a sealed copy in memory keeps it", command: ["seal", "copy"], sealed: true },
+// It also tries to make the mount that it runs from writable again, as the root of a container could.
+const PROGRAM = `
+  import { imageSealed } from "sys:process";
+  import { mountSetattr } from "sys:mount";
+  import { print } from "sys:host";
+  import { read } from "sys:fs";
+  let change = "changed";
+  try {
+    mountSetattr(-100, "/proc/self/exe", 0, { set: 0, clear: 1, propagation: 0, usernsFd: -1 });
+  } catch (error) {
+    change = error.errno;
+  }
+  print(String(imageSealed()) + " " + change);
+  read(0, 1);
+`;
+const USER = ["setpriv", "--reuid", "41234", "--regid", "41234", "--clear-groups"];
+/** Root of a user namespace without the right to mount and without further user namespaces. */
+const CONFINED = [
+  "unshare",
+  "--user",
+  "--map-root-user",
+  "sh",
+  "-c",
+  'echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-sys_admin "$@"',
+  "sh",
 ];
 
-for (const { name, command, sealed } of cases) {
+interface Case {
+  readonly name: string;
+  readonly through?: readonly string[];
+  readonly command: readonly string[];
+  readonly sealed: boolean;
+  /** What the process's image is called. */
+  readonly image: RegExp;
+}
+
+const cases: readonly Case[] = [
+  { name: "without the defence the program is overwritten", command: ["run"], sealed: false, image: /host$/ },
+  { name: "a read-only mount keeps it", command: ["seal", "mount"], sealed: true, image: /^\/$/ },
+  { name: "a sealed copy in memory keeps it", command: ["seal", "copy"], sealed: true, image: /^\/memfd:/ },
+  {
+    name: "a user without privileges has the mount from a user namespace",
+    through: USER,
+    command: ["seal", "mount"],
+    sealed: true,
+    image: /^\/$/,
+  },
+  {
+    name: "a user who may have no user namespaces has the copy",
+    through: CONFINED,
+    command: ["seal", "mount"],
+    sealed: true,
+    image: /^\/memfd:/,
+  },
+];
+
+for (const { name, through = [], command, sealed, image: called } of cases) {
   test(`sealed image: ${name}`, { skip: process.geteuid?.() !== 0 && "needs root" }, async (t) => {
     const directory = mkdtempSync(join(tmpdir(), "teu-sealed-"));
     t.after(() => {
@@ -46,11 +93,16 @@ for (const { name, command, sealed } of cases) {
     const [host, program] = [join(directory, "host"), join(directory, "program.js")];
     copyFileSync(HOST, host);
     chmodSync(host, 0o755);
+    chmodSync(directory, 0o755);
     writeFileSync(program, PROGRAM);
     const before = digest(host);
 
-    const child = spawn(host, [...command, program], { stdio: ["pipe", "pipe", "inherit"] });
-    assert.equal(await firstLine(child), String(sealed));
+    const [file = "", ...words] = [...through, host, ...command, program];
+    const child = spawn(file, words, { stdio: ["pipe", "pipe", "inherit"] });
+    const [isSealed, change] = (await firstLine(child)).split(" ");
+    assert.equal(isSealed, String(sealed));
+    assert.match(change ?? "", /^E/, "its mount cannot be changed");
+    assert.match(readlinkSync(`/proc/${child.pid}/exe`), called);
     const image = `/proc/${child.pid}/exe`;
     assert.throws(() => openSync(image, constants.O_WRONLY), /ETXTBSY|EROFS|EPERM|EACCES/);
     const held = openSync(image, constants.O_RDONLY);

@@ -11,6 +11,7 @@ const STEP: usize = 64 << 10;
 enum Way {
     CopyFileRange,
     Splice,
+    SendFile,
     ReadWrite,
 }
 
@@ -24,6 +25,7 @@ pub fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>, count: u64) -> Result<u64>
         let moved = match way {
             Way::CopyFileRange => copy_file_range(from, to, step),
             Way::Splice => splice(from, to, step),
+            Way::SendFile => send_file(from, to, step),
             Way::ReadWrite => read_write(from, to, step),
         };
         match moved {
@@ -35,7 +37,9 @@ pub fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>, count: u64) -> Result<u64>
             Err(Errno::AGAIN) if done > 0 => break,
             Err(Errno::AGAIN) => return Err(Errno::AGAIN),
             Err(_) if way == Way::CopyFileRange => way = Way::Splice,
-            Err(Errno::INVAL) if way == Way::Splice => way = Way::ReadWrite,
+            // Neither side is a pipe.
+            Err(Errno::INVAL) if way == Way::Splice => way = Way::SendFile,
+            Err(Errno::INVAL) if way == Way::SendFile => way = Way::ReadWrite,
             Err(_) if done > 0 => break,
             Err(errno) => return Err(errno),
         }
@@ -60,6 +64,11 @@ fn splice(from: BorrowedFd<'_>, to: BorrowedFd<'_>, count: usize) -> Result<usiz
         )
     };
     crate::raw::check(moved as i64).map(|moved| moved as usize)
+}
+
+/// From what has a page cache (a file) to anything that was not opened for appending.
+fn send_file(from: BorrowedFd<'_>, to: BorrowedFd<'_>, count: usize) -> Result<usize> {
+    rustix::fs::sendfile(to, from, None, count)
 }
 
 fn read_write(from: BorrowedFd<'_>, to: BorrowedFd<'_>, count: usize) -> Result<usize> {

@@ -132,13 +132,18 @@ pub fn fs_messages(fd: BorrowedFd<'_>) -> Vec<u8> {
 
 /// A detached, read-only copy of the mount that holds `fd`'s file, with that file as its root.
 pub fn clone_read_only(fd: RawFd) -> Result<OwnedFd> {
+    clone_read_only_at(fd, c"")
+}
+
+/// The same of what is at a path, or with an empty one of the descriptor.
+pub fn clone_read_only_at(fd: RawFd, path: &CStr) -> Result<OwnedFd> {
     /// OPEN_TREE_CLONE.
     const CLONE: i32 = 1;
     /// MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID.
     const READ_ONLY: u64 = 1 | 2;
     let flags = CLONE | libc::O_CLOEXEC | libc::AT_EMPTY_PATH;
-    // SAFETY: the path is an empty C string.
-    let tree = check_fd(unsafe { libc::syscall(libc::SYS_open_tree, fd, c"".as_ptr(), flags) })?;
+    // SAFETY: the path is a C string that outlives the call.
+    let tree = check_fd(unsafe { libc::syscall(libc::SYS_open_tree, fd, path.as_ptr(), flags) })?;
     let attributes = Attributes { set: READ_ONLY, ..Attributes::default() };
     set_attributes(std::os::fd::AsFd::as_fd(&tree), c"", libc::AT_EMPTY_PATH as u32, &attributes)?;
     Ok(tree)
