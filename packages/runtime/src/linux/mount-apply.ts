@@ -2,7 +2,7 @@
 // onto a target that was opened inside the root. No path of the container is ever given to mount(2).
 // portable: no host types here.
 
-import { TeuError } from "@teu/base/errors";
+import { TeuError, isTeuError } from "@teu/base/errors";
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
@@ -163,6 +163,7 @@ function mountError(step: MountStep, error: unknown): TeuError {
     subject: step.destination,
     message: what,
     detail: { at: step.at },
+    ...(isTeuError(error) && error.hint !== undefined ? { hint: error.hint } : {}),
     cause: error,
   });
 }

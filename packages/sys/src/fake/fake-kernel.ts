@@ -27,6 +27,11 @@ export interface FakeOptions {
   readonly programs?: Programs;
   /** Unix sockets that accept connections. */
   readonly listeners?: readonly string[];
+  /** The first process's user and group: 0. Rights are not modelled: `refuse` says what it may not do. */
+  readonly uid?: number;
+  readonly gid?: number;
+  /** Asked before each call ("fs.mkdirAt" and its arguments): the errno to fail with, or "". */
+  readonly refuse?: (call: string, args: readonly unknown[], world: World) => string;
   /** Show the files of this kernel's host, read-only, instead of an empty tree. */
   readonly backing?: Kernel;
 }
@@ -129,7 +134,9 @@ export function createFakeKernel(options: FakeOptions = {}): FakeKernel {
     bpf: bpfCalls(world),
     host: hostCalls(world, out, err),
   };
-  const kernel: Kernel = { ...withFailures(calls, failures), simulation: simulationOf(world) };
+  Object.assign(world.self, { uid: options.uid ?? 0, gid: options.gid ?? 0 });
+  const refuse = (call: string, args: readonly unknown[]): string => options.refuse?.(call, args, world) ?? "";
+  const kernel: Kernel = { ...withFailures(calls, failures, refuse), simulation: simulationOf(world) };
   if (options.cwd !== undefined) world.self.cwd = find(world, -100, options.cwd, true, "chdir");
   return {
     kernel,
@@ -257,15 +264,21 @@ function nameOf(path: string): string {
 
 type Modules = Omit<Kernel, "simulation">;
 
-function withFailures(modules: Modules, failures: Map<string, { left: number; errno: string }[]>): Modules {
+function withFailures(
+  modules: Modules,
+  failures: Map<string, { left: number; errno: string }[]>,
+  refuse: (call: string, args: readonly unknown[]) => string,
+): Modules {
   const wrap = (module: string, functions: object): object =>
     Object.fromEntries(
       Object.entries(functions).map(([name, call]: [string, (...args: unknown[]) => unknown]) => [
         name,
         (...args: unknown[]): unknown => {
+          const subject = args.find((arg) => typeof arg === "string") ?? "";
+          const errno = refuse(`${module}.${name}`, args);
+          if (errno !== "") throw sysError(errno, name, subject);
           for (const failure of failures.get(`${module}.${name}`) ?? []) {
-            if (--failure.left === 0)
-              throw sysError(failure.errno, name, args.find((arg) => typeof arg === "string") ?? "");
+            if (--failure.left === 0) throw sysError(failure.errno, name, subject);
           }
           return call(...args);
         },

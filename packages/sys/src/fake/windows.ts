@@ -16,6 +16,7 @@ export function procRoot(world: World, statics: readonly string[]): Inode {
       const process = world.processes.get(Number(name));
       return process === undefined ? null : processDirectory(world, process);
     },
+    names: () => [...world.processes.keys()].map(String),
   });
   // Not a link, so that it is that of whoever asks at the moment.
   root.entries.set(
@@ -80,9 +81,16 @@ function processDirectory(world: World, process: FakeProcess): Inode {
   );
   for (const name of ["uid_map", "gid_map", "setgroups", "timens_offsets"]) made.add(name, map(name));
   const ns = made.add("ns", directory(PROC_SUPER_MAGIC));
-  for (const name of NAMESPACE_FILES)
-    ns.add(name, symlink(PROC_SUPER_MAGIC, `${name}:[${process.namespaces[name] ?? 0}]`));
+  for (const name of NAMESPACE_FILES) ns.add(name, namespaceLink(process, name));
+  ns.add("time_for_children", namespaceLink(process, "time"));
   return made;
+}
+
+/** A link whose goal is that of the moment. */
+function namespaceLink(process: FakeProcess, name: string): Inode {
+  const link = symlink(PROC_SUPER_MAGIC, "");
+  Object.defineProperty(link, "goal", { get: () => `${name}:[${process.namespaces[name] ?? 0}]` });
+  return link;
 }
 
 /** Root of a cgroup hierarchy; "" is v2. */
