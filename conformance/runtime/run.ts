@@ -21,8 +21,11 @@ import { cases as rootlessNested } from "./rootless/nested.ts";
 import { cases as rootlessSetup } from "./rootless/setup.ts";
 import { cases as scheduling } from "./process/scheduling.ts";
 import { cases as breakout } from "./security/breakout.ts";
+import { cases as documents } from "./security/documents.ts";
+import { cases as gained } from "./security/gained.ts";
 import { cases as paths } from "./security/paths.ts";
 import { cases as privileges } from "./security/privileges.ts";
+import { cases as records } from "./security/records.ts";
 import { cases as steal } from "./security/steal.ts";
 import { cases as swaps } from "./security/swaps.ts";
 
@@ -42,6 +45,9 @@ export const ALL: readonly RuntimeCase[] = [
   ...breakout,
   ...paths,
   ...privileges,
+  ...gained,
+  ...records,
+  ...documents,
   ...steal,
   ...swaps,
   ...rootlessSetup,
