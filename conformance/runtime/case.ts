@@ -125,6 +125,8 @@ export class Bench {
       readonly through?: readonly string[];
       /** Instead of the case's own --root; "": none is given. */
       readonly root?: string;
+      /** Private memory that the runtime may use: some read an endless file until the machine has none left. */
+      readonly memoryKiB?: number;
     },
     ...args: string[]
   ): Outcome {
@@ -134,7 +136,7 @@ export class Bench {
       "/bin/sh",
       [
         "-c",
-        'out=$1 err=$2; shift 2; [ -z "$LISTEN_FDS" ] || export LISTEN_PID=$$; exec "$@" >"$out" 2>"$err"',
+        'out=$1 err=$2; shift 2; [ -z "$LISTEN_FDS" ] || export LISTEN_PID=$$; [ -z "$MEMORY_KIB" ] || ulimit -d "$MEMORY_KIB"; unset MEMORY_KIB; exec "$@" >"$out" 2>"$err"',
         "sh",
         this.#file("out"),
         this.#file("err"),
@@ -147,7 +149,13 @@ export class Bench {
         input: options.input ?? "",
         stdio: ["pipe", "ignore", "ignore", ...(options.fds ?? [])],
         timeout: TIMEOUT_MS,
-        env: { PATH: process.env["PATH"] ?? "", ...options.env },
+        // Some block every signal that can be blocked.
+        killSignal: "SIGKILL",
+        env: {
+          PATH: process.env["PATH"] ?? "",
+          ...options.env,
+          ...(options.memoryKiB === undefined ? {} : { MEMORY_KIB: String(options.memoryKiB) }),
+        },
       },
     );
     const read = (name: string): string => spawnSync("cat", [this.#file(name)], { encoding: "utf8" }).stdout.trim();

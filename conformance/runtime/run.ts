@@ -94,7 +94,7 @@ function prepareFor(runtime: string): () => void {
     try {
       rmdirSync(HUGETLB);
     } catch (error) {
-      if (!["ENOENT", "EBUSY"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+      if (!["ENOENT", "EBUSY", "ENOTEMPTY"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
     }
   };
 }

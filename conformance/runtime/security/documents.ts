@@ -26,6 +26,8 @@ const BAD: Readonly<Record<string, Make>> = {
   "a number": (path) => writeFileSync(path, "1e999"),
 };
 
+const MEMORY_KIB = 1 << 20;
+
 /** Not killed, not waiting: an error with a status of its own. */
 function expectClean(outcome: ReturnType<Bench["call"]>): void {
   expectFailure(outcome);
@@ -40,7 +42,7 @@ export const cases: readonly RuntimeCase[] = [
       const bundle = bench.script("true");
       rmSync(join(bundle.path, "config.json"));
       make(join(bundle.path, "config.json"));
-      expectClean(bench.run(bundle));
+      expectClean(bench.callWith({ memoryKiB: MEMORY_KIB }, "run", "--bundle", bundle.path, bench.id()));
     },
   })),
   ...["a FIFO", "2 GiB of nothing", "100,000 arrays in each other", "a number"].map((what): RuntimeCase => ({
@@ -49,8 +51,8 @@ export const cases: readonly RuntimeCase[] = [
       const id = bench.started(bench.script("sleep 60"));
       const path = join(bench.directory, "document.json");
       BAD[what]?.(path);
-      expectClean(bench.call("exec", "--process", path, id));
-      expectClean(bench.call("update", "--resources", path, id));
+      expectClean(bench.callWith({ memoryKiB: MEMORY_KIB }, "exec", "--process", path, id));
+      expectClean(bench.callWith({ memoryKiB: MEMORY_KIB }, "update", "--resources", path, id));
       expectOk(bench.call("exec", id, "/bin/true"));
     },
   })),
@@ -60,7 +62,7 @@ export const cases: readonly RuntimeCase[] = [
       const bundle = bench.script("sleep 60");
       for (const name of ["passwd", "group"]) BAD[what]?.(join(bundle.rootfs, "etc", name));
       const id = bench.id();
-      const outcome = bench.call("run", "--detach", "--bundle", bundle.path, id);
+      const outcome = bench.callWith({ memoryKiB: MEMORY_KIB }, "run", "--detach", "--bundle", bundle.path, id);
       if (outcome.code === -1) throw new Error("run hangs");
       if (outcome.code === 0 && bench.call("exec", "--user", "0", id, "/bin/true").code === -1)
         throw new Error("exec hangs");

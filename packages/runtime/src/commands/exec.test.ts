@@ -49,6 +49,27 @@ test("exec: conflict when stopped", () => {
   assert.match(host.run(["exec", "c1", "/bin/true"]).err, /cannot exec in a stopped container/);
 });
 
+test("exec: conflict when init's pid becomes a host process's while its namespaces are looked at", () => {
+  const host = running();
+  const init = [...host.world.processes.values()].find((one) => one.program !== null);
+  assert.ok(init !== undefined);
+  const own = host.world.processes.get(100)?.namespaces;
+  const { fs } = host.kernel;
+  const readlinkAt: typeof fs.readlinkAt = (dirfd, path) => {
+    if (path.startsWith(`/proc/${init.pid}/ns/`) && init.startTime !== 1) {
+      init.startTime = 1;
+      Object.assign(init.namespaces, own);
+    }
+    return fs.readlinkAt(dirfd, path);
+  };
+  const programs = (): number => [...host.world.processes.values()].filter((one) => one.program !== null).length;
+  const before = programs();
+  const { code, err } = host.run(["exec", "-d", "c1", "/bin/daemon"], { ...host.kernel, fs: { ...fs, readlinkAt } });
+  assert.match(err, /cannot exec in a stopped container/);
+  assert.equal(code, 255);
+  assert.equal(programs(), before);
+});
+
 test("exec: conflict when paused, unless told to", () => {
   const host = running();
   host.run(["pause", "c1"]);

@@ -98,12 +98,15 @@ export class StateDirectory {
     this.fd = fd;
   }
 
-  /** Opens the directory of an existing container. Throws `not-found` with runc's text. */
+  /** Opens the directory of an existing container; a link in its place is none. Throws `not-found` with runc's text. */
   static open(kernel: Kernel, root: string, id: string): StateDirectory {
     const path = `${root}/${checkId(id)}`;
+    const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     try {
-      return new StateDirectory(kernel, path, kernel.fs.openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0));
+      return new StateDirectory(kernel, path, kernel.fs.openat(AT_FDCWD, path, flags, 0));
     } catch (error) {
+      if (isSysError(error, "ENOTDIR") || isSysError(error, "ELOOP"))
+        throw new TeuError({ code: "denied", op: "open container", subject: path, message: "is not a directory" });
       if (isSysError(error, "ENOENT")) throw verbatim("not-found", "container does not exist");
       throw error;
     }

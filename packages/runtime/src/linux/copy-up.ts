@@ -1,6 +1,7 @@
 // tmpcopyup: fills a new tmpfs with what the image holds at its destination. Walks by fd, follows no symlink, crosses no mount.
 // portable: no host types here.
 
+import { TeuError } from "@teu/base/errors";
 import {
   AT_EMPTY_PATH,
   AT_SYMLINK_NOFOLLOW,
@@ -9,6 +10,7 @@ import {
   O_DIRECTORY,
   O_EXCL,
   O_NOFOLLOW,
+  O_NONBLOCK,
   O_RDONLY,
   O_WRONLY,
   S_IFDIR,
@@ -41,7 +43,8 @@ export function copyUp(kernel: Kernel, root: RootfsPath, path: string, tree: num
 }
 
 function copyEntries(kernel: Kernel, from: number, to: number, mountId: number, depth: number): void {
-  if (depth === 0) return;
+  if (depth === 0)
+    throw new TeuError({ code: "exhausted", op: "copy up", message: `directories nested deeper than ${MAX_DEPTH}` });
   for (const { name } of kernel.fs.readDir(from)) copyEntry(kernel, from, to, name, mountId, depth);
 }
 
@@ -57,7 +60,8 @@ function copyEntry(kernel: Kernel, from: number, to: number, name: string, mount
   if (type !== S_IFREG && type !== S_IFDIR) return;
   const directory = type === S_IFDIR;
   const kind = directory ? O_DIRECTORY : 0;
-  const source = fs.openat(from, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | kind, 0);
+  // Somebody may put a FIFO there by now; it must not block us.
+  const source = fs.openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | kind, 0);
   if (directory) fs.mkdirAt(to, name, 0o700);
   const target = fs.openat(
     to,

@@ -69,8 +69,16 @@ function makeDevice(kernel: Kernel, parent: number, name: string, device: Device
         cause: error,
       });
     }
-    // The image has one: accepted only when it is the very same device.
-    const found = fs.statAt(parent, name, AT_SYMLINK_NOFOLLOW);
+    adoptDevice(kernel, parent, name, device);
+  }
+}
+
+/** The image has one: accepted only when it is the very same device. By fd, or what is checked need not be what is changed. */
+function adoptDevice(kernel: Kernel, parent: number, name: string, device: DeviceStep): void {
+  const { fs } = kernel;
+  const fd = fs.openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+  try {
+    const found = fs.fstat(fd);
     const same =
       (found.mode & S_IFMT) === device.type && found.rdevMajor === device.major && found.rdevMinor === device.minor;
     if (!same) {
@@ -81,28 +89,34 @@ function makeDevice(kernel: Kernel, parent: number, name: string, device: Device
         message: "the root file system has something else there",
       });
     }
-    fs.chownAt(parent, name, device.uid, device.gid, AT_SYMLINK_NOFOLLOW);
+    fs.chownAt(fd, "", device.uid, device.gid, AT_EMPTY_PATH);
+  } finally {
+    fs.close(fd);
   }
 }
 
 function bindDevice(kernel: Kernel, parent: number, name: string, device: DeviceStep): void {
   const { fs, mount } = kernel;
-  const found = fs.statAt(AT_FDCWD, device.path, AT_SYMLINK_NOFOLLOW);
-  if ((found.mode & S_IFMT) !== device.type || found.rdevMajor !== device.major || found.rdevMinor !== device.minor) {
-    throw new TeuError({
-      code: "unsupported",
-      op: "bind device",
-      subject: device.path,
-      message: "the host's node is another device",
-    });
-  }
-  const file = makeEmptyFile(kernel, parent, name);
-  const tree = mount.openTree(AT_FDCWD, device.path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+  const tree = mount.openTree(AT_FDCWD, device.path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
   try {
-    attach(kernel, tree, file);
+    // What is checked is what is bound.
+    const found = fs.fstat(tree);
+    if ((found.mode & S_IFMT) !== device.type || found.rdevMajor !== device.major || found.rdevMinor !== device.minor) {
+      throw new TeuError({
+        code: "unsupported",
+        op: "bind device",
+        subject: device.path,
+        message: "the host's node is another device",
+      });
+    }
+    const file = makeEmptyFile(kernel, parent, name);
+    try {
+      attach(kernel, tree, file);
+    } finally {
+      fs.close(file);
+    }
   } finally {
     fs.close(tree);
-    fs.close(file);
   }
 }
 

@@ -66,14 +66,18 @@ export function enterContainer(kernel: Kernel, request: EnterRequest): { pid: nu
   const plan = planProcess(request.process, spec.linux ?? {}, "process", extensions.keepGroups);
   const seccomp = seccompOf(kernel, request.root, spec.linux?.seccomp, extensions);
   const pidfdSocket = connectPidfdSocket(kernel, request.pidfdSocket);
-  const init = openInit(kernel, record);
+  let flags = 0;
+  // Looked at before init is checked: of a stranger that has its pid by now they may be the host's, and the process would run there.
+  const init = openInit(kernel, record, () => {
+    flags = foreignNamespaces(kernel, record);
+  });
   if (init === null) throw verbatim("conflict", "cannot exec in a stopped container");
   const prepared: Prepared = {
     request,
     plan,
     seccomp,
     init,
-    flags: foreignNamespaces(kernel, record),
+    flags,
     newUser: record.namespaces.includes("user"),
     consoleSocket:
       request.consoleSocket === "" ? request.consoleFd : connectConsoleSocket(kernel, request.consoleSocket),

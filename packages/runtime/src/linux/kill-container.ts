@@ -12,19 +12,23 @@ import { signalAll } from "./container-processes.ts";
 
 const WAIT_MS = 10_000;
 
-/** A pidfd of init, checked to be the recorded process; null when it is gone. Caller closes. */
-export function openInit(kernel: Kernel, record: ContainerRecord): number | null {
+/**
+ * A pidfd of init, checked to be the recorded process; null when it is gone. Caller closes. `look` may read /proc/PID meanwhile: what
+ * it found is init's when there is a pidfd in the end.
+ */
+export function openInit(kernel: Kernel, record: ContainerRecord, look: () => void = () => {}): number | null {
   if (record.pid === 0) return null;
+  let pidfd = -1;
   try {
     // A pidfd first, then the check: the number may be reused in between, but not what the fd stands for.
-    const pidfd = kernel.process.pidfdOpen(record.pid, 0);
+    pidfd = kernel.process.pidfdOpen(record.pid, 0);
+    look();
     if (isAlive(kernel, record)) return pidfd;
-    kernel.fs.close(pidfd);
-    return null;
   } catch (error) {
-    if (isSysError(error, "ESRCH") || isSysError(error, "EINVAL")) return null;
-    throw error;
+    if (!["ESRCH", "EINVAL", "ENOENT"].some((errno) => isSysError(error, errno))) throw error;
   }
+  if (pidfd >= 0) kernel.fs.close(pidfd);
+  return null;
 }
 
 /** SIGKILL to init, or to everything in the cgroup when the pid namespace is not its own; returns when init is gone. */
