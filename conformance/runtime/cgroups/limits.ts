@@ -1,6 +1,7 @@
 // cgroups: limits are set and hold, everything is in them, nothing is left (runtime-spec, "Control groups").
 
-import { existsSync, readFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { existsSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LinuxResources, Spec } from "@teu/specs/runtime";
 import { type RuntimeCase, Skip, expectEqual, expectFailure, expectOk, withLinux } from "../case.ts";
@@ -14,6 +15,25 @@ const withResources =
 function cgroupFile(path: string, controller: string, v1: string, v2: string): string {
   const legacy = join("/sys/fs/cgroup", controller, path, v1);
   return existsSync(join("/sys/fs/cgroup", controller)) ? legacy : join("/sys/fs/cgroup", path, v2);
+}
+
+interface StatsEvent {
+  readonly type: string;
+  readonly id: string;
+  readonly data: {
+    readonly pids: { readonly current: number };
+    readonly cpu: { readonly usage: { readonly total: number } };
+    readonly memory: { readonly usage: { readonly usage: number } };
+  };
+}
+
+/** Not a zombie, which it stays until this program's event loop runs. */
+function isRunning(pid: number | undefined): boolean {
+  try {
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false;
+  }
 }
 
 export const cases: readonly RuntimeCase[] = [
@@ -89,6 +109,44 @@ export const cases: readonly RuntimeCase[] = [
       );
       expectFailure(bench.call("create", "--bundle", bundle.path, bench.id()));
       expectEqual(existsSync(cgroupFile(path, "memory", "tasks", "cgroup.procs")), false);
+    },
+  },
+  {
+    name: "events --stats: one line in runc's form",
+    run: (bench) => {
+      const id = bench.started(bench.script("sleep 30", withResources({}, `/teu-conf-${process.pid}-f`)));
+      const outcome = bench.call("events", "--stats", id);
+      // crun has no events.
+      if (/unknown command/.test(outcome.err)) throw new Skip("no events command");
+      const { type, id: named, data } = JSON.parse(expectOk(outcome).out) as StatsEvent;
+      expectEqual([type, named, data.pids.current], ["stats", id, 1]);
+      if (!(data.memory.usage.usage > 0 && data.cpu.usage.total > 0))
+        throw new Error(`nothing was counted: ${outcome.out}`);
+    },
+  },
+  {
+    name: "events: an OOM kill is told, and the end of the container is the end",
+    run: (bench) => {
+      const id = bench.id();
+      const bundle = bench.script(
+        "dd if=/dev/zero of=/dev/null bs=100M count=1; sleep 1",
+        withResources({ memory: { limit: 20 << 20 } }, `/teu-conf-${process.pid}-g`),
+      );
+      expectOk(bench.call("create", "--bundle", bundle.path, id));
+      const out = join(bench.directory, "events");
+      const root = join(bench.directory, "root");
+      const child = spawn(bench.runtime, ["--root", root, "events", "--interval", "10ms", id], {
+        stdio: ["ignore", openSync(out, "w"), openSync(`${out}.err`, "w")],
+      });
+      bench.defer(() => void child.kill("SIGKILL"));
+      bench.until("first line", () => readFileSync(out, "utf8") !== "" || readFileSync(`${out}.err`, "utf8") !== "");
+      if (/unknown command/.test(readFileSync(`${out}.err`, "utf8"))) throw new Skip("no events command");
+      expectOk(bench.call("start", id));
+      bench.until("OOM is told", () => readFileSync(out, "utf8").includes('{"type":"oom","id":'));
+      bench.until("stopped", () => bench.status(id) === "stopped");
+      // runc goes on until the cgroup is gone.
+      expectOk(bench.call("delete", id));
+      bench.until("events has ended", () => !isRunning(child.pid));
     },
   },
   {

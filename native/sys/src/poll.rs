@@ -1,4 +1,4 @@
-//! Waiting: epoll(7), signalfd(2), timerfd(2), inotify(7), poll(2).
+//! Waiting: epoll(7), signalfd(2), timerfd(2), eventfd(2), inotify(7), poll(2).
 
 use crate::raw::{check, check_fd, check_unit, retry};
 use crate::signal::Mask;
@@ -118,6 +118,12 @@ pub fn read_timer(fd: BorrowedFd<'_>) -> Result<u64> {
         Err(Errno::AGAIN) => Ok(0),
         Err(errno) => Err(errno),
     }
+}
+
+/// eventfd2(2) that counts from zero, close-on-exec and nonblocking.
+pub fn eventfd() -> Result<OwnedFd> {
+    // SAFETY: no memory is involved.
+    check_fd(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })
 }
 
 /// inotify_init1(2), close-on-exec and nonblocking.

@@ -18,6 +18,7 @@ pub const EXPORTS: &[Export] = exports! {
     "timerfd" 2 => timerfd,
     "setTimer" 3 => set_timer,
     "readTimer" 1 => read_timer,
+    "eventfd" 0 => eventfd,
     "inotify" 0 => inotify,
     "inotifyAdd" 3 => inotify_add,
     "pollOne" 3 => poll_one,
@@ -90,6 +91,10 @@ fn set_timer(call: &Call) -> Outcome<()> {
 
 fn read_timer(call: &Call) -> Outcome<f64> {
     poll::read_timer(call.fd(0)?).map(|count| count as f64).on_call("read")
+}
+
+fn eventfd(_call: &Call) -> Outcome<OwnedFd> {
+    poll::eventfd().on_call("eventfd2")
 }
 
 fn inotify(_call: &Call) -> Outcome<OwnedFd> {

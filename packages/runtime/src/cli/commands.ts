@@ -4,6 +4,7 @@
 import { checkpoint } from "../commands/checkpoint.ts";
 import { create } from "../commands/create.ts";
 import { deleteCommand } from "../commands/delete.ts";
+import { events } from "../commands/events.ts";
 import { exec } from "../commands/exec.ts";
 import { features } from "../commands/features.ts";
 import { kill } from "../commands/kill.ts";
@@ -24,6 +25,7 @@ export const COMMANDS: readonly Command[] = [
   checkpoint,
   create,
   deleteCommand,
+  events,
   exec,
   features,
   kill,

@@ -1,6 +1,7 @@
 // For tests: a fake kernel with a bundle on it, and the command line to call.
 // portable: no host types here.
 
+import { O_CREAT, O_TRUNC, O_WRONLY } from "@teu/sys/constants/fs";
 import { defaultSpec } from "@teu/specs/runtime-default";
 import type { Spec } from "@teu/specs/runtime";
 import { type FakeKernel, type FakeOptions, createFakeKernel } from "@teu/sys/fake/fake-kernel";
@@ -22,6 +23,8 @@ export interface FakeHost extends FakeKernel {
   /** Replaces /bundle/config.json. */
   configure(change: (spec: Spec) => Spec): void;
   status(id: string): string;
+  /** Replaces a file of a cgroup; `path` is below /sys/fs/cgroup, its directory must be there. */
+  writeFileInCgroup(path: string, text: string): void;
 }
 
 /** The plain spec without a terminal, running a program that goes on. */
@@ -57,5 +60,11 @@ export function fakeHost(options: FakeOptions = {}): FakeHost {
     return { code, out: fake.out.slice(before.out).join("\n"), err: fake.err.slice(before.err).join("\n") };
   };
   const status = (id: string): string => (JSON.parse(run(["state", id]).out) as { status: string }).status;
-  return { ...fake, run, configure, status };
+  const writeFileInCgroup = (path: string, text: string): void => {
+    const { fs } = fake.kernel;
+    const fd = fs.openat(-100, `/sys/fs/cgroup/${path}`, O_WRONLY | O_CREAT | O_TRUNC, 0o644);
+    fs.write(fd, text);
+    fs.close(fd);
+  };
+  return { ...fake, run, configure, status, writeFileInCgroup };
 }

@@ -28,6 +28,8 @@ declare module "sys:poll" {
   export function setTimer(fd: number, milliseconds: number, interval: number): void;
   /** Number of expirations since the last read, 0 for none. */
   export function readTimer(fd: number): number;
+  /** eventfd(2), nonblocking: reading it (sys:fs `read`) gives 8 bytes, the count, or EAGAIN for 0. */
+  export function eventfd(): number;
   export function inotify(): number;
   export function inotifyAdd(fd: number, path: string, mask: number): number;
   /** poll(2) on one fd: true when `events` (POLLIN 1, POLLOUT 4) or an error is there in time. */

@@ -134,6 +134,7 @@ export function pollCalls(world: World): Kernel["poll"] {
     timerfd: () => world.install(openFile("timerfd")),
     setTimer: (fd) => void world.file(fd, "timerfd_settime"),
     readTimer: () => 0,
+    eventfd: () => world.install(openFile("pipe")),
     inotify: () => world.install(openFile("other")),
     inotifyAdd: () => 1,
     pollOne: (fd, _events, milliseconds) => {

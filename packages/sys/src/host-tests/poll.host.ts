@@ -72,6 +72,16 @@ test("timerfd: once, repeated, disarmed, at once", () => {
   fs.close(fd);
 });
 
+test("eventfd: empty at first, then the count", () => {
+  const fd = poll.eventfd();
+  assert.equal(sysErrorOf(() => fs.read(fd, 8)).errno, "EAGAIN");
+  assert.equal(poll.pollOne(fd, 1, 0), false);
+  fs.write(fd, new Uint8Array([3, 0, 0, 0, 0, 0, 0, 0]));
+  assert.equal(poll.pollOne(fd, 1, 0), true);
+  assert.deepEqual([...fs.read(fd, 8)], [3, 0, 0, 0, 0, 0, 0, 0]);
+  fs.close(fd);
+});
+
 test("inotify: an event for a new file", (t) => {
   const { fd: dir, path } = scratchDirectory(t);
   const fd = poll.inotify();

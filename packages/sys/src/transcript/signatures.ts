@@ -81,6 +81,8 @@ export const SIGNATURES: Readonly<Record<string, readonly [readonly ArgumentKind
   add: [["fd", "fd", "skip", "skip"], ""],
   wait: [["fd", "value"], ""],
   signalfd: [["skip"], "signals"],
+  eventfd: [[], "eventfd"],
+  timerfd: [["value", "value"], "timer"],
   readSignal: [["fd"], ""],
   unlock: [["fd"], ""],
   peer: [["fd", "open"], "other side of $0"],
