@@ -1,4 +1,4 @@
-// Runs the black-box cases against one runtime: node conformance/runtime/run.ts --runtime PATH [--only TEXT]. Prints TAP; exit 1 on failure.
+// Runs the black-box cases against one runtime: node conformance/runtime/run.ts --runtime PATH [--only TEXT]... Prints TAP; exit 1 on failure.
 // Works in a mount namespace of its own, and gives crun, which wants every controller on v1 in a hybrid layout, a hugetlb mount there.
 
 import { spawnSync } from "node:child_process";
@@ -7,6 +7,7 @@ import { basename } from "node:path";
 import { Bench, type RuntimeCase, Skip } from "./case.ts";
 import { cases as sockets } from "./callers/sockets.ts";
 import { cases as cgroups } from "./cgroups/limits.ts";
+import { cases as unified } from "./cgroups/unified.ts";
 import { cases as idmap } from "./filesystem/idmap.ts";
 import { cases as links } from "./filesystem/links.ts";
 import { cases as filesystem } from "./filesystem/mounts.ts";
@@ -41,6 +42,7 @@ export const ALL: readonly RuntimeCase[] = [
   ...namespaces,
   ...user,
   ...cgroups,
+  ...unified,
   ...hooks,
   ...breakout,
   ...paths,
@@ -103,14 +105,16 @@ function main(argv: readonly string[]): number {
   const option = (name: string): string | undefined => (argv.includes(name) ? argv[argv.indexOf(name) + 1] : undefined);
   const runtime = option("--runtime") ?? process.env["RUNTIME"];
   if (runtime === undefined || !existsSync(runtime)) {
-    console.error("usage: run.ts --runtime PATH [--only TEXT]");
+    console.error("usage: run.ts --runtime PATH [--only TEXT]...");
     return 2;
   }
   const undo = prepareFor(runtime);
   let failed = 0;
   try {
-    const only = option("--only") ?? "";
-    const chosen = ALL.filter(({ name, cve }) => `${name} (${cve})`.includes(only));
+    const only = argv.flatMap((word, index) => (word === "--only" ? [argv[index + 1] ?? ""] : []));
+    const chosen = ALL.filter(
+      ({ name, cve }) => only.length === 0 || only.some((text) => `${name} (${cve})`.includes(text)),
+    );
     console.log(`TAP version 13\n1..${chosen.length}`);
     for (const [index, one] of chosen.entries()) {
       const { name, status, reason } = runCase(one, runtime);

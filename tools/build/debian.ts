@@ -62,6 +62,12 @@ const PACKAGES: readonly DebianPackage[] = [
   { name: "conmon", need: "test", proof: "conmon", why: "caller: starts what podman runs" },
   { name: "buildah", need: "test", proof: "buildah", why: "caller: runs build steps with teu-runtime" },
   { name: "uidmap", need: "test", proof: "newuidmap", why: "maps ids of rootless containers" },
+  {
+    name: "qemu-system-x86",
+    need: "test",
+    proof: "qemu-system-x86_64",
+    why: "a kernel with cgroup v2 alone (npm run test:vm)",
+  },
   { name: "mmdebstrap", need: "test", proof: "mmdebstrap", why: "makes a real root file system" },
   { name: "hyperfine", need: "bench", proof: "hyperfine", why: "measures commands" },
   { name: "wrk", need: "bench", proof: "wrk", why: "sends many requests to registries" },

@@ -25,6 +25,19 @@ test("exec: enters every namespace and cgroup of the container", () => {
   assert.deepEqual([...(process?.fds.keys() ?? [])], [0, 1, 2]);
 });
 
+test("exec: into the cgroup below the container's that its init has moved to, when the container's takes no processes", () => {
+  const host = fakeHost({ cgroups: [""] });
+  host.run(["create", "-b", "/bundle", "c1"]);
+  host.run(["start", "c1"]);
+  host.kernel.fs.mkdirAt(-100, "/sys/fs/cgroup/c1/init", 0o755);
+  const [init] = [...host.world.processes.values()].filter((one) => one.program !== null);
+  init?.cgroups.set("", "/c1/init");
+  host.failOn("process.clone3", 2, "EBUSY");
+  assert.equal(host.run(["exec", "-d", "--pid-file", "/run/exec.pid", "c1", "/bin/daemon"]).err, "");
+  const process = host.world.processes.get(Number(host.kernel.fs.readTextAt(-100, "/run/exec.pid", 20)));
+  assert.equal(process?.cgroups.get(""), "/c1/init");
+});
+
 test("exec: --cap leaves the inheritable and ambient sets empty (CVE-2022-29162)", () => {
   const host = running();
   host.run(["exec", "-d", "--cap", "CAP_NET_RAW", "--pid-file", "/run/exec.pid", "c1", "/bin/daemon"]);
