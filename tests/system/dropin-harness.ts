@@ -139,8 +139,12 @@ export class Sandbox implements Disposable {
     // The first process's end is the end of the namespace: the kernel kills the others, and wait4 of the parent returns after them.
     process.kill(this.#init, "SIGKILL");
     until("the sandbox has ended", () => !existsSync(`/proc/${this.#init}`) || isZombie(this.#init));
-    for (const controller of readdirSync("/sys/fs/cgroup"))
-      removeCgroup(join("/sys/fs/cgroup", controller, this.cgroup));
+    for (const controller of readdirSync("/sys/fs/cgroup")) {
+      const hierarchy = join("/sys/fs/cgroup", controller);
+      // Where nothing is mounted, a caller may have taken an empty mount point for a hierarchy, and made plain files.
+      if (existsSync(join(hierarchy, "cgroup.procs"))) removeCgroup(join(hierarchy, this.cgroup));
+      else rmSync(join(hierarchy, this.cgroup), { recursive: true, force: true });
+    }
     if (NEEDS_HUGETLB)
       spawnSync("unshare", ["--mount", "sh", "-c", HUGETLB_REMOVAL, "sh", this.path("cgroups"), this.cgroup]);
     rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 });

@@ -43,6 +43,24 @@ export const cases: readonly RuntimeCase[] = [
     },
   },
   {
+    name: "signals: none is ignored, whatever the runtime was started with",
+    run: (bench) => {
+      const through = ["env", "--ignore-signal=HUP,INT,QUIT,USR1,PIPE,TSTP"];
+      const bundle = bench.bundle((spec) => withProcess(spec, { args: ["/bin/grep", "SigIgn", "/proc/self/status"] }));
+      const { out } = expectOk(bench.callWith({ through }, "run", "--bundle", bundle.path, bench.id()));
+      expectMatch(out, /SigIgn:\s+0+$/);
+    },
+  },
+  {
+    // crun 1.8.1 waits for ever.
+    name: "signals: the end is seen though the runtime was started with SIGCHLD ignored",
+    run: (bench) => {
+      const through = ["timeout", "--signal=KILL", "10", "env", "--ignore-signal=CHLD"];
+      const bundle = bench.script("exit 7");
+      expectEqual(bench.callWith({ through }, "run", "--bundle", bundle.path, bench.id()).code, 7);
+    },
+  },
+  {
     name: "cwd: entered, and made when missing",
     run: (bench) =>
       expectEqual(

@@ -131,6 +131,22 @@ test("create: capabilities that the runtime has not are named", () => {
   );
 });
 
+test("create: a device that is there already, and belongs to nobody whom the user namespace knows, is taken as it is", () => {
+  const host = fakeHost();
+  host.configure((spec) => ({
+    ...spec,
+    mounts: [
+      ...(spec.mounts ?? []),
+      { destination: "/dev/null", type: "bind", source: "/dev/null", options: ["bind"] },
+    ],
+  }));
+  host.kernel.fs.chownAt(-100, "/dev/null", 65534, 65534, 0);
+  host.kernel.fs.writeTextAt(-100, "/proc/self/uid_map", "0 1000 1\n");
+  host.failOn("fs.chownAt", 1, "EPERM");
+  const outcome = host.run(["create", "-b", "/bundle", "c1"]);
+  assert.equal(outcome.code, 0, outcome.err);
+});
+
 test("create: denied, and nothing is left, when our own executable could be overwritten (CVE-2019-5736)", () => {
   const host = fakeHost();
   const { kernel } = host;

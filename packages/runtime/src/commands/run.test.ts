@@ -59,3 +59,16 @@ test("run: a user namespace gets its maps from outside before it goes on", () =>
   assert.equal(init?.idMaps.get("uid_map"), "0 100000 65536\n");
   assert.equal(init?.idMaps.get("gid_map"), "0 100000 65536\n");
 });
+
+test("run, create, exec: the program does not inherit that signals are ignored", () => {
+  const host = fakeHost();
+  for (const signal of [1, 13, 17]) host.kernel.process.ignoreSignal(signal);
+  assert.equal(host.run(["create", "-b", "/bundle", "c1"]).code, 0);
+  assert.equal(host.run(["start", "c1"]).code, 0);
+  assert.equal(host.run(["exec", "--detach", "c1", "/bin/daemon"]).code, 0);
+  const programs = [...host.world.processes.values()].filter(({ program }) => program?.path === "/bin/daemon");
+  assert.deepEqual(
+    programs.map(({ ignored }) => [...ignored]),
+    [[], []],
+  );
+});

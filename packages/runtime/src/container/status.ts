@@ -12,16 +12,28 @@ import type { ContainerRecord, StateDirectory } from "./record.ts";
 export const START_FIFO = "start.fifo";
 export const RESULT_FIFO = "result.fifo";
 
-/** State letter, parent and start time of a process; null when there is none. */
-export function processStat(
-  kernel: Kernel,
-  pid: number,
-): { readonly letter: string; readonly parent: number; readonly startTime: number } | null {
+/** Of a process in /proc. */
+export interface ProcessStat {
+  /** "Z": it has ended. */
+  readonly letter: string;
+  readonly parent: number;
+  readonly startTime: number;
+  /** Does it block or ignore any signal (of the first 31: the kernel shows no more here)? */
+  readonly deaf: boolean;
+}
+
+/** Reads it; null when there is no such process. */
+export function processStat(kernel: Kernel, pid: number): ProcessStat | null {
   try {
     const text = kernel.fs.readTextAt(AT_FDCWD, `/proc/${pid}/stat`, 4096);
     // The name, in parentheses, may hold anything, spaces and parentheses included.
     const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-    return { letter: fields[0] ?? "", parent: Number(fields[1]), startTime: Number(fields[19]) };
+    return {
+      letter: fields[0] ?? "",
+      parent: Number(fields[1]),
+      startTime: Number(fields[19]),
+      deaf: fields[29] !== "0" || fields[30] !== "0",
+    };
   } catch (error) {
     if (isSysError(error, "ENOENT") || isSysError(error, "ESRCH")) return null;
     throw error;

@@ -89,9 +89,18 @@ function adoptDevice(kernel: Kernel, parent: number, name: string, device: Devic
         message: "the root file system has something else there",
       });
     }
-    fs.chownAt(fd, "", device.uid, device.gid, AT_EMPTY_PATH);
+    if (found.uid !== device.uid || found.gid !== device.gid) chownFound(kernel, fd, device);
   } finally {
     fs.close(fd);
+  }
+}
+
+/** A node of the host's that is mounted there (podman's --privileged, rootless) belongs to nobody whom a user namespace knows. */
+function chownFound(kernel: Kernel, fd: number, device: DeviceStep): void {
+  try {
+    kernel.fs.chownAt(fd, "", device.uid, device.gid, AT_EMPTY_PATH);
+  } catch (error) {
+    if (!isSysError(error, "EPERM") || !inUserNamespace(kernel)) throw error;
   }
 }
 

@@ -9,7 +9,7 @@ import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import type { Process, Spec } from "@teu/specs/runtime";
 import type { ContainerRecord } from "../container/record.ts";
-import { specState } from "../container/status.ts";
+import { processStat, specState } from "../container/status.ts";
 import { verbatim } from "../failure.ts";
 import { become, execute } from "./become.ts";
 import { joinCgroup } from "./cgroup/manager.ts";
@@ -28,6 +28,7 @@ import { type ProcessPlan, planProcess } from "./process-plan.ts";
 import { RootfsPath } from "./rootfs-path.ts";
 import { type SeccompPlan, seccompOf } from "./seccomp.ts";
 import { connectAgent, sendNotify } from "./seccomp-notify.ts";
+import { resetIfTold, resetInherited } from "./signals.ts";
 import { type ChildChannel, type ChildMessage, Twin } from "./twin.ts";
 
 /** What to run, and where. */
@@ -89,11 +90,13 @@ export function enterContainer(kernel: Kernel, request: EnterRequest): { pid: nu
   const twin = clone(kernel, prepared);
   try {
     if (plan.oomScoreAdj !== null && !lesser) setOomScore(kernel, twin.pid, plan.oomScoreAdj);
+    // Now, while it works anyway.
+    const note = resetInherited(kernel, processStat(kernel, twin.pid));
     if (twin.receive() === null)
       throw new TeuError({ code: "internal", op: "enter container", message: "the new process ended" });
     if (pidfdSocket >= 0) sendPidfd(kernel, pidfdSocket, twin.pidfd, "setns");
     if (request.pidFile !== "") kernel.fs.replaceFileAt(AT_FDCWD, request.pidFile, String(twin.pid), 0o644, false);
-    twin.resume();
+    twin.resume(note);
     twin.receive();
     return { pid: twin.pid, pidfd: twin.pidfd };
   } catch (error) {
@@ -196,5 +199,6 @@ function* enterChild(kernel: Kernel, prepared: Prepared, channel: ChildChannel):
     sendNotify(kernel, prepared.notifySocket, fd, seccomp, specState(request.record, "running", channel.hostPid));
   const program = become(kernel, plan, seccomp, request.preserveFds, notify);
   yield { step: "ready" };
+  resetIfTold(kernel, channel);
   execute(kernel, program, plan, seccomp, notify);
 }

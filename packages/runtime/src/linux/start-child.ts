@@ -23,6 +23,7 @@ import type { RootfsPath } from "./rootfs-path.ts";
 import type { SeccompPlan } from "./seccomp.ts";
 import { sendNotify } from "./seccomp-notify.ts";
 import type { StartPlan } from "./start-plan.ts";
+import { resetIfTold } from "./signals.ts";
 import { applySysctl } from "./sysctl.ts";
 import type { ChildChannel, ChildMessage } from "./twin.ts";
 
@@ -79,7 +80,10 @@ export function* startChild(
   unshareCgroups(kernel, plan);
   for (const step of rest) applyMount(kernel, step, { ...mounting, cgroup });
   fillRoot(kernel, plan, root);
-  if (needsHookPause(plan) || environment.notifySocket >= 0) yield { step: "hooks" };
+  if (needsHookPause(plan) || environment.notifySocket >= 0) {
+    yield { step: "hooks" };
+    resetIfTold(kernel, channel);
+  }
   runHooks(
     kernel,
     "createContainer",
@@ -99,6 +103,7 @@ export function* startChild(
     sendNotify(kernel, environment.notifySocket, fd, seccomp, environment.state("creating", channel.hostPid));
   const program = become(kernel, plan.process, seccomp, environment.keepFds, notify);
   yield { step: "ready" };
+  resetIfTold(kernel, channel);
   waitForStart(kernel, environment, channel);
   runHooks(
     kernel,

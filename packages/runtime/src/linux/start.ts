@@ -33,6 +33,7 @@ import type { Join } from "./namespaces.ts";
 import { prepareNotify } from "./notify-socket.ts";
 import { connectPidfdSocket, sendPidfd } from "./pidfd-socket.ts";
 import { type SeccompPlan, seccompOf } from "./seccomp.ts";
+import { resetInherited } from "./signals.ts";
 import { connectAgent } from "./seccomp-notify.ts";
 import { type ChildEnvironment, makesTimeInside, startChild } from "./start-child.ts";
 import { type StartPlan, planStart } from "./start-plan.ts";
@@ -288,7 +289,9 @@ function accompany(
   if (joinUser !== null) checkIdMaps(kernel, twin.pid, plan.linux, joinUser.path);
   const pidfdSocket = connectPidfdSocket(kernel, request.pidfdSocket || plan.extensions.pidfdReceiver);
   if (plan.process.oomScoreAdj !== null && !lesser) setOomScore(kernel, twin.pid, plan.process.oomScoreAdj);
-  const known: ContainerRecord = { ...record, pid: twin.pid, startTime: processStat(kernel, twin.pid)?.startTime ?? 0 };
+  const stat = processStat(kernel, twin.pid);
+  const known: ContainerRecord = { ...record, pid: twin.pid, startTime: stat?.startTime ?? 0 };
+  const note = resetInherited(kernel, stat);
   directory.prepare(known);
   for (;;) {
     const message = twin.receive();
@@ -301,12 +304,12 @@ function accompany(
     }
     if (message.step === "ready") break;
     // The cgroups are there already, and it has been told so ahead.
-    if (message.step !== "cgroups") twin.resume();
+    if (message.step !== "cgroups") twin.resume(note);
   }
   directory.commit();
   if (pidfdSocket >= 0) sendPidfd(kernel, pidfdSocket, twin.pidfd, "standard");
   if (request.pidFile !== "") kernel.fs.replaceFileAt(AT_FDCWD, request.pidFile, String(twin.pid), 0o644, false);
-  twin.resume();
+  twin.resume(note);
   // The channel ends when the program has been executed; before that an error may come.
   if (!request.wait && twin.receive() !== null)
     throw new TeuError({ code: "internal", op: "start container", message: "unexpected message" });

@@ -140,10 +140,13 @@ export class Twin {
     return message;
   }
 
-  /** Lets the child go on. */
-  resume(): void {
-    if (this.#child === null) this.#answer("");
-    else this.#child.park();
+  /** Lets the child go on; `note` is for its `ChildChannel`. */
+  resume(note = ""): void {
+    if (this.#child === null) this.#answer(note);
+    else {
+      this.#child.note(note);
+      this.#child.park();
+    }
   }
 
   /** Answers the child's first message before it comes, so that the child need not wait; `note` is for its `ChildChannel`. */

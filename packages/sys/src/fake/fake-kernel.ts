@@ -183,6 +183,7 @@ function firstProcess(world: World, origin: Location, hierarchies: readonly stri
     exitCode: 0,
     exitSignal: 0,
     startTime: 1000,
+    ignored: new Set(),
     root: origin,
     cwd: origin,
     fds: standard,

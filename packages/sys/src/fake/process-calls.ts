@@ -194,8 +194,8 @@ function plainCalls(world: World) {
     getrlimit: (pid: number, resource: number) =>
       world.process(pid, "prlimit64").rlimits.get(resource) ?? { soft: -1, hard: -1 },
     setSignalMask: none,
-    resetSignals: none,
-    ignoreSignal: none,
+    resetSignals: () => void (world.self.ignored = new Set()),
+    ignoreSignal: (signal: number) => void (world.self.ignored = new Set([...world.self.ignored, signal])),
     personality: () => 0,
     sethostname: (name: string) => void (world.self.hostname = name),
     setdomainname: none,

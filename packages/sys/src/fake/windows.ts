@@ -51,9 +51,10 @@ function processDirectory(world: World, process: FakeProcess): Inode {
   made.add(
     "stat",
     window(PROC_SUPER_MAGIC, () => {
-      const { state, ppid, startTime } = alive();
+      const { state, ppid, startTime, ignored } = alive();
+      const mask = [...ignored].filter((one) => one < 32).reduce((bits, one) => bits + 2 ** (one - 1), 0);
       const letter = state === "zombie" ? "Z" : "S";
-      return `${pid} (a) b) ${letter} ${ppid} ${Array.from({ length: 17 }, () => 0).join(" ")} ${startTime} 0\n`;
+      return `${pid} (a) b) ${letter} ${ppid} ${Array.from({ length: 17 }, () => 0).join(" ")} ${startTime}${" 0".repeat(10)} ${mask} 0\n`;
     }),
   );
   made.add(

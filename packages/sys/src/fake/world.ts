@@ -74,6 +74,8 @@ export interface FakeProcess {
   exitCode: number;
   exitSignal: number;
   startTime: number;
+  /** Signals that it ignores. */
+  ignored: ReadonlySet<number>;
   root: Location;
   cwd: Location;
   fds: Map<number, { readonly file: OpenFile; cloexec: boolean }>;
