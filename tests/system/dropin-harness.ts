@@ -151,7 +151,7 @@ export class Sandbox implements Disposable {
   }
 
   #enter(): string[] {
-    return ["--target", String(this.#init), "--mount", "--net", "--pid", "--wd=/", "--"];
+    return ["--target", String(this.#init), "--mount", "--net", "--pid", "--wdns=/", "--"];
   }
 
   #environment(more: Readonly<Record<string, string>> = {}): Record<string, string> {
