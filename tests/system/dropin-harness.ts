@@ -183,18 +183,21 @@ function removeCgroup(path: string): void {
   until(`cgroup ${path} can be removed`, () => spawnSync("rmdir", [path]).status === 0 || !existsSync(path), 5);
 }
 
-/** Starts a containerd that writes nowhere but in the sandbox's directory and its /run; its socket. */
-export function startContainerd(sandbox: Sandbox): string {
+/**
+ * Starts a containerd that writes nowhere but in the sandbox's directory and its /run; its socket. `more`: lines of its configuration,
+ * those of CRI, which without any is switched off: it wants a network configuration.
+ */
+export function startContainerd(sandbox: Sandbox, more: readonly string[] = []): string {
   const { directory } = sandbox;
   const [config, address] = [join(directory, "containerd.toml"), join(directory, "containerd.sock")];
-  // CRI wants a CNI configuration.
   const lines = [
     "version = 2",
     `root = "${directory}/root"`,
     `state = "${directory}/state"`,
-    'disabled_plugins = ["io.containerd.grpc.v1.cri"]',
+    ...(more.length === 0 ? ['disabled_plugins = ["io.containerd.grpc.v1.cri"]'] : []),
     "[grpc]",
     `address = "${address}"`,
+    ...more,
   ];
   writeFileSync(config, lines.join("\n"));
   sandbox.start("/usr/bin/containerd", ["--config", config], join(directory, "containerd.log"));
