@@ -1,6 +1,6 @@
 // The container's file system: mounts and their options, devices, masked and read-only paths (runtime-spec, "Mounts", "Linux").
 
-import { mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Mount, Spec } from "@teu/specs/runtime";
 import { type RuntimeCase, expectEqual, expectFailure, expectMatch, expectOk, withLinux } from "../case.ts";
@@ -69,6 +69,40 @@ export const cases: readonly RuntimeCase[] = [
       const { out } = expectOk(bench.run(bundle));
       expectMatch(out, /^1770\n/);
       expectMatch(out, /nosuid.*noexec.*size=1024k/);
+    },
+  },
+  {
+    name: "mounts: tmpfs on a new directory is for everybody, with tmpcopyup too, unless a mode is given",
+    run: (bench) => {
+      const tmpfs = (destination: string, ...options: string[]): Mount => ({
+        destination,
+        type: "tmpfs",
+        source: "tmpfs",
+        options,
+      });
+      const bundle = bench.script("stat -c '%n %a' /a/b /copied /given", (spec) => ({
+        ...spec,
+        root: { path: "rootfs" },
+        mounts: [
+          ...(spec.mounts ?? []),
+          tmpfs("/a/b", "nosuid"),
+          tmpfs("/copied", "tmpcopyup"),
+          tmpfs("/given", "tmpcopyup", "mode=700"),
+        ],
+      }));
+      expectEqual(expectOk(bench.run(bundle)).out, "/a/b 1777\n/copied 1777\n/given 700");
+    },
+  },
+  {
+    // crun 1.8.1 does not.
+    name: "mounts: tmpfs on a directory that is there takes its mode",
+    run: (bench) => {
+      const bundle = bench.script("stat -c %a /there", (spec) =>
+        addMount(spec, { destination: "/there", type: "tmpfs", source: "tmpfs" }),
+      );
+      mkdirSync(join(bundle.rootfs, "there"));
+      chmodSync(join(bundle.rootfs, "there"), 0o711);
+      expectEqual(expectOk(bench.run(bundle)).out, "711");
     },
   },
   {

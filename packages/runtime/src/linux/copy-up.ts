@@ -23,8 +23,8 @@ import type { RootfsPath } from "./rootfs-path.ts";
 
 const MAX_DEPTH = 128;
 
-/** Copies directories, files and links; nodes and sockets are left out. `tree` is the detached tmpfs. */
-export function copyUp(kernel: Kernel, root: RootfsPath, path: string, tree: number): void {
+/** Copies directories, files and links; nodes and sockets are left out. `tree` is the detached tmpfs, whose own mode stays when `keepMode`. */
+export function copyUp(kernel: Kernel, root: RootfsPath, path: string, tree: number, keepMode: boolean): void {
   const { fs } = kernel;
   const from = root.open(path, O_RDONLY | O_DIRECTORY);
   try {
@@ -32,7 +32,7 @@ export function copyUp(kernel: Kernel, root: RootfsPath, path: string, tree: num
     try {
       const stat = fs.fstat(from);
       fs.fchown(to, stat.uid, stat.gid);
-      fs.fchmod(to, stat.mode & 0o7777);
+      if (!keepMode) fs.fchmod(to, stat.mode & 0o7777);
       copyEntries(kernel, from, to, stat.mountId, MAX_DEPTH);
     } finally {
       fs.close(to);

@@ -52,7 +52,7 @@ function applyBind(kernel: Kernel, step: MountStep, { root, opened }: MountEnvir
     if (step.destination === "/proc" && fs.fstatfs(tree).type !== PROC_SUPER_MAGIC) {
       throw new TeuError({ code: "denied", op: "mount on", subject: "/proc", message: "the source is not a procfs" });
     }
-    const target = openStepTarget(kernel, root, step, directory ? "directory" : "file");
+    const { fd: target } = openStepTarget(kernel, root, step, directory ? "directory" : "file");
     try {
       attach(kernel, tree, target);
     } finally {
@@ -67,15 +67,15 @@ function applyBind(kernel: Kernel, step: MountStep, { root, opened }: MountEnvir
 function applyFilesystem(kernel: Kernel, step: MountStep, environment: MountEnvironment): void {
   const { fs } = kernel;
   const { root } = environment;
-  const target = openStepTarget(kernel, root, step, "directory");
+  const { fd: target, made } = openStepTarget(kernel, root, step, "directory");
   try {
-    const data = step.fstype === "tmpfs" ? tmpfsData(kernel, target, step.options.data) : step.options.data;
+    const data = step.fstype === "tmpfs" ? tmpfsData(kernel, made ? -1 : target, step.options.data) : step.options.data;
     // A tmpfs that is filled first becomes read-only afterwards.
     const later = step.options.copyUp || (step.destination === "/dev" && step.fstype === "tmpfs");
     const attributes = later ? step.options.attributes.set & ~MOUNT_ATTR_RDONLY : step.options.attributes.set;
     const tree = makeFilesystem(kernel, step, data, attributes, environment);
     try {
-      if (step.options.copyUp) copyUp(kernel, root, step.destination, tree);
+      if (step.options.copyUp) copyUp(kernel, root, step.destination, tree, made || hasMode(step.options.data));
       attach(kernel, tree, target);
       if (step.options.copyUp && (step.options.attributes.set & MOUNT_ATTR_RDONLY) !== 0) setReadonly(kernel, tree, 0);
       finishTree(kernel, tree, step);
@@ -137,10 +137,17 @@ function revealing(fstype: string, cause: unknown): TeuError {
   });
 }
 
-/** A tmpfs without "mode" takes that of the directory it covers, as runc's does (callers rely on it for /dev/shm and volumes). */
+/**
+ * A tmpfs without "mode" takes that of the directory it covers, as runc's does (callers rely on it for /dev/shm and volumes). Where
+ * there was none (`target` -1) it is the kernel's default, 1777: what users of `docker run --tmpfs` write to.
+ */
 function tmpfsData(kernel: Kernel, target: number, data: readonly string[]): readonly string[] {
-  if (data.some((item) => item.startsWith("mode="))) return data;
+  if (target < 0 || hasMode(data)) return data;
   return [...data, `mode=${(kernel.fs.fstat(target).mode & 0o7777).toString(8)}`];
+}
+
+function hasMode(data: readonly string[]): boolean {
+  return data.some((item) => item.startsWith("mode="));
 }
 
 function applyRemount(kernel: Kernel, step: MountStep, { root }: MountEnvironment): void {

@@ -29,7 +29,7 @@ import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import type { CgroupHandle } from "./cgroup/manager.ts";
 import type { MountStep } from "./mount-plan.ts";
-import type { RootfsPath } from "./rootfs-path.ts";
+import type { RootfsPath, Target } from "./rootfs-path.ts";
 
 /** What a mount may need besides the plan. */
 export interface MountEnvironment {
@@ -121,11 +121,12 @@ export function newFilesystem(
 }
 
 /** Opens the target of a step, made when missing, and refuses one that a symlink led into procfs. Caller closes. */
-export function openStepTarget(kernel: Kernel, root: RootfsPath, step: MountStep, kind: "directory" | "file"): number {
-  if (step.strict) return openStrictTarget(kernel, root, step.destination);
-  const { fd, followedLink } = step.options.destinationNoFollow
+export function openStepTarget(kernel: Kernel, root: RootfsPath, step: MountStep, kind: "directory" | "file"): Target {
+  if (step.strict) return { fd: openStrictTarget(kernel, root, step.destination), followedLink: false, made: false };
+  const target = step.options.destinationNoFollow
     ? root.openItself(step.destination, kind)
     : root.openTarget(step.destination, kind);
+  const { fd, followedLink } = target;
   // Without a link on the way the text of the destination decided already (planMounts).
   if (followedLink && !step.onProc && kernel.fs.fstatfs(fd).type === PROC_SUPER_MAGIC) {
     kernel.fs.close(fd);
@@ -136,7 +137,7 @@ export function openStepTarget(kernel: Kernel, root: RootfsPath, step: MountStep
       message: "a symbolic link leads into procfs",
     });
   }
-  return fd;
+  return target;
 }
 
 function openStrictTarget(kernel: Kernel, root: RootfsPath, destination: string): number {

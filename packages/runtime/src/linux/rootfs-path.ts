@@ -30,6 +30,8 @@ export interface Target {
   readonly fd: number;
   /** A symlink was followed (inside the root) on the way. */
   readonly followedLink: boolean;
+  /** It was not there before. */
+  readonly made: boolean;
 }
 
 /** A root file system held by an fd. Paths are absolute or relative, both meaning "from the root". */
@@ -64,25 +66,25 @@ export class RootfsPath {
     try {
       const resolve = INSIDE | RESOLVE_NO_SYMLINKS;
       const fd = this.#kernel.fs.openIfThere(this.fd, rooted(path), O_PATH | O_CLOEXEC, 0, resolve);
-      if (fd >= 0) return { fd, followedLink: false };
+      if (fd >= 0) return { fd, followedLink: false, made: false };
     } catch (error) {
       if (!isSysError(error, "ELOOP")) throw error;
     }
     const simple = kind === "directory" ? this.#makeInParent(path) : null;
-    if (simple !== null) return { fd: simple, followedLink: false };
+    if (simple !== null) return { fd: simple, followedLink: false, made: true };
     const existing = this.find(path);
-    if (existing !== null) return { fd: existing, followedLink: true };
+    if (existing !== null) return { fd: existing, followedLink: true, made: false };
     const fd = kind === "directory" ? this.makeDirectory(path) : this.#makeFile(path);
-    return { fd, followedLink: true };
+    return { fd, followedLink: true, made: true };
   }
 
   /** The same, but a symbolic link as the last name is the target itself. */
   openItself(path: string, kind: "directory" | "file"): Target {
     const flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
     const found = this.#kernel.fs.openIfThere(this.fd, rooted(path), flags, 0, INSIDE);
-    if (found >= 0) return { fd: found, followedLink: true };
+    if (found >= 0) return { fd: found, followedLink: true, made: false };
     const fd = kind === "directory" ? this.makeDirectory(path) : this.#makeFile(path);
-    return { fd, followedLink: true };
+    return { fd, followedLink: true, made: true };
   }
 
   /** A symbolic link that leads to `goal`; one that is there already is fine. Throws `conflict` for anything else of that name. */

@@ -33,7 +33,7 @@ interface Shown extends CgroupDirectory {
 export function mountCgroups(kernel: Kernel, step: MountStep, environment: MountEnvironment): void {
   const { plan } = environment.cgroup;
   const unified = plan.kind === "unified" ? shownDirectories(environment.cgroup)[0] : undefined;
-  const target = openStepTarget(kernel, environment.root, step, "directory");
+  const { fd: target } = openStepTarget(kernel, environment.root, step, "directory");
   try {
     const tree =
       unified === undefined
