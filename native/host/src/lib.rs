@@ -12,6 +12,7 @@ mod report;
 mod sha256;
 mod stack;
 pub mod start;
+mod strict_json;
 mod text;
 
 /// Exit code for an exception that nobody caught (EX_SOFTWARE).

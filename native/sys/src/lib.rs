@@ -19,6 +19,7 @@ pub mod heap;
 pub mod identity;
 pub mod image;
 pub mod keyring;
+mod memcpy;
 pub mod mount;
 mod musl;
 pub mod namespace;

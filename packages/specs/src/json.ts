@@ -7,6 +7,9 @@
 import { TeuError } from "@teu/base/errors";
 import { findJsonFault } from "./json-position.ts";
 
+/** `sys:host`'s isStrictJson. */
+export type StrictCheck = (text: string, maxDepth: number) => boolean;
+
 /** Bounds of one document. */
 export interface JsonLimits {
   /** What the document is called in errors, as in "config.json". Default "JSON". */
@@ -15,6 +18,8 @@ export interface JsonLimits {
   readonly maxLength?: number;
   /** Nesting of arrays and objects; default 64. */
   readonly maxDepth?: number;
+  /** A quick look at a text that JSON.parse takes: true when it is surely strict. An interpreter needs it to be done outside. */
+  readonly isStrict?: StrictCheck;
 }
 
 /**
@@ -22,7 +27,7 @@ export interface JsonLimits {
  * @throws TeuError `invalid`: too long, nested too deeply, not JSON, a duplicate name; with line and column.
  */
 export function parseJson(text: string, limits: JsonLimits = {}): unknown {
-  const { document = "JSON", maxLength = 4 << 20, maxDepth = 64 } = limits;
+  const { document = "JSON", maxLength = 4 << 20, maxDepth = 64, isStrict } = limits;
   if (text.length > maxLength) {
     const message = `${text.length} characters are more than the limit of ${maxLength}`;
     throw new TeuError({ code: "invalid", op: `read ${document}`, message });
@@ -33,6 +38,7 @@ export function parseJson(text: string, limits: JsonLimits = {}): unknown {
   } catch (error) {
     throw faultError(text, document, maxDepth, error);
   }
+  if (isStrict?.(text, maxDepth) === true) return value;
   const escapes = text.includes("\\");
   const bare = escapes ? text.replace(/\\[^]/g, "") : text;
   if (countStrings(value, maxDepth) !== (bare.split('"').length - 1) / 2) throw faultError(text, document, maxDepth);

@@ -4,7 +4,7 @@ use crate::answer::{Big, Bytes, Field, Nullable, Record, Text};
 use crate::call::{Call, borrow};
 use crate::export::{Export, exports};
 use crate::failure::{Failure, On, Outcome};
-use crate::{sha256, text};
+use crate::{sha256, strict_json, text};
 use teu_sys::{clock, file, system};
 
 pub const EXPORTS: &[Export] = exports! {
@@ -21,6 +21,7 @@ pub const EXPORTS: &[Export] = exports! {
     "version" 0 => version,
     "memory" 0 => memory,
     "jsonLines" 3 => json_lines,
+    "isStrictJson" 2 => is_strict_json,
 };
 
 fn monotonic_ns(_call: &Call) -> Outcome<Big> {
@@ -94,4 +95,8 @@ fn json_lines(call: &Call) -> Outcome<Bytes> {
         out.extend_from_slice(&after);
     }
     Ok(Bytes(out))
+}
+
+fn is_strict_json(call: &Call) -> Outcome<bool> {
+    Ok(strict_json::is_strict(&call.text(0)?, call.count(1)?))
 }

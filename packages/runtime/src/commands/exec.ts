@@ -64,7 +64,7 @@ export const exec: Command = {
     if (status === "paused" && !flags.boolean("ignore-paused")) {
       throw verbatim("conflict", "cannot exec in a paused container (use --ignore-paused to override)");
     }
-    const spec = parseSpec(directory.readConfig());
+    const spec = parseSpec(directory.readConfig(), kernel.host.isStrictJson);
     const process = flags.string("process") === "" ? fromFlags(spec, flags, args) : readProcess(context, spec, flags);
     return runProcess(context, flags, directory, record, spec, process);
   },
@@ -107,7 +107,7 @@ function runProcess(
 /** The document of --process; what it does not say about capabilities and limits is the container's, as with runc and crun. */
 function readProcess({ kernel }: Context, spec: Spec, flags: FlagValues): Process {
   const path = absolutePath(kernel, flags.string("process"));
-  const process = parseProcess(readGivenFile(kernel, path, PROCESS_LIMIT));
+  const process = parseProcess(readGivenFile(kernel, path, PROCESS_LIMIT), kernel.host.isStrictJson);
   const capabilities = process.capabilities ?? spec.process?.capabilities;
   const rlimits = process.rlimits ?? spec.process?.rlimits;
   return {

@@ -52,7 +52,7 @@ export function readBundle(kernel: Kernel, flags: FlagValues): { bundle: string;
     if (!isSysError(error, "ENOENT")) throw error;
     throw verbatim("not-found", `JSON specification file ${config === "" ? "config.json" : config} not found`);
   }
-  return { bundle, configText, spec: parseSpec(configText) };
+  return { bundle, configText, spec: parseSpec(configText, kernel.host.isStrictJson) };
 }
 
 /** Refuses a terminal that nobody would take, and a socket that would get none. Throws `invalid` with runc's texts. */

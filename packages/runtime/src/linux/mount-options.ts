@@ -103,78 +103,87 @@ const SUPER_FLAGS = table<string>({
   noacl: "",
 });
 
-/** Options that only say yes. */
-const SWITCHES: Readonly<
-  Record<string, "bind" | "remount" | "copyUp" | "copySymlink" | "sourceNoFollow" | "destinationNoFollow">
-> = {
-  bind: "bind",
-  remount: "remount",
-  tmpcopyup: "copyUp",
-  "copy-symlink": "copySymlink",
-  "src-nofollow": "sourceNoFollow",
-  "dest-nofollow": "destinationNoFollow",
-};
+/** What the rest says, when it says it for the option alone. */
+const SWITCHES = table<Partial<MountOptions>>({
+  bind: { bind: true },
+  rbind: { bind: true, recursive: true },
+  remount: { remount: true },
+  idmap: { idmap: "idmap" },
+  ridmap: { idmap: "ridmap" },
+  tmpcopyup: { copyUp: true },
+  "copy-symlink": { copySymlink: true },
+  "src-nofollow": { sourceNoFollow: true },
+  "dest-nofollow": { destinationNoFollow: true },
+});
+
+interface Draft extends MountOptions {
+  readonly attributes: { set: number; clear: number };
+  readonly recursiveAttributes: { set: number; clear: number };
+  readonly superFlags: string[];
+  readonly data: string[];
+}
+
+/** What each name does: one look-up for each option of each mount of each start. */
+const MEANINGS = table<(draft: Draft) => void>({
+  ...meanings(ATTRIBUTES, "", (draft, pair) => change(draft.attributes, pair)),
+  ...meanings(ATTRIBUTES, "r", (draft, pair) => change(draft.recursiveAttributes, pair)),
+  ...meanings(PROPAGATION, "", (draft, propagation) =>
+    Object.assign(draft, { propagation, propagationRecursive: false }),
+  ),
+  ...meanings(PROPAGATION, "r", (draft, propagation) =>
+    Object.assign(draft, { propagation, propagationRecursive: true }),
+  ),
+  ...meanings(SUPER_FLAGS, "", (draft, flag) => {
+    if (flag !== "") draft.superFlags.push(flag);
+  }),
+  ...meanings(SWITCHES, "", (draft, change) => Object.assign(draft, change)),
+});
+
+function meanings<T>(
+  names: Readonly<Record<string, T>>,
+  prefix: string,
+  act: (draft: Draft, value: T) => void,
+): Record<string, (draft: Draft) => void> {
+  return Object.fromEntries(
+    Object.entries(names).map(([name, value]) => [`${prefix}${name}`, (draft: Draft) => act(draft, value)]),
+  );
+}
 
 /** Every option name that is not file system data, for `features`. */
-export const MOUNT_OPTION_NAMES: readonly string[] = [
-  ...Object.keys(ATTRIBUTES),
-  ...Object.keys(ATTRIBUTES).map((name) => `r${name}`),
-  ...Object.keys(PROPAGATION),
-  ...Object.keys(PROPAGATION).map((name) => `r${name}`),
-  ...Object.keys(SUPER_FLAGS),
-  "bind",
-  "rbind",
-  "remount",
-  "idmap",
-  "ridmap",
-  "tmpcopyup",
-  "copy-symlink",
-  "src-nofollow",
-  "dest-nofollow",
-].sort();
+export const MOUNT_OPTION_NAMES: readonly string[] = Object.keys(MEANINGS).sort();
 
 /** Reads the options in order; later ones win, as in mount(8). Nothing is refused here: unknown names are data. */
 export function parseMountOptions(options: readonly string[]): MountOptions {
-  const own = { set: 0, clear: 0 };
-  const all = { set: 0, clear: 0 };
-  const out = {
+  const draft: Draft = {
     bind: false,
     recursive: false,
     remount: false,
+    attributes: { set: 0, clear: 0 },
+    recursiveAttributes: { set: 0, clear: 0 },
     propagation: 0,
     propagationRecursive: false,
-    idmap: "" as MountOptions["idmap"],
-    superFlags: [] as string[],
-    data: [] as string[],
-    copyUp: false,
+    idmap: "",
     idmapText: "",
+    superFlags: [],
+    data: [],
+    copyUp: false,
     copySymlink: false,
     sourceNoFollow: false,
     destinationNoFollow: false,
   };
   for (const option of options) {
-    const tail = option.startsWith("r") ? option.slice(1) : "";
-    const attribute = ATTRIBUTES[option];
-    const recursiveAttribute = ATTRIBUTES[tail];
-    if (attribute !== undefined) change(own, attribute);
-    else if (recursiveAttribute !== undefined) change(all, recursiveAttribute);
-    else if (PROPAGATION[option] !== undefined)
-      Object.assign(out, { propagation: PROPAGATION[option], propagationRecursive: false });
-    else if (PROPAGATION[tail] !== undefined)
-      Object.assign(out, { propagation: PROPAGATION[tail], propagationRecursive: true });
-    else if (SUPER_FLAGS[option] !== undefined) {
-      if (SUPER_FLAGS[option] !== "") out.superFlags.push(option);
-    } else if (SWITCHES[option] !== undefined) out[SWITCHES[option]] = true;
-    else if (option === "rbind") Object.assign(out, { bind: true, recursive: true });
-    else if (option === "idmap" || option === "ridmap") out.idmap = option;
-    else if (/^r?idmap=/.test(option)) {
-      const [name, text] = [option.slice(0, option.indexOf("=")), option.slice(option.indexOf("=") + 1)];
-      Object.assign(out, { idmap: name, idmapText: text });
+    const meaning = MEANINGS[option];
+    if (meaning !== undefined) meaning(draft);
+    else if (option.startsWith("idmap=") || option.startsWith("ridmap=")) {
+      const at = option.indexOf("=");
+      Object.assign(draft, { idmap: option.slice(0, at), idmapText: option.slice(at + 1) });
+    } else if (!option.includes(",")) {
+      if (option !== "") draft.data.push(option);
     }
     // Several at once, as in mount(8): each becomes a parameter of its own. Quoted commas are SELinux's (context="...:c1,c2").
-    else out.data.push(...option.split(/,(?=(?:[^"]*"[^"]*")*[^"]*$)/).filter((part) => part !== ""));
+    else draft.data.push(...option.split(/,(?=(?:[^"]*"[^"]*")*[^"]*$)/).filter((part) => part !== ""));
   }
-  return { ...out, attributes: own, recursiveAttributes: all };
+  return draft;
 }
 
 function change(target: { set: number; clear: number }, [set, clear]: readonly [number, number]): void {

@@ -213,6 +213,8 @@ export function components(path: string): string[] {
 
 /** `/a/b` form of a path, lexically cleaned. */
 export function cleanPath(path: string): string {
+  // Most are clean already.
+  if (path.startsWith("/") && !path.endsWith("/") && !path.includes("//") && !path.includes("/.")) return path;
   return `/${components(path).join("/")}`;
 }
 

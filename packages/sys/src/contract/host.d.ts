@@ -28,4 +28,9 @@ declare module "sys:host" {
    * of a JSON string (quotes, backslashes and control characters escaped, invalid UTF-8 as U+FFFD), `after`. Empty for no data.
    */
   export function jsonLines(data: Uint8Array, before: string, after: string): Uint8Array;
+  /**
+   * Is a text that JSON.parse takes surely I-JSON (RFC 7493: no name twice in an object, no lone surrogates), nested no deeper than
+   * `maxDepth`? False also when only a slower look could tell.
+   */
+  export function isStrictJson(text: string, maxDepth: number): boolean;
 }

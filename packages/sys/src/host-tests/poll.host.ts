@@ -110,6 +110,9 @@ test("host: clocks, randomness, digests, start times, log lines", () => {
     host.utf8Decode(host.jsonLines(new Uint8Array([0x61, 0x0a, 0x22, 0xff]), "<", ">")),
     '<a\\n><\\"\u{fffd}>',
   );
+  assert.equal(host.isStrictJson('{"a":[{"b":"x"}],"b":1}', 3), true);
+  assert.equal(host.isStrictJson('{"a":1,"a":2}', 3), false);
+  assert.equal(host.isStrictJson("[[1]]", 1), false);
   const { peakKiB, currentKiB } = host.memory();
   assert.ok(currentKiB > 500 && peakKiB > 500);
   assert.match(host.version().quickjs, /^\d+\.\d+\.\d+$/);

@@ -3,6 +3,7 @@
 
 import type { DeviceRule } from "@teu/specs/runtime";
 import { invalidConfig } from "../../failure.ts";
+import type { CgroupWrite } from "./resources-legacy.ts";
 
 /** A rule in full; -1 stands for every number. Later rules win. */
 export interface AccessRule {
@@ -63,9 +64,16 @@ export function isBlanket(rule: AccessRule): boolean {
   return rule.type === "a" && rule.major === -1 && rule.minor === -1 && rule.access.length === 3;
 }
 
-/** The form of cgroup v1: file and line. */
-export function deviceRuleLine(rule: AccessRule): { file: string; value: string } {
+/** The form of cgroup v1. */
+export function deviceRuleLine(rule: AccessRule): CgroupWrite {
+  return LINES.get(rule) ?? lineOf(rule);
+}
+
+function lineOf(rule: AccessRule): CgroupWrite {
   const number = (value: number): string => (value < 0 ? "*" : String(value));
   const value = isBlanket(rule) ? "a" : `${rule.type} ${number(rule.major)}:${number(rule.minor)} ${rule.access}`;
-  return { file: rule.allow ? "devices.allow" : "devices.deny", value };
+  return { controller: "devices", file: rule.allow ? "devices.allow" : "devices.deny", value };
 }
+
+/** Of the rules that every container has, made once. */
+const LINES: ReadonlyMap<AccessRule, CgroupWrite> = new Map(DEFAULT_RULES.map((rule) => [rule, lineOf(rule)]));

@@ -75,8 +75,10 @@ test("cpuWeight, ioWeight: ends and middle of the range", () => {
 
 test("deviceRules: denied first, defaults last; a last allow-all stands alone", () => {
   const [first] = deviceRules([]);
-  assert.deepEqual(deviceRuleLine(first as AccessRule), { file: "devices.deny", value: "a" });
-  assert.deepEqual(deviceRules([{ allow: true }]).map(deviceRuleLine), [{ file: "devices.allow", value: "a" }]);
+  assert.deepEqual(deviceRuleLine(first as AccessRule), { controller: "devices", file: "devices.deny", value: "a" });
+  assert.deepEqual(deviceRules([{ allow: true }]).map(deviceRuleLine), [
+    { controller: "devices", file: "devices.allow", value: "a" },
+  ]);
   assert.throws(() => deviceRules([{ allow: true, access: "rx" }]), { code: "invalid" });
 });
 

@@ -52,8 +52,16 @@ export function planCgroup(
   if (!unified && Object.keys(resources.unified ?? {}).length > 0)
     throw unsupportedConfig("linux.resources.unified", "this host's cgroups are not cgroup v2");
   const writes = unified ? planUnifiedResources(resources) : planLegacyResources(resources);
-  const lines = unified ? [] : rules.map(deviceRuleLine).map((line) => ({ controller: "devices", ...line }));
-  const byController = Map.groupBy([...writes, ...lines], ({ controller }) => controller);
+  const byController = new Map<string, CgroupWrite[]>();
+  for (const write of writes) {
+    const others = byController.get(write.controller);
+    if (others === undefined) byController.set(write.controller, [write]);
+    else others.push(write);
+  }
+  if (!unified) {
+    const lines = rules.map(deviceRuleLine);
+    byController.set("devices", lines);
+  }
   const relative = cleanPath(cgroupsPath === "" ? id : cgroupsPath);
   // Its limits would be everybody's, and the end of the container the end of all.
   if (relative === "/")
