@@ -158,6 +158,8 @@ static int console(const char *path)
 
 int main(int argc, char **argv)
 {
+  /* Whoever started it may have been killed: it does not go on for ever. */
+  alarm(120);
 	prctl(PR_SET_PDEATHSIG, 9);
 	if (argc == 4 && strcmp(argv[1], "swap") == 0)
 		swap(argv[2], argv[3]);
