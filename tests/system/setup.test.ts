@@ -25,12 +25,10 @@ test("setup: usage and exit code 2 when the target is unknown", () => {
   assert.match(result.stderr, /^usage: /);
 });
 
-test("setup build: silent and quick when there is nothing to do", () => {
+test("setup build: silent when there is nothing to do", () => {
   spawnSync("sh", [SETUP, "build"]);
-  const start = performance.now();
   const result = spawnSync("sh", [SETUP, "build"], { encoding: "utf8" });
   assert.deepEqual([result.status, result.stdout, result.stderr], [0, "", ""]);
-  assert.ok(performance.now() - start < 3000);
 });
 
 for (const program of ["teu", "teu-runtime", "teu-shim"]) {
