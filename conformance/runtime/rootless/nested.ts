@@ -84,6 +84,17 @@ export const cases: readonly RuntimeCase[] = [
     },
   },
   {
+    name: "rootless: the configuration binds a default device in an outer user namespace",
+    run: (bench) => {
+      const user = new User(bench);
+      const bind = { destination: "/dev/null", type: "bind", source: "/dev/null", options: ["bind"] };
+      const bundle = user.script("stat -c %t:%T /dev/null; echo x >/dev/null && echo written", (spec) =>
+        inOuter({ ...spec, mounts: [...(spec.mounts ?? []), bind] }),
+      );
+      expectEqual(expectOk(runNested(bench, user, bundle)).out, "1:3\nwritten");
+    },
+  },
+  {
     name: "rootless: a clear error where the outer /proc is masked, so that no new one can be mounted",
     run: (bench) => {
       const user = new User(bench);

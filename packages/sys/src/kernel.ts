@@ -31,4 +31,6 @@ export interface Kernel {
   readonly bpf: typeof import("sys:bpf");
   readonly host: typeof import("sys:host");
   readonly simulation?: Simulation;
+  /** Told which step begins (transcript/timings.ts); only there when somebody measures. */
+  readonly step?: (name: string) => void;
 }

@@ -237,6 +237,23 @@ test("create: device nodes are bound in an outer user namespace, which forbids m
   assert.equal(outcome.code, 0, outcome.err);
 });
 
+test("create: a device that the configuration binds keeps its owner in an outer user namespace", () => {
+  const host = fakeHost({ refuse: (call) => (call === "fs.chownAt" ? "EPERM" : "") });
+  const bind = (spec: Spec): Spec => ({
+    ...spec,
+    mounts: [
+      ...(spec.mounts ?? []),
+      { destination: "/dev/null", type: "bind", source: "/dev/null", options: ["bind"] },
+    ],
+    linux: { ...spec.linux, devices: [{ path: "/dev/null", type: "c", major: 1, minor: 3, uid: 5 }] },
+  });
+  host.configure(bind);
+  assert.match(host.run(["create", "-b", "/bundle", "c1"]).err, /EPERM/, "not outside of one");
+  host.world.self.idMaps.set("uid_map", "0 1000 1\n");
+  const outcome = host.run(["create", "-b", "/bundle", "c1"]);
+  assert.equal(outcome.code, 0, outcome.err);
+});
+
 test("create: a devpts without its group when that is not mapped, but no other file system", () => {
   const unmapped = (fstype: string) =>
     fakeHost({
