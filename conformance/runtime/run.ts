@@ -17,6 +17,7 @@ import { cases as namespaces } from "./namespaces/isolation.ts";
 import { cases as filter } from "./process/filter.ts";
 import { cases as user } from "./namespaces/user.ts";
 import { cases as process_ } from "./process/identity.ts";
+import { cases as rootlessDelegation } from "./rootless/delegation.ts";
 import { cases as rootlessLife } from "./rootless/life.ts";
 import { cases as rootlessNested } from "./rootless/nested.ts";
 import { cases as rootlessSetup } from "./rootless/setup.ts";
@@ -55,6 +56,7 @@ export const ALL: readonly RuntimeCase[] = [
   ...rootlessSetup,
   ...rootlessLife,
   ...rootlessNested,
+  ...rootlessDelegation,
   ...sockets,
 ];
 
