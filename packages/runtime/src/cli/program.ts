@@ -43,6 +43,7 @@ export const GLOBAL_FLAGS: readonly Flag[] = [
   },
   { name: "rootless", kind: "string", doc: "ignore cgroup permission errors ('true', 'false', or 'auto')" },
   { name: "explain", kind: "boolean", doc: "print the kernel steps of create, run or exec instead of taking them" },
+  { name: "timings", kind: "boolean", doc: "with --explain: take the steps, and print on stderr what each took" },
   { name: "version", aliases: ["v", "V"], kind: "boolean", doc: "print the version" },
   { name: "usage", kind: "boolean", doc: "show the form of the command line" },
   HELP_FLAG,
@@ -96,6 +97,7 @@ function runCommand(kernel: Kernel, global: FlagValues, command: Command, argv: 
       level: global.boolean("debug") ? "debug" : global.string("log-level"),
     });
     if (global.boolean("explain")) explain(kernel);
+    if (global.boolean("timings")) throw verbatim("invalid", "--timings goes with --explain");
     const { values, operands } = parseFlags([...command.flags, HELP_FLAG], argv);
     if (values.boolean("help")) return say(kernel, commandHelp(command));
     if (operands.length < command.minOperands || operands.length > command.maxOperands) {

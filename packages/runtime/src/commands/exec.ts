@@ -101,6 +101,7 @@ function runProcess(
     pidFile: pidFile === "" ? "" : absolutePath(kernel, pidFile),
   });
   directory.close();
+  kernel.step?.("the process runs");
   return detach ? 0 : attend(kernel, entered.pid, entered.pidfd, pair?.[0] ?? -1);
 }
 

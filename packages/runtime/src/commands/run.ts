@@ -50,7 +50,9 @@ export const run: Command = {
       started.notifySocket < 0
         ? null
         : { socket: started.notifySocket, host: environmentValue(kernel, "NOTIFY_SOCKET") };
+    kernel.step?.("the container runs");
     const code = attend(kernel, started.pid, started.pidfd, terminal?.[0] ?? -1, notify);
+    kernel.step?.("remove");
     if (!flags.boolean("keep")) removeContainer(kernel, started.directory, started.record, context.log);
     return code;
   },

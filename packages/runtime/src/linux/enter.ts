@@ -63,6 +63,7 @@ interface Prepared {
 /** Starts the process; the pidfd is the caller's to close. Throws what kept it from running. */
 export function enterContainer(kernel: Kernel, request: EnterRequest): { pid: number; pidfd: number } {
   const { record, spec } = request;
+  kernel.step?.("plan, filter, namespaces looked at");
   const extensions = planExtensions(record.annotations);
   const plan = planProcess(request.process, spec.linux ?? {}, "process", extensions.keepGroups);
   const seccomp = seccompOf(kernel, request.root, spec.linux?.seccomp, extensions);
@@ -87,7 +88,9 @@ export function enterContainer(kernel: Kernel, request: EnterRequest): { pid: nu
   // With less than the host's root the new process is out of reach until it is the program, so that it must inherit its score.
   const lesser = plan.oomScoreAdj !== null && isRootless(kernel, null);
   if (lesser && plan.oomScoreAdj !== null) setOomScore(kernel, "self", plan.oomScoreAdj);
+  kernel.step?.("clone");
   const twin = clone(kernel, prepared);
+  kernel.step?.("wait for the child");
   try {
     if (plan.oomScoreAdj !== null && !lesser) setOomScore(kernel, twin.pid, plan.oomScoreAdj);
     // Now, while it works anyway.
@@ -96,6 +99,7 @@ export function enterContainer(kernel: Kernel, request: EnterRequest): { pid: nu
       throw new TeuError({ code: "internal", op: "enter container", message: "the new process ended" });
     if (pidfdSocket >= 0) sendPidfd(kernel, pidfdSocket, twin.pidfd, "setns");
     if (request.pidFile !== "") kernel.fs.replaceFileAt(AT_FDCWD, request.pidFile, String(twin.pid), 0o644, false);
+    kernel.step?.("wait for execve");
     twin.resume(note);
     twin.receive();
     return { pid: twin.pid, pidfd: twin.pidfd };
@@ -174,11 +178,13 @@ function setAffinity(kernel: Kernel, name: "initial" | "final", cpus: readonly n
 function* enterChild(kernel: Kernel, prepared: Prepared, channel: ChildChannel): Generator<ChildMessage, void, void> {
   const { process, fs } = kernel;
   const { plan, seccomp, request } = prepared;
+  kernel.step?.("cgroups, session");
   joinCgroup(kernel, request.cgroup);
   const { initial, final } = plan.execAffinity;
   // What was asked for at first is kept by the kernel within the cgroup's CPUs; without it they are all there to be used.
   setAffinity(kernel, "final", final.length > 0 || initial.length === 0 ? final : everyCpu());
   process.setsid();
+  kernel.step?.("namespaces, keyring, terminal");
   const inside = prepared.flags & ~(CLONE_NEWPID | CLONE_NEWTIME);
   if (inside !== 0) kernel.namespace.setns(prepared.init, inside);
   if (prepared.newUser) {
@@ -197,8 +203,11 @@ function* enterChild(kernel: Kernel, prepared: Prepared, channel: ChildChannel):
   }
   const notify = (fd: number): void =>
     sendNotify(kernel, prepared.notifySocket, fd, seccomp, specState(request.record, "running", channel.hostPid));
+  kernel.step?.("limits, user, capabilities");
   const program = become(kernel, plan, seccomp, request.preserveFds, notify);
+  kernel.step?.("wait for the parent");
   yield { step: "ready" };
   resetIfTold(kernel, channel);
+  kernel.step?.("filter, execve");
   execute(kernel, program, plan, seccomp, notify);
 }

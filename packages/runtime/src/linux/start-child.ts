@@ -62,8 +62,10 @@ export function* startChild(
 ): Generator<ChildMessage, void, void> {
   const { plan, seccomp } = environment;
   const late = joinsCgroupsLate(plan);
+  kernel.step?.("cgroups, namespaces, loopback, keyring");
   let cgroup = late ? environment.cgroup : yield* enterCgroups(kernel, environment, channel);
   yield* enterNamespaces(kernel, environment);
+  kernel.step?.("root");
   const root = openRoot(kernel, plan);
   const nullFd = plan.maskedPaths.length > 0 ? openNull(kernel) : -1;
   const { newCgroup, has } = plan.namespaces;
@@ -75,10 +77,14 @@ export function* startChild(
     opened: environment.opened,
   };
   const [first, rest] = late ? aroundCgroups(plan.mounts) : [[], plan.mounts];
+  kernel.step?.("mounts");
   for (const step of first) applyMount(kernel, step, mounting);
+  kernel.step?.("cgroups, cgroup namespace");
   if (late) cgroup = yield* enterCgroups(kernel, environment, channel);
   unshareCgroups(kernel, plan);
+  kernel.step?.("mounts from the first that shows cgroups");
   for (const step of rest) applyMount(kernel, step, { ...mounting, cgroup });
+  kernel.step?.("devices, links");
   fillRoot(kernel, plan, root);
   if (needsHookPause(plan) || environment.notifySocket >= 0) {
     yield { step: "hooks" };
@@ -91,17 +97,21 @@ export function* startChild(
     environment.state("created", channel.hostPid),
     environment.hookSinks,
   );
+  kernel.step?.("terminal, read-only and masked paths");
   setUpConsole(kernel, environment, root);
   sealDev(kernel, plan, root);
   readonlyPaths(kernel, root, plan.readonlyPaths);
   maskPaths(kernel, root, plan.maskedPaths, nullFd);
+  kernel.step?.("pivot_root");
   pivot(kernel, plan, root, environment.noPivot);
+  kernel.step?.("names, sysctl, limits, user, capabilities");
   if (plan.hostname !== "") kernel.process.sethostname(plan.hostname);
   if (plan.domainname !== "") kernel.process.setdomainname(plan.domainname);
   applySysctl(kernel, plan.sysctl);
   const notify = (fd: number): void =>
     sendNotify(kernel, environment.notifySocket, fd, seccomp, environment.state("creating", channel.hostPid));
   const program = become(kernel, plan.process, seccomp, environment.keepFds, notify);
+  kernel.step?.("wait for the parent, or for start");
   yield { step: "ready" };
   resetIfTold(kernel, channel);
   waitForStart(kernel, environment, channel);
@@ -112,6 +122,7 @@ export function* startChild(
     environment.state("created", channel.hostPid),
     environment.hookSinks,
   );
+  kernel.step?.("filter, execve");
   execute(kernel, program, plan.process, seccomp, notify);
 }
 

@@ -83,11 +83,13 @@ export interface Started {
 
 /** Creates, and unless `wait` runs, a container. Throws what failed first, after undoing everything. */
 export function startContainer(kernel: Kernel, request: StartRequest): Started {
+  kernel.step?.("find cgroups, plan");
   const cgroups = request.cgroupManager === "disabled" ? NO_CGROUPS : detectCgroups(kernel);
   const plan = planStart(request.spec, checkId(request.id), request.bundle, { cgroups });
   for (const warning of mountWarnings(plan.mounts)) request.warn(warning);
   const undo = new Undo();
   try {
+    kernel.step?.("state directory, filter");
     const directory = StateDirectory.create(kernel, request.root, request.id, (stale) => sweep(kernel, stale));
     undo.push(() => directory.remove());
     const record = firstRecord(kernel, plan, request);
@@ -99,13 +101,17 @@ export function startContainer(kernel: Kernel, request: StartRequest): Started {
     undo.push(() => removeCgroup(kernel, { ...record.cgroup, directories: record.cgroup.directories.filter(own) }));
     const devicesMatter = !plan.namespaces.newUser || (plan.linux.resources?.devices ?? []).length > 0;
     const waiver = { rootless: request.rootless, named: plan.cgroup.named, devicesMatter };
+    kernel.step?.("cgroup v2");
     const cgroup = createCgroup(kernel, plan.cgroup, others, waiver);
+    kernel.step?.("what the child inherits");
     const environment = prepareChild(kernel, plan, request, directory, record, seccomp, cgroup);
+    kernel.step?.("clone");
     const twin = clone(kernel, plan, environment);
     undo.push(() => endChild(kernel, twin));
     // The child has them now; here they would keep mounts and namespaces of the host busy as long as `run` stays.
     for (const fd of [...environment.opened.values(), ...environment.joins.map((join) => join.fd)]) kernel.fs.close(fd);
     // While the child makes its root: it joins them late.
+    kernel.step?.("cgroup v1, config.json kept");
     const refused = fillCgroup(kernel, cgroup, others, waiver);
     if (plan.cgroup.kind === "legacy") twin.resumeAhead(refused.length === 0 ? "" : JSON.stringify(refused));
     directory.writeConfig(request.configText);
@@ -293,6 +299,7 @@ function accompany(
   const known: ContainerRecord = { ...record, pid: twin.pid, startTime: stat?.startTime ?? 0 };
   const note = resetInherited(kernel, stat);
   directory.prepare(known);
+  kernel.step?.("wait for the child; id maps, hooks");
   for (;;) {
     const message = twin.receive();
     if (message === null) throw childDied(kernel, plan, twin);
@@ -306,10 +313,12 @@ function accompany(
     // The cgroups are there already, and it has been told so ahead.
     if (message.step !== "cgroups") twin.resume(note);
   }
+  kernel.step?.("record, pid file");
   directory.commit();
   if (pidfdSocket >= 0) sendPidfd(kernel, pidfdSocket, twin.pidfd, "standard");
   if (request.pidFile !== "") kernel.fs.replaceFileAt(AT_FDCWD, request.pidFile, String(twin.pid), 0o644, false);
   twin.resume(note);
+  kernel.step?.("wait for execve");
   // The channel ends when the program has been executed; before that an error may come.
   if (!request.wait && twin.receive() !== null)
     throw new TeuError({ code: "internal", op: "start container", message: "unexpected message" });
