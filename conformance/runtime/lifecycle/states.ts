@@ -38,6 +38,17 @@ export const cases: readonly RuntimeCase[] = [
     },
   },
   {
+    name: "create: error that names the root file system when it is not there",
+    run: (bench) => {
+      const bundle = bench.bundle((spec) => ({ ...spec, root: { path: "elsewhere" } }));
+      // More than once: it is the first process that finds out, while the runtime still talks to it.
+      for (let round = 0; round < 5; round++) {
+        const outcome = bench.call("create", "--bundle", bundle.path, bench.id());
+        expectMatch(expectFailure(outcome).err, /elsewhere/);
+      }
+    },
+  },
+  {
     name: "kill: signal reaches init",
     run: (bench) => {
       const id = bench.started(bench.script("trap 'exit 0' TERM; while :; do sleep 0.1; done"));

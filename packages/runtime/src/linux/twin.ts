@@ -8,6 +8,7 @@ import { CLOSE_RANGE_ALL, O_CLOEXEC } from "@teu/sys/constants/fs";
 import { CLONE_PARENT } from "@teu/sys/constants/process";
 import { SOCK_SEQPACKET } from "@teu/sys/constants/socket";
 import type { Kernel } from "@teu/sys/kernel";
+import { isSysError } from "@teu/sys/sys-error";
 
 /** Where the child is; it goes on after the parent's `resume`. */
 export interface ChildMessage {
@@ -133,11 +134,22 @@ export class Twin {
   /** Waits for the child's next message; null when it became its program. Throws the child's error, or `internal` when it died. */
   receive(): ChildMessage | null {
     if (this.#child !== null) return this.#child.next();
-    const data = this.#kernel.fs.read(this.#socket, MESSAGE_LIMIT);
+    const data = this.#read();
     if (data.length === 0) return null;
     const message = JSON.parse(this.#kernel.host.utf8Decode(data)) as ChildMessage | { readonly error: TeuErrorJson };
     if ("error" in message) throw fromJson(message.error);
     return message;
+  }
+
+  #read(): Uint8Array {
+    const { fs } = this.#kernel;
+    try {
+      return fs.read(this.#socket, MESSAGE_LIMIT);
+    } catch (error) {
+      // A child that ends with an answer unread: the kernel tells of that first, once, and then what the child had to say.
+      if (!isSysError(error, "ECONNRESET")) throw error;
+      return fs.read(this.#socket, MESSAGE_LIMIT);
+    }
   }
 
   /** Lets the child go on; `note` is for its `ChildChannel`. */
