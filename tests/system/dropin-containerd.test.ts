@@ -200,7 +200,7 @@ describe("containerd", { skip: obstacle(CONTAINERD, CTR) }, () => {
   });
 
   test("containerd: metrics are those of the container's cgroup", (context) => {
-    const strange = strangeControllers();
+    const strange = strangeControllers(sandbox);
     if (strange !== "") return context.skip(`another mount namespace has mounted ${strange}: containerd gives up`);
     const id = detached(["--memory-limit", "67108864"], "sleep", "1000");
     const metrics = expect(ctr("tasks", "metrics", id)).out;

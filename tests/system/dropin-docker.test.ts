@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { DOCKER, DOCKER_PROGRAMS, callDocker, dockerAddress, startDocker } from "./dropin-docker.ts";
 import {
-  busyboxArchive,
   hasCapability,
   obstacle,
   type Outcome,
@@ -13,48 +13,22 @@ import {
   RUNTIME_NAME,
   type RunOptions,
   Sandbox,
-  startContainerd,
   strangeControllers,
   until,
 } from "./dropin-harness.ts";
 
 const IMAGE = "example.org/busybox:1";
-const DOCKER = "/usr/bin/docker";
-const DOCKERD = "/usr/sbin/dockerd";
 const CAP_SYS_RESOURCE = 24;
 
 let sandbox: Sandbox;
 let count = 0;
 
-/** Our runtime is the default one too, so that image builds run with it. */
-function startDocker(): void {
-  const { directory, cgroup } = sandbox;
-  const containerd = startContainerd(sandbox);
-  writeFileSync(join(directory, "daemon.json"), JSON.stringify({ runtimes: { teu: { path: RUNTIME } } }));
-  sandbox.start(
-    DOCKERD,
-    [
-      ...["--config-file", join(directory, "daemon.json"), "--containerd", containerd, "--host", address()],
-      ...["--data-root", join(directory, "data"), "--exec-root", join(directory, "exec")],
-      ...["--pidfile", join(directory, "docker.pid"), "--cgroup-parent", `/${cgroup}`],
-      ...["--iptables=false", "--ip6tables=false", "--bridge=none", "--default-runtime", "teu"],
-    ],
-    join(directory, "dockerd.log"),
-  );
-  until("dockerd answers", () => docker("version").code === 0);
-  ok("load", "--input", busyboxArchive(directory, IMAGE));
-}
-
-function address(): string {
-  return `unix://${sandbox.directory}/docker.sock`;
-}
-
 function docker(...args: readonly string[]): Outcome {
-  return dockerWith({}, ...args);
+  return callDocker(sandbox, args);
 }
 
 function dockerWith(options: RunOptions, ...args: readonly string[]): Outcome {
-  return sandbox.run(DOCKER, ["--host", address(), ...args], options);
+  return callDocker(sandbox, args, options);
 }
 
 /** What it prints; it must work. */
@@ -95,10 +69,10 @@ function expect(outcome: Outcome, code = 0): Outcome {
   return outcome;
 }
 
-describe("docker", { skip: obstacle(DOCKER, DOCKERD, "/usr/bin/containerd", "/usr/bin/ctr") }, () => {
+describe("docker", { skip: obstacle(...DOCKER_PROGRAMS) }, () => {
   before(() => {
     sandbox = new Sandbox();
-    startDocker();
+    startDocker(sandbox, IMAGE);
   });
   after(() => sandbox[Symbol.dispose]());
 
@@ -148,7 +122,7 @@ describe("docker", { skip: obstacle(DOCKER, DOCKERD, "/usr/bin/containerd", "/us
     const typed = sandbox.typed(
       "sh",
       [
-        ...["-c", 'stty rows 33 cols 77; exec "$@"', "sh", DOCKER, "--host", address()],
+        ...["-c", 'stty rows 33 cols 77; exec "$@"', "sh", DOCKER, "--host", dockerAddress(sandbox)],
         ...["run", "--rm", "--interactive", "--tty", IMAGE, "sh", "-c", script],
       ],
       "word\n",
@@ -173,7 +147,17 @@ describe("docker", { skip: obstacle(DOCKER, DOCKERD, "/usr/bin/containerd", "/us
     assert.equal(dockerWith({ input: "in" }, "exec", "--interactive", name, "cat").out, "in");
     const typed = sandbox.typed(
       DOCKER,
-      ["--host", address(), "exec", "--interactive", "--tty", name, "sh", "-c", "tty; read a; echo got:$a; exit 6"],
+      [
+        "--host",
+        dockerAddress(sandbox),
+        "exec",
+        "--interactive",
+        "--tty",
+        name,
+        "sh",
+        "-c",
+        "tty; read a; echo got:$a; exit 6",
+      ],
       "word\n",
     );
     assert.match(typed.out, /\/dev\/pts\/0[\s\S]*got:word/);
@@ -226,7 +210,7 @@ describe("docker", { skip: obstacle(DOCKER, DOCKERD, "/usr/bin/containerd", "/us
   });
 
   test("docker: stats and an OOM kill are seen", (context) => {
-    const strange = strangeControllers();
+    const strange = strangeControllers(sandbox);
     if (strange !== "") return context.skip(`another mount namespace has mounted ${strange}: containerd gives up`);
     const name = detached(
       ["--memory", "32m", "--memory-swap", "32m"],

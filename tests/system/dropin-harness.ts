@@ -28,15 +28,24 @@ export const RUNTIME: string =
 export const RUNTIME_NAME: string = basename(RUNTIME);
 
 const TIMEOUT_MS = 30_000;
+/** Controllers of v1 that no mount here shows, because others have mounted them elsewhere: containerd gives up where there are any. */
+const UNSEEN = unseenControllers(readFileSync("/proc/self/mountinfo", "utf8"));
 /** crun takes a hybrid layout only when every controller, hugetlb too, is on v1. */
-const NEEDS_HUGETLB = RUNTIME_NAME === "crun" && existsSync("/sys/fs/cgroup/memory");
-const HUGETLB_VIEW = [
+const MORE_CONTROLLERS =
+  RUNTIME_NAME === "crun" && existsSync("/sys/fs/cgroup/memory") ? [...new Set([...UNSEEN, "hugetlb"])] : UNSEEN;
+/** /sys/fs/cgroup with those as well, in the sandbox only. */
+const CGROUP_VIEW = [
   'mount -t tmpfs tmpfs "$2"',
-  'for one in /sys/fs/cgroup/*; do mkdir "$2/${one##*/}"; mount --bind "$one" "$2/${one##*/}"; done',
-  'mkdir "$2/hugetlb"; mount -t cgroup -o hugetlb cgroup "$2/hugetlb"',
+  // Hierarchies only: an empty mount point that others made may vanish, and takes with it what is mounted on it.
+  "for one in /sys/fs/cgroup/*/cgroup.procs; do",
+  'one=${one%/*}; mkdir "$2/${one##*/}"; mount --bind "$one" "$2/${one##*/}"; done',
+  ...MORE_CONTROLLERS.flatMap((name) => [
+    `mkdir -p "$2/${name}"`,
+    `[ -e "$2/${name}/tasks" ] || mount -t cgroup -o ${name} cgroup "$2/${name}"`,
+  ]),
   'mount --rbind "$2" /sys/fs/cgroup',
 ];
-const HUGETLB_REMOVAL = 'mount -t cgroup -o hugetlb cgroup "$1" && find "$1/$2" -depth -type d -exec rmdir {} ";"';
+const CGROUP_REMOVAL = 'mount -t cgroup -o "$3" cgroup "$1" && find "$1/$2" -depth -type d -exec rmdir {} ";"';
 const INIT = "/usr/bin/tini-static";
 
 /** Why a test that needs these programs cannot run here; false when it can. For node:test's `skip`. */
@@ -81,7 +90,7 @@ export class Sandbox implements Disposable {
       "set -e",
       "mount -t tmpfs tmpfs /run",
       "mount -t tmpfs tmpfs /dev/shm",
-      ...(NEEDS_HUGETLB ? HUGETLB_VIEW : []),
+      ...(MORE_CONTROLLERS.length > 0 ? CGROUP_VIEW : []),
       "ip link set lo up",
       'touch "$1"',
       `exec ${INIT} -- sleep infinity`,
@@ -95,7 +104,14 @@ export class Sandbox implements Disposable {
       { stdio: ["ignore", log, log] },
     );
     closeSync(log);
-    until(`the sandbox is ready (see ${this.directory}/sandbox.log)`, () => existsSync(ready));
+    try {
+      until("the sandbox is ready", () => existsSync(ready));
+    } catch (cause) {
+      this.#outer.kill("SIGKILL");
+      const said = readFileSync(join(this.directory, "sandbox.log"), "utf8");
+      rmSync(this.directory, { recursive: true, force: true });
+      throw new Error(`no sandbox: ${said}`, { cause });
+    }
     this.#init = Number(
       readFileSync(`/proc/${this.#outer.pid}/task/${this.#outer.pid}/children`, "utf8").trim().split(" ")[0],
     );
@@ -106,6 +122,22 @@ export class Sandbox implements Disposable {
     const path = join(this.directory, name);
     mkdirSync(path, { recursive: true });
     return path;
+  }
+
+  /** An account with 65,536 subordinate ids from 200000, in an /etc/passwd (and the like) that only the sandbox sees. */
+  addAccount(name: string, uid: number, home: string): void {
+    const lines = {
+      passwd: `${readFileSync("/etc/passwd", "utf8")}${name}:x:${uid}:${uid}::${home}:/bin/sh\n`,
+      group: `${readFileSync("/etc/group", "utf8")}${name}:x:${uid}:\n`,
+      subuid: `${name}:200000:65536\n`,
+      subgid: `${name}:200000:65536\n`,
+    };
+    for (const [file, content] of Object.entries(lines)) {
+      const path = join(this.path("accounts"), file);
+      writeFileSync(path, content);
+      const { code, all } = this.run("mount", ["--bind", path, `/etc/${file}`]);
+      if (code !== 0) throw new Error(`no account ${name}: ${all}`);
+    }
   }
 
   /** Runs a command inside. */
@@ -145,8 +177,10 @@ export class Sandbox implements Disposable {
       if (existsSync(join(hierarchy, "cgroup.procs"))) removeCgroup(join(hierarchy, this.cgroup));
       else rmSync(join(hierarchy, this.cgroup), { recursive: true, force: true });
     }
-    if (NEEDS_HUGETLB)
-      spawnSync("unshare", ["--mount", "sh", "-c", HUGETLB_REMOVAL, "sh", this.path("cgroups"), this.cgroup]);
+    for (const controller of MORE_CONTROLLERS) {
+      const script = ["--mount", "sh", "-c", CGROUP_REMOVAL, "sh", this.path("cgroups"), this.cgroup, controller];
+      spawnSync("unshare", script);
+    }
     rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 });
   }
 
@@ -205,14 +239,16 @@ export function startContainerd(sandbox: Sandbox, more: readonly string[] = []):
   return address;
 }
 
-/** The controllers that another mount namespace has mounted: containerd then gives up reading cgroups. */
-export function strangeControllers(): string {
-  const mounted = readFileSync("/proc/self/mountinfo", "utf8");
+function unseenControllers(mountinfo: string): string[] {
   return readFileSync("/proc/self/cgroup", "utf8")
     .split("\n")
     .map((line) => line.split(":")[1] ?? "")
-    .filter((controller) => controller !== "" && !mounted.includes(controller))
-    .join(", ");
+    .filter((controller) => controller !== "" && !controller.startsWith("name=") && !mountinfo.includes(controller));
+}
+
+/** Controllers that others have mounted elsewhere since the sandbox was made: containerd then gives up reading cgroups. */
+export function strangeControllers(sandbox: Sandbox): string {
+  return unseenControllers(sandbox.run("cat", ["/proc/self/mountinfo"]).out).join(", ");
 }
 
 /** Has this process the capability with this number? What it has not it can give to no container. */

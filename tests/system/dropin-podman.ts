@@ -1,7 +1,7 @@
 // podman of a test's own, as root's or a user's: its storage, configuration and containers are in a sandbox.
 
 import assert from "node:assert/strict";
-import { chmodSync, chownSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { busyboxArchive, hasCapability, type Outcome, RUNTIME, type RunOptions, Sandbox } from "./dropin-harness.ts";
 
@@ -21,6 +21,15 @@ export class Podman implements Disposable {
 
   constructor(rootless: boolean) {
     this.#rootless = rootless;
+    try {
+      this.#setUp();
+    } catch (error) {
+      this.sandbox[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  #setUp(): void {
     const { directory } = this.sandbox;
     const limits = hasCapability(CAP_SYS_RESOURCE) ? [] : ['default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]'];
     const configuration = [
@@ -36,9 +45,9 @@ export class Podman implements Disposable {
       `teu-runtime = ["${RUNTIME}"]`,
     ];
     writeFileSync(join(directory, "containers.conf"), configuration.join("\n"));
-    const places = rootless ? [] : [`runroot = "${directory}/runroot"`, `graphroot = "${directory}/storage"`];
+    const places = this.#rootless ? [] : [`runroot = "${directory}/runroot"`, `graphroot = "${directory}/storage"`];
     writeFileSync(join(directory, "storage.conf"), ["[storage]", 'driver = "overlay"', ...places].join("\n"));
-    if (rootless) this.#makeUser();
+    if (this.#rootless) this.#makeUser();
     const archive = busyboxArchive(directory, IMAGE);
     chmodSync(archive, 0o644);
     this.ok("load", "--input", archive);
@@ -51,16 +60,7 @@ export class Podman implements Disposable {
       chownSync(this.sandbox.path(name), UID, UID);
       chmodSync(join(directory, name), 0o700);
     }
-    const lines = {
-      passwd: `${readFileSync("/etc/passwd", "utf8")}somebody:x:${UID}:${UID}::${directory}/home:/bin/sh\n`,
-      group: `${readFileSync("/etc/group", "utf8")}somebody:x:${UID}:\n`,
-      subuid: "somebody:200000:65536\n",
-      subgid: "somebody:200000:65536\n",
-    };
-    for (const [name, text] of Object.entries(lines)) {
-      writeFileSync(join(directory, name), text);
-      expect(this.sandbox.run("mount", ["--bind", join(directory, name), `/etc/${name}`]));
-    }
+    this.sandbox.addAccount("somebody", UID, join(directory, "home"));
   }
 
   /** Runs podman. */
