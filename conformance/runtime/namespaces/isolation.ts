@@ -65,6 +65,16 @@ export const cases: readonly RuntimeCase[] = [
     },
   },
   {
+    name: "user: the queues of its ipc namespace are root's",
+    run: (bench) => {
+      const bundle = bench.script("stat -c %u /dev/mqueue", (spec) =>
+        withLinux(add(spec, "user"), { uidMappings: MAPS, gidMappings: MAPS }),
+      );
+      spawnSync("chmod", ["-R", "a+rX", bench.directory]);
+      expectEqual(expectOk(bench.run(bundle)).out, "0");
+    },
+  },
+  {
     name: "network: joined by path",
     run: (bench) => {
       const holder = spawn("unshare", ["--net", "sleep", "30"], { stdio: "ignore" });

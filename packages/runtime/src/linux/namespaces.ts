@@ -46,7 +46,7 @@ export interface Join {
 
 /** The decision. */
 export interface NamespacePlan {
-  /** For the one clone3: all new ones but cgroup and time. */
+  /** For the one clone3: all new ones but cgroup and time, and `ipcInside`. */
   readonly cloneFlags: number;
   /**
    * Entered by the parent before the clone, and left again: pid and time, because only children are concerned; with a user
@@ -60,6 +60,8 @@ export interface NamespacePlan {
   /** Unshared by the child once it is in its cgroup, which becomes the namespace's root. */
   readonly newCgroup: boolean;
   readonly newUser: boolean;
+  /** Unshared by the child when it is root of its user namespace, whose /dev/mqueue would be nobody's else. */
+  readonly ipcInside: boolean;
   /** Unshared by the parent for its child, since offsets must be written before anybody is inside. */
   readonly newTime: boolean;
   readonly newNetwork: boolean;
@@ -84,9 +86,10 @@ export function planNamespaces(spec: Spec): NamespacePlan {
   checkNamespaces(spec, paths, isNew);
   const before = ({ type }: Join): boolean =>
     type === "pid" || type === "time" || (paths.has("user") && type !== "mount" && type !== "user");
+  const ipcInside = isNew("ipc") && paths.has("user");
+  const later = (type: NamespaceType): boolean => type === "cgroup" || type === "time" || (type === "ipc" && ipcInside);
   let cloneFlags = 0;
-  for (const type of paths.keys())
-    if (isNew(type) && type !== "cgroup" && type !== "time") cloneFlags |= NAMESPACE_FLAGS[type];
+  for (const type of paths.keys()) if (isNew(type) && !later(type)) cloneFlags |= NAMESPACE_FLAGS[type];
   return {
     cloneFlags,
     joinsBefore: joins.filter(before),
@@ -97,6 +100,7 @@ export function planNamespaces(spec: Spec): NamespacePlan {
     joinUser: joins.find(({ type }) => type === "user") ?? null,
     newCgroup: isNew("cgroup"),
     newUser: isNew("user"),
+    ipcInside,
     newTime: isNew("time"),
     newNetwork: isNew("network"),
     newPid: isNew("pid"),

@@ -2,7 +2,7 @@
 // docs/design/start-sequence.md draws both.
 // portable: no host types here.
 
-import { CLONE_NEWCGROUP, PR_SET_DUMPABLE } from "@teu/sys/constants/process";
+import { CLONE_NEWCGROUP, CLONE_NEWIPC, PR_SET_DUMPABLE } from "@teu/sys/constants/process";
 import type { Kernel } from "@teu/sys/kernel";
 import type { State } from "@teu/specs/runtime";
 import { become, execute } from "./become.ts";
@@ -181,6 +181,7 @@ function* enterNamespaces(kernel: Kernel, environment: ChildEnvironment): Genera
     process.setresgid(gid, gid, gid);
     process.setresuid(uid, uid, uid);
   }
+  if (namespaces.ipcInside) kernel.namespace.unshare(CLONE_NEWIPC);
   if (makesTimeInside(environment)) {
     // A change of user takes it back.
     process.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
