@@ -30,9 +30,10 @@ mount -t proc proc /new/proc
 mount -t sysfs sysfs /new/sys
 mount -t cgroup2 cgroup2 /new/sys/fs/cgroup
 mount -t tmpfs -o mode=755 run /new/run
-mount -t tmpfs -o mode=1777 tmp /new/tmp
 ip link set lo up
 script=$(sed 's/.*teu.script=\\([^ ]*\\).*/\\1/' /proc/cmdline)
+# A checkout below /tmp must stay in sight.
+case $script in /tmp/*) ;; *) mount -t tmpfs -o mode=1777 tmp /new/tmp ;; esac
 cat > /new/run/init <<'END'
 #!/bin/bash
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root

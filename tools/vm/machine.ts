@@ -44,7 +44,11 @@ export async function boot({ script, timeoutMs, onLine }: Boot): Promise<void> {
   const guest = spawn(QEMU, machineArguments(kernel.image, initramfs, console_, guestScript), {
     stdio: ["ignore", "pipe", "inherit"],
   });
-  const timer = setTimeout(() => guest.kill("SIGKILL"), timeoutMs);
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    guest.kill("SIGKILL");
+  }, timeoutMs);
   const closed = new Promise<void>((resolve, reject) => {
     guest.on("error", reject);
     guest.on("close", () => resolve());
@@ -62,7 +66,8 @@ export async function boot({ script, timeoutMs, onLine }: Boot): Promise<void> {
   }
   if (ended) return;
   const tail = readFileSync(console_, "latin1").split("\n").slice(-15).join("\n");
-  throw new Error(`the guest did not finish within ${timeoutMs / 1000} s; the end of ${console_}:\n${tail}`);
+  const what = late ? `did not finish within ${timeoutMs / 1000} s` : "ended before its script";
+  throw new Error(`the guest ${what}; the end of ${console_}:\n${tail}`);
 }
 
 function machineArguments(image: string, initramfs: string, console_: string, script: string): string[] {

@@ -1,7 +1,7 @@
 // cgroup v2 alone: limits in their files, the device list, freezer, out of memory, delegation (runtime-spec, "Control groups";
 // kernel Documentation/admin-guide/cgroup-v2.rst). Skipped on other layouts; `npm run test:vm` has a kernel with it.
 
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LinuxResources, Spec } from "@teu/specs/runtime";
 import {
@@ -15,6 +15,7 @@ import {
   withLinux,
   withProcess,
 } from "../case.ts";
+import { OWN, User } from "../rootless/user.ts";
 
 const BASE = "/sys/fs/cgroup";
 const MIB = 1 << 20;
@@ -302,6 +303,33 @@ export const cases: readonly RuntimeCase[] = [
       expectEqual(existsSync(join(BASE, path)), false, "the cgroup exists");
     },
   ),
+  unified("a user to whom a cgroup was delegated sets limits in it", (bench) => {
+    const user = new User(bench);
+    const parent = parentCgroup(bench);
+    writeFileSync(join(BASE, "cgroup.subtree_control"), "+memory +pids");
+    mkdirSync(join(BASE, parent, "session"));
+    bench.defer(() => rmdirSync(join(BASE, parent, "session")));
+    // What the kernel's documentation says is given away: the directory and these files of it.
+    for (const name of [
+      "",
+      "cgroup.procs",
+      "cgroup.subtree_control",
+      "cgroup.threads",
+      "session",
+      "session/cgroup.procs",
+    ])
+      chownSync(join(BASE, parent, name), OWN, OWN);
+    const limits = { memory: { limit: 64 * MIB }, pids: { limit: 19 } };
+    const bundle = user.script("sleep 60", placed(`${parent}/box`, limits));
+    const id = bench.id();
+    const through = user.through(`echo $$ > ${BASE}${parent}/session/cgroup.procs`);
+    expectOk(user.callWith({ through }, "create", "--bundle", bundle.path, id));
+    bench.defer(() => void user.callWith({ through }, "delete", "--force", id));
+    expectEqual([read(`${parent}/box`, "memory.max"), read(`${parent}/box`, "pids.max")], [String(64 * MIB), "19"]);
+    expectOk(user.callWith({ through }, "start", id));
+    expectOk(user.callWith({ through }, "delete", "--force", id));
+    expectEqual(existsSync(join(BASE, parent, "box")), false, "the cgroup exists");
+  }),
   unified("the cgroup mount is read-only unless asked otherwise", (bench) => {
     const outcome = bench.run(
       bench.script(
