@@ -34,6 +34,16 @@ const RUNTIME: readonly EnvironmentVariable[] = [
     doc: "systemd's socket: the container gets one of its own, and its READY=1 is told here with MAINPID (create with start, run).",
   },
   {
+    name: "DBUS_SYSTEM_BUS_ADDRESS",
+    fallback: "/run/systemd/private, or the system bus",
+    doc: "Where systemd is asked for cgroups with --systemd-cgroup.",
+  },
+  {
+    name: "DBUS_SESSION_BUS_ADDRESS",
+    fallback: "$XDG_RUNTIME_DIR/systemd/private, or bus there",
+    doc: "The same without root: the caller's own manager.",
+  },
+  {
     name: "USER",
     fallback: "",
     doc: "Root of a user namespace counts as not root for XDG_RUNTIME_DIR, unless USER is root (it has a /run of its own then).",

@@ -61,7 +61,7 @@ export const features: Command = {
       linux: {
         namespaces: Object.keys(NAMESPACE_FLAGS).sort(),
         capabilities: CAPABILITIES,
-        cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
+        cgroup: { v1: true, v2: true, systemd: true, systemdUser: true, rdma: true },
         seccomp: {
           enabled: true,
           actions: ACTIONS.map((name) => `SCMP_ACT_${name}`),

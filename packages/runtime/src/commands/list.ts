@@ -50,12 +50,20 @@ function readReport(kernel: Kernel, root: string, id: string): StateReport[] {
   }
 }
 
+const HEAD = ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"];
+const LEAST_WIDTH = 12;
+
 function table(reports: readonly StateReport[]): string {
-  const rows = [
-    ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"],
-    ...reports.map((one) => [one.id, String(one.pid), one.status, one.bundle, one.created, one.owner]),
-  ];
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(12, ...rows.map((row) => (row[column] ?? "").length + 1)));
+  const rows = [HEAD];
+  for (const { id, pid, status, bundle, created, owner } of reports)
+    rows.push([id, String(pid), status, bundle, created, owner]);
+  const widths = HEAD.map(() => LEAST_WIDTH);
+  for (const row of rows) {
+    for (let column = 0; column < row.length - 1; column++) {
+      const width = (row[column]?.length ?? 0) + 1;
+      if (width > (widths[column] ?? 0)) widths[column] = width;
+    }
+  }
   return rows
     .map((row) =>
       row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join(""),

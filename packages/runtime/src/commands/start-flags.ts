@@ -72,8 +72,6 @@ export function startRequest(
   detached: boolean,
 ): StartRequest {
   const { kernel, cgroupManager } = context;
-  if (cgroupManager === "systemd")
-    throw verbatim("unsupported", "systemd not running on this host, cannot use systemd cgroups manager");
   const { bundle, spec, configText } = readBundle(kernel, flags);
   const terminal = spec.process?.terminal ?? false;
   const consoleSocket = flags.string("console-socket");

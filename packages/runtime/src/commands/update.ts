@@ -16,6 +16,8 @@ import { applyWrites } from "../linux/cgroup/manager.ts";
 import { type CgroupRecord, cgroupDirectory } from "../linux/cgroup/record.ts";
 import { type CgroupWrite, planLegacyResources } from "../linux/cgroup/resources-legacy.ts";
 import { planUnifiedResources } from "../linux/cgroup/resources-unified.ts";
+import { changeUnit } from "../linux/cgroup/systemd/driver.ts";
+import { limitProperties } from "../linux/cgroup/systemd/unit.ts";
 
 const LIMIT = 1 << 20;
 const number = (name: string, doc: string, hidden = false): Flag => ({ name, kind: "number", doc, hidden });
@@ -65,6 +67,8 @@ export const update: Command = {
     const resources = flags.given("resources") ? readResources(kernel, flags.string("resources")) : fromFlags(flags);
     const writes = record.cgroup.kind === "unified" ? planUnifiedResources(resources) : planLegacyResources(resources);
     writeLimits(kernel, record.cgroup, writes);
+    const { unit, kind } = record.cgroup;
+    if (unit !== undefined) changeUnit(kernel, unit, limitProperties(resources, kind === "unified"));
     return 0;
   },
 };

@@ -27,7 +27,7 @@ export function processStat(kernel: Kernel, pid: number): ProcessStat | null {
   try {
     const text = kernel.fs.readTextAt(AT_FDCWD, `/proc/${pid}/stat`, 4096);
     // The name, in parentheses, may hold anything, spaces and parentheses included.
-    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ", 31);
     return {
       letter: fields[0] ?? "",
       parent: Number(fields[1]),
@@ -50,9 +50,10 @@ export function isAlive(kernel: Kernel, record: ContainerRecord): boolean {
 /** Opens the start FIFO for writing; -1 when nobody waits at its other end. Caller closes. */
 export function openStart(kernel: Kernel, directory: StateDirectory): number {
   try {
-    return kernel.fs.openat(directory.fd, START_FIFO, O_WRONLY | O_NONBLOCK | O_CLOEXEC, 0);
+    // Not there is the common case.
+    return kernel.fs.openIfThere(directory.fd, START_FIFO, O_WRONLY | O_NONBLOCK | O_CLOEXEC, 0, 0);
   } catch (error) {
-    if (isSysError(error, "ENOENT") || isSysError(error, "ENXIO")) return -1;
+    if (isSysError(error, "ENXIO")) return -1;
     throw error;
   }
 }

@@ -19,8 +19,6 @@ export interface Extensions {
   /** Files to which hooks' output is appended. */
   readonly hooksOut: string;
   readonly hooksErr: string;
-  /** systemd's driver: the cgroup below the scope that the container gets. */
-  readonly systemdSubgroup: string;
 }
 
 const NONE: Extensions = {
@@ -31,7 +29,6 @@ const NONE: Extensions = {
   seccompProgram: "",
   hooksOut: "",
   hooksErr: "",
-  systemdSubgroup: "",
 };
 
 const PREFIX = "run.oci.";
@@ -49,6 +46,7 @@ export const EXTENSION_NAMES: readonly string[] = [
 const REFUSED: Readonly<Record<string, string>> = {
   "seccomp.plugins": "this runtime loads no libraries; use linux.seccomp.listenerPath with an agent",
   "systemd.force_cgroup_v1": "a host with cgroup v2 alone has no v1 hierarchy to show",
+  "systemd.subgroup": "the container is in its scope itself",
   "delegate-cgroup": "use a cgroup namespace, which makes the container's cgroup its root",
   handler: "this runtime has no other way to run a container than Linux's",
   timens_offset: "use linux.timeOffsets",
@@ -72,6 +70,5 @@ export function planExtensions(annotations: Readonly<Record<string, string>> | u
     seccompProgram: text("seccomp_bpf_data"),
     hooksOut: text("hooks.stdout"),
     hooksErr: text("hooks.stderr"),
-    systemdSubgroup: text("systemd.subgroup"),
   };
 }

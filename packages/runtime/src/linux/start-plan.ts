@@ -6,7 +6,8 @@ import type { Hooks, Linux, Process, Spec } from "@teu/specs/runtime";
 import { invalidConfig, unsupportedConfig } from "../failure.ts";
 import { table } from "../table.ts";
 import type { CgroupLayout } from "./cgroup/layout.ts";
-import { type CgroupPlan, planCgroup } from "./cgroup/plan.ts";
+import { type CgroupPlan, planCgroup, planSystemdCgroup } from "./cgroup/plan.ts";
+import type { ManagerFacts } from "./cgroup/systemd/unit.ts";
 import { type DeviceStep, ownsDev, planDevices } from "./devices-plan.ts";
 import { type Extensions, planExtensions } from "./extensions.ts";
 import { isMapped } from "./id-maps.ts";
@@ -19,6 +20,8 @@ import { type SysctlStep, planSysctl } from "./sysctl.ts";
 /** What is so on this host, found before planning. */
 export interface HostFacts {
   readonly cgroups: CgroupLayout;
+  /** systemd, when it makes the cgroup. */
+  readonly systemd?: ManagerFacts | null;
 }
 
 /** Propagation of the container's tree. */
@@ -92,7 +95,10 @@ export function planStart(spec: Spec, id: string, bundle: string, facts: HostFac
     extensions,
     process: planProcess(process, linux, "process", extensions.keepGroups),
     hooks: spec.hooks ?? {},
-    cgroup: planCgroup(facts.cgroups, linux.cgroupsPath ?? "", id, linux.resources ?? {}),
+    cgroup:
+      facts.systemd === undefined || facts.systemd === null
+        ? planCgroup(facts.cgroups, linux.cgroupsPath ?? "", id, linux.resources ?? {})
+        : planSystemdCgroup(facts.cgroups, facts.systemd, spec, id),
   };
 }
 

@@ -19,8 +19,10 @@ import {
   createCgroup,
   fillCgroup,
   removeCgroup,
+  tellSystemd,
   withoutDirectories,
 } from "./cgroup/manager.ts";
+import { SystemdBus } from "./cgroup/systemd/bus.ts";
 import { isRootless } from "./cgroup/waive.ts";
 import { connectConsoleSocket } from "./console.ts";
 import { openHookSinks, runHooks } from "./hooks.ts";
@@ -83,9 +85,20 @@ export interface Started {
 
 /** Creates, and unless `wait` runs, a container. Throws what failed first, after undoing everything. */
 export function startContainer(kernel: Kernel, request: StartRequest): Started {
+  if (request.cgroupManager !== "systemd") return startWith(kernel, request, null);
+  const bus = SystemdBus.connect(kernel, isRootless(kernel, request.rootless));
+  try {
+    return startWith(kernel, request, bus);
+  } finally {
+    bus.close();
+  }
+}
+
+function startWith(kernel: Kernel, request: StartRequest, bus: SystemdBus | null): Started {
   kernel.step?.("find cgroups, plan");
   const cgroups = request.cgroupManager === "disabled" ? NO_CGROUPS : detectCgroups(kernel);
-  const plan = planStart(request.spec, checkId(request.id), request.bundle, { cgroups });
+  const systemd = bus?.facts() ?? null;
+  const plan = planStart(request.spec, checkId(request.id), request.bundle, { cgroups, systemd });
   for (const warning of mountWarnings(plan.mounts)) request.warn(warning);
   const undo = new Undo();
   try {
@@ -113,6 +126,7 @@ export function startContainer(kernel: Kernel, request: StartRequest): Started {
     // While the child makes its root: it joins them late.
     kernel.step?.("cgroup v1, config.json kept");
     const refused = fillCgroup(kernel, cgroup, others, waiver);
+    if (bus !== null) tellSystemd(kernel, bus, withoutDirectories(cgroup, refused), twin.pid);
     if (plan.cgroup.kind === "legacy") twin.resumeAhead(refused.length === 0 ? "" : JSON.stringify(refused));
     directory.writeConfig(request.configText);
     const made = { ...record, cgroup: cgroupRecord(withoutDirectories(cgroup, refused).plan) };

@@ -9,6 +9,8 @@ import { deviceProgram } from "./device-program.ts";
 import { refuseOccupied, subdirectories } from "./members.ts";
 import type { CgroupDirectory, CgroupPlan } from "./plan.ts";
 import type { CgroupRecord } from "./record.ts";
+import type { SystemdBus } from "./systemd/bus.ts";
+import { startUnit, stopUnit } from "./systemd/driver.ts";
 import { type Waiver, waiveDevices, waiveDirectory } from "./waive.ts";
 
 const LIMIT = 1 << 20;
@@ -25,7 +27,9 @@ export interface CgroupHandle {
 
 /** The part of a plan that the state file keeps. */
 export function cgroupRecord(plan: CgroupPlan): CgroupRecord {
-  return { kind: plan.kind, directories: plan.directories.map(({ controllers, path }) => ({ controllers, path })) };
+  const directories = plan.directories.map(({ controllers, path }) => ({ controllers, path }));
+  const { kind, unit } = plan;
+  return { kind, directories, ...(unit === undefined ? {} : { unit: { name: unit.name, user: unit.user } }) };
 }
 
 /**
@@ -91,6 +95,13 @@ export function withoutDirectories(handle: CgroupHandle, paths: readonly string[
   };
 }
 
+/** Tells systemd of the cgroup and of `pid` in it, and sets all limits again: it may have set its own meanwhile. */
+export function tellSystemd(kernel: Kernel, bus: SystemdBus, { plan }: CgroupHandle, pid: number): void {
+  if (plan.unit === undefined) return;
+  startUnit(bus, plan.unit, pid);
+  for (const directory of plan.directories) applyWrites(kernel, directory);
+}
+
 /**
  * Moves this process, which has one thread, into every v1 directory; v2's it was born in. A thread that moves itself ("0" in
  * "tasks") needs no global lock in the kernel, whereas "cgroup.procs" waits for an RCU grace period: several milliseconds.
@@ -109,6 +120,13 @@ export function joinCgroup(kernel: Kernel, record: CgroupRecord): void {
 /** Removes the directories with all below them; EBUSY is waited out for about a second. Missing ones are fine. */
 export function removeCgroup(kernel: Kernel, record: CgroupRecord): void {
   let failure: unknown;
+  if (record.unit !== undefined) {
+    try {
+      stopUnit(kernel, record.unit);
+    } catch (error) {
+      failure = error;
+    }
+  }
   for (const { path } of record.directories) {
     try {
       removeDirectory(kernel, path);

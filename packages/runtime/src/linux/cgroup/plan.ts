@@ -1,13 +1,14 @@
 // Which cgroup directories a container gets and what is written into them: from config.json and the host's layout, no kernel calls.
 // portable: no host types here.
 
-import type { LinuxResources } from "@teu/specs/runtime";
+import type { LinuxResources, Spec } from "@teu/specs/runtime";
 import { invalidConfig, unsupportedConfig } from "../../failure.ts";
 import { cleanPath } from "../rootfs-path.ts";
 import { type AccessRule, deviceRuleLine, deviceRules } from "./device-rules.ts";
 import type { CgroupLayout, Hierarchy } from "./layout.ts";
 import { type CgroupWrite, planLegacyResources } from "./resources-legacy.ts";
 import { planUnifiedResources } from "./resources-unified.ts";
+import { type ManagerFacts, type UnitPlan, planUnit } from "./systemd/unit.ts";
 
 /** One directory of one hierarchy. */
 export interface CgroupDirectory {
@@ -28,6 +29,15 @@ export interface CgroupPlan {
   /** config.json names the cgroup: it cannot be done without. */
   readonly named: boolean;
   readonly deviceRules: readonly AccessRule[];
+  /** What systemd is to be told; without, it knows nothing of the container. */
+  readonly unit?: UnitPlan;
+}
+
+/** The same where systemd makes the cgroup: `linux.cgroupsPath` is "slice:prefix:name". */
+export function planSystemdCgroup(layout: CgroupLayout, manager: ManagerFacts, spec: Spec, id: string): CgroupPlan {
+  const { cgroupsPath = "", resources = {} } = spec.linux ?? {};
+  const unit = planUnit(cgroupsPath, id, manager, layout.kind === "unified", resources, spec.annotations);
+  return { ...planCgroup(layout, `${manager.base}${unit.path}`, id, resources), unit };
 }
 
 /**
