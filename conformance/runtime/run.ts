@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readFileSync, realpathSync, rmdirSync } from "no
 import { basename } from "node:path";
 import { Bench, type RuntimeCase, Skip } from "./case.ts";
 import { cases as sockets } from "./callers/sockets.ts";
+import { cases as texts } from "./callers/texts.ts";
 import { cases as cgroups } from "./cgroups/limits.ts";
 import { cases as unified } from "./cgroups/unified.ts";
 import { cases as idmap } from "./filesystem/idmap.ts";
@@ -58,6 +59,7 @@ export const ALL: readonly RuntimeCase[] = [
   ...rootlessNested,
   ...rootlessDelegation,
   ...sockets,
+  ...texts,
 ];
 
 /** One case's result. */

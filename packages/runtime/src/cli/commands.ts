@@ -9,6 +9,7 @@ import { exec } from "../commands/exec.ts";
 import { features } from "../commands/features.ts";
 import { kill } from "../commands/kill.ts";
 import { list } from "../commands/list.ts";
+import { mounts } from "../commands/mounts.ts";
 import { pause } from "../commands/pause.ts";
 import { ps } from "../commands/ps.ts";
 import { restore } from "../commands/restore.ts";
@@ -30,6 +31,7 @@ export const COMMANDS: readonly Command[] = [
   features,
   kill,
   list,
+  mounts,
   pause,
   ps,
   restore,

@@ -2,6 +2,7 @@
 // portable: no host types here.
 
 import { concatBytes } from "@teu/base/bytes";
+import { isTeuError } from "@teu/base/errors";
 import { AT_FDCWD } from "@teu/sys/constants/fs";
 import type { Kernel } from "@teu/sys/kernel";
 import type { LinuxResources } from "@teu/specs/runtime";
@@ -48,6 +49,8 @@ const FLAGS: readonly Flag[] = [
   number("memory-reservation", "memory reservation or soft_limit (in bytes)"),
   number("memory-swap", "total memory usage (memory + swap); set '-1' to enable unlimited swap"),
   number("pids-limit", "maximum number of pids allowed in the container"),
+  { name: "l3-cache-schema", kind: "string", doc: "the string of Intel RDT/CAT L3 cache schema" },
+  { name: "mem-bw-schema", kind: "string", doc: "the string of Intel RDT/MBA memory bandwidth schema" },
   number("kernel-memory", "obsolete", true),
   number("kernel-memory-tcp", "obsolete", true),
 ];
@@ -64,7 +67,9 @@ export const update: Command = {
     const directory = StateDirectory.open(kernel, root, id);
     const record = directory.read();
     if (statusOf(kernel, directory, record) === "stopped") throw verbatim("conflict", "container not running");
-    const resources = flags.given("resources") ? readResources(kernel, flags.string("resources")) : fromFlags(flags);
+    refuseSchemata(flags);
+    const given = flags.given("resources") ? readResources(kernel, flags.string("resources")) : fromFlags(flags);
+    const resources = withSwap(given);
     const writes = record.cgroup.kind === "unified" ? planUnifiedResources(resources) : planLegacyResources(resources);
     writeLimits(kernel, record.cgroup, writes);
     const { unit, kind } = record.cgroup;
@@ -72,6 +77,20 @@ export const update: Command = {
     return 0;
   },
 };
+
+function refuseSchemata(flags: FlagValues): void {
+  const name = ["l3-cache-schema", "mem-bw-schema"].find((one) => flags.string(one) !== "");
+  if (name !== undefined)
+    throw unsupportedConfig(`--${name}`, "Intel RDT: the container was created without a group of resctrl");
+}
+
+/** No memory limit and nothing said of swap means no limit of both, as with runc: memory cannot be above memory plus swap. */
+function withSwap(resources: LinuxResources): LinuxResources {
+  const { memory } = resources;
+  return memory?.limit === -1 && memory.swap === undefined
+    ? { ...resources, memory: { ...memory, swap: -1 } }
+    : resources;
+}
 
 function readResources(kernel: Kernel, path: string): LinuxResources {
   return parseResources(path === "-" ? readInput(kernel) : readGivenFile(kernel, path, LIMIT));
@@ -115,16 +134,38 @@ function fromFlags(flags: FlagValues): LinuxResources {
   };
 }
 
+/** Writes them all. One that the kernel refuses may only have to wait for another (quota and burst, period and quota): it is tried last. */
 function writeLimits(kernel: Kernel, record: CgroupRecord, writes: readonly CgroupWrite[]): void {
+  const refused: { readonly write: CgroupWrite; readonly error: unknown }[] = [];
   for (const write of inPossibleOrder(kernel, record, writes)) {
-    const path = cgroupDirectory(record, write.controller);
-    if (path === null)
-      throw unsupportedConfig(
-        "resources",
-        `${write.file} cannot be set: the container has no ${write.controller} cgroup`,
-      );
-    applyWrites(kernel, { path, writes: [write] });
+    try {
+      writeLimit(kernel, record, write);
+    } catch (error) {
+      if (!isTeuError(error, "invalid")) throw error;
+      refused.push({ write, error });
+    }
   }
+  for (const { write, error } of refused.reverse()) {
+    try {
+      writeLimit(kernel, record, write);
+    } catch {
+      throw error;
+    }
+  }
+}
+
+function writeLimit(kernel: Kernel, record: CgroupRecord, write: CgroupWrite): void {
+  const path = cgroupDirectory(record, write.controller);
+  // A kernel without swap accounting has nothing to lift.
+  if (write.file === "memory.memsw.limit_in_bytes" && write.value === "-1" && path !== null) {
+    if (!kernel.fs.accessAt(AT_FDCWD, `${path}/${write.file}`, 0)) return;
+  }
+  if (path === null)
+    throw unsupportedConfig(
+      "resources",
+      `${write.file} cannot be set: the container has no ${write.controller} cgroup`,
+    );
+  applyWrites(kernel, { path, writes: [write] });
 }
 
 /** v1: memory must stay at or below memory plus swap all the time, so a raise begins with the latter. */

@@ -15,12 +15,22 @@ import { makeUserNamespace, openUserNamespace } from "./user-namespace.ts";
 
 /** Opens them, detached and with their ids mapped, for the child to inherit. The caller closes all. */
 export function openSources(kernel: Kernel, plan: StartPlan): ReadonlyMap<MountStep, number> {
-  const opened = new Map<MountStep, number>();
   const propagation = plan.propagation.before === MS_SHARED ? 0 : MS_SLAVE;
+  return openSteps(kernel, plan.mounts, plan.namespaces.has.has("user"), propagation);
+}
+
+/** The same for some mounts; `all`: also those that map no ids. */
+export function openSteps(
+  kernel: Kernel,
+  steps: readonly MountStep[],
+  all: boolean,
+  propagation: number,
+): ReadonlyMap<MountStep, number> {
+  const opened = new Map<MountStep, number>();
   const namespaces = new Map<string, number>();
   try {
-    for (const step of plan.mounts) {
-      if (step.kind !== "bind" || (step.idmap === null && !plan.namespaces.has.has("user"))) continue;
+    for (const step of steps) {
+      if (step.kind !== "bind" || (step.idmap === null && !all)) continue;
       const tree = openSource(kernel, step, propagation);
       if (tree < 0) continue;
       opened.set(step, tree);
