@@ -10,7 +10,11 @@ export const create: Command = {
   name: "create",
   operands: "<container-id>",
   doc: "create a container",
-  flags: START_FLAGS,
+  flags: [
+    ...START_FLAGS,
+    // crun takes it here as well; create never becomes a subreaper.
+    { name: "no-subreaper", kind: "boolean", doc: "accepted, has no effect", hidden: true },
+  ],
   minOperands: 1,
   maxOperands: 1,
   run: (context, flags, [id = ""]) => {

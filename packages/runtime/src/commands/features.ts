@@ -2,6 +2,9 @@
 // portable: no host types here.
 
 import { CAPABILITIES } from "@teu/sys/constants/capabilities";
+import { SCMP_ACT_ALLOW } from "@teu/sys/constants/seccomp";
+import type { Kernel } from "@teu/sys/kernel";
+import { isSysError } from "@teu/sys/sys-error";
 import { RUNTIME_SPEC_VERSION } from "@teu/specs/runtime";
 import type { Features } from "@teu/specs/runtime-features";
 import type { Command } from "../cli/command.ts";
@@ -66,9 +69,9 @@ export const features: Command = {
           enabled: true,
           actions: ACTIONS.map((name) => `SCMP_ACT_${name}`),
           operators: OPERATORS.map((name) => `SCMP_CMP_${name}`),
-          archs: ARCHITECTURES.map((name) => `SCMP_ARCH_${name}`),
+          archs: ARCHITECTURES.filter((name) => hasArchitecture(kernel, name)).map((name) => `SCMP_ARCH_${name}`),
           knownFlags: Object.keys(SECCOMP_FLAGS),
-          supportedFlags: Object.keys(SECCOMP_FLAGS),
+          supportedFlags: Object.keys(SECCOMP_FLAGS).filter((name) => hasFlag(kernel, name)),
         },
         apparmor: { enabled: false },
         selinux: { enabled: false },
@@ -88,3 +91,25 @@ export const features: Command = {
     return 0;
   },
 };
+
+/** Does the libseccomp that we carry know it? */
+function hasArchitecture(kernel: Kernel, name: string): boolean {
+  try {
+    kernel.seccomp.compile({ defaultAction: SCMP_ACT_ALLOW, architectures: [name.toLowerCase()], rules: [] });
+    return true;
+  } catch (error) {
+    if (isSysError(error)) return false;
+    throw error;
+  }
+}
+
+/** Linux since when; the others are older than all that this program runs on. */
+const FLAG_SINCE: Readonly<Record<string, readonly [number, number]>> = {
+  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: [5, 19],
+};
+
+function hasFlag(kernel: Kernel, name: string): boolean {
+  const [, major = 0, minor = 0] = (/^(\d+)\.(\d+)/.exec(kernel.process.uname().release) ?? []).map(Number);
+  const [sinceMajor, sinceMinor] = FLAG_SINCE[name] ?? [0, 0];
+  return major > sinceMajor || (major === sinceMajor && minor >= sinceMinor);
+}
