@@ -20,6 +20,17 @@ export const cases: readonly RuntimeCase[] = [
     },
   },
   {
+    name: "user: one that is not root opens its standard streams again, with run and with exec",
+    run: (bench) => {
+      const again = "echo out >/dev/stdout && echo err >/dev/stderr";
+      const script = bench.script(again, (spec) => withProcess(spec, { user: { uid: 1000, gid: 1000 } }));
+      const { out, err } = expectOk(bench.run(script));
+      expectEqual([out, err], ["out", "err"]);
+      const id = bench.started(bench.script("sleep 30"));
+      expectEqual(expectOk(bench.call("exec", "--user", "1000", id, "/bin/sh", "-c", again)).out, "out");
+    },
+  },
+  {
     name: "user: umask",
     run: (bench) =>
       expectEqual(

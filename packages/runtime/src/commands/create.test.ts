@@ -43,6 +43,22 @@ for (const [name, id] of [
   });
 }
 
+for (const [uid, owner] of [
+  [1000, 1000],
+  [0, 7],
+] as const) {
+  test(`create: standard streams belong to ${owner} when the user is ${uid}`, () => {
+    const host = fakeHost();
+    host.writeFile("/out", "");
+    host.kernel.fs.chownAt(-100, "/out", 7, 8, 0);
+    host.kernel.fs.dup3(host.kernel.fs.openat(-100, "/out", 1, 0), 1, false);
+    host.configure((spec) => ({ ...spec, process: { cwd: "/", ...spec.process, user: { uid, gid: 5 } } }));
+    assert.equal(host.run(["create", "-b", "/bundle", "c1"]).code, 0);
+    const stat = host.kernel.fs.statAt(-100, "/out", 0);
+    assert.deepEqual([stat.uid, stat.gid], [owner, 8]);
+  });
+}
+
 // Whichever kernel call fails: an error is told, and no state, cgroup, process or fd of ours is left.
 const FAILURES: readonly (readonly [string, number, string])[] = [
   ["mount.moveMount", 1, "EPERM"],

@@ -3,7 +3,7 @@
 // portable: no host types here.
 
 import { TeuError } from "@teu/base/errors";
-import { AT_FDCWD, CLOSE_RANGE_ALL, CLOSE_RANGE_CLOEXEC } from "@teu/sys/constants/fs";
+import { AT_FDCWD, CLOSE_RANGE_ALL, CLOSE_RANGE_CLOEXEC, S_IFCHR, S_IFMT } from "@teu/sys/constants/fs";
 import { IOPRIO_WHO_PROCESS, PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS } from "@teu/sys/constants/process";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
@@ -103,8 +103,28 @@ const EXEC_TEXTS: Readonly<Record<string, string>> = {
   ETXTBSY: "text file busy",
 };
 
+/** Why a stream stays as it is: closed, no rights over it (user namespace), or its file system knows no owners. */
+const NOT_GIVEN: readonly string[] = ["EBADF", "EPERM", "EACCES", "EINVAL", "EROFS"];
+
+/**
+ * A program that opens /dev/stdout and its kin again needs to own them: pipes, files and the terminal become its user's, as with
+ * runc, but for the null device, which is everybody's. The group stays.
+ */
+function giveStreams({ fs }: Kernel, uid: number): void {
+  for (const fd of [0, 1, 2]) {
+    try {
+      const { mode, rdevMajor, rdevMinor, uid: owner, gid } = fs.fstat(fd);
+      const isNull = (mode & S_IFMT) === S_IFCHR && rdevMajor === 1 && rdevMinor === 3;
+      if (owner !== uid && !isNull) fs.fchown(fd, uid, gid);
+    } catch (error) {
+      if (!isSysError(error) || !NOT_GIVEN.includes(error.errno)) throw error;
+    }
+  }
+}
+
 function switchUser(kernel: Kernel, plan: ProcessPlan): void {
   const { process } = kernel;
+  if (plan.uid !== 0) giveStreams(kernel, plan.uid);
   try {
     if (plan.groups !== null) process.setgroups(plan.groups);
   } catch (error) {
