@@ -45,6 +45,12 @@ const KNOWN: readonly (readonly [RegExp, ErrorCode, string])[] = [
     "it belongs to a terminal outside: give --shell-job",
   ],
   [/link.?remap/i, "conflict", "an open file has been removed: give --link-remap"],
+  [
+    /Unable to open \S+\.img: Permission denied/,
+    "denied",
+    "in a user namespace CRIU reads the images as the container's root, which must be allowed to",
+  ],
+  [/has bad (mode|size)/, "conflict", "a file is not what it was at the checkpoint"],
   [/CAP_CHECKPOINT_RESTORE/, "denied", "CRIU needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE"],
 ];
 

@@ -132,6 +132,8 @@ function quietly(kernel: Kernel): Launch {
   return (path, argv, env) => {
     const [socket, theirs] = kernel.socket.socketpair(SOCK_SEQPACKET);
     const nothing = fs.openat(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, 0);
+    // The images hold the memory of the container, in whatever directory they are.
+    const umask = process.umask(0o077);
     try {
       const { pid, pidfd } = process.spawn({ path, argv, env, fds: [nothing, nothing, nothing, theirs] });
       fs.close(pidfd);
@@ -140,6 +142,7 @@ function quietly(kernel: Kernel): Launch {
       fs.close(socket);
       throw error;
     } finally {
+      process.umask(umask);
       fs.close(nothing);
       fs.close(theirs);
     }

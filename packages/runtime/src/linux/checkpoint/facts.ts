@@ -34,6 +34,8 @@ export interface StandardStream {
   readonly goal: string;
   /** Set for a file that is not on a mount of the container: CRIU's name for it, "file[MOUNT:INODE]" in hexadecimal. */
   readonly external: string;
+  /** st_mode of such a file; CRIU insists on it. */
+  readonly mode: number;
 }
 
 /** Reads a process's mounts. */
@@ -85,23 +87,25 @@ export function standardStreams(kernel: Kernel, pid: number, entries: readonly M
   const own = new Set(entries.map(({ id }) => id));
   return [0, 1, 2].map((fd) => {
     try {
-      const goal = kernel.fs.readlinkAt(AT_FDCWD, `/proc/${pid}/fd/${fd}`);
-      return { goal, external: goal.startsWith("/") ? externalName(kernel, pid, fd, own) : "" };
+      return standardStream(kernel, pid, fd, own);
     } catch (error) {
-      if (isSysError(error, "ENOENT")) return { goal: "", external: "" };
+      if (isSysError(error, "ENOENT")) return { goal: "", external: "", mode: 0 };
       throw error;
     }
   });
 }
 
 /** CRIU looks for a file's mount among the container's, and gives up when it is the host's. Terminals it treats in a way of its own. */
-function externalName(kernel: Kernel, pid: number, fd: number, own: ReadonlySet<number>): string {
-  const info = kernel.fs.readTextAt(AT_FDCWD, `/proc/${pid}/fdinfo/${fd}`, 1 << 16);
+function standardStream(kernel: Kernel, pid: number, fd: number, own: ReadonlySet<number>): StandardStream {
+  const { fs } = kernel;
+  const goal = fs.readlinkAt(AT_FDCWD, `/proc/${pid}/fd/${fd}`);
+  const inside = { goal, external: "", mode: 0 };
+  if (!goal.startsWith("/")) return inside;
+  const info = fs.readTextAt(AT_FDCWD, `/proc/${pid}/fdinfo/${fd}`, 1 << 16);
   const mount = Number(/^mnt_id:\s*(\d+)$/m.exec(info)?.[1] ?? 0);
-  if (own.has(mount)) return "";
-  const { mode, rdevMajor, ino } = kernel.fs.statAt(AT_FDCWD, `/proc/${pid}/fd/${fd}`, 0);
-  if ((mode & S_IFMT) === S_IFCHR && TTY_MAJORS.has(rdevMajor)) return "";
-  return `file[${mount.toString(16)}:${ino.toString(16)}]`;
+  const { mode, rdevMajor, ino } = fs.statAt(AT_FDCWD, `/proc/${pid}/fd/${fd}`, 0);
+  if (own.has(mount) || ((mode & S_IFMT) === S_IFCHR && TTY_MAJORS.has(rdevMajor))) return inside;
+  return { goal, mode, external: `file[${mount.toString(16)}:${ino.toString(16)}]` };
 }
 
 /** The inode number of a process's namespace, which names it for CRIU. */

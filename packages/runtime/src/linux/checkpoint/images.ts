@@ -3,6 +3,7 @@
 //   IMAGES/               --image-path
 //     *.img               CRIU's
 //     descriptors.json    the standard streams at checkpoint: a JSON array of three strings, as runc and crun have it
+//     teu-streams.json    those of them that are files of the host: [{"goal", "external", "mode"}, ...]
 //     parent              link to the images before these (--parent-path), made by CRIU
 //   WORK/                 --work-path, or else IMAGES
 //     dump.log, pre-dump.log, restore.log, stats-dump ...  CRIU's
@@ -17,6 +18,7 @@ import { verbatim } from "../../failure.ts";
 import type { StandardStream } from "./facts.ts";
 
 const DESCRIPTORS = "descriptors.json";
+const STREAMS = "teu-streams.json";
 const LIMIT = 1 << 20;
 
 /** Both directories, open. `close` them. */
@@ -78,25 +80,44 @@ export function checkParent(kernel: Kernel, images: number, parent: string): voi
 
 /** Notes the standard streams in the images. */
 export function writeDescriptors(kernel: Kernel, images: number, streams: readonly StandardStream[]): void {
-  const texts = streams.map(({ goal, external }) => (external === "" ? goal : external));
-  kernel.fs.replaceFileAt(images, DESCRIPTORS, JSON.stringify(texts), 0o600, false);
+  const put = (name: string, value: unknown): void =>
+    kernel.fs.replaceFileAt(images, name, JSON.stringify(value), 0o600, false);
+  put(
+    DESCRIPTORS,
+    streams.map(({ goal }) => goal),
+  );
+  put(STREAMS, streams);
 }
 
-/** By fd, what must be put in place of a stream at restore: CRIU's key of a pipe or external file; "" when CRIU opens it again itself. */
-export function readDescriptors(kernel: Kernel, images: number): string[] {
-  let parsed: unknown;
+/**
+ * The streams at checkpoint that a restore must put others in place of: pipes and files of the host; null for those that CRIU opens again
+ * itself. Throws `corrupt`.
+ */
+export function readDescriptors(kernel: Kernel, images: number): (StandardStream | null)[] {
+  const goals = readArray(kernel, images, DESCRIPTORS);
+  const streams = readArray(kernel, images, STREAMS);
+  return goals.slice(0, 3).map((goal, fd) => {
+    if (typeof goal !== "string") throw badDescriptors(DESCRIPTORS);
+    if (/^pipe:\[\d+\]$/.test(goal)) return { goal, external: goal, mode: 0 };
+    const { external = "", mode = 0 } = (streams[fd] ?? {}) as Partial<StandardStream>;
+    if (external === "") return null;
+    if (!/^file\[[0-9a-f]+:[0-9a-f]+\]$/.test(external) || !Number.isInteger(mode)) throw badDescriptors(STREAMS);
+    return { goal, external, mode };
+  });
+}
+
+/** Empty when there is none: crun writes the first for some containers only, and the second is ours alone. */
+function readArray(kernel: Kernel, images: number, name: string): readonly unknown[] {
   try {
-    parsed = JSON.parse(kernel.fs.readTextAt(images, DESCRIPTORS, LIMIT));
+    const parsed: unknown = JSON.parse(kernel.fs.readTextAt(images, name, LIMIT));
+    if (Array.isArray(parsed)) return parsed;
   } catch (error) {
-    // crun writes none for some containers; then no stream leads outside.
     if (isSysError(error, "ENOENT")) return [];
-    if (error instanceof SyntaxError) throw badDescriptors();
-    throw error;
+    if (!(error instanceof SyntaxError)) throw error;
   }
-  if (!Array.isArray(parsed) || !parsed.every((one): one is string => typeof one === "string")) throw badDescriptors();
-  return parsed.slice(0, 3).map((text) => (/^(pipe:\[\d+\]|file\[[0-9a-f]+:[0-9a-f]+\])$/.test(text) ? text : ""));
+  throw badDescriptors(name);
 }
 
-function badDescriptors(): TeuError {
-  return new TeuError({ code: "corrupt", op: "read", subject: DESCRIPTORS, message: "want a JSON array of strings" });
+function badDescriptors(name: string): TeuError {
+  return new TeuError({ code: "corrupt", op: "read", subject: name, message: "this is not what a checkpoint writes" });
 }

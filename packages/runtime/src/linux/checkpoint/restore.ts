@@ -25,6 +25,7 @@ import { CRIU_IMAGES_FD, CRIU_OTHER_FDS, CRIU_WORK_FD, inOwnRoot } from "./criu-
 import { criuConfig } from "./dump.ts";
 import { NAMESPACE_KEYS, externalPlaces, planJoins, restoreMounts } from "./external.ts";
 import { readMounts } from "./facts.ts";
+import { type Replacement, replaceStreams } from "./streams.ts";
 import { type Directories, closeDirectories, openDirectories, readDescriptors } from "./images.ts";
 
 /** Name in the state directory, while CRIU works. */
@@ -67,20 +68,26 @@ export function restoreContainer(kernel: Kernel, request: RestoreRequest): Start
     directory.writeConfig(request.configText);
     const cgroup = makeCgroup(kernel, plan, record, request.options.cgroupMode === CGROUP_MODES["strict"], undo);
     makeMountPoints(kernel, plan);
-    const fds = openJoins(kernel, joins.inherited).map(({ fd }) => fd);
-    undo.push(() => fds.forEach((fd) => kernel.fs.close(fd)));
+    const inherited: Replacement[] = [
+      ...replaceStreams(kernel, readDescriptors(kernel, directories.images)),
+      ...joins.inherited.flatMap((join) =>
+        openJoins(kernel, [join]).map(({ fd }) => ({ key: NAMESPACE_KEYS[join.type], fd })),
+      ),
+    ];
     kernel.fs.mkdirAt(directory.fd, ROOT_PLACE, 0o700);
     const place = `${directory.path}/${ROOT_PLACE}`;
     const { imagePath, workPath } = request;
+    const fds = inherited.map(({ fd }) => fd);
     const root = { rootfs: plan.rootfs, place, cgroup, imagePath, workPath: workPath || imagePath, fds };
     const criu = Criu.start(kernel, request.program, inOwnRoot(kernel, root));
-    const restoring: Restoring = { kernel, request, plan, directory, directories, place, record, criu };
+    // CRIU has them now; here they would keep namespaces of the host alive as long as we stay.
+    for (const fd of new Set(fds)) if (fd > 2) kernel.fs.close(fd);
+    const restoring: Restoring = { kernel, request, plan, directory, directories, place, record, inherited, criu };
     const finished = converse(restoring, undo);
     kernel.fs.unlinkAt(directory.fd, ROOT_PLACE, AT_REMOVEDIR);
     if (request.pidFile !== "") kernel.fs.replaceFileAt(AT_FDCWD, request.pidFile, String(finished.pid), 0o644, false);
     const pidfd = kernel.process.pidfdOpen(finished.pid, 0);
     closeDirectories(kernel, directories);
-    for (const fd of fds) kernel.fs.close(fd);
     return { pid: finished.pid, pidfd, directory, record: finished, notifySocket: -1 };
   } catch (error) {
     undo.run();
@@ -149,6 +156,7 @@ interface Restoring {
   readonly directories: Directories;
   readonly place: string;
   readonly record: ContainerRecord;
+  readonly inherited: readonly Replacement[];
   readonly criu: Criu;
 }
 
@@ -180,10 +188,8 @@ function converse(restoring: Restoring, undo: Undo): ContainerRecord {
   }
 }
 
-function restoreOptions({ kernel, request, plan, directories, place, criu }: Restoring): CriuOptions {
-  const { inherited, entered } = planJoins(plan.namespaces);
-  const streams = readDescriptors(kernel, directories.images).map((key, fd) => ({ key, fd }));
-  const namespaces = inherited.map(({ type }, index) => ({ key: NAMESPACE_KEYS[type], fd: CRIU_OTHER_FDS + index }));
+function restoreOptions({ kernel, request, plan, place, inherited, criu }: Restoring): CriuOptions {
+  const { entered } = planJoins(plan.namespaces);
   const recursive = plan.mounts.some(({ kind, options }) => kind === "bind" && options.recursive);
   const strict = request.options.cgroupMode === CGROUP_MODES["strict"];
   return {
@@ -198,7 +204,7 @@ function restoreOptions({ kernel, request, plan, directories, place, criu }: Res
     orphanPtsMaster: true,
     configFile: criuConfig(request.spec.annotations ?? {}),
     externalMounts: restoreMounts(externalPlaces(plan), recursive ? readMounts(kernel, "self") : []),
-    inheritedFds: [...streams.filter(({ key }) => key !== ""), ...namespaces],
+    inheritedFds: inherited.map(({ key }, index) => ({ key, fd: CRIU_OTHER_FDS + index })),
     joinedNamespaces: entered,
     cgroupRoots: plan.cgroup.kind === "legacy" ? cgroupRoots(kernel, criu.pid) : [],
   };
