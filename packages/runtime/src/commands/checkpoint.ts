@@ -1,6 +1,7 @@
 // checkpoint: writes a running container into images, from which `restore` makes it again (CRIU).
 // portable: no host types here.
 
+import { isTeuError } from "@teu/base/errors";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import { parseSpec } from "@teu/specs/runtime-parse";
@@ -35,12 +36,17 @@ export const checkpoint: Command = {
     const directory = StateDirectory.open(kernel, root, id);
     const record = directory.read();
     const request = checkpointRequest(kernel, flags);
-    directory.lock();
     const status = statusOf(kernel, directory, record);
     if (status !== "running" && status !== "paused")
       throw verbatim("conflict", `Container cannot be checkpointed in ${status} state`);
     checkpointContainer(kernel, record, parseSpec(directory.readConfig()), request);
-    if (!request.preDump && request.options.leaveRunning !== true) removeContainer(kernel, directory, record, log);
+    if (request.preDump || request.options.leaveRunning === true) return 0;
+    try {
+      removeContainer(kernel, directory, record, log);
+    } catch (error) {
+      // A `run` in the foreground removes its container, too.
+      if (!isTeuError(error, "not-found")) throw error;
+    }
     return 0;
   },
 };

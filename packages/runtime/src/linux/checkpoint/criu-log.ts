@@ -26,7 +26,8 @@ const KNOWN: readonly (readonly [RegExp, ErrorCode, string])[] = [
     "unsupported",
     "this kernel cannot track written pages: CONFIG_MEM_SOFT_DIRTY is missing",
   ],
-  [/userfaultfd|uffd|lazy.?pages/i, "unsupported", "restoring pages lazily needs userfaultfd (CONFIG_USERFAULTFD)"],
+  [/userfaultfd/i, "unsupported", "restoring pages lazily needs userfaultfd (CONFIG_USERFAULTFD)"],
+  [/uffd: .*(Broken pipe|refused|connect)/i, "unavailable", "is `criu lazy-pages` running, with this work directory?"],
   [
     /connected TCP socket|established TCP|tcp-established/i,
     "conflict",
@@ -40,7 +41,7 @@ const KNOWN: readonly (readonly [RegExp, ErrorCode, string])[] = [
     "a Unix socket leads outside: give --ext-unix-sk",
   ],
   [
-    /shell.?job|dangling tty|leader of.*outside|tty.*(hangup|lead|slave)/i,
+    /shell.?job|Can't lookup mount=.* path=\/dev\/(pts\/|tty)|dangling tty|leader of.*outside|tty.*(hangup|lead|slave)/i,
     "conflict",
     "it belongs to a terminal outside: give --shell-job",
   ],

@@ -201,7 +201,8 @@ function restoreOptions({ kernel, request, plan, place, inherited, criu }: Resto
     root: place,
     restoreSibling: true,
     evasiveDevices: true,
-    orphanPtsMaster: true,
+    // A terminal of the container's own gets a new master. One of the host's, of a shell job, is replaced by ours: else CRIU would make one.
+    orphanPtsMaster: request.spec.process?.terminal === true,
     configFile: criuConfig(request.spec.annotations ?? {}),
     externalMounts: restoreMounts(externalPlaces(plan), recursive ? readMounts(kernel, "self") : []),
     inheritedFds: inherited.map(({ key }, index) => ({ key, fd: CRIU_OTHER_FDS + index })),
