@@ -13,6 +13,7 @@ import { cases as idmap } from "./filesystem/idmap.ts";
 import { cases as links } from "./filesystem/links.ts";
 import { cases as filesystem } from "./filesystem/mounts.ts";
 import { cases as hooks } from "./hooks/order.ts";
+import { cases as checkpoint } from "./lifecycle/checkpoint.ts";
 import { cases as lifecycle } from "./lifecycle/states.ts";
 import { cases as namespaces } from "./namespaces/isolation.ts";
 import { cases as filter } from "./process/filter.ts";
@@ -35,6 +36,7 @@ import { cases as swaps } from "./security/swaps.ts";
 /** Every case, by property. */
 export const ALL: readonly RuntimeCase[] = [
   ...lifecycle,
+  ...checkpoint,
   ...process_,
   ...filter,
   ...scheduling,

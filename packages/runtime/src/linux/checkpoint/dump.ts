@@ -85,7 +85,7 @@ function externals(kernel: Kernel, plan: StartPlan, pid: number, images: number)
   if (images < 0) return { externals: namespaces };
   const places = externalPlaces(plan);
   const all = readMounts(kernel, pid);
-  const names = new Set([...places.map(({ name }) => name), ...plan.mounts.map(({ destination }) => destination)]);
+  const names = new Set([...places.map(({ path }) => path), ...plan.mounts.map(({ destination }) => destination)]);
   const streams = standardStreams(kernel, pid, all);
   writeDescriptors(kernel, images, streams);
   const files = streams.map(({ external }) => external).filter((external) => external !== "");

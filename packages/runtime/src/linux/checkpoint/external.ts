@@ -9,9 +9,13 @@ import { unsupportedConfig } from "../../failure.ts";
 import type { ExternalMount } from "./criu-messages.ts";
 import type { MountEntry } from "./facts.ts";
 
-/** A mount from outside: its place in the container by config.json, which is its name, and its source on the host. */
+/** A mount from outside. */
 export interface ExternalPlace {
+  /** Its place in the container by config.json. */
+  readonly path: string;
+  /** Under which it is known in the images: as runc does it the path, and "/dev/null" for all that it covers. */
   readonly name: string;
+  /** On the host. */
   readonly source: string;
   /** With all that is mounted below it (rbind). */
   readonly recursive: boolean;
@@ -19,27 +23,32 @@ export interface ExternalPlace {
   readonly mask: boolean;
 }
 
+const NULL = "/dev/null";
+
 /** Bind mounts, views of cgroups, masked files, and in a user namespace devices, which are bound there. Throws `unsupported`. */
 export function externalPlaces(plan: StartPlan): ExternalPlace[] {
   const places: ExternalPlace[] = [];
   for (const { kind, destination, source, options, idmap, at } of plan.mounts) {
     // Restored, it would show the ids of its file system.
     if (idmap !== null) throw unsupportedConfig(at, "CRIU cannot restore an idmapped mount");
-    if (kind === "bind") places.push({ name: destination, source, recursive: options.recursive, mask: false });
+    if (kind === "bind") places.push(place(destination, source, options.recursive));
     if (kind === "cgroup") places.push(...cgroupPlaces(plan.cgroup, destination));
   }
-  for (const name of plan.maskedPaths) places.push({ name, source: "/dev/null", recursive: false, mask: true });
+  for (const path of plan.maskedPaths) places.push({ ...place(path, NULL), name: NULL, mask: true });
   if (plan.devices !== null && plan.namespaces.has.has("user"))
-    for (const { path } of plan.devices) places.push({ name: path, source: path, recursive: false, mask: false });
+    for (const { path } of plan.devices) places.push(place(path, path));
   return places;
+}
+
+function place(path: string, source: string, recursive = false): ExternalPlace {
+  return { path, source, recursive, name: path, mask: false };
 }
 
 /** On v1 the mount is a tmpfs of the container's own with one view for each hierarchy. */
 function cgroupPlaces(plan: CgroupPlan, destination: string): ExternalPlace[] {
-  const view = (name: string, source: string): ExternalPlace => ({ name, source, recursive: false, mask: false });
-  if (plan.kind === "unified") return plan.directories.slice(0, 1).map(({ path }) => view(destination, path));
+  if (plan.kind === "unified") return plan.directories.slice(0, 1).map(({ path }) => place(destination, path));
   return plan.directories.map(({ mount, path }) =>
-    view(`${destination}/${mount.slice(mount.lastIndexOf("/") + 1)}`, path),
+    place(`${destination}/${mount.slice(mount.lastIndexOf("/") + 1)}`, path),
   );
 }
 
@@ -51,8 +60,8 @@ export function dumpMounts(
 ): ExternalMount[] {
   const out: ExternalMount[] = [];
   const known = new Set([...found.values()].map(({ point }) => point));
-  for (const { name, recursive, mask } of places) {
-    const entry = found.get(name);
+  for (const { path, name, recursive, mask } of places) {
+    const entry = found.get(path);
     if (entry === undefined || (mask && !entry.root.endsWith("/null"))) continue;
     out.push({ key: entry.point, value: name });
     if (!recursive) continue;
