@@ -60,6 +60,8 @@ export interface CriuOptions {
   readonly joinedNamespaces?: readonly { readonly kind: string; readonly path: string }[];
   readonly cgroupRoots?: readonly { readonly controller: string; readonly path: string }[];
   readonly cgroupMode?: number;
+  /** The v1 controllers to take into the images; "" is cgroup v2's hierarchy. Empty: all. */
+  readonly cgroupControllers?: readonly string[];
   readonly freezeCgroup?: string;
   /** CLONE_NEW* bits. */
   readonly emptyNamespaces?: number;
@@ -128,6 +130,7 @@ function encodeOptions(encode: (text: string) => Uint8Array, options: CriuOption
   for (const external of options.externals ?? []) text(37, external);
   integer(38, options.emptyNamespaces);
   for (const { kind, path } of options.joinedNamespaces ?? []) out.message(39, pair(kind, path));
+  for (const name of options.cgroupControllers ?? []) out.bytes(43, encode(name));
   text(44, options.freezeCgroup);
   flag(46, options.tcpSkipInFlight);
   flag(48, options.lazyPages);

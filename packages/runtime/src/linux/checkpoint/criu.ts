@@ -77,8 +77,8 @@ export class Criu {
   /** A question that another request may follow. */
   ask(type: number): CriuAnswer {
     this.#kernel.fs.write(this.#socket, encodeQuestion(type));
-    const { answer } = this.#receive("answered no question");
-    if (!answer.success) throw this.#silent("refuses to answer");
+    const { answer } = this.#receive("ended without an answer");
+    if (!answer.success) throw this.#silent("cannot tell what it and this kernel can do");
     return answer;
   }
 
@@ -132,7 +132,7 @@ export class Criu {
       code: "unavailable",
       op: "use CRIU",
       message: `it ${message}`,
-      hint: "is it CRIU? `criu check` tells more",
+      hint: "`criu check` says why",
     });
   }
 }

@@ -59,6 +59,7 @@ export function checkpointContainer(
       ...(request.parentPath === "" ? {} : { parentImages: request.parentPath }),
       trackMemory: request.preDump || request.parentPath !== "",
       ...freezer(record.cgroup),
+      cgroupControllers: controllers(record.cgroup),
       ...externals(kernel, plan, record.pid, request.preDump ? -1 : directories.images),
     };
     dump(kernel, record.id, options, request);
@@ -71,6 +72,14 @@ export function checkpointContainer(
 function freezer(cgroup: CgroupRecord): Partial<CriuOptions> {
   const path = cgroupDirectory(cgroup, "freezer") ?? cgroupDirectory(cgroup, "");
   return path === null ? {} : { freezeCgroup: path };
+}
+
+/**
+ * Only hierarchies in which the container has a cgroup of its own. Of any other CRIU would take the cgroups of the whole host, since there
+ * the container is in the root, and a restore would write into them.
+ */
+function controllers({ kind, directories }: CgroupRecord): readonly string[] {
+  return kind === "legacy" ? directories.flatMap((directory) => directory.controllers.split(",")) : [];
 }
 
 /**
