@@ -46,6 +46,20 @@ for (const [words, text] of REFUSED) {
   });
 }
 
+for (const path of ["/rootfs/evil.conf", "/etc/criu/../evil", "/etc/criu/..", "evil"]) {
+  test(`checkpoint, restore: an annotation cannot make CRIU read ${path} (it could name scripts to run on the host)`, () => {
+    const host = fakeHost();
+    host.configure((spec) => ({ ...spec, annotations: { "org.criu.config": path } }));
+    host.run(["run", "-d", "-b", "/bundle", "c1"]);
+    assert.match(host.run(["checkpoint", "--image-path", "/images", "c1"]).err, /may only name a file of \/etc\/criu/);
+    assert.match(
+      host.run(["restore", "-d", "--image-path", "/images", "-b", "/bundle", "c2"]).err,
+      /may only name a file of \/etc\/criu/,
+    );
+    assert.equal(host.exists("/run/teu/c2"), false);
+  });
+}
+
 test("checkpoint: a container that does not run is refused in runc's words", () => {
   const host = fakeHost();
   host.run(["create", "-b", "/bundle", "c1"]);

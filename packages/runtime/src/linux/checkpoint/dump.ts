@@ -31,9 +31,19 @@ export interface CheckpointRequest {
   readonly program: string;
 }
 
-/** CRIU's configuration file for containers; its annotation as crun reads it. Missing is fine. */
+/**
+ * CRIU's configuration file for containers, which may be missing; the annotation is crun's and runc's. Such a file can name scripts that
+ * CRIU runs on the host, and annotations may come from an image: only the administrator's directory is good. Throws `denied`.
+ */
 export function criuConfig(annotations: Readonly<Record<string, string>>): string {
-  return annotations["org.criu.config"] ?? "/etc/criu/runc.conf";
+  const path = annotations["org.criu.config"] ?? "/etc/criu/runc.conf";
+  if (/^\/etc\/criu\/[^/]+$/.test(path) && !path.endsWith("/..")) return path;
+  throw new TeuError({
+    code: "denied",
+    op: "use CRIU's configuration",
+    subject: path,
+    message: "the annotation org.criu.config may only name a file of /etc/criu",
+  });
 }
 
 /** Writes the images. Unless asked to leave it running, the container's processes are gone afterwards. */

@@ -57,6 +57,7 @@ export interface RestoreRequest {
 export function restoreContainer(kernel: Kernel, request: RestoreRequest): Started {
   const plan = planStart(request.spec, checkId(request.id), request.bundle, { cgroups: request.cgroups });
   const joins = planJoins(plan.namespaces);
+  criuConfig(request.spec.annotations ?? {});
   const undo = new Undo();
   try {
     const directories = openDirectories(kernel, request.imagePath, request.workPath, false);
