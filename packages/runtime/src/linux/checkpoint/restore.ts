@@ -208,7 +208,7 @@ function restoreOptions({ kernel, request, plan, place, inherited, criu }: Resto
     externalMounts: restoreMounts(externalPlaces(plan), recursive ? readMounts(kernel, "self") : []),
     inheritedFds: inherited.map(({ key }, index) => ({ key, fd: CRIU_OTHER_FDS + index })),
     joinedNamespaces: entered,
-    cgroupRoots: plan.cgroup.kind === "legacy" ? cgroupRoots(kernel, criu.pid) : [],
+    cgroupRoots: plan.cgroup.kind === "none" ? [] : cgroupRoots(kernel, criu.pid),
   };
 }
 
