@@ -68,6 +68,7 @@ const PACKAGES: readonly DebianPackage[] = [
     proof: "qemu-system-x86_64",
     why: "a kernel with cgroup v2 alone (npm run test:vm)",
   },
+  { name: "criu", need: "test", proof: "criu", why: "does checkpoint and restore; its Python part stands in for it" },
   { name: "mmdebstrap", need: "test", proof: "mmdebstrap", why: "makes a real root file system" },
   { name: "hyperfine", need: "bench", proof: "hyperfine", why: "measures commands" },
   { name: "wrk", need: "bench", proof: "wrk", why: "sends many requests to registries" },
