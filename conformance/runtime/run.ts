@@ -17,12 +17,15 @@ import { cases as checkpoint } from "./lifecycle/checkpoint.ts";
 import { cases as lifecycle } from "./lifecycle/states.ts";
 import { cases as namespaces } from "./namespaces/isolation.ts";
 import { cases as filter } from "./process/filter.ts";
+import { cases as network } from "./namespaces/network.ts";
 import { cases as user } from "./namespaces/user.ts";
 import { cases as process_ } from "./process/identity.ts";
 import { cases as rootlessDelegation } from "./rootless/delegation.ts";
 import { cases as rootlessLife } from "./rootless/life.ts";
 import { cases as rootlessNested } from "./rootless/nested.ts";
 import { cases as rootlessSetup } from "./rootless/setup.ts";
+import { cases as labels } from "./process/labels.ts";
+import { cases as notify } from "./process/notify.ts";
 import { cases as scheduling } from "./process/scheduling.ts";
 import { cases as breakout } from "./security/breakout.ts";
 import { cases as documents } from "./security/documents.ts";
@@ -39,11 +42,14 @@ export const ALL: readonly RuntimeCase[] = [
   ...checkpoint,
   ...process_,
   ...filter,
+  ...labels,
+  ...notify,
   ...scheduling,
   ...filesystem,
   ...idmap,
   ...links,
   ...namespaces,
+  ...network,
   ...user,
   ...cgroups,
   ...unified,

@@ -54,6 +54,12 @@ pub fn pidfd_open(pid: i32, flags: u32) -> Result<OwnedFd> {
     check_fd(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, flags) })
 }
 
+/// pidfd_getfd(2), close-on-exec.
+pub fn pidfd_getfd(pidfd: BorrowedFd<'_>, fd: i32) -> Result<OwnedFd> {
+    // SAFETY: no memory is involved.
+    check_fd(unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), fd, 0) })
+}
+
 /// pidfd_send_signal(2).
 pub fn pidfd_send_signal(pidfd: BorrowedFd<'_>, signal: i32) -> Result<()> {
     let info = std::ptr::null::<libc::siginfo_t>();
@@ -184,6 +190,15 @@ mod tests {
     fn prctl_refuses_options_that_write_through_a_pointer() {
         assert_eq!(prctl(libc::PR_GET_NAME, [0; 4]), Err(Errno::FAULT));
         assert_eq!(prctl(libc::PR_GET_DUMPABLE, [0; 4]), Ok(1));
+    }
+
+    #[test]
+    fn pidfd_getfd_copies_and_says_when_there_is_none() {
+        let own = pidfd_open(id(), 0).unwrap();
+        let pidfd = std::os::fd::AsFd::as_fd(&own);
+        let copy = pidfd_getfd(pidfd, own.as_raw_fd()).unwrap();
+        assert_ne!(copy.as_raw_fd(), own.as_raw_fd());
+        assert!(matches!(pidfd_getfd(pidfd, 1_000_000), Err(Errno::BADF)));
     }
 
     #[test]

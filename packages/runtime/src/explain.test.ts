@@ -5,6 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import type { Spec } from "@teu/specs/runtime";
 import type { FakeOptions } from "@teu/sys/fake/fake-kernel";
+import { addLink } from "@teu/sys/fake/route";
 import { transcribe } from "@teu/sys/transcript/transcript";
 import { type FakeHost, fakeHost } from "./testing/fake-host.ts";
 
@@ -182,6 +183,25 @@ const CASES: readonly Case[] = [
       host.makeLink("/run/ns/user", "user:[7]");
       host.makeLink("/run/ns/net", "net:[8]");
     },
+  },
+  {
+    name: "create-net-devices",
+    words: CREATE,
+    configure: (spec) => withLinux(spec, { netDevices: { eth1: { name: "lan" } } }),
+    prepare: (host) => addLink(host.world, "eth1", 7, ["10.0.0.2/24"], true),
+  },
+  {
+    name: "create-seccomp-notify",
+    options: { listeners: ["/run/agent.sock"] },
+    words: CREATE,
+    configure: (spec) =>
+      withLinux(spec, {
+        seccomp: {
+          defaultAction: "SCMP_ACT_ALLOW",
+          listenerPath: "/run/agent.sock",
+          syscalls: [{ names: ["mount"], action: "SCMP_ACT_NOTIFY" }],
+        },
+      }),
   },
   { name: "start", words: ["start", "box"], prepare: (host) => void host.run(CREATE) },
   {

@@ -23,6 +23,7 @@ pub const EXPORTS: &[Export] = exports! {
     "waitpid" 2 => waitpid,
     "kill" 2 => kill,
     "pidfdOpen" 2 => pidfd_open,
+    "pidfdGetfd" 2 => pidfd_getfd,
     "pidfdSendSignal" 2 => pidfd_send_signal,
     "getpid" 0 => getpid,
     "getppid" 0 => getppid,
@@ -147,6 +148,11 @@ fn kill(call: &Call) -> Outcome<()> {
 fn pidfd_open(call: &Call) -> Outcome<std::os::fd::OwnedFd> {
     let pid = call.i32(0)?;
     process::pidfd_open(pid, call.u32(1)?).on("pidfd_open", pid)
+}
+
+fn pidfd_getfd(call: &Call) -> Outcome<std::os::fd::OwnedFd> {
+    let fd = call.i32(1)?;
+    process::pidfd_getfd(call.fd(0)?, fd).on("pidfd_getfd", fd)
 }
 
 fn pidfd_send_signal(call: &Call) -> Outcome<()> {

@@ -12,6 +12,7 @@ import { verbatim } from "../failure.ts";
 import { signalAll } from "../linux/container-processes.ts";
 import { removeCgroup } from "../linux/cgroup/manager.ts";
 import { runHooks } from "../linux/hooks.ts";
+import { removeResctrl } from "../linux/resctrl.ts";
 import { killContainer } from "../linux/kill-container.ts";
 import { REGEX, forEachNamed } from "./matching.ts";
 
@@ -67,6 +68,7 @@ export function removeContainer(
   if (record !== null) {
     if (!record.ownPidNamespace) signalAll(kernel, record, 9);
     removeCgroup(kernel, record.cgroup);
+    if (record.resctrl !== undefined) removeResctrl(kernel, record.resctrl);
     // Only one of two deletes at once may run the hooks.
     if ((record.hooks.poststop ?? []).length > 0) directory.claimEnd();
   }

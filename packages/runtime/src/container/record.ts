@@ -30,6 +30,7 @@ import { isSysError } from "@teu/sys/sys-error";
 import type { Hooks, NamespaceType } from "@teu/specs/runtime";
 import { verbatim } from "../failure.ts";
 import type { CgroupRecord } from "../linux/cgroup/record.ts";
+import type { ResctrlRecord } from "../linux/resctrl.ts";
 
 /** state.json */
 export interface ContainerRecord {
@@ -46,6 +47,8 @@ export interface ContainerRecord {
   readonly created: string;
   readonly annotations: Readonly<Record<string, string>>;
   readonly cgroup: CgroupRecord;
+  /** With linux.intelRdt. */
+  readonly resctrl?: ResctrlRecord;
   /** Namespaces of its own, made or joined. */
   readonly namespaces: readonly NamespaceType[];
   /** The pid namespace was made for it: it ends with init. */

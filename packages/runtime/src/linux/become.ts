@@ -3,24 +3,35 @@
 // portable: no host types here.
 
 import { TeuError } from "@teu/base/errors";
-import { AT_FDCWD, CLOSE_RANGE_ALL, CLOSE_RANGE_CLOEXEC, S_IFCHR, S_IFMT } from "@teu/sys/constants/fs";
+import {
+  AT_FDCWD,
+  CLOSE_RANGE_ALL,
+  CLOSE_RANGE_CLOEXEC,
+  O_CLOEXEC,
+  O_PATH,
+  S_IFCHR,
+  S_IFMT,
+} from "@teu/sys/constants/fs";
 import { IOPRIO_WHO_PROCESS, PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS } from "@teu/sys/constants/process";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import type { Scheduler } from "@teu/specs/runtime";
 import { verbatim } from "../failure.ts";
 import { applyBounding, applyCapabilities } from "./capabilities.ts";
+import { type LabelWrite, applyLabels, openAttributes } from "./labels.ts";
 import { applyMemoryPolicy } from "./memory-policy.ts";
 import { environmentWithHome, lookUpProgram } from "./program.ts";
 import type { ProcessPlan } from "./process-plan.ts";
 import { applyRlimits } from "./rlimits.ts";
-import { type SeccompPlan, applySeccomp } from "./seccomp.ts";
+import { type SeccompPlan, applySeccomp, notifies } from "./seccomp.ts";
+import type { ChildMessage } from "./twin.ts";
 
 /** What `execute` needs. */
 export interface Program {
   readonly path: string;
   readonly args: readonly string[];
   readonly env: readonly string[];
+  readonly labels: readonly LabelWrite[];
 }
 
 const POLICIES: Readonly<Record<Scheduler["policy"], number>> = {
@@ -43,25 +54,26 @@ const SCHEDULER_FLAGS: Readonly<Record<string, number>> = {
 };
 
 /**
- * Everything up to the wait for `start`. `notify` is called with the seccomp notify fd when the filter is loaded here, which is
- * when new privileges are allowed: loading then needs CAP_SYS_ADMIN, which is about to go. Returns the program to execute,
- * or null when there are no arguments (then `start` has to fail, not `create`).
+ * Everything up to the wait for `start`. The filter is loaded here when new privileges are allowed, since that needs CAP_SYS_ADMIN,
+ * which is about to go; and when it notifies, since the parent must be there to fetch its descriptor. Returns the program to
+ * execute, or null when there are no arguments (then `start` has to fail, not `create`).
  */
-export function become(
+export function* become(
   kernel: Kernel,
   plan: ProcessPlan,
   seccomp: SeccompPlan | null,
   keepFds: number,
-  notify: (fd: number) => void,
-): Program | null {
+  labelsFd: number,
+): Generator<ChildMessage, Program | null, void> {
   const { process, fs } = kernel;
   // From here on whatever else is open goes at execve. Before the filter: it may not know close_range.
   fs.closeRange(3 + keepFds, CLOSE_RANGE_ALL, CLOSE_RANGE_CLOEXEC);
+  const labels = openAttributes(kernel, labelsFd, plan);
   const env = environmentWithHome(kernel, plan);
   applyScheduling(kernel, plan);
   applyRlimits(kernel, plan.rlimits);
   const entered = enterDirectory(kernel, plan.cwd);
-  if (seccomp !== null && !plan.noNewPrivileges) notify(applySeccomp(kernel, seccomp));
+  if (seccomp !== null && !plan.noNewPrivileges) yield* loadFilter(kernel, seccomp);
   applyBounding(kernel, plan.capabilities);
   // Permitted capabilities must survive the change of user until capset says which.
   process.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
@@ -72,7 +84,20 @@ export function become(
   process.umask(plan.umask);
   if (plan.noNewPrivileges) process.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   if (plan.args.length === 0) return null;
-  return { path: lookUpProgram(kernel, plan.args[0] ?? "", env), args: plan.args, env };
+  const program = { path: lookUpProgram(kernel, plan.args[0] ?? "", env), args: plan.args, env, labels };
+  if (seccomp !== null && plan.noNewPrivileges && notifies(seccomp)) yield* loadFilter(kernel, seccomp);
+  return program;
+}
+
+/** Loads it; one that notifies with the parent's help, since it may forbid whatever would be needed to hand the descriptor on. */
+function* loadFilter(kernel: Kernel, seccomp: SeccompPlan): Generator<ChildMessage, void, void> {
+  if (notifies(seccomp)) {
+    // The kernel takes the lowest number that is free, as it does for this.
+    const fd = kernel.fs.openat(AT_FDCWD, "/", O_PATH | O_CLOEXEC, 0);
+    kernel.fs.close(fd);
+    yield { step: "listener", fd };
+  }
+  applySeccomp(kernel, seccomp);
 }
 
 /** Loads the filter as late as can be when new privileges are forbidden, and becomes the program. Returns only by throwing. */
@@ -81,11 +106,11 @@ export function execute(
   program: Program | null,
   plan: ProcessPlan,
   seccomp: SeccompPlan | null,
-  notify: (fd: number) => void,
 ): never {
   if (program === null)
     throw new TeuError({ code: "invalid", op: "start container", message: "config.json has no process.args" });
-  if (seccomp !== null && plan.noNewPrivileges) notify(applySeccomp(kernel, seccomp));
+  applyLabels(kernel, program.labels);
+  if (seccomp !== null && plan.noNewPrivileges && !notifies(seccomp)) applySeccomp(kernel, seccomp);
   try {
     return kernel.process.execveat(AT_FDCWD, program.path, program.args, program.env, 0);
   } catch (error) {

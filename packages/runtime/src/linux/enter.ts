@@ -21,13 +21,15 @@ import { planExtensions } from "./extensions.ts";
 import { firstId } from "./id-maps.ts";
 import { joinKeyring } from "./keyring.ts";
 import { openInit } from "./kill-container.ts";
+import { openLabels } from "./labels.ts";
 import { NAMESPACE_FILES, NAMESPACE_FLAGS } from "./namespaces.ts";
 import { setOomScore } from "./oom-score.ts";
 import { connectPidfdSocket, sendPidfd } from "./pidfd-socket.ts";
 import { type ProcessPlan, planProcess } from "./process-plan.ts";
+import { joinResctrl } from "./resctrl.ts";
 import { RootfsPath } from "./rootfs-path.ts";
 import { type SeccompPlan, seccompOf } from "./seccomp.ts";
-import { connectAgent, sendNotify } from "./seccomp-notify.ts";
+import { connectAgent, handOver } from "./seccomp-notify.ts";
 import { resetIfTold, resetInherited } from "./signals.ts";
 import { type ChildChannel, type ChildMessage, Twin } from "./twin.ts";
 
@@ -58,6 +60,8 @@ interface Prepared {
   readonly newUser: boolean;
   readonly consoleSocket: number;
   readonly notifySocket: number;
+  /** The host's procfs, or -1 without labels. */
+  readonly labelsFd: number;
 }
 
 /** Starts the process; the pidfd is the caller's to close. Throws what kept it from running. */
@@ -84,6 +88,7 @@ export function enterContainer(kernel: Kernel, request: EnterRequest): { pid: nu
     consoleSocket:
       request.consoleSocket === "" ? request.consoleFd : connectConsoleSocket(kernel, request.consoleSocket),
     notifySocket: connectAgent(kernel, seccomp),
+    labelsFd: openLabels(kernel, plan, ""),
   };
   // With less than the host's root the new process is out of reach until it is the program, so that it must inherit its score.
   const lesser = plan.oomScoreAdj !== null && isRootless(kernel, null);
@@ -92,11 +97,16 @@ export function enterContainer(kernel: Kernel, request: EnterRequest): { pid: nu
   const twin = clone(kernel, prepared);
   kernel.step?.("wait for the child");
   try {
+    if (record.resctrl !== undefined) joinResctrl(kernel, record.resctrl, twin.pid);
     if (plan.oomScoreAdj !== null && !lesser) setOomScore(kernel, twin.pid, plan.oomScoreAdj);
     // Now, while it works anyway.
     const note = resetInherited(kernel, processStat(kernel, twin.pid));
-    if (twin.receive() === null)
-      throw new TeuError({ code: "internal", op: "enter container", message: "the new process ended" });
+    for (let message = twin.receive(); message?.step !== "ready"; message = twin.receive()) {
+      if (message === null)
+        throw new TeuError({ code: "internal", op: "enter container", message: "the new process ended" });
+      twin.goOn();
+      handOver(kernel, twin, message, prepared.notifySocket, seccomp, specState(record, "running", twin.pid));
+    }
     if (pidfdSocket >= 0) sendPidfd(kernel, pidfdSocket, twin.pidfd, "setns");
     if (request.pidFile !== "") kernel.fs.replaceFileAt(AT_FDCWD, request.pidFile, String(twin.pid), 0o644, false);
     kernel.step?.("wait for execve");
@@ -129,7 +139,7 @@ function clone(kernel: Kernel, prepared: Prepared): Twin {
   // Before the cgroup, which on v2 it is born in.
   setAffinity(kernel, "initial", prepared.plan.execAffinity.initial);
   const passed = Array.from({ length: prepared.request.preserveFds }, (_, index) => 3 + index);
-  const keep = [prepared.init, prepared.consoleSocket, prepared.notifySocket, ...passed];
+  const keep = [prepared.init, prepared.consoleSocket, prepared.labelsFd, ...passed];
   const options = { flags: 0, ...(unified === null ? {} : { cgroupFd: open(unified) }) };
   // A pid (or time) namespace is entered by children only.
   const forChildren = prepared.flags & (CLONE_NEWPID | CLONE_NEWTIME);
@@ -201,13 +211,11 @@ function* enterChild(kernel: Kernel, prepared: Prepared, channel: ChildChannel):
     adoptConsole(kernel, console);
     for (const fd of [console.master, console.peer, root]) fs.close(fd);
   }
-  const notify = (fd: number): void =>
-    sendNotify(kernel, prepared.notifySocket, fd, seccomp, specState(request.record, "running", channel.hostPid));
   kernel.step?.("limits, user, capabilities");
-  const program = become(kernel, plan, seccomp, request.preserveFds, notify);
+  const program = yield* become(kernel, plan, seccomp, request.preserveFds, prepared.labelsFd);
   kernel.step?.("wait for the parent");
   yield { step: "ready" };
   resetIfTold(kernel, channel);
   kernel.step?.("filter, execve");
-  execute(kernel, program, plan, seccomp, notify);
+  execute(kernel, program, plan, seccomp);
 }

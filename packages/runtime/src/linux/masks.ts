@@ -39,15 +39,21 @@ export function openNull(kernel: Kernel): number {
   return fd;
 }
 
-/** Covers each path. Runs while the host's tree is still mounted in this namespace, so that `nullFd` can be copied. */
-export function maskPaths(kernel: Kernel, root: RootfsPath, paths: readonly string[], nullFd: number): void {
+/** Covers each path. Runs while the host's tree is still mounted in this namespace, so that `nullFd` can be copied. `data`: for the empty tmpfs. */
+export function maskPaths(
+  kernel: Kernel,
+  root: RootfsPath,
+  paths: readonly string[],
+  nullFd: number,
+  data: readonly string[],
+): void {
   let empty = -1;
   try {
     for (const path of paths) {
       const target = root.find(path);
       if (target === null) continue;
       try {
-        if ((kernel.fs.fstat(target).mode & S_IFMT) === S_IFDIR) empty = maskDirectory(kernel, target, empty);
+        if ((kernel.fs.fstat(target).mode & S_IFMT) === S_IFDIR) empty = maskDirectory(kernel, target, empty, data);
         else attachCopy(kernel, nullFd, target);
       } catch (error) {
         throw new TeuError({ code: "internal", op: "mask path", subject: path, message: "mount failed", cause: error });
@@ -61,13 +67,13 @@ export function maskPaths(kernel: Kernel, root: RootfsPath, paths: readonly stri
 }
 
 /** The first one is the tmpfs itself, later ones are copies of it: a detached mount cannot be copied before Linux 6.15. */
-function maskDirectory(kernel: Kernel, target: number, empty: number): number {
+function maskDirectory(kernel: Kernel, target: number, empty: number, data: readonly string[]): number {
   if (empty >= 0) {
     attachCopy(kernel, empty, target);
     return empty;
   }
   const attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-  const tree = newFilesystem(kernel, "tmpfs", "tmpfs", ["ro"], ["nr_blocks=1", "nr_inodes=1"], attributes);
+  const tree = newFilesystem(kernel, "tmpfs", "tmpfs", ["ro"], ["nr_blocks=1", "nr_inodes=1", ...data], attributes);
   attach(kernel, tree, target);
   return tree;
 }

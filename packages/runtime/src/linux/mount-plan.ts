@@ -46,7 +46,7 @@ const PROC_FILES: ReadonlySet<string> = new Set([
 export function planMounts(spec: Spec, bundle: string): MountStep[] {
   return (spec.mounts ?? []).map((mount, index) => {
     const at = `mounts[${index}]`;
-    const options = parseMountOptions(mount.options ?? []);
+    const options = labelled(parseMountOptions(mount.options ?? []), mount.type ?? "", spec.linux?.mountLabel ?? "");
     const destination = cleanPath(mount.destination);
     const bind = options.bind || mount.type === "bind";
     const fstype = bind ? "bind" : (mount.type ?? "");
@@ -82,6 +82,20 @@ export function planMounts(spec: Spec, bundle: string): MountStep[] {
       onProc: PROC_FILES.has(destination),
     };
   });
+}
+
+/** File systems that take no SELinux context, or have one by the policy. */
+const UNLABELLED: ReadonlySet<string> = new Set(["", "bind", "none", "proc", "sysfs", "mqueue"]);
+
+/** What file system data says about the SELinux context of all that is in it. */
+export function labelData(mountLabel: string): readonly string[] {
+  return mountLabel === "" ? [] : [`context=${mountLabel}`];
+}
+
+function labelled(options: MountOptions, fstype: string, mountLabel: string): MountOptions {
+  const own = options.data.some((item) => /^(context|fscontext|defcontext|rootcontext)=/.test(item));
+  if (mountLabel === "" || own || options.bind || options.remount || UNLABELLED.has(fstype)) return options;
+  return { ...options, data: [...options.data, ...labelData(mountLabel)] };
 }
 
 /** Ignored, they would mount what the link leads to. */

@@ -21,6 +21,9 @@ export interface ProcessPlan {
   readonly umask: number;
   readonly capabilities: CapabilityPlan;
   readonly rlimits: readonly RlimitStep[];
+  /** Profile and label, "" for none. */
+  readonly apparmor: string;
+  readonly selinux: string;
   readonly noNewPrivileges: boolean;
   readonly oomScoreAdj: number | null;
   readonly scheduler: Scheduler | null;
@@ -54,10 +57,6 @@ export function planProcess(process: Process, linux: Linux, at: string, keepGrou
   for (const [index, entry] of (process.env ?? []).entries()) {
     if (entry.includes("\0")) throw invalidConfig(`${at}.env[${index}]`, "contains a NUL");
   }
-  if ((process.apparmorProfile ?? "") !== "")
-    throw invalidConfig(`${at}.apparmorProfile`, "AppArmor is not enabled on this host");
-  if ((process.selinuxLabel ?? "") !== "")
-    throw invalidConfig(`${at}.selinuxLabel`, "SELinux is not enabled on this host");
   return {
     args: process.args ?? [],
     env: process.env ?? [],
@@ -68,6 +67,8 @@ export function planProcess(process: Process, linux: Linux, at: string, keepGrou
     umask: user.umask ?? DEFAULT_UMASK,
     capabilities: planCapabilities(process.capabilities, `${at}.capabilities`),
     rlimits: planRlimits(process.rlimits, at),
+    apparmor: process.apparmorProfile ?? "",
+    selinux: process.selinuxLabel ?? "",
     noNewPrivileges: process.noNewPrivileges ?? false,
     oomScoreAdj: process.oomScoreAdj ?? null,
     scheduler: process.scheduler ?? null,

@@ -244,6 +244,11 @@ function unknownCallStub(kernel: Kernel, seccomp: Seccomp): Uint8Array | null {
   return bytes;
 }
 
+/** Is somebody to be asked about some of the calls? */
+export function notifies(plan: SeccompPlan): boolean {
+  return plan.listenerPath !== "";
+}
+
 /** Loads the filter; returns the notify fd or -1. */
 export function applySeccomp(kernel: Kernel, plan: SeccompPlan): number {
   try {

@@ -15,13 +15,13 @@ import { joinKeyring } from "./keyring.ts";
 import { raiseLoopback } from "./loopback.ts";
 import { applyMount } from "./mount-apply.ts";
 import { maskPaths, openNull, readonlyPaths } from "./masks.ts";
-import type { MountStep } from "./mount-plan.ts";
+import { type MountStep, labelData } from "./mount-plan.ts";
 import { type OpenJoin, enterJoins, enterNewTime } from "./namespace-files.ts";
+import { type NetDevice, setUpNetDevices } from "./net-devices.ts";
 import { setOomScore } from "./oom-score.ts";
 import { fillRoot, openRoot, pivot, sealDev } from "./rootfs.ts";
 import type { RootfsPath } from "./rootfs-path.ts";
 import type { SeccompPlan } from "./seccomp.ts";
-import { sendNotify } from "./seccomp-notify.ts";
 import type { StartPlan } from "./start-plan.ts";
 import { resetIfTold } from "./signals.ts";
 import { applySysctl } from "./sysctl.ts";
@@ -34,7 +34,12 @@ export interface ChildEnvironment {
   readonly cgroup: CgroupHandle;
   readonly joins: readonly OpenJoin[];
   readonly opened: ReadonlyMap<MountStep, number>;
+  /** To be moved into this container's network namespace. */
+  readonly netDevices: readonly NetDevice[];
+  /** The host's procfs, for labels. */
+  readonly labelsFd: number;
   readonly consoleSocket: number;
+  /** Of the seccomp agent; the parent's, not inherited. */
   readonly notifySocket: number;
   /** FIFOs of a created container: it reads the first, and writes an error to the second. */
   readonly startFifo: number;
@@ -86,7 +91,7 @@ export function* startChild(
   for (const step of rest) applyMount(kernel, step, { ...mounting, cgroup });
   kernel.step?.("devices, links");
   fillRoot(kernel, plan, root);
-  if (needsHookPause(plan) || environment.notifySocket >= 0) {
+  if (needsHookPause(plan)) {
     yield { step: "hooks" };
     resetIfTold(kernel, channel);
   }
@@ -101,16 +106,14 @@ export function* startChild(
   setUpConsole(kernel, environment, root);
   sealDev(kernel, plan, root);
   readonlyPaths(kernel, root, plan.readonlyPaths);
-  maskPaths(kernel, root, plan.maskedPaths, nullFd);
+  maskPaths(kernel, root, plan.maskedPaths, nullFd, labelData(plan.linux.mountLabel ?? ""));
   kernel.step?.("pivot_root");
   pivot(kernel, plan, root, environment.noPivot);
   kernel.step?.("names, sysctl, limits, user, capabilities");
   if (plan.hostname !== "") kernel.process.sethostname(plan.hostname);
   if (plan.domainname !== "") kernel.process.setdomainname(plan.domainname);
   applySysctl(kernel, plan.sysctl);
-  const notify = (fd: number): void =>
-    sendNotify(kernel, environment.notifySocket, fd, seccomp, environment.state("creating", channel.hostPid));
-  const program = become(kernel, plan.process, seccomp, environment.keepFds, notify);
+  const program = yield* become(kernel, plan.process, seccomp, environment.keepFds, environment.labelsFd);
   kernel.step?.("wait for the parent, or for start");
   yield { step: "ready" };
   resetIfTold(kernel, channel);
@@ -123,7 +126,7 @@ export function* startChild(
     environment.hookSinks,
   );
   kernel.step?.("filter, execve");
-  execute(kernel, program, plan.process, seccomp, notify);
+  execute(kernel, program, plan.process, seccomp);
 }
 
 /** Must the parent run hooks while the root is made and not yet entered? */
@@ -134,11 +137,14 @@ export function needsHookPause(plan: StartPlan): boolean {
 
 /**
  * The parent makes the v1 cgroups while this process makes its root, so it joins as late as it can: before the first mount that
- * shows them. Not when it would have lost the right to (user namespace) or the sight of them (mount namespace joined) by then.
+ * shows them. Not when it would have lost the right to (user namespace) or the sight of them (mount namespace joined) by then, nor
+ * when there is something else to wait for before: the parent answers this first.
  */
-function joinsCgroupsLate({ namespaces }: StartPlan): boolean {
+function joinsCgroupsLate({ namespaces, netDevices }: StartPlan): boolean {
   return (
-    !namespaces.has.has("user") && namespaces.joinsInside.every(({ type }) => type !== "cgroup" && type !== "mount")
+    netDevices.length === 0 &&
+    !namespaces.has.has("user") &&
+    namespaces.joinsInside.every(({ type }) => type !== "cgroup" && type !== "mount")
   );
 }
 
@@ -191,6 +197,10 @@ function* enterNamespaces(kernel: Kernel, environment: ChildEnvironment): Genera
   process.setsid();
   enterJoins(kernel, joins);
   if (namespaces.newNetwork) raiseLoopback(kernel);
+  if (environment.netDevices.length > 0) {
+    yield { step: "devices" };
+    setUpNetDevices(kernel, environment.netDevices);
+  }
   if (newKeyring) joinKeyring(kernel, plan.id);
 }
 

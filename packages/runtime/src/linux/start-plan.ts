@@ -3,7 +3,7 @@
 
 import { MS_PRIVATE, MS_SHARED, MS_SLAVE, MS_UNBINDABLE } from "@teu/sys/constants/mount";
 import type { Hooks, Linux, Process, Spec } from "@teu/specs/runtime";
-import { invalidConfig, unsupportedConfig } from "../failure.ts";
+import { invalidConfig } from "../failure.ts";
 import { table } from "../table.ts";
 import type { CgroupLayout } from "./cgroup/layout.ts";
 import { type CgroupPlan, planCgroup, planSystemdCgroup } from "./cgroup/plan.ts";
@@ -13,7 +13,9 @@ import { type Extensions, planExtensions } from "./extensions.ts";
 import { isMapped } from "./id-maps.ts";
 import { type MountStep, planMounts } from "./mount-plan.ts";
 import { type NamespacePlan, planNamespaces } from "./namespaces.ts";
+import { type NetDeviceStep, planNetDevices } from "./net-devices.ts";
 import { type ProcessPlan, planProcess } from "./process-plan.ts";
+import { type ResctrlPlan, planResctrl } from "./resctrl-plan.ts";
 import { cleanPath } from "./rootfs-path.ts";
 import { type SysctlStep, planSysctl } from "./sysctl.ts";
 
@@ -42,6 +44,7 @@ export interface StartPlan {
   readonly readonlyRoot: boolean;
   readonly propagation: PropagationPlan;
   readonly namespaces: NamespacePlan;
+  readonly netDevices: readonly NetDeviceStep[];
   readonly mounts: readonly MountStep[];
   /** null: /dev comes from elsewhere as it is. */
   readonly devices: readonly DeviceStep[] | null;
@@ -53,6 +56,7 @@ export interface StartPlan {
   readonly process: ProcessPlan;
   readonly hooks: Hooks;
   readonly cgroup: CgroupPlan;
+  readonly resctrl: ResctrlPlan | null;
   readonly extensions: Extensions;
   /** The validated document's part, for maps, offsets and the filter. */
   readonly linux: Linux;
@@ -72,7 +76,6 @@ export function planStart(spec: Spec, id: string, bundle: string, facts: HostFac
     throw invalidConfig("ociVersion", `want 1.x, have ${JSON.stringify(spec.ociVersion)}`);
   const path = spec.root?.path ?? "";
   if (path === "") throw invalidConfig("root.path", "missing");
-  refuseUnsupported(linux);
   const namespaces = planNamespaces(spec);
   const extensions = planExtensions(spec.annotations);
   const process: Process = spec.process ?? { cwd: "/" };
@@ -81,6 +84,7 @@ export function planStart(spec: Spec, id: string, bundle: string, facts: HostFac
     id,
     bundle,
     namespaces,
+    netDevices: planNetDevices(spec, namespaces),
     linux,
     rootfs: path.startsWith("/") ? cleanPath(path) : cleanPath(`${bundle}/${path}`),
     readonlyRoot: spec.root?.readonly ?? false,
@@ -95,6 +99,7 @@ export function planStart(spec: Spec, id: string, bundle: string, facts: HostFac
     extensions,
     process: planProcess(process, linux, "process", extensions.keepGroups),
     hooks: spec.hooks ?? {},
+    resctrl: planResctrl(linux.intelRdt, id),
     cgroup:
       facts.systemd === undefined || facts.systemd === null
         ? planCgroup(facts.cgroups, linux.cgroupsPath ?? "", id, linux.resources ?? {})
@@ -111,14 +116,6 @@ function checkMapped({ uidMappings, gidMappings }: Linux, { user }: Process): vo
   if (!isMapped(gidMappings, user?.gid ?? 0)) refuse("gid", "cannot set gid to unmapped user in user namespace");
   const group = (user?.additionalGids ?? []).find((gid) => !isMapped(gidMappings, gid));
   if (group !== undefined) refuse("additionalGids", `cannot set group ${group}, which is not mapped in user namespace`);
-}
-
-function refuseUnsupported(linux: Linux): void {
-  if ((linux.mountLabel ?? "") !== "")
-    throw unsupportedConfig("linux.mountLabel", "SELinux is not enabled on this host");
-  if (linux.intelRdt !== undefined) throw unsupportedConfig("linux.intelRdt", "resctrl is not supported yet");
-  if (Object.keys(linux.netDevices ?? {}).length > 0)
-    throw unsupportedConfig("linux.netDevices", "moving network devices is not supported yet");
 }
 
 function planPropagation(text: string): PropagationPlan {

@@ -28,15 +28,18 @@ import { connectConsoleSocket } from "./console.ts";
 import { openHookSinks, runHooks } from "./hooks.ts";
 import { setOomScore } from "./oom-score.ts";
 import { openSources } from "./bind-sources.ts";
+import { openLabels } from "./labels.ts";
 import { mountWarnings } from "./mount-plan.ts";
 import { checkIdMaps, writeIdMaps } from "./id-maps.ts";
 import { enterUser, openJoins, prepareChildren } from "./namespace-files.ts";
 import type { Join } from "./namespaces.ts";
 import { prepareNotify } from "./notify-socket.ts";
 import { connectPidfdSocket, sendPidfd } from "./pidfd-socket.ts";
+import { joinResctrl, makeResctrl, prepareResctrl, removeResctrl } from "./resctrl.ts";
 import { type SeccompPlan, seccompOf } from "./seccomp.ts";
 import { resetInherited } from "./signals.ts";
-import { connectAgent } from "./seccomp-notify.ts";
+import { type MovedDevices, moveNetDevices, readNetDevices } from "./net-devices.ts";
+import { connectAgent, handOver } from "./seccomp-notify.ts";
 import { type ChildEnvironment, makesTimeInside, startChild } from "./start-child.ts";
 import { type StartPlan, planStart } from "./start-plan.ts";
 import { type ChildProgram, Twin } from "./twin.ts";
@@ -105,13 +108,18 @@ function startWith(kernel: Kernel, request: StartRequest, bus: SystemdBus | null
     kernel.step?.("state directory, filter");
     const directory = StateDirectory.create(kernel, request.root, request.id, (stale) => sweep(kernel, stale));
     undo.push(() => directory.remove());
-    const record = firstRecord(kernel, plan, request);
+    const resctrl = plan.resctrl === null ? null : prepareResctrl(kernel, plan.resctrl);
+    const record = { ...firstRecord(kernel, plan, request), ...(resctrl === null ? {} : { resctrl }) };
     directory.write(record);
     const notifySocket = request.notify ? prepareNotify(kernel, directory, !request.wait) : -1;
     const seccomp = seccompOf(kernel, request.root, request.spec.linux?.seccomp, plan.extensions);
     const others = new Set<string>();
     const own = ({ path }: { readonly path: string }): boolean => !others.has(path);
     undo.push(() => removeCgroup(kernel, { ...record.cgroup, directories: record.cgroup.directories.filter(own) }));
+    if (plan.resctrl !== null && resctrl !== null) {
+      undo.push(() => removeResctrl(kernel, resctrl));
+      makeResctrl(kernel, plan.resctrl, resctrl);
+    }
     const devicesMatter = !plan.namespaces.newUser || (plan.linux.resources?.devices ?? []).length > 0;
     const waiver = { rootless: request.rootless, named: plan.cgroup.named, devicesMatter };
     kernel.step?.("cgroup v2");
@@ -121,6 +129,7 @@ function startWith(kernel: Kernel, request: StartRequest, bus: SystemdBus | null
     kernel.step?.("clone");
     const twin = clone(kernel, plan, environment);
     undo.push(() => endChild(kernel, twin));
+    if (resctrl !== null) joinResctrl(kernel, resctrl, twin.pid);
     // The child has them now; here they would keep mounts and namespaces of the host busy as long as `run` stays.
     for (const fd of [...environment.opened.values(), ...environment.joins.map((join) => join.fd)]) kernel.fs.close(fd);
     // While the child makes its root: it joins them late.
@@ -130,7 +139,7 @@ function startWith(kernel: Kernel, request: StartRequest, bus: SystemdBus | null
     if (plan.cgroup.kind === "legacy") twin.resumeAhead(refused.length === 0 ? "" : JSON.stringify(refused));
     directory.writeConfig(request.configText);
     const made = { ...record, cgroup: cgroupRecord(withoutDirectories(cgroup, refused).plan) };
-    const finished = accompany(kernel, plan, request, directory, made, twin, environment.lesser);
+    const finished = accompany(kernel, request, environment, directory, made, twin, undo);
     return { pid: twin.pid, pidfd: twin.pidfd, directory, record: finished, notifySocket };
   } catch (error) {
     undo.run();
@@ -141,7 +150,10 @@ function startWith(kernel: Kernel, request: StartRequest, bus: SystemdBus | null
 /** Clears away what a create or restore that was killed left behind. */
 export function sweep(kernel: Kernel, stale: StateDirectory): void {
   const record = stale.tryRead();
-  if (record !== null) removeCgroup(kernel, record.cgroup);
+  if (record !== null) {
+    removeCgroup(kernel, record.cgroup);
+    if (record.resctrl !== undefined) removeResctrl(kernel, record.resctrl);
+  }
   stale.remove();
 }
 
@@ -196,6 +208,8 @@ function prepareChild(
     startFifo: fifo(START_FIFO),
     resultFifo: fifo(RESULT_FIFO),
     joins: openJoins(kernel, plan.namespaces.joinsInside),
+    netDevices: readNetDevices(kernel, plan.netDevices),
+    labelsFd: openLabels(kernel, plan.process, plan.linux.mountLabel ?? ""),
     opened: openSources(kernel, plan),
     consoleSocket:
       request.consoleSocket === "" ? request.consoleFd : connectConsoleSocket(kernel, request.consoleSocket),
@@ -280,11 +294,11 @@ function cloneError(kernel: Kernel, { namespaces, cgroup }: StartPlan, error: un
 
 /** What the child needs of our fds. */
 function inheritedFds(environment: ChildEnvironment): number[] {
-  const { consoleSocket, notifySocket, startFifo, resultFifo, joins, opened, hookSinks, keepFds } = environment;
+  const { consoleSocket, labelsFd, startFifo, resultFifo, joins, opened, hookSinks, keepFds } = environment;
   const passed = Array.from({ length: keepFds }, (_, index) => 3 + index);
   return [
     consoleSocket,
-    notifySocket,
+    labelsFd,
     startFifo,
     resultFifo,
     ...joins.map(({ fd }) => fd),
@@ -298,13 +312,14 @@ function inheritedFds(environment: ChildEnvironment): number[] {
 /** Meets the child at each of its steps until it is ready; then records it and lets it go. */
 function accompany(
   kernel: Kernel,
-  plan: StartPlan,
   request: StartRequest,
+  { plan, lesser, netDevices, notifySocket, seccomp }: ChildEnvironment,
   directory: StateDirectory,
   record: ContainerRecord,
   twin: Twin,
-  lesser: boolean,
+  undo: Undo,
 ): ContainerRecord {
+  const moved: MovedDevices[] = [];
   const { joinUser } = plan.namespaces;
   if (joinUser !== null) checkIdMaps(kernel, twin.pid, plan.linux, joinUser.path);
   const pidfdSocket = connectPidfdSocket(kernel, request.pidfdSocket || plan.extensions.pidfdReceiver);
@@ -318,10 +333,20 @@ function accompany(
     const message = twin.receive();
     if (message === null) throw childDied(kernel, plan, twin);
     if (message.step === "maps") writeIdMaps(kernel, twin.pid, plan.linux);
+    if (message.step === "devices") {
+      const devices = moveNetDevices(kernel, twin.pid, netDevices);
+      moved.push(devices);
+      undo.push(() => devices.undo());
+    }
     if (message.step === "hooks") {
       directory.write(known);
       runHooks(kernel, "prestart", plan.hooks.prestart, specState(known, "created", twin.pid));
       runHooks(kernel, "createRuntime", plan.hooks.createRuntime, specState(known, "created", twin.pid));
+    }
+    if (message.step === "listener") {
+      twin.goOn();
+      handOver(kernel, twin, message, notifySocket, seccomp, specState(known, "creating", twin.pid));
+      continue;
     }
     if (message.step === "ready") break;
     // The cgroups are there already, and it has been told so ahead.
@@ -336,6 +361,7 @@ function accompany(
   // The channel ends when the program has been executed; before that an error may come.
   if (!request.wait && twin.receive() !== null)
     throw new TeuError({ code: "internal", op: "start container", message: "unexpected message" });
+  for (const devices of moved) devices.close();
   return known;
 }
 

@@ -12,7 +12,9 @@ import { isSysError } from "@teu/sys/sys-error";
 
 /** Where the child is; it goes on after the parent's `resume`. */
 export interface ChildMessage {
-  readonly step: "cgroups" | "maps" | "hooks" | "ready";
+  /** "listener": the number under which it is about to get its seccomp notify fd. */
+  readonly fd?: number;
+  readonly step: "cgroups" | "maps" | "devices" | "listener" | "hooks" | "ready";
 }
 
 /** The child's ear and mouth. */
@@ -161,6 +163,12 @@ export class Twin {
     }
   }
 
+  /** The same when something is to be done with the child on its way, before it is listened to again. */
+  goOn(): void {
+    if (this.#child === null) this.#answer("");
+    else this.#child.playAhead();
+  }
+
   /** Answers the child's first message before it comes, so that the child need not wait; `note` is for its `ChildChannel`. */
   resumeAhead(note: string): void {
     if (this.#child === null) this.#answer(note);
@@ -203,6 +211,8 @@ function playThrough({ simulation }: Kernel, pid: number, act: () => void): void
 interface SimulatedChild {
   /** Plays the child to its next message; null at its end. Its errors are thrown here. */
   next(): ChildMessage | null;
+  /** Plays it there already; `next` then tells. */
+  playAhead(): void;
   /** The child goes on when what it waits for comes; its errors then go where it tells them. */
   park(): void;
   /** Tells it something. */
@@ -236,9 +246,23 @@ function simulateChild(
     const { value, done } = child.next();
     return done === true ? null : value;
   };
+  let ahead: (() => ChildMessage | null) | null = null;
   return {
+    playAhead: () => {
+      try {
+        const message = play(advance);
+        ahead = () => message;
+      } catch (error) {
+        ahead = () => {
+          throw error;
+        };
+      }
+    },
     note: (text) => void (channel.note = text),
     next: () => {
+      const known = ahead;
+      ahead = null;
+      if (known !== null) return known();
       simulation?.park(pid, null);
       return play(advance);
     },

@@ -70,4 +70,6 @@ export const CGROUP_SUPER_MAGIC = 0x27e0eb;
 export const CGROUP2_SUPER_MAGIC = 0x63677270;
 
 /** stx_attributes: this is the root of a mount. */
+export const RDTGROUP_SUPER_MAGIC = 0x7655821;
+export const SELINUX_MAGIC = 0xf97cff8c;
 export const STATX_ATTR_MOUNT_ROOT = 0x2000;

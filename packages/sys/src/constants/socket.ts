@@ -26,8 +26,19 @@ export const NETLINK_NETFILTER = 12;
 
 export const NLM_F_REQUEST = 1;
 export const NLM_F_ACK = 4;
+export const NLM_F_EXCL = 0x200;
+export const NLM_F_DUMP = 0x300;
+export const NLM_F_CREATE = 0x400;
 export const NLMSG_ERROR = 2;
+export const NLMSG_DONE = 3;
 export const RTM_NEWLINK = 16;
+export const RTM_GETLINK = 18;
+export const RTM_NEWADDR = 20;
+export const RTM_GETADDR = 22;
+export const IFLA_IFNAME = 3;
+export const IFLA_NET_NS_FD = 28;
+export const IFLA_EXT_MASK = 29;
+export const RTEXT_FILTER_SKIP_STATS = 8;
 export const IFF_UP = 1;
 
 export const POLLIN = 1;

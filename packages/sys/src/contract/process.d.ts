@@ -62,6 +62,8 @@ declare module "sys:process" {
   export function waitpid(pid: number, options: number): WaitStatus | null;
   export function kill(pid: number, signal: number): void;
   export function pidfdOpen(pid: number, flags: number): number;
+  /** pidfd_getfd(2): a copy of that process's fd, close-on-exec. */
+  export function pidfdGetfd(pidfd: number, fd: number): number;
   export function pidfdSendSignal(pidfd: number, signal: number): void;
   export function getpid(): number;
   export function getppid(): number;

@@ -2,11 +2,13 @@
 // portable: no host types here.
 
 import { AT_FDCWD, DEVPTS_SUPER_MAGIC, O_RDWR, S_IFCHR, S_IFSOCK } from "../constants/fs.ts";
+import { SECCOMP_FILTER_FLAG_NEW_LISTENER } from "../constants/seccomp.ts";
 import { AF_NETLINK } from "../constants/socket.ts";
 import type { Kernel } from "../kernel.ts";
 import { sysError } from "../sys-error.ts";
 import { Inode, decode, device, encode } from "./inode.ts";
 import { walk } from "./lookup.ts";
+import { answerRoute } from "./route.ts";
 import { type Message, type OpenFile, type World, openFile } from "./world.ts";
 
 /** sys:socket. `listeners`: unix paths that accept; what is sent to them is kept in `sent`. */
@@ -18,11 +20,7 @@ export function socketCalls(
   const push = (fd: number, data: Uint8Array, files: readonly OpenFile[]): number => {
     const { outgoing, incoming, options } = world.file(fd, "sendmsg");
     if (options.get("family") === String(AF_NETLINK)) {
-      // NLMSG_ERROR with errno 0: acknowledged.
-      const answer = new Uint8Array(36);
-      answer[0] = 36;
-      answer[4] = 2;
-      incoming.push({ data: answer, files: [] });
+      for (const answer of answerRoute(world, data)) incoming.push({ data: answer, files: [] });
     } else if (outgoing === null) throw sysError("ENOTCONN", "sendmsg", String(fd));
     else outgoing.push({ data, files });
     return data.length;
@@ -156,10 +154,10 @@ export function seccompCalls(world: World): Kernel["seccomp"] {
       );
       return { program: encode(text.padEnd(Math.ceil(text.length / 8) * 8)), unknown: [] };
     },
-    load: () => {
+    load: (_program, flags) => {
       if (!world.self.noNewPrivileges && !world.self.effective.has(21)) throw sysError("EACCES", "seccomp", "");
       world.self.seccomp++;
-      return -1;
+      return (flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) === 0 ? -1 : world.install(openFile("other"));
     },
     actionAvailable: () => true,
     libraryVersion: () => "2.5.4",

@@ -58,6 +58,11 @@ export function processCalls(
       world.process(pid, "pidfd_open");
       return world.install(openFile("pidfd", { pid }));
     },
+    pidfdGetfd: (pidfd, fd) => {
+      const found = world.process(world.file(pidfd, "pidfd_getfd").pid, "pidfd_getfd").fds.get(fd);
+      if (found === undefined) throw sysError("EBADF", "pidfd_getfd", String(fd));
+      return world.install(found.file);
+    },
     pidfdSendSignal: (pidfd, signal) => {
       const { pid } = world.file(pidfd, "pidfd_send_signal");
       deliver(world, world.process(pid, "pidfd_send_signal"), signal);

@@ -18,6 +18,8 @@ export function procRoot(world: World, statics: readonly string[]): Inode {
     },
     names: () => [...world.processes.keys()].map(String),
   });
+  // PROC_ROOT_INO.
+  Object.assign(root, { number: 1 });
   // Not a link, so that it is that of whoever asks at the moment.
   root.entries.set(
     "self",
@@ -81,17 +83,18 @@ function processDirectory(world: World, process: FakeProcess): Inode {
     ),
   );
   for (const name of ["uid_map", "gid_map", "setgroups", "timens_offsets"]) made.add(name, map(name));
-  const ns = made.add("ns", directory(PROC_SUPER_MAGIC));
-  for (const name of NAMESPACE_FILES) ns.add(name, namespaceLink(process, name));
-  ns.add("time_for_children", namespaceLink(process, "time"));
+  const attributes = made.add("attr", directory(PROC_SUPER_MAGIC));
+  attributes.add("exec", map("attr/exec"));
+  attributes.add("apparmor", directory(PROC_SUPER_MAGIC)).add("exec", map("attr/apparmor/exec"));
+  // Each look finds the namespace of the moment; what was opened stays that one.
+  const namespace = (name: string): Inode | null => {
+    const kind = name === "time_for_children" ? "time" : name;
+    return NAMESPACE_FILES.includes(kind)
+      ? symlink(PROC_SUPER_MAGIC, `${kind}:[${process.namespaces[kind] ?? 0}]`)
+      : null;
+  };
+  made.add("ns", directory(PROC_SUPER_MAGIC, { lookup: namespace }));
   return made;
-}
-
-/** A link whose goal is that of the moment. */
-function namespaceLink(process: FakeProcess, name: string): Inode {
-  const link = symlink(PROC_SUPER_MAGIC, "");
-  Object.defineProperty(link, "goal", { get: () => `${name}:[${process.namespaces[name] ?? 0}]` });
-  return link;
 }
 
 /** Root of a cgroup hierarchy; "" is v2. */

@@ -4,6 +4,7 @@
 import { TMPFS_MAGIC } from "../constants/fs.ts";
 import { sysError } from "../sys-error.ts";
 import { type Inode, directory } from "./inode.ts";
+import type { FakeLink } from "./route.ts";
 
 /** A mount: attached when it has a parent or is a namespace's root. */
 export class Mount {
@@ -106,6 +107,8 @@ export interface FakeProcess {
 /** Everything. */
 export class World {
   readonly processes: Map<number, FakeProcess> = new Map();
+  /** Network devices but lo, of all network namespaces. */
+  readonly links: FakeLink[] = [];
   readonly rootMount: Mount = new Mount(directory(TMPFS_MAGIC), "ext4");
   /** Who acts. */
   current = 100;

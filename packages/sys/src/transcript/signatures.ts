@@ -73,6 +73,7 @@ export const SIGNATURES: Readonly<Record<string, readonly [readonly ArgumentKind
   sendMessage: [["fd", "value", "value"], ""],
   receiveMessage: [["fd", "skip"], ""],
   pidfdOpen: [["skip", "skip"], "pidfd"],
+  pidfdGetfd: [["fd", "value"], "fd $1 of $0"],
   pidfdSendSignal: [["fd", "value"], ""],
   waitpid: [["skip", "value"], ""],
   fchdir: [["fd"], ""],

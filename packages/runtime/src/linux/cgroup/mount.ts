@@ -63,7 +63,14 @@ function shownDirectories({ plan, refused }: CgroupHandle): Shown[] {
 }
 
 function legacyTree(kernel: Kernel, step: MountStep): number {
-  return newFilesystem(kernel, "tmpfs", "tmpfs", [], ["mode=755"], step.options.attributes.set & ~MOUNT_ATTR_RDONLY);
+  return newFilesystem(
+    kernel,
+    "tmpfs",
+    "tmpfs",
+    [],
+    ["mode=755", ...step.options.data.filter((item) => item.startsWith("context="))],
+    step.options.attributes.set & ~MOUNT_ATTR_RDONLY,
+  );
 }
 
 function fillLegacy(
