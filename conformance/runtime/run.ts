@@ -9,6 +9,7 @@ import { cases as sockets } from "./callers/sockets.ts";
 import { cases as texts } from "./callers/texts.ts";
 import { cases as cgroups } from "./cgroups/limits.ts";
 import { cases as unified } from "./cgroups/unified.ts";
+import { cases as attributes } from "./filesystem/attributes.ts";
 import { cases as idmap } from "./filesystem/idmap.ts";
 import { cases as links } from "./filesystem/links.ts";
 import { cases as filesystem } from "./filesystem/mounts.ts";
@@ -27,6 +28,7 @@ import { cases as rootlessSetup } from "./rootless/setup.ts";
 import { cases as labels } from "./process/labels.ts";
 import { cases as notify } from "./process/notify.ts";
 import { cases as scheduling } from "./process/scheduling.ts";
+import { cases as settings } from "./process/settings.ts";
 import { cases as breakout } from "./security/breakout.ts";
 import { cases as documents } from "./security/documents.ts";
 import { cases as gained } from "./security/gained.ts";
@@ -45,7 +47,9 @@ export const ALL: readonly RuntimeCase[] = [
   ...labels,
   ...notify,
   ...scheduling,
+  ...settings,
   ...filesystem,
+  ...attributes,
   ...idmap,
   ...links,
   ...namespaces,

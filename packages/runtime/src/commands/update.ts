@@ -14,6 +14,7 @@ import { StateDirectory } from "../container/record.ts";
 import { statusOf } from "../container/status.ts";
 import { unsupportedConfig, verbatim } from "../failure.ts";
 import { applyWrites } from "../linux/cgroup/manager.ts";
+import { checkMemoryLimit } from "../linux/cgroup/memory-check.ts";
 import { type CgroupRecord, cgroupDirectory } from "../linux/cgroup/record.ts";
 import { type CgroupWrite, planLegacyResources } from "../linux/cgroup/resources-legacy.ts";
 import { planUnifiedResources } from "../linux/cgroup/resources-unified.ts";
@@ -70,6 +71,7 @@ export const update: Command = {
     refuseSchemata(flags);
     const given = flags.given("resources") ? readResources(kernel, flags.string("resources")) : fromFlags(flags);
     const resources = withSwap(given);
+    checkMemoryLimit(kernel, record.cgroup, resources.memory);
     const writes = record.cgroup.kind === "unified" ? planUnifiedResources(resources) : planLegacyResources(resources);
     writeLimits(kernel, record.cgroup, writes);
     const { unit, kind } = record.cgroup;

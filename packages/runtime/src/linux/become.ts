@@ -21,7 +21,7 @@ import { applyBounding, applyCapabilities } from "./capabilities.ts";
 import { type LabelWrite, applyLabels, openAttributes } from "./labels.ts";
 import { applyMemoryPolicy } from "./memory-policy.ts";
 import { environmentWithHome, lookUpProgram } from "./program.ts";
-import type { ProcessPlan } from "./process-plan.ts";
+import { type ProcessPlan, SCHEDULER_FLAGS } from "./process-plan.ts";
 import { applyRlimits } from "./rlimits.ts";
 import { type SeccompPlan, applySeccomp, notifies } from "./seccomp.ts";
 import type { ChildMessage } from "./twin.ts";
@@ -43,16 +43,6 @@ const POLICIES: Readonly<Record<Scheduler["policy"], number>> = {
   SCHED_IDLE: 5,
   SCHED_DEADLINE: 6,
 };
-const SCHEDULER_FLAGS: Readonly<Record<string, number>> = {
-  SCHED_FLAG_RESET_ON_FORK: 1,
-  SCHED_FLAG_RECLAIM: 2,
-  SCHED_FLAG_DL_OVERRUN: 4,
-  SCHED_FLAG_KEEP_POLICY: 8,
-  SCHED_FLAG_KEEP_PARAMS: 16,
-  SCHED_FLAG_UTIL_CLAMP_MIN: 32,
-  SCHED_FLAG_UTIL_CLAMP_MAX: 64,
-};
-
 /**
  * Everything up to the wait for `start`. The filter is loaded here when new privileges are allowed, since that needs CAP_SYS_ADMIN,
  * which is about to go; and when it notifies, since the parent must be there to fetch its descriptor. Returns the program to
@@ -210,13 +200,24 @@ function applyScheduling(kernel: Kernel, plan: ProcessPlan): void {
   if (plan.memoryPolicy !== null) applyMemoryPolicy(kernel, plan.memoryPolicy);
   if (plan.scheduler === null) return;
   const { policy, nice, priority, runtime, deadline, period, flags } = plan.scheduler;
-  process.schedSetattr(0, {
-    policy: POLICIES[policy],
-    nice: nice ?? 0,
-    priority: priority ?? 0,
-    runtime: runtime ?? 0,
-    deadline: deadline ?? 0,
-    period: period ?? 0,
-    flags: (flags ?? []).reduce((bits, flag) => bits | (SCHEDULER_FLAGS[flag] ?? 0), 0),
-  });
+  try {
+    process.schedSetattr(0, {
+      policy: POLICIES[policy],
+      nice: nice ?? 0,
+      priority: priority ?? 0,
+      runtime: runtime ?? 0,
+      deadline: deadline ?? 0,
+      period: period ?? 0,
+      flags: (flags ?? []).reduce((bits, flag) => bits | (SCHEDULER_FLAGS.get(flag) ?? 0), 0),
+    });
+  } catch (error) {
+    throw new TeuError({
+      code: "denied",
+      op: "set scheduler",
+      subject: policy,
+      message: "refused",
+      hint: "A realtime policy needs CAP_SYS_NICE, and on cgroup v1 a share of linux.resources.cpu.realtimeRuntime.",
+      cause: error,
+    });
+  }
 }

@@ -13,7 +13,14 @@ import {
   S_IFLNK,
   S_IFMT,
 } from "@teu/sys/constants/fs";
-import { MOUNT_ATTR_RDONLY, MS_SLAVE, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE } from "@teu/sys/constants/mount";
+import {
+  FSPICK_CLOEXEC,
+  FSPICK_EMPTY_PATH,
+  MOUNT_ATTR_RDONLY,
+  MS_SLAVE,
+  OPEN_TREE_CLOEXEC,
+  OPEN_TREE_CLONE,
+} from "@teu/sys/constants/mount";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import { mountCgroups } from "./cgroup/mount.ts";
@@ -22,6 +29,7 @@ import type { MountStep } from "./mount-plan.ts";
 import {
   type MountEnvironment,
   attach,
+  configure,
   finishTree,
   newFilesystem,
   openBindSource,
@@ -153,12 +161,25 @@ function hasMode(data: readonly string[]): boolean {
 function applyRemount(kernel: Kernel, step: MountStep, { root }: MountEnvironment): void {
   const target = root.openStrict(step.destination, O_PATH);
   try {
+    reconfigure(kernel, target, step);
     const { set, clear } = step.options.attributes;
     if (set !== 0 || clear !== 0)
       kernel.mount.mountSetattr(target, "", AT_EMPTY_PATH, { set, clear, propagation: 0, usernsFd: -1 });
     finishTree(kernel, target, step);
   } finally {
     kernel.fs.close(target);
+  }
+}
+
+/** What a remount says about the file system itself: size=, sync. */
+function reconfigure({ mount, fs }: Kernel, target: number, { options }: MountStep): void {
+  if (options.data.length === 0 && options.superFlags.length === 0) return;
+  const context = mount.fspick(target, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
+  try {
+    configure(mount, context, options.superFlags, options.data);
+    mount.fsconfigReconfigure(context);
+  } finally {
+    fs.close(context);
   }
 }
 

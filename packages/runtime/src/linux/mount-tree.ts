@@ -107,16 +107,26 @@ export function newFilesystem(
   const context = mount.fsopen(fstype, FSOPEN_CLOEXEC);
   try {
     if (source !== "") mount.fsconfigString(context, "source", source);
-    for (const flag of superFlags) mount.fsconfigFlag(context, flag);
-    for (const item of data) {
-      const equals = item.indexOf("=");
-      if (equals < 0) mount.fsconfigFlag(context, item);
-      else mount.fsconfigString(context, item.slice(0, equals), item.slice(equals + 1));
-    }
+    configure(mount, context, superFlags, data);
     mount.fsconfigCreate(context);
     return mount.fsmount(context, FSMOUNT_CLOEXEC, attributes);
   } finally {
     fs.close(context);
+  }
+}
+
+/** Parameters of a file system, as options say them. */
+export function configure(
+  mount: Kernel["mount"],
+  context: number,
+  superFlags: readonly string[],
+  data: readonly string[],
+): void {
+  for (const flag of superFlags) mount.fsconfigFlag(context, flag);
+  for (const item of data) {
+    const equals = item.indexOf("=");
+    if (equals < 0) mount.fsconfigFlag(context, item);
+    else mount.fsconfigString(context, item.slice(0, equals), item.slice(equals + 1));
   }
 }
 

@@ -108,7 +108,18 @@ function unshareTime(kernel: Kernel, linux: Linux): void {
   const lines = Object.entries(linux.timeOffsets ?? {}).map(
     ([clock, { secs, nanosecs }]) => `${clock} ${secs ?? 0} ${nanosecs ?? 0}\n`,
   );
-  if (lines.length > 0) kernel.fs.writeTextAt(AT_FDCWD, "/proc/self/timens_offsets", lines.join(""));
+  if (lines.length === 0) return;
+  try {
+    kernel.fs.writeTextAt(AT_FDCWD, "/proc/self/timens_offsets", lines.join(""));
+  } catch (error) {
+    throw new TeuError({
+      code: "invalid",
+      op: "set clock offsets",
+      subject: "linux.timeOffsets",
+      message: "the kernel takes them for monotonic and boottime only, and no time before its start",
+      cause: error,
+    });
+  }
 }
 
 /** The same for this process itself, which has rights to do so in its user namespace only. */

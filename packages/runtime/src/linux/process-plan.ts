@@ -71,13 +71,9 @@ export function planProcess(process: Process, linux: Linux, at: string, keepGrou
     selinux: process.selinuxLabel ?? "",
     noNewPrivileges: process.noNewPrivileges ?? false,
     oomScoreAdj: process.oomScoreAdj ?? null,
-    scheduler: process.scheduler ?? null,
-    ioPriority:
-      process.ioPriority === undefined
-        ? null
-        : (IO_CLASSES[process.ioPriority.class] << 13) | (process.ioPriority.priority ?? 0),
-    personality:
-      linux.personality === undefined ? null : linux.personality.domain === "LINUX32" ? PER_LINUX32 : PER_LINUX,
+    scheduler: planScheduler(process.scheduler, `${at}.scheduler`),
+    ioPriority: planIoPriority(process.ioPriority, `${at}.ioPriority`),
+    personality: planPersonality(linux),
     memoryPolicy: planMemoryPolicy(linux.memoryPolicy),
     execAffinity: {
       initial: parseNumberList(process.execCPUAffinity?.initial ?? "", `${at}.execCPUAffinity.initial`),
@@ -86,4 +82,47 @@ export function planProcess(process: Process, linux: Linux, at: string, keepGrou
     terminal: process.terminal ?? false,
     consoleSize: process.consoleSize,
   };
+}
+
+const PRIORITIES = 8;
+
+function planIoPriority(priority: IoPriority | undefined, at: string): number | null {
+  if (priority === undefined) return null;
+  const level = priority.priority ?? 0;
+  if (level < 0 || level >= PRIORITIES) throw invalidConfig(`${at}.priority`, `want 0 to 7, have ${level}`);
+  return (IO_CLASSES[priority.class] << 13) | level;
+}
+
+function planPersonality({ personality }: Linux): number | null {
+  if (personality === undefined) return null;
+  const [flag] = personality.flags ?? [];
+  // The spec has no flags yet, so that there is nothing that one could mean.
+  if (flag !== undefined) throw invalidConfig("linux.personality.flags", `unknown flag ${JSON.stringify(flag)}`);
+  return personality.domain === "LINUX32" ? PER_LINUX32 : PER_LINUX;
+}
+
+/** By their names in linux/sched.h. */
+export const SCHEDULER_FLAGS: ReadonlyMap<string, number> = new Map([
+  ["SCHED_FLAG_RESET_ON_FORK", 1],
+  ["SCHED_FLAG_RECLAIM", 2],
+  ["SCHED_FLAG_DL_OVERRUN", 4],
+  ["SCHED_FLAG_KEEP_POLICY", 8],
+  ["SCHED_FLAG_KEEP_PARAMS", 16],
+  ["SCHED_FLAG_UTIL_CLAMP_MIN", 32],
+  ["SCHED_FLAG_UTIL_CLAMP_MAX", 64],
+]);
+
+function planScheduler(scheduler: Scheduler | undefined, at: string): Scheduler | null {
+  if (scheduler === undefined) return null;
+  const { policy, nice = 0, priority = 0, flags = [] } = scheduler;
+  if (nice < -20 || nice > 19) throw invalidConfig(`${at}.nice`, `want -20 to 19, have ${nice}`);
+  if (priority !== 0 && policy !== "SCHED_FIFO" && policy !== "SCHED_RR")
+    throw invalidConfig(`${at}.priority`, `${policy} has none`);
+  const times = [scheduler.runtime, scheduler.deadline, scheduler.period].some((time) => (time ?? 0) !== 0);
+  if (times && policy !== "SCHED_DEADLINE")
+    throw invalidConfig(at, `runtime, deadline and period are for SCHED_DEADLINE, not for ${policy}`);
+  for (const [index, flag] of flags.entries())
+    if (!SCHEDULER_FLAGS.has(flag))
+      throw invalidConfig(`${at}.flags[${index}]`, `unknown flag ${JSON.stringify(flag)}`);
+  return scheduler;
 }

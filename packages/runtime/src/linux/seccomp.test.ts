@@ -66,3 +66,27 @@ test("prepareSeccomp: invalid for unknown flags and a listener that is missing",
     { code: "invalid" },
   );
 });
+
+for (const [name, more, subject] of [
+  [
+    "an errno for an action without one",
+    { syscalls: [{ names: ["read"], action: "SCMP_ACT_KILL", errnoRet: 1 }] },
+    "linux.seccomp.syscalls[0].errnoRet",
+  ],
+  ["a default errno for an action without one", { defaultErrnoRet: 1 }, "linux.seccomp.defaultErrnoRet"],
+  ["metadata without a listener", { listenerMetadata: "m" }, "linux.seccomp.listenerMetadata"],
+] as const)
+  test(`prepareSeccomp: invalid for ${name}`, () => {
+    const { kernel } = createFakeKernel();
+    assert.throws(() => prepareSeccomp(kernel, "/run", { defaultAction: "SCMP_ACT_ALLOW", ...more }), {
+      code: "invalid",
+      subject,
+    });
+  });
+
+test("prepareSeccomp: a flag about waiting is left out when there is nobody to wait for", () => {
+  const { kernel, makeDirectory } = createFakeKernel();
+  makeDirectory("/run");
+  const flags = ["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", "SECCOMP_FILTER_FLAG_LOG"] as const;
+  assert.equal(prepareSeccomp(kernel, "/run", { defaultAction: "SCMP_ACT_ALLOW", flags }).flags, 2);
+});

@@ -126,13 +126,28 @@ export function prepareSeccomp(kernel: Kernel, root: string, seccomp: Seccomp): 
     throw invalidConfig("linux.seccomp.defaultAction", "SCMP_ACT_NOTIFY cannot be the default action");
   if (notifies && (seccomp.listenerPath ?? "") === "")
     throw invalidConfig("linux.seccomp.listenerPath", "missing, but a rule has SCMP_ACT_NOTIFY");
-  if (notifies) flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
+  if ((seccomp.listenerMetadata ?? "") !== "" && (seccomp.listenerPath ?? "") === "")
+    throw invalidConfig("linux.seccomp.listenerMetadata", "is given, but no listenerPath");
+  checkErrnos(seccomp);
+  // The kernel takes the flag only together with an agent, without whom nobody waits.
+  flags = notifies ? flags | SECCOMP_FILTER_FLAG_NEW_LISTENER : flags & ~SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
   return {
     program: cachedProgram(kernel, root, seccomp),
     flags,
     listenerPath: notifies ? (seccomp.listenerPath ?? "") : "",
     listenerMetadata: seccomp.listenerMetadata ?? "",
   };
+}
+
+/** runtime-spec: "When the action doesn't support an errno, the runtime MUST print an error and fail". */
+function checkErrnos(seccomp: Seccomp): void {
+  const check = (action: SeccompAction, errnoRet: number | undefined, at: string): void => {
+    if (errnoRet !== undefined && action !== "SCMP_ACT_ERRNO" && action !== "SCMP_ACT_TRACE")
+      throw invalidConfig(at, `an errno is given, which ${action} has no use for`);
+  };
+  check(seccomp.defaultAction, seccomp.defaultErrnoRet, "linux.seccomp.defaultErrnoRet");
+  for (const [index, { action, errnoRet }] of (seccomp.syscalls ?? []).entries())
+    check(action, errnoRet, `linux.seccomp.syscalls[${index}].errnoRet`);
 }
 
 function cachedProgram(kernel: Kernel, root: string, seccomp: Seccomp): Uint8Array {
@@ -175,10 +190,18 @@ function compile(kernel: Kernel, seccomp: Seccomp): Uint8Array {
     throw new TeuError({
       code: "invalid",
       op: "compile seccomp filter",
-      message: "libseccomp refuses it",
+      message: archProblem(error) ?? "libseccomp refuses it",
       cause: error,
     });
   }
+}
+
+/** What is wrong with an architecture; null when it is something else. */
+function archProblem(error: unknown): string | null {
+  if (!isSysError(error) || error.call !== "seccomp_arch_add") return null;
+  if (error.errno === "EDOM")
+    return `${error.subject} has another byte order than this machine, and one filter has one`;
+  return `this version of libseccomp does not know the architecture ${error.subject}`;
 }
 
 /** The filter in libseccomp's terms. Rules that say what the default says are left out, as runc does: libseccomp refuses them. */

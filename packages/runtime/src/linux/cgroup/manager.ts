@@ -2,7 +2,7 @@
 // portable: no host types here.
 
 import { TeuError } from "@teu/base/errors";
-import { AT_FDCWD, AT_REMOVEDIR, O_CLOEXEC, O_DIRECTORY, O_RDONLY, O_WRONLY } from "@teu/sys/constants/fs";
+import { AT_FDCWD, AT_REMOVEDIR, O_CLOEXEC, O_DIRECTORY, O_RDONLY, O_WRONLY, F_OK } from "@teu/sys/constants/fs";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import { deviceProgram } from "./device-program.ts";
@@ -147,7 +147,13 @@ export function removeCgroup(kernel: Kernel, record: CgroupRecord): void {
 export function applyWrites(kernel: Kernel, directory: Pick<CgroupDirectory, "path" | "writes">): void {
   let open = { file: "", fd: -1 };
   try {
-    for (const { file, value } of directory.writes) {
+    for (const write of directory.writes) {
+      const { file, value } = write;
+      if (write.orElse !== undefined && !kernel.fs.accessAt(AT_FDCWD, `${directory.path}/${file}`, F_OK)) {
+        if (write.orElse !== null)
+          applyWrites(kernel, { path: directory.path, writes: [{ controller: write.controller, ...write.orElse }] });
+        continue;
+      }
       if (open.file !== file) {
         if (open.fd >= 0) kernel.fs.close(open.fd);
         open = { file: "", fd: -1 };

@@ -9,6 +9,8 @@ export interface CgroupWrite {
   readonly controller: string;
   readonly file: string;
   readonly value: string;
+  /** What is written instead where the kernel has no such file; null: nothing. */
+  readonly orElse?: { readonly file: string; readonly value: string } | null;
 }
 
 /** A limit's number as the kernel reads it; -1 and whatever does not fit into 63 bits mean no limit. */
@@ -22,8 +24,12 @@ export function planLegacyResources(resources: LinuxResources): CgroupWrite[] {
   const out = [...memory(resources.memory ?? {}), ...cpu(resources.cpu ?? {}), ...blkio(resources.blockIO ?? {})];
   const add = (controller: string, file: string, value: string): void => void out.push({ controller, file, value });
   if (resources.pids?.limit !== undefined) add("pids", "pids.max", limitText(resources.pids.limit, "max"));
-  for (const { pageSize, limit } of resources.hugepageLimits ?? [])
-    add("hugetlb", `hugetlb.${pageSize}.limit_in_bytes`, limitText(limit, "-1"));
+  for (const { pageSize, limit } of resources.hugepageLimits ?? []) {
+    const value = limitText(limit, "-1");
+    add("hugetlb", `hugetlb.${pageSize}.limit_in_bytes`, value);
+    // Pages that are reserved but not used yet count only here (Linux 5.7); before, the other limit kills with SIGBUS.
+    out.push({ controller: "hugetlb", file: `hugetlb.${pageSize}.rsvd.limit_in_bytes`, value, orElse: null });
+  }
   if (resources.network?.classID !== undefined) add("net_cls", "net_cls.classid", String(resources.network.classID));
   for (const { name, priority } of resources.network?.priorities ?? [])
     add("net_prio", "net_prio.ifpriomap", `${name} ${priority}`);
@@ -73,10 +79,13 @@ function cpu(cpu: CpuResources): CgroupWrite[] {
 function blkio(io: BlockIoResources): CgroupWrite[] {
   const out: CgroupWrite[] = [];
   const add = (file: string, value: string): void => void out.push({ controller: "blkio", file, value });
-  if (io.weight !== undefined && io.weight !== 0) add("blkio.weight", String(io.weight));
+  // The files of the CFQ scheduler went in Linux 5.0; those of BFQ mean the same.
+  const weigh = (name: string, value: string): void =>
+    void out.push({ controller: "blkio", file: `blkio.${name}`, value, orElse: { file: `blkio.bfq.${name}`, value } });
+  if (io.weight !== undefined && io.weight !== 0) weigh("weight", String(io.weight));
   if (io.leafWeight !== undefined && io.leafWeight !== 0) add("blkio.leaf_weight", String(io.leafWeight));
   for (const { major, minor, weight, leafWeight } of io.weightDevice ?? []) {
-    if (weight !== undefined) add("blkio.weight_device", `${major}:${minor} ${weight}`);
+    if (weight !== undefined) weigh("weight_device", `${major}:${minor} ${weight}`);
     if (leafWeight !== undefined) add("blkio.leaf_weight_device", `${major}:${minor} ${leafWeight}`);
   }
   const throttle = (file: string, list: BlockIoResources["throttleReadBpsDevice"]): void => {
