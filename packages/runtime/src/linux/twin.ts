@@ -171,8 +171,13 @@ export class Twin {
 
   /** Answers the child's first message before it comes, so that the child need not wait; `note` is for its `ChildChannel`. */
   resumeAhead(note: string): void {
-    if (this.#child === null) this.#answer(note);
-    else this.#child.note(note);
+    if (this.#child !== null) return this.#child.note(note);
+    try {
+      this.#answer(note);
+    } catch (error) {
+      // It has ended already; what it had to say about that is still there to be received.
+      if (!isSysError(error, "EPIPE")) throw error;
+    }
   }
 
   #answer(note: string): void {
