@@ -12,15 +12,16 @@ import { type Peer, makeBundle, onTmpfs, peers } from "./runtime-bundle.ts";
 const STEPS = [1, 100, 1000];
 const MOUNTS = 1000;
 
+/** The name is in the ids: some peers call the cgroup by the id alone, and would share it. */
 /** Containers `from` to `to` of a peer, asleep; four at a time. */
-function populate({ path }: Peer, root: string, bundle: string, from: number, to: number): void {
-  const ids = Array.from({ length: to - from }, (_, index) => `scale-${from + index}`).join("\n");
+function populate({ name, path }: Peer, root: string, bundle: string, from: number, to: number): void {
+  const ids = Array.from({ length: to - from }, (_, index) => `scale-${name}-${from + index}`).join("\n");
   const command = `${path} --root ${root} run --detach --bundle ${bundle} "$1" </dev/null >/dev/null 2>&1`;
   execFileSync("xargs", ["-P4", "-n1", "sh", "-c", command, "sh"], { input: ids });
 }
 
-function depopulate({ path }: Peer, root: string, count: number): void {
-  const ids = Array.from({ length: count }, (_, index) => `scale-${index}`).join("\n");
+function depopulate({ name, path }: Peer, root: string, count: number): void {
+  const ids = Array.from({ length: count }, (_, index) => `scale-${name}-${index}`).join("\n");
   spawnSync("xargs", ["-P4", "-n1", path, "--root", root, "delete", "--force"], { input: ids });
 }
 
@@ -53,7 +54,7 @@ onTmpfs((dir) => {
     );
     printTable(`list, ${made} containers`, listed, "crun");
     const processes = compare(
-      contestants(() => "ps --format json scale-0"),
+      contestants((name) => `ps --format json scale-${name}-0`),
       10,
       3,
     );

@@ -9,7 +9,7 @@ import { boot, noMachine } from "../tools/vm/machine.ts";
 import { type Measurement, machineLine, median, printTable } from "./hyperfine.ts";
 import { makeBundle, peers } from "./runtime-bundle.ts";
 
-const ROUNDS = 30;
+const ROUNDS = 15;
 const TIMEOUT_MS = 15 * 60_000;
 
 /** Each round runs every runtime once, so that the host's noise hits all alike. The first two warm the caches. */
