@@ -181,7 +181,12 @@ export class Twin {
   }
 
   #answer(note: string): void {
-    this.#kernel.fs.write(this.#socket, note === "" ? String(this.pid) : `${this.pid} ${note}`);
+    try {
+      this.#kernel.fs.write(this.#socket, note === "" ? String(this.pid) : `${this.pid} ${note}`);
+    } catch (error) {
+      // It has failed before it came to ask: `receive` has its error, which is the one to tell.
+      if (!isSysError(error, "EPIPE")) throw error;
+    }
   }
 
   /** Ends the channel: a child that still waits exits. */
