@@ -13,7 +13,7 @@ export interface Contestant {
   readonly prepare?: string;
 }
 
-/** What was measured for one contestant; times in milliseconds, CPU = user + system. */
+/** What was measured for one contestant; times in milliseconds, CPU = user + system, NaN where it is not known. */
 export interface Measurement {
   readonly name: string;
   readonly median: number;
@@ -80,10 +80,9 @@ export function printTable(title: string, measurements: readonly Measurement[], 
     `\n### ${title}\n\n| command | median ms | min ms | CPU ms | ratio to ${reference} |\n| --- | --- | --- | --- | --- |`,
   );
   for (const each of measurements) {
+    const cpu = Number.isNaN(each.cpu) ? "-" : each.cpu.toFixed(2);
     const ratio = base === undefined ? "-" : (each.median / base.median).toFixed(2);
-    console.log(
-      `| ${each.name} | ${each.median.toFixed(2)} | ${each.min.toFixed(2)} | ${each.cpu.toFixed(2)} | ${ratio} |`,
-    );
+    console.log(`| ${each.name} | ${each.median.toFixed(2)} | ${each.min.toFixed(2)} | ${cpu} | ${ratio} |`);
   }
 }
 
