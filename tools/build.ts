@@ -13,6 +13,7 @@ const NEEDS: Readonly<Record<string, readonly Need[]>> = {
   test: ["build", "run", "test"],
   "test-unit": [],
   bench: ["build", "run", "test", "bench"],
+  mutation: ["build", "run", "test"],
 };
 
 function stepsFor(target: string): readonly Step[] {

@@ -28,6 +28,7 @@ const CHECKS: readonly Check[] = [
   { name: "unused code and dependencies", argv: [bin("knip"), "--no-config-hints"] },
   { name: "format", argv: [bin("oxfmt"), "--check"] },
   { name: "imports", argv: tool("check-deps.ts") },
+  { name: "paths of root file systems", argv: tool("check-rootfs-paths.ts") },
   { name: "documentation", argv: tool("check-docs.ts") },
   { name: "error catalogue", argv: tool("check-errors.ts") },
   { name: "environment", argv: tool("check-env.ts") },
@@ -35,6 +36,7 @@ const CHECKS: readonly Check[] = [
   { name: "generated validators", argv: tool("gen-specs.ts", "--check") },
   { name: "disk layout", argv: tool("gen-disk-layout.ts", "--check") },
   { name: "environment page", argv: tool("gen-environment.ts", "--check") },
+  { name: "defences page", argv: tool("gen-defences.ts", "--check") },
   { name: "command line page", argv: tool("gen-cli-docs.ts", "--check") },
 ];
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Brings a fresh checkout to the point where TypeScript of our Node can take over, then runs one of the targets below.
 # The only part that runs on whatever Node and npm the machine has. Needs: sh, flock, npm; everything else is set up.
-# usage: sh tools/setup.sh demo|build|test|test-unit|check|bench [arguments of the target]
+# usage: sh tools/setup.sh demo|build|test|test-unit|mutation|check|bench [arguments of the target]
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -11,15 +11,15 @@ target=${1:-}
 say() { printf '%s\n' "$*" >&2; }
 
 case $target in
-  demo | test | bench)
+  demo | test | mutation | bench)
     if [ "$(id -u)" != 0 ]; then
-      say "npm $(case $target in demo) echo start ;; test) echo test ;; bench) echo run bench ;; esac) needs root:"
+      say "npm $(case $target in demo) echo start ;; test) echo test ;; mutation) echo run test:mutation ;; bench) echo run bench ;; esac) needs root:"
       say "  it makes namespaces, cgroups, overlay mounts and network interfaces, and installs Debian packages that are missing."
       say "As another user, npm run test:unit runs every test that needs none of this."
       exit 1
     fi ;;
   build | test-unit | check) ;;
-  *) say "usage: sh tools/setup.sh demo|build|test|test-unit|check|bench"; exit 2 ;;
+  *) say "usage: sh tools/setup.sh demo|build|test|test-unit|mutation|check|bench"; exit 2 ;;
 esac
 
 node=node_modules/.bin/node
@@ -65,6 +65,7 @@ case $target in
   demo) exec node tools/demo.ts "$@" ;;
   test) exec node tools/test.ts "$@" ;;
   test-unit) exec node tools/test.ts --unit "$@" ;;
+  mutation) exec node tools/test-mutation.ts "$@" ;;
   check) exec node tools/check.ts "$@" ;;
   bench) exec node tools/bench.ts "$@" ;;
 esac

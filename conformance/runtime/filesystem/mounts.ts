@@ -3,7 +3,15 @@
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Mount, Spec } from "@teu/specs/runtime";
-import { type RuntimeCase, expectEqual, expectFailure, expectMatch, expectOk, withLinux } from "../case.ts";
+import {
+  type RuntimeCase,
+  expectEqual,
+  expectFailure,
+  expectMatch,
+  expectOk,
+  withLinux,
+  withProcess,
+} from "../case.ts";
 
 const addMount = (spec: Spec, mount: Mount): Spec => ({ ...spec, mounts: [...(spec.mounts ?? []), mount] });
 
@@ -11,6 +19,19 @@ export const cases: readonly RuntimeCase[] = [
   {
     name: "root: read-only when asked for",
     run: (bench) => void expectFailure(bench.run(bench.script("touch /x"))),
+  },
+  {
+    name: "root: nothing of the host's tree is mounted inside",
+    run: (bench) => {
+      const { out } = expectOk(bench.run(bench.script("cat /proc/self/mountinfo")));
+      const points = out.split("\n").map((line) => line.split(" ")[4] ?? "");
+      expectEqual(
+        points.filter((point) => !/^\/($|proc|sys|dev)/.test(point) || point.includes("teu-conformance")),
+        [],
+        "mounts",
+      );
+      expectEqual(points.filter((point) => point === "/").length, 1, "mounts on /");
+    },
   },
   {
     name: "root: writable else",
@@ -168,7 +189,16 @@ export const cases: readonly RuntimeCase[] = [
   },
   {
     name: "readonlyPaths: cannot be written",
-    run: (bench) => void expectFailure(bench.run(bench.script("echo 1 > /proc/sys/net/ipv4/ip_forward"))),
+    run: (bench) => {
+      // With the right to change it, were it not read-only.
+      const names = ["CAP_NET_ADMIN"] as const;
+      const outcome = bench.run(
+        bench.script("echo 1 > /proc/sys/net/ipv4/ip_forward", (spec) =>
+          withProcess(spec, { capabilities: { bounding: [...names], effective: [...names], permitted: [...names] } }),
+        ),
+      );
+      expectMatch(expectFailure(outcome).err, /Read-only file system/);
+    },
   },
   {
     name: "sysctl: set in the container's namespace",

@@ -217,13 +217,41 @@ export const cases: readonly RuntimeCase[] = [
     },
   })),
   {
+    name: "terminal: a link in place of /dev/console is not followed",
+    cve: "CVE-2025-52565",
+    run: (bench) => {
+      const dev = sharedDev(bench);
+      const [out = ""] = directories(bench, "out");
+      const bundle = bench.script("cat /proc/self/mountinfo >/out/next; mv /out/next /out/mounts", (spec) =>
+        withProcess(addMounts(onSharedDev(writable(spec), dev), volumeAt("/out", out)), { terminal: true }),
+      );
+      symlinkSync("busybox", join(bundle.rootfs, "bin/mv"));
+      // There is one on the host, and one of the same name in the root.
+      const victim = join(bench.directory, "victim");
+      writeFileSync(victim, "");
+      mkdirSync(join(bundle.rootfs, bench.directory), { recursive: true });
+      writeFileSync(join(bundle.rootfs, victim), "");
+      symlinkSync(victim, join(dev, "console"));
+      const id = bench.id();
+      const flags = ["--bundle", bundle.path, "--console-socket", consoleSocket(bench)];
+      if (bench.call("create", ...flags, id).code !== 0) return;
+      expectOk(bench.call("start", id));
+      bench.until("the container has ended", () => bench.status(id) === "stopped");
+      const points = textOf(join(out, "mounts"))
+        .split("\n")
+        .filter((line) => / - devpts /.test(line))
+        .map((line) => line.split(" ")[4]);
+      expectEqual(points.sort(), ["/dev/console", "/dev/pts"], "where the terminals are");
+    },
+  },
+  {
     name: "sysctl: what a mount hides below /proc/sys is not what is written",
     cve: "CVE-2025-52881",
     run: (bench) => {
       const victim = join(bench.directory, "victim");
       writeFileSync(victim, "mine");
       const bundle = bench.script("true", (spec) => ({
-        ...withLinux(spec, { sysctl: { "net.ipv4.ip_forward": "1" } }),
+        ...withLinux(spec, { sysctl: { "net.ipv4.ip_forward": "1" }, readonlyPaths: [] }),
         hooks: {
           // Stands for another container's mount that arrives through a shared one.
           createContainer: [
@@ -251,7 +279,7 @@ export const cases: readonly RuntimeCase[] = [
       const [fake = ""] = directories(bench, "fake/net/ipv4");
       writeFileSync(join(fake, "ip_forward"), "mine");
       const bundle = bench.script("true", (spec) => ({
-        ...withLinux(spec, { sysctl: { "net.ipv4.ip_forward": "1" } }),
+        ...withLinux(spec, { sysctl: { "net.ipv4.ip_forward": "1" }, readonlyPaths: [] }),
         hooks: {
           createContainer: [
             {

@@ -23,6 +23,19 @@ test("create: already-exists when the id is taken", () => {
   assert.equal(host.status("c1"), "created");
 });
 
+test("create: denied when a link has the name of the container's directory", () => {
+  const host = fakeHost();
+  host.writeFile("/victim/state.json", '{"pid":0,"cgroup":{"kind":"none","directories":[]}}');
+  host.makeDirectory("/run/teu");
+  host.makeLink("/run/teu/c1", "/victim");
+  for (const words of [
+    ["create", "-b", "/bundle", "c1"],
+    ["delete", "--force", "c1"],
+  ])
+    assert.match(host.run(words).err, /is not a directory/);
+  assert.equal(host.exists("/victim/state.json"), true);
+});
+
 test("create: goes on where a killed create left its directory", () => {
   const host = fakeHost();
   host.makeDirectory("/run/teu/c1");

@@ -52,9 +52,11 @@ export function maskPaths(
     for (const path of paths) {
       const target = root.find(path);
       if (target === null) continue;
+      const verify = verifier(kernel, root, path);
       try {
-        if ((kernel.fs.fstat(target).mode & S_IFMT) === S_IFDIR) empty = maskDirectory(kernel, target, empty, data);
-        else attachCopy(kernel, nullFd, target);
+        if ((kernel.fs.fstat(target).mode & S_IFMT) === S_IFDIR)
+          empty = maskDirectory(kernel, target, empty, data, verify);
+        else attachCopy(kernel, nullFd, target, verify);
       } catch (error) {
         throw new TeuError({ code: "internal", op: "mask path", subject: path, message: "mount failed", cause: error });
       } finally {
@@ -67,24 +69,63 @@ export function maskPaths(
 }
 
 /** The first one is the tmpfs itself, later ones are copies of it: a detached mount cannot be copied before Linux 6.15. */
-function maskDirectory(kernel: Kernel, target: number, empty: number, data: readonly string[]): number {
+function maskDirectory(
+  kernel: Kernel,
+  target: number,
+  empty: number,
+  data: readonly string[],
+  verify: Verify,
+): number {
   if (empty >= 0) {
-    attachCopy(kernel, empty, target);
+    attachCopy(kernel, empty, target, verify);
     return empty;
   }
   const attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
   const tree = newFilesystem(kernel, "tmpfs", "tmpfs", ["ro"], ["nr_blocks=1", "nr_inodes=1", ...data], attributes);
   attach(kernel, tree, target);
+  verify(tree);
   return tree;
 }
 
-function attachCopy(kernel: Kernel, from: number, target: number): void {
+function attachCopy(kernel: Kernel, from: number, target: number, verify: Verify): void {
   const copy = kernel.mount.openTree(from, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
   try {
     attach(kernel, copy, target);
+    verify(copy);
   } finally {
     kernel.fs.close(copy);
   }
+}
+
+/** Throws `denied` unless the mount, which was just attached, is what the path shows. */
+type Verify = (tree: number) => void;
+
+/**
+ * A name of a volume that others can write may be exchanged between our look and the mount, which then covers something else. In the
+ * file systems of the kernel, which nobody has but this container, names stay what they are: nothing to look at.
+ */
+function verifier(kernel: Kernel, root: RootfsPath, path: string): Verify {
+  if (/^\/(proc|sys)\//.test(path)) return () => {};
+  const { fs } = kernel;
+  return (tree) => {
+    const { mountId } = fs.fstat(tree);
+    const found = root.find(path);
+    if (found === null) throw replaced(path);
+    try {
+      if (fs.fstat(found).mountId !== mountId) throw replaced(path);
+    } finally {
+      fs.close(found);
+    }
+  };
+}
+
+function replaced(path: string): TeuError {
+  return new TeuError({
+    code: "denied",
+    op: "cover",
+    subject: path,
+    message: "was replaced while it was being covered",
+  });
 }
 
 /** Covers each path with a read-only copy of itself and all below it. */
@@ -101,6 +142,7 @@ export function readonlyPaths(kernel: Kernel, root: RootfsPath, paths: readonly 
       try {
         setReadonly(kernel, copy, AT_RECURSIVE);
         attach(kernel, copy, target);
+        verifier(kernel, root, path)(copy);
       } finally {
         kernel.fs.close(copy);
       }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { AT_FDCWD, S_IFCHR } from "@teu/sys/constants/fs";
 import { type FakeKernel, createFakeKernel } from "@teu/sys/fake/fake-kernel";
-import { lookUpProgram } from "./program.ts";
+import { environmentWithHome, lookUpProgram } from "./program.ts";
 
 const ENV = ["PATH=/opt/bin:/bin"];
 
@@ -36,4 +37,21 @@ test("lookUpProgram: left to execve when a filter refuses every question", () =>
   fake.failOn("fs.statAt", 1, "ENOSYS");
   fake.failOn("fs.accessAt", 1, "EPERM");
   assert.equal(lookUpProgram(fake.kernel, "/anything", ENV), "/anything");
+});
+
+test("environmentWithHome: by number from /etc/passwd; given ones stay", () => {
+  const fake = host();
+  fake.writeFile("/etc/passwd", "1000:x:0:0::/trap:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n");
+  assert.deepEqual(environmentWithHome(fake.kernel, { env: ["A=b"], uid: 1000 }), ["A=b", "HOME=/home/user"]);
+  assert.deepEqual(environmentWithHome(fake.kernel, { env: ["HOME=/x"], uid: 1000 }), ["HOME=/x"]);
+  assert.deepEqual(environmentWithHome(fake.kernel, { env: ["HOME="], uid: 7 }), ["HOME=/"]);
+});
+
+test("environmentWithHome: a device or FIFO in place of /etc/passwd is not opened", () => {
+  const fake = host();
+  fake.makeDirectory("/etc");
+  fake.kernel.fs.mknodAt(AT_FDCWD, "/etc/passwd", S_IFCHR | 0o666, 1, 11);
+  const readTextAt: typeof fake.kernel.fs.readTextAt = (_, path) => assert.fail(`${path} was read`);
+  const kernel = { ...fake.kernel, fs: { ...fake.kernel.fs, readTextAt } };
+  assert.deepEqual(environmentWithHome(kernel, { env: [], uid: 0 }), ["HOME=/"]);
 });

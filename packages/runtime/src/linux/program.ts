@@ -1,12 +1,13 @@
 // Finds the program to execute as execvp(3) would, inside the container, and says what is wrong in the words callers look for.
 // portable: no host types here.
 
-import { AT_FDCWD, F_OK, O_CLOEXEC, O_NONBLOCK, O_RDONLY, S_IFDIR, S_IFMT, X_OK } from "@teu/sys/constants/fs";
+import { AT_FDCWD, F_OK, S_IFDIR, S_IFMT, S_IFREG, X_OK } from "@teu/sys/constants/fs";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import { verbatim } from "../failure.ts";
 
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const PASSWD = "/etc/passwd";
 const PASSWD_LIMIT = 1 << 20;
 
 /** The path to execute for `name`, by PATH of `env` unless it has a slash. Throws with runc's texts, which engines map to 126 and 127. */
@@ -72,13 +73,9 @@ export function environmentWithHome(
 function homeOf(kernel: Kernel, uid: number): string {
   let text: string;
   try {
-    // The root is the container's by now. A FIFO in its place must not block us.
-    const fd = kernel.fs.openat(AT_FDCWD, "/etc/passwd", O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
-    try {
-      text = kernel.host.utf8Decode(kernel.fs.read(fd, PASSWD_LIMIT));
-    } finally {
-      kernel.fs.close(fd);
-    }
+    // The root is the container's by now, and this process still has all privileges: what is no file is not opened.
+    if ((kernel.fs.statAt(AT_FDCWD, PASSWD, 0).mode & S_IFMT) !== S_IFREG) return "/";
+    text = kernel.fs.readTextAt(AT_FDCWD, PASSWD, PASSWD_LIMIT);
   } catch (error) {
     if (isSysError(error)) return "/";
     throw error;
