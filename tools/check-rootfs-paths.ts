@@ -83,6 +83,7 @@ export const ALLOWED: Allowed = {
     "readTextAt AT_FDCWD, PASSWD": AFTER,
   },
   "packages/runtime/src/linux/sysctl.ts": {
+    "statAt AT_FDCWD, `/proc/self/ns/${NAMESPACE_FILES[type]}`": HOST,
     "openat2 proc, `sys/${path}`": "in a private procfs, without links and mounts on the way (CVE-2025-52881)",
   },
   "packages/runtime/src/linux/cgroup/mount.ts": {

@@ -274,8 +274,16 @@ export const DEFENCES: readonly Defence[] = [
     against: "settings of the host",
     what: "only settings of the container's own namespaces are written",
     file: `${LINUX}/sysctl.ts`,
-    changes: [['} else refuse("is not in a separate kernel namespace");', "}"]],
+    changes: [['return refuse("is not in a separate kernel namespace");', 'return "uts";']],
     kill: { case: "sysctl: error for one that is not namespaced" },
+  },
+  {
+    name: "sysctl-not-hosts",
+    against: "settings of the host",
+    what: "a namespace that is joined by path must not be the host's own",
+    file: `${LINUX}/start.ts`,
+    changes: [["  refuseHostSysctl(kernel, plan.sysctl, joins);", ""]],
+    kill: { case: "sysctl: refused when its namespace is joined and the host's own" },
   },
   {
     name: "dev-by-descriptor",

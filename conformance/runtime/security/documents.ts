@@ -3,7 +3,8 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Bench, type RuntimeCase, expectFailure, expectOk } from "../case.ts";
+import type { Spec } from "@teu/specs/runtime";
+import { type Bench, type RuntimeCase, expectFailure, expectOk, withLinux, withProcess } from "../case.ts";
 
 /** Puts it at the path. */
 type Make = (path: string) => void;
@@ -35,7 +36,44 @@ function expectClean(outcome: ReturnType<Bench["call"]>): void {
   if (outcome.code > 128 && outcome.code < 255) throw new Error(`exit ${outcome.code}: crashed`);
 }
 
+const LONG = "a".repeat(70_000);
+
+/** Texts of 70,000 bytes: some runtimes hand them on with a length of 16 bits. */
+const LONG_TEXTS: Readonly<Record<string, (spec: Spec) => Spec>> = {
+  hostname: (spec) => ({ ...spec, hostname: LONG }),
+  "root.path": (spec) => ({ ...spec, root: { path: `/${LONG}` } }),
+  "process.cwd": (spec) => withProcess(spec, { cwd: `/${LONG}` }),
+  "process.args": (spec) => withProcess(spec, { args: ["/bin/true", LONG, LONG] }),
+  "process.env": (spec) => withProcess(spec, { env: [`A=${LONG}${LONG}`] }),
+  "a mount's destination": (spec) => ({
+    ...spec,
+    mounts: [...(spec.mounts ?? []), { destination: `/${LONG}`, type: "tmpfs", source: "tmpfs" }],
+  }),
+  "a mount's option": (spec) => ({
+    ...spec,
+    mounts: [...(spec.mounts ?? []), { destination: "/tmp", type: "tmpfs", source: "tmpfs", options: [LONG] }],
+  }),
+  "linux.cgroupsPath": (spec) => withLinux(spec, { cgroupsPath: `/${LONG}` }),
+  "a namespace's path": (spec) =>
+    withLinux(spec, {
+      namespaces: (spec.linux?.namespaces ?? []).map((one) =>
+        one.type === "ipc" ? { ...one, path: `/${LONG}` } : one,
+      ),
+    }),
+  "a masked path": (spec) => withLinux(spec, { maskedPaths: [`/${LONG}`] }),
+  "a sysctl": (spec) => withLinux(spec, { sysctl: { "net.ipv4.ip_forward": LONG } }),
+};
+
 export const cases: readonly RuntimeCase[] = [
+  ...Object.entries(LONG_TEXTS).map(([what, change]): RuntimeCase => ({
+    name: `documents: ${what} of 70,000 bytes: a clean error, or it is as given`,
+    cve: "CVE-2021-43784",
+    run: (bench) => {
+      const outcome = bench.run(bench.bundle(change));
+      if (outcome.code === 0) return;
+      expectClean(outcome);
+    },
+  })),
   ...Object.entries(BAD).map(([what, make]): RuntimeCase => ({
     name: `documents: config.json is ${what}: a clean error`,
     run: (bench) => {

@@ -11,6 +11,7 @@ import {
   type RuntimeCase,
   Skip,
   expectEqual,
+  expectFailure,
   expectMatch,
   expectOk,
   withLinux,
@@ -190,6 +191,22 @@ export const cases: readonly RuntimeCase[] = [
       for (const line of out.split("\n")) expectMatch(line, /Operation not permitted/);
     },
   })),
+  {
+    name: "sysctl: refused when its namespace is joined and the host's own",
+    run: (bench) => {
+      const value = readFileSync("/proc/sys/net/ipv4/ip_forward", "utf8").trim();
+      const bundle = bench.script("true", (spec) =>
+        withLinux(spec, {
+          // What is so already: where it is not refused, nothing changes.
+          sysctl: { "net.ipv4.ip_forward": value },
+          namespaces: (spec.linux?.namespaces ?? []).map((one) =>
+            one.type === "network" ? { ...one, path: `/proc/${process.pid}/ns/net` } : one,
+          ),
+        }),
+      );
+      expectFailure(bench.run(bundle));
+    },
+  },
   {
     name: "files: nothing below /dev of the image is written through, changed or replaced on the host",
     cve: "CVE-2025-24965, 2026-41579, 2026-47766",

@@ -42,13 +42,33 @@ export const cases: readonly RuntimeCase[] = [
       expectFailure(bench.run(bundle));
     },
   })),
-  ...["/proc", "/proc/self/attr", "/proc/sys/kernel", "/proc/self"].map((destination): RuntimeCase => ({
+  ...[
+    "/proc",
+    "/proc/self/attr",
+    "/proc/sys/kernel",
+    "/proc/self",
+    "proc/self",
+    "//proc//sys",
+    "/dev/../proc/sys",
+    "/proc/./../proc/1/..//self/attr",
+  ].map((destination): RuntimeCase => ({
     name: `mounts: tmpfs on ${destination} is refused`,
     cve: "CVE-2019-16884",
     run: (bench) =>
       void expectFailure(
         bench.run(bench.script("true", (spec) => addMount(spec, { destination, type: "tmpfs", source: "tmpfs" }))),
       ),
+  })),
+  ...["/proc", "/proc/sys", "/proc/self/exe", "/proc/1/attr/exec"].map((destination): RuntimeCase => ({
+    name: `mounts: bind on ${destination} is refused`,
+    cve: "CVE-2019-16884",
+    run: (bench) => {
+      const source = join(bench.directory, "source");
+      if (/exe/.test(destination)) writeFileSync(source, "");
+      else mkdirSync(source);
+      const mount: Mount = { destination, source, type: "bind", options: ["bind"] };
+      expectFailure(bench.run(bench.script("true", (spec) => addMount(spec, mount))));
+    },
   })),
   {
     name: "mounts: a destination that is swapped for a symlink to the host meanwhile makes nothing there",

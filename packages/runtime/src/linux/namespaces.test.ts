@@ -67,6 +67,6 @@ for (const [key, namespaces, want] of SYSCTLS) {
     const input = spec({ namespaces: namespaces ?? [], sysctl: { [key]: "1" } });
     const act = () => planSysctl(input, planNamespaces(input));
     if (want === null) assert.throws(act, { code: "invalid" });
-    else assert.deepEqual(act(), [{ path: want, value: "1" }]);
+    else assert.deepEqual(act(), [{ path: want, value: "1", namespace: namespaces?.at(-1)?.type }]);
   });
 }

@@ -42,6 +42,7 @@ import { type MovedDevices, moveNetDevices, readNetDevices } from "./net-devices
 import { connectAgent, handOver } from "./seccomp-notify.ts";
 import { type ChildEnvironment, makesTimeInside, startChild } from "./start-child.ts";
 import { type StartPlan, planStart } from "./start-plan.ts";
+import { refuseHostSysctl } from "./sysctl.ts";
 import { type ChildProgram, Twin } from "./twin.ts";
 import { Undo } from "./undo.ts";
 
@@ -200,6 +201,8 @@ function prepareChild(
     return fs.openat(directory.fd, name, O_RDWR | O_CLOEXEC, 0);
   };
   const state = (status: State["status"], pid: number): State => specState(record, status, pid);
+  const joins = openJoins(kernel, plan.namespaces.joinsInside);
+  refuseHostSysctl(kernel, plan.sysctl, joins);
   return {
     plan,
     seccomp,
@@ -207,7 +210,7 @@ function prepareChild(
     state,
     startFifo: fifo(START_FIFO),
     resultFifo: fifo(RESULT_FIFO),
-    joins: openJoins(kernel, plan.namespaces.joinsInside),
+    joins,
     netDevices: readNetDevices(kernel, plan.netDevices),
     labelsFd: openLabels(kernel, plan.process, plan.linux.mountLabel ?? ""),
     opened: openSources(kernel, plan),
