@@ -119,6 +119,16 @@ export const ALLOWED: Allowed = {
     "openat AT_FDCWD, path": "a cgroup directory of the host, before the container is entered",
     'openat AT_FDCWD, "/"': AFTER,
   },
+  "packages/runtime/src/container/status.ts": {
+    "openIfThere directory.fd, START_FIFO": "in the state directory",
+  },
+  "packages/runtime/src/linux/hot-mounts.ts": {
+    'umount2 "."': "the directory was entered by descriptor",
+    "umount2 destination.slice(cut + 1)":
+      "one name, in a directory that was entered by descriptor, not following a link",
+    'chdir "/"': AFTER,
+    'openat AT_FDCWD, "/"': AFTER,
+  },
   "packages/runtime/src/linux/masks.ts": {
     'openat AT_FDCWD, "/dev/null"': "the host's, not following a link, and checked to be 1:3 (CVE-2025-31133)",
   },

@@ -13,7 +13,7 @@ import {
   S_IFMT,
   STATX_ATTR_MOUNT_ROOT,
 } from "@teu/sys/constants/fs";
-import { MNT_DETACH, MS_SLAVE } from "@teu/sys/constants/mount";
+import { MNT_DETACH, UMOUNT_NOFOLLOW, MS_SLAVE } from "@teu/sys/constants/mount";
 import { CLONE_NEWNS, CLONE_NEWUSER, PR_SET_DUMPABLE, SIGKILL } from "@teu/sys/constants/process";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
@@ -77,8 +77,15 @@ function removeMount(kernel: Kernel, root: RootfsPath, destination: string): voi
     // What was looked at, whatever its name leads to by now.
     kernel.process.fchdir(fd);
     kernel.mount.umount2(".", MNT_DETACH);
-    kernel.process.chdir("/");
-  } else kernel.mount.umount2(destination, MNT_DETACH);
+  } else {
+    // A file cannot be entered. From its directory and without a link its name can at least not lead to a mask.
+    const cut = destination.lastIndexOf("/");
+    const parent = root.openStrict(destination.slice(0, cut), O_PATH);
+    kernel.process.fchdir(parent);
+    kernel.fs.close(parent);
+    kernel.mount.umount2(destination.slice(cut + 1), MNT_DETACH | UMOUNT_NOFOLLOW);
+  }
+  kernel.process.chdir("/");
   kernel.fs.close(fd);
 }
 
