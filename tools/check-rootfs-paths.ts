@@ -73,6 +73,7 @@ const AFTER = "after the change of root: it resolves as the container's own prog
 /** The table. */
 export const ALLOWED: Allowed = {
   "packages/runtime/src/linux/become.ts": {
+    'openat AT_FDCWD, "/"': "closed at once: only its number is wanted",
     "execveat AT_FDCWD, program.path": AFTER,
     "chdir path": "after the change of root, and getcwd is asked afterwards whether it is inside (CVE-2024-21626)",
   },
@@ -128,6 +129,10 @@ export const ALLOWED: Allowed = {
       "one name, in a directory that was entered by descriptor, not following a link",
     'chdir "/"': AFTER,
     'openat AT_FDCWD, "/"': AFTER,
+  },
+  "packages/runtime/src/linux/labels.ts": {
+    "openIfThere proc, `self/${file}`":
+      "in the host's procfs, checked to be one, without magic links and mounts on the way",
   },
   "packages/runtime/src/linux/masks.ts": {
     'openat AT_FDCWD, "/dev/null"': "the host's, not following a link, and checked to be 1:3 (CVE-2025-31133)",

@@ -215,7 +215,7 @@ export const DEFENCES: readonly Defence[] = [
     against: "runtime-spec, Masked Paths",
     what: "masked paths are covered",
     file: `${LINUX}/start-child.ts`,
-    changes: [["  maskPaths(kernel, root, plan.maskedPaths, nullFd);", ""]],
+    changes: [['  maskPaths(kernel, root, plan.maskedPaths, nullFd, labelData(plan.linux.mountLabel ?? ""));', ""]],
     kill: { case: "maskedPaths: a file reads as empty, a directory is empty" },
   },
   {
@@ -382,7 +382,9 @@ export const DEFENCES: readonly Defence[] = [
     against: "system calls that the profile forbids",
     what: "the filter is on with no_new_privs",
     file: `${LINUX}/become.ts`,
-    changes: [["  if (seccomp !== null && plan.noNewPrivileges) notify(applySeccomp(kernel, seccomp));", ""]],
+    changes: [
+      ["  if (seccomp !== null && plan.noNewPrivileges && !notifies(seccomp)) applySeccomp(kernel, seccomp);", ""],
+    ],
     kill: { case: "seccomp: filter is on with no_new_privs, for exec too" },
   },
   {
@@ -390,7 +392,7 @@ export const DEFENCES: readonly Defence[] = [
     against: "system calls that the profile forbids",
     what: "the filter is on without no_new_privs",
     file: `${LINUX}/become.ts`,
-    changes: [["  if (seccomp !== null && !plan.noNewPrivileges) notify(applySeccomp(kernel, seccomp));", ""]],
+    changes: [["  applySeccomp(kernel, seccomp);\n}", "}"]],
     kill: { case: "seccomp: filter is on without no_new_privs, for exec too" },
   },
   {

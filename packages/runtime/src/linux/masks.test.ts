@@ -39,14 +39,14 @@ test("openNull: denied when /dev/null is another device or a file", () => {
 
 test("maskPaths, readonlyPaths: done when nobody interferes, a missing path is passed over", () => {
   const { kernel, root } = rootfs();
-  maskPaths(kernel, root, ["/vol/secret", "/vol/none"], openNull(kernel));
+  maskPaths(kernel, root, ["/vol/secret", "/vol/none"], openNull(kernel), []);
   readonlyPaths(kernel, root, ["/vol/other", "/vol/none"]);
 });
 
 test("maskPaths: denied when the name is exchanged meanwhile", () => {
   const { kernel, root } = rootfs();
   const nullFd = openNull(kernel);
-  assert.throws(() => maskPaths(withExchange(kernel), root, ["/vol/secret"], nullFd), /was replaced/);
+  assert.throws(() => maskPaths(withExchange(kernel), root, ["/vol/secret"], nullFd, []), /was replaced/);
 });
 
 test("readonlyPaths: denied when the name is exchanged meanwhile", () => {

@@ -69,13 +69,7 @@ export function maskPaths(
 }
 
 /** The first one is the tmpfs itself, later ones are copies of it: a detached mount cannot be copied before Linux 6.15. */
-function maskDirectory(
-  kernel: Kernel,
-  target: number,
-  empty: number,
-  data: readonly string[],
-  verify: Verify,
-): number {
+function maskDirectory(kernel: Kernel, target: number, empty: number, data: readonly string[], verify: Verify): number {
   if (empty >= 0) {
     attachCopy(kernel, empty, target, verify);
     return empty;
