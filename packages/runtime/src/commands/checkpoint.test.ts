@@ -69,6 +69,14 @@ test("checkpoint: a container that does not run is refused in runc's words", () 
   assert.match(host.run(["checkpoint", "c2"]).err, /container does not exist/);
 });
 
+test("restore: the systemd cgroups manager is refused, and nothing is left", () => {
+  const host = fakeHost();
+  const { code, err } = host.run(["--systemd-cgroup", "restore", "-d", "-b", "/bundle", "c1"]);
+  assert.equal(code, 1);
+  assert.match(err, /restore cannot use the systemd cgroups manager/);
+  assert.equal(host.exists("/run/teu/c1"), false);
+});
+
 test("restore: without CRIU says so, and leaves nothing", () => {
   const host = fakeHost();
   host.makeDirectory("/images");

@@ -67,7 +67,7 @@ function restoreRequest(
   detached: boolean,
 ): { readonly request: RestoreRequest; readonly terminal: boolean } {
   if (cgroupManager === "systemd")
-    throw verbatim("unsupported", "systemd not running on this host, cannot use systemd cgroups manager");
+    throw verbatim("unsupported", "restore cannot use the systemd cgroups manager: give --cgroup-manager cgroupfs");
   const { bundle, spec, configText } = readBundle(kernel, flags);
   const terminal = spec.process?.terminal ?? false;
   checkConsole(terminal, detached, flags.string("console-socket"));
