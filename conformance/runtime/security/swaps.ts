@@ -129,7 +129,7 @@ export const cases: readonly RuntimeCase[] = [
     name: "swap: /proc is a link and the configuration binds the host's there: refused",
     cve: "CVE-2019-19921",
     run: (bench) => {
-      const bundle = bench.script("ls /bad", (spec) =>
+      const bundle = bench.script("test -e /bad/version && echo exposed; true", (spec) =>
         withLinux(
           {
             ...writable(spec),
@@ -142,8 +142,8 @@ export const cases: readonly RuntimeCase[] = [
       );
       mkdirSync(join(bundle.rootfs, "bad"));
       plant(bundle, "proc", "/bad");
-      const { code, out } = bench.run(bundle);
-      if (code === 0 && out !== "") throw new Error(`the host's /proc is at /bad: ${out.slice(0, 80)}`);
+      const { out } = bench.run(bundle);
+      if (out !== "") throw new Error("the host's /proc is at /bad");
     },
   },
   {
