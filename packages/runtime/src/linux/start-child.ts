@@ -7,6 +7,7 @@ import type { Kernel } from "@teu/sys/kernel";
 import type { State } from "@teu/specs/runtime";
 import { become, execute } from "./become.ts";
 import { type CgroupHandle, cgroupRecord, joinCgroup, withoutDirectories } from "./cgroup/manager.ts";
+import { closingLater } from "./close-later.ts";
 import { adoptConsole, openConsole, sendConsole } from "./console.ts";
 import { bindOver } from "./devices.ts";
 import { type HookSinks, runHooks } from "./hooks.ts";
@@ -71,7 +72,8 @@ export function* startChild(
   let cgroup = late ? environment.cgroup : yield* enterCgroups(kernel, environment, channel);
   yield* enterNamespaces(kernel, environment);
   kernel.step?.("root");
-  const root = openRoot(kernel, plan);
+  const later = closingLater(kernel);
+  const root = openRoot(later.kernel, plan);
   const nullFd = plan.maskedPaths.length > 0 ? openNull(kernel) : -1;
   const { newCgroup, has } = plan.namespaces;
   const mounting = {
@@ -83,14 +85,14 @@ export function* startChild(
   };
   const [first, rest] = late ? aroundCgroups(plan.mounts) : [[], plan.mounts];
   kernel.step?.("mounts");
-  for (const step of first) applyMount(kernel, step, mounting);
+  for (const step of first) applyMount(later.kernel, step, mounting);
   kernel.step?.("cgroups, cgroup namespace");
   if (late) cgroup = yield* enterCgroups(kernel, environment, channel);
   unshareCgroups(kernel, plan);
   kernel.step?.("mounts from the first that shows cgroups");
-  for (const step of rest) applyMount(kernel, step, { ...mounting, cgroup });
+  for (const step of rest) applyMount(later.kernel, step, { ...mounting, cgroup });
   kernel.step?.("devices, links");
-  fillRoot(kernel, plan, root);
+  fillRoot(later.kernel, plan, root);
   if (needsHookPause(plan)) {
     yield { step: "hooks" };
     resetIfTold(kernel, channel);
@@ -104,9 +106,10 @@ export function* startChild(
   );
   kernel.step?.("terminal, read-only and masked paths");
   setUpConsole(kernel, environment, root);
-  sealDev(kernel, plan, root);
-  readonlyPaths(kernel, root, plan.readonlyPaths);
-  maskPaths(kernel, root, plan.maskedPaths, nullFd, labelData(plan.linux.mountLabel ?? ""));
+  sealDev(later.kernel, plan, root);
+  readonlyPaths(later.kernel, root, plan.readonlyPaths);
+  maskPaths(later.kernel, root, plan.maskedPaths, nullFd, labelData(plan.linux.mountLabel ?? ""));
+  later.closeAll();
   kernel.step?.("pivot_root");
   pivot(kernel, plan, root, environment.noPivot);
   kernel.step?.("names, sysctl, limits, user, capabilities");
