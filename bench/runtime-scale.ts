@@ -12,8 +12,7 @@ import { type Peer, makeBundle, onTmpfs, peers } from "./runtime-bundle.ts";
 const STEPS = [1, 100, 1000];
 const MOUNTS = 1000;
 
-/** The name is in the ids: some peers call the cgroup by the id alone, and would share it. */
-/** Containers `from` to `to` of a peer, asleep; four at a time. */
+/** Containers `from` to `to` of a peer, asleep; four at a time. The name is in the ids: some peers call the cgroup by the id alone. */
 function populate({ name, path }: Peer, root: string, bundle: string, from: number, to: number): void {
   const ids = Array.from({ length: to - from }, (_, index) => `scale-${name}-${from + index}`).join("\n");
   const command = `${path} --root ${root} run --detach --bundle ${bundle} "$1" </dev/null >/dev/null 2>&1`;

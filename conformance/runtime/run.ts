@@ -2,7 +2,7 @@
 // Works in a mount namespace of its own, and gives crun, which wants every controller on v1 in a hybrid layout, a hugetlb mount there.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, realpathSync, rmdirSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, rmdirSync } from "node:fs";
 import { basename } from "node:path";
 import { Bench, type RuntimeCase, Skip } from "./case.ts";
 import { cases as sockets } from "./callers/sockets.ts";
@@ -106,7 +106,11 @@ function prepareFor(runtime: string): () => void {
   if (!needed) return () => {};
   mkdirSync(HUGETLB, { recursive: true });
   spawnSync("mount", ["-t", "cgroup", "-o", "hugetlb", "cgroup", HUGETLB]);
+  const before = new Set(readdirSync(HUGETLB));
   return () => {
+    // A cgroup that a runtime leaves there keeps the controller away from everybody for as long as the machine runs.
+    for (const name of readdirSync(HUGETLB).filter((entry) => !before.has(entry)))
+      spawnSync("find", [`${HUGETLB}/${name}`, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"]);
     spawnSync("umount", [HUGETLB]);
     // Somebody else's may use it in another mount namespace: the directory is on a file system of everybody's.
     try {
