@@ -215,7 +215,9 @@ export const DEFENCES: readonly Defence[] = [
     against: "runtime-spec, Masked Paths",
     what: "masked paths are covered",
     file: `${LINUX}/start-child.ts`,
-    changes: [['  maskPaths(kernel, root, plan.maskedPaths, nullFd, labelData(plan.linux.mountLabel ?? ""));', ""]],
+    changes: [
+      ['  maskPaths(later.kernel, root, plan.maskedPaths, nullFd, labelData(plan.linux.mountLabel ?? ""));', ""],
+    ],
     kill: { case: "maskedPaths: a file reads as empty, a directory is empty" },
   },
   {

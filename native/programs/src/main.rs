@@ -38,14 +38,15 @@ pub unsafe extern "C" fn main(argc: i32, argv: *mut *mut c_char) -> i32 {
 /// # Safety
 /// `argv` must be main's, with `argc` strings.
 unsafe fn run(program: &Entry, argc: usize, argv: *mut *mut c_char) -> i32 {
+    // SAFETY: these are main's arguments, as the C library gives them.
+    let wants_seal = unsafe { program.wants_seal(argc, argv.cast_const().cast()) };
     // SAFETY: this file made the heaps behind it, and nothing is allocated before there is one.
-    let root = match unsafe { thaw(program) } {
+    let root = match unsafe { thaw(program, wants_seal) } {
         Ok(root) => root,
         Err(error) => return without_heap(error),
     };
-    // SAFETY: these are main's arguments, as the C library gives them.
-    let (given, wants_seal) =
-        unsafe { (start::take(argc as i32, argv), program.wants_seal(argc, argv.cast_const().cast())) };
+    // SAFETY: as above.
+    let given = unsafe { start::take(argc as i32, argv) };
     let name = String::from_utf8_lossy(start::base_name(&given.argv)).into_owned();
     // A closed standard stream would be taken by the first file that is opened, and written to as if it were the stream.
     if let Err(errno) = teu_host::fill_standard_streams() {
@@ -65,9 +66,11 @@ unsafe fn run(program: &Entry, argc: usize, argv: *mut *mut c_char) -> i32 {
     unsafe { engine::run_frozen(&name, root) }
 }
 
+/// `long`: for a command that will use much of the heap. Those that want a seal are the ones that make or enter containers.
+///
 /// # Safety
 /// Nothing may have been allocated.
-unsafe fn thaw(program: &Entry) -> teu_sys::Result<usize> {
+unsafe fn thaw(program: &Entry, long: bool) -> teu_sys::Result<usize> {
     let image = match early::take_image() {
         // SAFETY: opened by the first instructions, and now ours.
         Some(fd) => unsafe { OwnedFd::from_raw_fd(fd) },
@@ -75,7 +78,13 @@ unsafe fn thaw(program: &Entry) -> teu_sys::Result<usize> {
     };
     let (offset, length) = program.place();
     // SAFETY: as the caller says, and the table's places are those of heaps that this file made.
-    unsafe { heap::thaw(image.as_fd(), offset, length) }
+    unsafe {
+        let root = heap::thaw(image.as_fd(), offset, length)?;
+        if long {
+            heap::populate(length);
+        }
+        Ok(root)
+    }
 }
 
 /// There is no heap, so nothing that needs one.

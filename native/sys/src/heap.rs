@@ -81,6 +81,22 @@ pub unsafe fn thaw(file: BorrowedFd<'_>, offset: u64, length: usize) -> Result<u
     }
 }
 
+/// Gives this process its own copies of the frozen pages that a long command will write to anyway, in one call: a fault for each costs twice
+/// as much. Those of the interpreter's own objects, which come first, are hardly ever written to. Before Linux 5.14 nothing happens.
+///
+/// # Safety
+/// To be called after `thaw`, with the same length.
+pub unsafe fn populate(length: usize) {
+    const BUILT_IN: usize = 256 << 10;
+    if length > BUILT_IN {
+        // SAFETY: within what `thaw` has mapped; no content changes.
+        unsafe {
+            let first = ptr::with_exposed_provenance_mut(BASE + BUILT_IN);
+            libc::madvise(first, length - BUILT_IN, libc::MADV_POPULATE_WRITE);
+        }
+    }
+}
+
 /// Everything in the heap, as `thaw` wants it, with `root` for whoever thaws it. Free blocks are forgotten: new ones then lie side by
 /// side on pages of their own instead of in holes on many that must be copied first.
 ///
@@ -349,6 +365,7 @@ mod tests {
             let file = std::fs::File::open(&name).unwrap();
             let size = file.metadata().unwrap().len();
             let root = thaw(std::os::fd::AsFd::as_fd(&file), 0, size as usize).unwrap();
+            populate(size as usize);
             std::fs::remove_file(&name).unwrap();
             assert_eq!(core::slice::from_raw_parts(at(root).cast::<u8>(), 100), [7; 100]);
             let new = Heap::allocate(100);
