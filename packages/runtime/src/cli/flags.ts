@@ -78,12 +78,8 @@ export function parseFlags(
       at++;
       break;
     }
-    const match = /^--?([^=-][^=]*)(?:=([\s\S]*))?$/.exec(word);
-    if (match === null) {
-      if (word.startsWith("-") && word !== "-") throw verbatim("invalid", `bad flag syntax: ${word}`);
-      break;
-    }
-    const [, given = "", inline] = match;
+    if (!word.startsWith("-") || word === "-") break;
+    const { given, inline } = splitFlag(word);
     const flag = flags.find((one) => one.name === given || (one.aliases ?? []).includes(given));
     if (flag === undefined) throw verbatim("invalid", `flag provided but not defined: -${given}`);
     const value = inline ?? (flag.kind === "boolean" ? "true" : argv[++at]);
@@ -91,6 +87,15 @@ export function parseFlags(
     values.set(flag.name, [...(values.get(flag.name) ?? []), checkValue(flag, given, value)]);
   }
   return { values: new FlagValues(flags, values), operands: argv.slice(at) };
+}
+
+/** "--name=value", "-name". */
+function splitFlag(word: string): { given: string; inline: string | undefined } {
+  const start = word.startsWith("--") ? 2 : 1;
+  const equals = word.indexOf("=", start);
+  const given = equals < 0 ? word.slice(start) : word.slice(start, equals);
+  if (given === "" || given.startsWith("-")) throw verbatim("invalid", `bad flag syntax: ${word}`);
+  return { given, inline: equals < 0 ? undefined : word.slice(equals + 1) };
 }
 
 function checkValue(flag: Flag, given: string, value: string): string {

@@ -151,8 +151,9 @@ function rootlessMode(text: string): boolean | null {
 function rootDirectory(kernel: Kernel, global: FlagValues, command: Command): string {
   const given = global.string("root");
   if (given !== "") {
-    if (given.replace(/\/+/g, "/") === "/") throw verbatim("invalid", '--root must not be "/"');
-    return absolutePath(kernel, given);
+    const root = absolutePath(kernel, given);
+    if (root === "/") throw verbatim("invalid", '--root must not be "/"');
+    return root;
   }
   const own = environmentValue(kernel, "XDG_RUNTIME_DIR");
   if (own === "" || !isUnprivileged(kernel)) return "/run/teu/runtime";

@@ -61,9 +61,18 @@ const NEXT_STATE = "state.json.next";
 const CONFIG = "config.json";
 const LIMIT = 16 << 20;
 
+const ID_CHARACTERS: ReadonlySet<string> = new Set(
+  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+.-",
+);
+
+function hasOnly(text: string, characters: ReadonlySet<string>): boolean {
+  for (const character of text) if (!characters.has(character)) return false;
+  return true;
+}
+
 /** Checks an id as runc does. Throws `invalid`. */
 export function checkId(id: string): string {
-  if (!/^[A-Za-z0-9_+.-]{1,1024}$/.test(id) || id === "." || id === ".." || id === ".cache") {
+  if (id === "" || id.length > 1024 || id === "." || id === ".." || id === ".cache" || !hasOnly(id, ID_CHARACTERS)) {
     throw verbatim("invalid", `invalid container ID format: ${JSON.stringify(id)}`);
   }
   return id;

@@ -26,7 +26,7 @@ export function closingLater(kernel: Kernel): ClosingLater {
     else kernel.fs.close(fd);
   };
   return {
-    kernel: { ...kernel, fs: { ...kernel.fs, close } },
+    kernel: { ...kernel, fs: Object.create(kernel.fs, { close: { value: close } }) as Kernel["fs"] },
     closeAll: () => {
       for (const [first, last] of ranges([...open])) kernel.fs.closeRange(first, last, 0);
       open.clear();

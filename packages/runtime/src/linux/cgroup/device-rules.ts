@@ -44,7 +44,7 @@ export function deviceRules(rules: readonly DeviceRule[]): AccessRule[] {
     const type = rule.type === "u" ? "c" : (rule.type ?? "a");
     const access = rule.access ?? "rwm";
     if (type === "p") throw invalidConfig(`linux.resources.devices[${index}].type`, "a FIFO has no device access");
-    if (!/^[rwm]+$/.test(access))
+    if (access !== "rwm" && !/^[rwm]+$/.test(access))
       throw invalidConfig(
         `linux.resources.devices[${index}].access`,
         `want letters of "rwm", have ${JSON.stringify(access)}`,

@@ -59,7 +59,11 @@ export function parseOwnCgroups(text: string): [string, string][] {
 }
 
 function usualName(controllers: string): string {
-  return controllers === "" ? "unified" : controllers.replace(/^name=/, "");
+  return controllers === ""
+    ? "unified"
+    : controllers.startsWith("name=")
+      ? controllers.slice("name=".length)
+      : controllers;
 }
 
 function fromMountinfo(kernel: Kernel, memberships: readonly (readonly [string, string])[]): Hierarchy[] {
@@ -104,5 +108,6 @@ export function parseCgroupMounts(text: string): CgroupMount[] {
 }
 
 function unescape(text: string): string {
+  if (!text.includes("\\")) return text;
   return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }
