@@ -80,6 +80,7 @@ export const ALLOWED: Allowed = {
   "packages/runtime/src/linux/program.ts": {
     "statAt AT_FDCWD, path": AFTER,
     "accessAt AT_FDCWD, path": AFTER,
+    "accessAt AT_FDCWD, PASSWD": AFTER,
     "statAt AT_FDCWD, PASSWD": AFTER,
     "readTextAt AT_FDCWD, PASSWD": AFTER,
   },

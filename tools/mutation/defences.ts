@@ -435,7 +435,10 @@ export const DEFENCES: readonly Defence[] = [
     what: "a container's id is one name",
     file: "packages/runtime/src/container/record.ts",
     changes: [
-      ['if (!/^[A-Za-z0-9_+.-]{1,1024}$/.test(id) || id === "." || id === ".." || id === ".cache") {', "if (false) {"],
+      [
+        'if (id === "" || id.length > 1024 || id === "." || id === ".." || id === ".cache" || !hasOnly(id, ID_CHARACTERS)) {',
+        "if (false) {",
+      ],
     ],
     kill: { case: 'records: the id "../escape" is refused' },
   },
