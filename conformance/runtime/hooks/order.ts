@@ -68,6 +68,21 @@ export const cases: readonly RuntimeCase[] = [
     },
   },
   {
+    name: "hooks: without an environment of its own a hook has the runtime's",
+    run: (bench) => {
+      const log = join(bench.directory, "environment.log");
+      const hook = (env?: readonly string[]): Hook => ({
+        path: "/bin/sh",
+        args: ["sh", "-c", `echo "<$HOOK_TEST>" >> ${log}`],
+        ...(env === undefined ? {} : { env }),
+      });
+      const hooks = { createRuntime: [hook(), hook(["HOOK_TEST=own"]), hook([])] };
+      const bundle = bench.script("sleep 30", (spec) => ({ ...spec, hooks }));
+      expectOk(bench.callWith({ env: { HOOK_TEST: "inherited" } }, "create", "--bundle", bundle.path, bench.id()));
+      expectEqual(readFileSync(log, "utf8"), "<inherited>\n<own>\n<>\n");
+    },
+  },
+  {
     name: "hooks: startContainer runs inside, before the program",
     run: (bench) => {
       const bundle = bench.script("cat /tmp/order; echo program", (spec) => ({

@@ -57,7 +57,8 @@ function runHook(kernel: Kernel, name: string, hook: Hook, state: State, sinks: 
     child = process.spawn({
       path: hook.path,
       argv: hook.args ?? [hook.path],
-      env: hook.env ?? [],
+      // As with runc: a hook of the host that says nothing gets what the runtime has; one of the container never does.
+      env: hook.env ?? (name === "startContainer" ? [] : process.environ()),
       fds: [input, sinks.out < 0 ? outWrite : sinks.out, sinks.err < 0 ? outWrite : sinks.err],
     });
   } catch (error) {
