@@ -44,7 +44,7 @@ export const TABLE: Readonly<Record<string, Rule>> = {
     because: "the builder stands on the engine; commands and registry are above or beside it",
   },
   cli: {
-    may: ["base", "specs", "image", "distribution", "registry", "engine", "builder"],
+    may: ["base", "specs", "files", "image", "distribution", "registry", "engine", "builder"],
     because: "the command line goes through the engine, never around it to the kernel side",
   },
   testkit: {

@@ -3,6 +3,7 @@
 import { resolve } from "node:path";
 import { isTeuError } from "@teu/base/errors";
 import { createScope, type Log, silentLog } from "@teu/base/scope";
+import { exitNow } from "@teu/files/process";
 import type { Command, CommandContext, CommandIo } from "./command.ts";
 import { type CommandEntry, COMMANDS, GROUPS } from "./command-table.ts";
 import { type Environment, readEnvironment } from "./environment.ts";
@@ -24,7 +25,7 @@ export function main(argv: readonly string[]): void {
     (code) => {
       process.exitCode = code;
       // Open handles of others (a paused stdin, a keep-alive socket) must not keep a finished command alive.
-      io.flush(() => process.exit(code));
+      io.flush(() => exitNow(code));
     },
     (error: unknown) => {
       process.exitCode = 1;

@@ -57,6 +57,14 @@ export interface FilesAddon {
   seekExtent(fd: number, offset: number, hole: boolean): number;
   fsync(fd: number): void;
   syncfs(fd: number): void;
+  spawnDetached(
+    program: string,
+    args: readonly string[],
+    environment: readonly string[],
+    pipes: number,
+  ): { pid: number; pipes: number[] };
+  tryWaitpid(pid: number): boolean;
+  exitNow(code: number): void;
 }
 
 const FILE = "teu-files.node";
@@ -69,6 +77,11 @@ let loaded: FilesAddon | undefined;
  */
 export function filesAddon(): FilesAddon {
   loaded ??= load();
+  return loaded;
+}
+
+/** The addon if somebody has used it; never loads it. */
+export function loadedAddon(): FilesAddon | undefined {
   return loaded;
 }
 

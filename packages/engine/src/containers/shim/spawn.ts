@@ -1,10 +1,14 @@
 // Starts the shim of a container and reads its report from fd 3. The shim makes itself independent; nothing here waits for its end.
 
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { Socket } from "node:net";
 import type { Readable } from "node:stream";
 
 import { fromJson, TeuError } from "@teu/base/errors";
 import { endedError, type Scope } from "@teu/base/scope";
+import { OwnedFd } from "@teu/files/open";
+import { collectChild, type DetachedProgram, spawnDetached } from "@teu/files/process";
 import type { ShimReport } from "@teu/shim/protocol";
 
 const REPORT_LIMIT = 1 << 20;
@@ -20,33 +24,32 @@ export type ShimStarted = Extract<ShimReport, { ok: true }>;
  */
 export async function spawnShim(scope: Scope, shim: string, configFile: string): Promise<ShimStarted> {
   scope.check("start shim");
-  // detached: a terminal's Ctrl-C is for the client, never for the container's parent.
-  const child = spawn(shim, ["--config", configFile], {
-    stdio: ["ignore", "ignore", "pipe", "pipe"],
-    detached: true,
-    env: shimEnvironment(),
-    cwd: "/",
-  });
-  const failed = new Promise<never>((_, reject) =>
-    child.once("error", (cause) =>
-      reject(new TeuError({ code: "unavailable", op: "start shim", subject: shim, message: "cannot run it", cause })),
-    ),
-  );
-  failed.catch(() => {});
-  const complaint = collect(child.stderr as Readable);
-  const report = collect(child.stdio[3] as Readable);
+  const { pid, pipes } = startShim(shim, configFile);
+  const [complaintFd = -1, reportFd = -1] = pipes;
+  using complaint = new OwnedFd(complaintFd);
+  // node:net, which takes milliseconds to load, only now: the shim is at work meanwhile.
+  const report = new Socket({ fd: reportFd, writable: false });
   try {
     // Cancelled or not: a shim that comes up must be known, so that the caller can send it away.
-    const text = await Promise.race([report, failed, patience(scope)]);
+    const text = await Promise.race([collect(report), patience(scope)]);
     const line = text.split("\n", 1)[0] ?? "";
-    if (line === "") throw silent(shim, await complaint);
+    // Whoever held the one pipe held the other, and is gone: this does not wait.
+    if (line === "") throw silent(shim, readFileSync(complaint.fd, "utf8"));
     const value = JSON.parse(line) as ShimReport;
     if (!value.ok) throw fromJson(value.error);
     return value;
   } finally {
-    child.stderr?.destroy();
-    (child.stdio[3] as Readable).destroy();
-    child.unref();
+    report.destroy();
+    collectChild(pid);
+  }
+}
+
+// A session of its own: a terminal's Ctrl-C is for the client, never for the container's parent.
+function startShim(shim: string, configFile: string): DetachedProgram {
+  try {
+    return spawnDetached({ program: shim, args: ["--config", configFile], env: shimEnvironment(), pipes: 2 });
+  } catch (cause) {
+    throw new TeuError({ code: "unavailable", op: "start shim", subject: shim, message: "cannot run it", cause });
   }
 }
 
