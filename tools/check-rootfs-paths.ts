@@ -119,7 +119,9 @@ export const ALLOWED: Allowed = {
     "readlinkAt AT_FDCWD, `/proc/self/ns/${file}`": HOST,
     "readlinkAt AT_FDCWD, `/proc/${record.pid}/ns/${file}`": HOST,
     "openat AT_FDCWD, path": "a cgroup directory of the host, before the container is entered",
+    "openat AT_FDCWD, `/proc/${record.pid}/root`": "root of init, which is checked to be init afterwards",
     'openat AT_FDCWD, "/"': AFTER,
+    'chdir "/"': AFTER,
   },
   "packages/runtime/src/container/status.ts": {
     "openIfThere directory.fd, START_FIFO": "in the state directory",

@@ -245,6 +245,33 @@ export const DEFENCES: readonly Defence[] = [
     kill: { case: "root: nothing of the host's tree is mounted inside" },
   },
   {
+    name: "host-mounts-kept",
+    against: "mounts of a container in the host's mount namespace",
+    what: "without a mount namespace the container's mounts are in a tree that is attached nowhere",
+    file: `${LINUX}/namespaces.ts`,
+    changes: [["  if (hostMount) cloneFlags |= CLONE_NEWNS;\n", ""]],
+    kill: { case: "mount: not listed, the container is in the host's, whose mounts stay as they are" },
+  },
+  {
+    name: "exec-in-root",
+    against: "escape by exec, which runc and crun let into the host's root there",
+    what: "without a mount namespace exec goes into init's root",
+    file: `${LINUX}/enter.ts`,
+    changes: [["  if (prepared.rootFd >= 0) enterRoot(kernel, prepared.rootFd);\n", ""]],
+    kill: { case: "mount: not listed, the host's tree is out of reach" },
+  },
+  {
+    name: "hot-mounts-not-hosts",
+    against: "mounts of a container in the host's mount namespace",
+    what: "mounts add and remove do not touch the host's mounts",
+    file: `${LINUX}/hot-mounts.ts`,
+    changes: [['  if (!record.namespaces.includes("mount"))', "  if (false)"]],
+    kill: {
+      test: `${LINUX}/rootfs.test.ts`,
+      name: "create: without a mount namespace the container is in the host's, its root a tree that is attached nowhere",
+    },
+  },
+  {
     name: "console-by-descriptor",
     against: "CVE-2025-52565",
     what: "the place of /dev/console is made and opened through no link",

@@ -1,7 +1,8 @@
 // Namespaces: new ones isolate, given ones are joined, none is shared by accident (runtime-spec, "Namespaces").
 
 import { spawn, spawnSync } from "node:child_process";
-import { readlinkSync } from "node:fs";
+import { readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { NamespaceType, Spec } from "@teu/specs/runtime";
 import { type RuntimeCase, expectEqual, expectFailure, expectMatch, expectOk, withLinux } from "../case.ts";
 
@@ -9,6 +10,25 @@ const add = (spec: Spec, ...types: NamespaceType[]): Spec =>
   withLinux(spec, { namespaces: [...(spec.linux?.namespaces ?? []), ...types.map((type) => ({ type }))] });
 const own = (name: string): string => readlinkSync(`/proc/self/ns/${name}`);
 const MAPS = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+
+const withHostMounts = (spec: Spec): Spec =>
+  withLinux(spec, {
+    // runc refuses masks here.
+    maskedPaths: [],
+    readonlyPaths: [],
+    namespaces: (spec.linux?.namespaces ?? []).filter(({ type }) => type !== "mount"),
+  });
+
+/** What a runtime has left mounted on a root. */
+function unmountAll(rootfs: string): void {
+  const below = (): string[] =>
+    readFileSync("/proc/self/mountinfo", "utf8")
+      .split("\n")
+      .map((line) => line.split(" ")[4] ?? "")
+      .filter((point) => point === rootfs || point.startsWith(`${rootfs}/`));
+  for (let left = below(); left.length > 0; left = below())
+    expectEqual(spawnSync("umount", [left.at(-1) ?? ""]).status, 0, "unmount what was left");
+}
 
 export const cases: readonly RuntimeCase[] = [
   {
@@ -87,6 +107,36 @@ export const cases: readonly RuntimeCase[] = [
         }),
       );
       expectEqual(expectOk(bench.run(bundle)).out, readlinkSync(path));
+    },
+  },
+  {
+    name: "mount: not listed, the container is in the host's, whose mounts stay as they are",
+    run: (bench) => {
+      const bundle = bench.script("exec sleep 30", withHostMounts);
+      bench.defer(() => unmountAll(bundle.rootfs));
+      const before = readFileSync("/proc/self/mountinfo", "utf8");
+      const id = bench.id();
+      expectOk(bench.call("create", "--bundle", bundle.path, id));
+      const { pid } = JSON.parse(expectOk(bench.call("state", id)).out) as { pid: number };
+      expectEqual(readlinkSync(`/proc/${pid}/ns/mnt`), own("mnt"), "mount namespace");
+      expectOk(bench.call("start", id));
+      const exec = expectOk(bench.call("exec", id, "/bin/sh", "-c", "ls -d /bin/busybox /proc/1/ns /dev/null; pwd"));
+      expectEqual(exec.out, "/bin/busybox\n/dev/null\n/proc/1/ns\n/");
+      expectEqual(readFileSync("/proc/self/mountinfo", "utf8"), before, "mounts of the host while it runs");
+      expectOk(bench.call("delete", "--force", id));
+      expectEqual(readFileSync("/proc/self/mountinfo", "utf8"), before, "mounts of the host after it");
+    },
+  },
+  {
+    name: "mount: not listed, the host's tree is out of reach",
+    run: (bench) => {
+      const marker = join(bench.directory, "outside");
+      writeFileSync(marker, "");
+      const script = `ls -d ${marker} ../../../..${marker} /proc/1/root${marker}; cd /proc/1/cwd && ls -d ..${marker}; pwd -P`;
+      const bundle = bench.script(`(${script}) 2>/dev/null; exec sleep 30`, withHostMounts);
+      bench.defer(() => unmountAll(bundle.rootfs));
+      const id = bench.started(bundle);
+      expectEqual(expectOk(bench.call("exec", id, "/bin/sh", "-c", `(${script}) 2>/dev/null`)).out, "/");
     },
   },
   {

@@ -24,6 +24,12 @@ const CREATE = ["create", "--bundle", "/bundle", "--pid-file", "/run/pid", "box"
 const CASES: readonly Case[] = [
   { name: "create-default", words: CREATE },
   {
+    name: "create-host-mounts",
+    words: CREATE,
+    configure: (spec) =>
+      withLinux(spec, { namespaces: (spec.linux?.namespaces ?? []).filter(({ type }) => type !== "mount") }),
+  },
+  {
     name: "create-unified-limits",
     options: { cgroups: [""] },
     words: CREATE,

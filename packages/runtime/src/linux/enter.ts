@@ -58,6 +58,8 @@ interface Prepared {
   /** Namespaces that differ from ours, by flag. */
   readonly flags: number;
   readonly newUser: boolean;
+  /** Init's root, where the container is in the host's mount namespace; else -1. */
+  readonly rootFd: number;
   readonly consoleSocket: number;
   readonly notifySocket: number;
   /** The host's procfs, or -1 without labels. */
@@ -73,9 +75,12 @@ export function enterContainer(kernel: Kernel, request: EnterRequest): { pid: nu
   const seccomp = seccompOf(kernel, request.root, spec.linux?.seccomp, extensions);
   const pidfdSocket = connectPidfdSocket(kernel, request.pidfdSocket);
   let flags = 0;
+  let rootFd = -1;
   // Looked at before init is checked: of a stranger that has its pid by now they may be the host's, and the process would run there.
   const init = openInit(kernel, record, () => {
     flags = foreignNamespaces(kernel, record);
+    if (!record.namespaces.includes("mount"))
+      rootFd = kernel.fs.openat(AT_FDCWD, `/proc/${record.pid}/root`, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
   });
   if (init === null) throw verbatim("conflict", "cannot exec in a stopped container");
   const prepared: Prepared = {
@@ -85,6 +90,7 @@ export function enterContainer(kernel: Kernel, request: EnterRequest): { pid: nu
     init,
     flags,
     newUser: record.namespaces.includes("user"),
+    rootFd,
     consoleSocket:
       request.consoleSocket === "" ? request.consoleFd : connectConsoleSocket(kernel, request.consoleSocket),
     notifySocket: connectAgent(kernel, seccomp),
@@ -139,7 +145,7 @@ function clone(kernel: Kernel, prepared: Prepared): Twin {
   // Before the cgroup, which on v2 it is born in.
   setAffinity(kernel, "initial", prepared.plan.execAffinity.initial);
   const passed = Array.from({ length: prepared.request.preserveFds }, (_, index) => 3 + index);
-  const keep = [prepared.init, prepared.consoleSocket, prepared.labelsFd, ...passed];
+  const keep = [prepared.init, prepared.consoleSocket, prepared.labelsFd, prepared.rootFd, ...passed];
   const options = { flags: 0, ...(unified === null ? {} : { cgroupFd: open(unified) }) };
   // A pid (or time) namespace is entered by children only.
   const forChildren = prepared.flags & (CLONE_NEWPID | CLONE_NEWTIME);
@@ -197,6 +203,7 @@ function* enterChild(kernel: Kernel, prepared: Prepared, channel: ChildChannel):
   kernel.step?.("namespaces, keyring, terminal");
   const inside = prepared.flags & ~(CLONE_NEWPID | CLONE_NEWTIME);
   if (inside !== 0) kernel.namespace.setns(prepared.init, inside);
+  if (prepared.rootFd >= 0) enterRoot(kernel, prepared.rootFd);
   if (prepared.newUser) {
     const { gidMappings, uidMappings } = request.spec.linux ?? {};
     const [gid, uid] = [firstId(gidMappings, plan.gid), firstId(uidMappings, plan.uid)];
@@ -218,4 +225,12 @@ function* enterChild(kernel: Kernel, prepared: Prepared, channel: ChildChannel):
   resetIfTold(kernel, channel);
   kernel.step?.("filter, execve");
   execute(kernel, program, plan, seccomp);
+}
+
+/** No mount namespace brings the root along: it is entered as init's own. */
+function enterRoot({ process, fs }: Kernel, rootFd: number): void {
+  process.fchdir(rootFd);
+  process.chroot(".");
+  process.chdir("/");
+  fs.close(rootFd);
 }

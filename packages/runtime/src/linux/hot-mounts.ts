@@ -97,6 +97,9 @@ function inside(
   act: (root: RootfsPath) => void,
 ): void {
   const { fs, namespace, process } = kernel;
+  // They would be the host's.
+  if (!record.namespaces.includes("mount"))
+    throw verbatim("unsupported", "mounts of a container without a mount namespace of its own cannot be changed");
   const init = openInit(kernel, record);
   if (init === null) throw verbatim("conflict", "container not running");
   process.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);

@@ -34,9 +34,23 @@ test("planNamespaces: pid joined by path is entered before the clone", () => {
   assert.deepEqual(plan.joinsBefore, [{ type: "pid", path: "/p" }]);
 });
 
+test("planNamespaces: without one for mounts the root is made in one that is left again", () => {
+  const plan = planNamespaces(spec({ namespaces: [{ type: "pid" }] }));
+  assert.deepEqual([plan.cloneFlags, plan.hostMount, plan.has.has("mount")], [CLONE_NEWNS | CLONE_NEWPID, true, false]);
+  assert.equal(planNamespaces(spec({ namespaces: [{ type: "mount", path: "/m" }] })).hostMount, false);
+});
+
 const REFUSED: readonly (readonly [string, Spec, RegExp])[] = [
   ["a double", spec({ namespaces: [MOUNT, MOUNT] }), /twice/],
-  ["none for mounts", spec({ namespaces: [{ type: "pid" }] }), /mount namespace/],
+  [
+    "user without mount",
+    spec({
+      namespaces: [{ type: "user" }],
+      uidMappings: [{ containerID: 0, hostID: 0, size: 1 }],
+      gidMappings: [{ containerID: 0, hostID: 0, size: 1 }],
+    }),
+    /there must be one for mounts/,
+  ],
   ["a relative path", spec({ namespaces: [MOUNT, { type: "ipc", path: "x" }] }), /absolute/],
   ["a hostname without uts", spec({ namespaces: [MOUNT] }, { hostname: "h" }), /private UTS namespace/],
   [

@@ -46,7 +46,7 @@ export interface Join {
 
 /** The decision. */
 export interface NamespacePlan {
-  /** For the one clone3: all new ones but cgroup and time, and `ipcInside`. */
+  /** For the one clone3: all new ones but cgroup and time, and `ipcInside`; with `hostMount` one for mounts as well. */
   readonly cloneFlags: number;
   /**
    * Entered by the parent before the clone, and left again: pid and time, because only children are concerned; with a user
@@ -66,7 +66,11 @@ export interface NamespacePlan {
   readonly newTime: boolean;
   readonly newNetwork: boolean;
   readonly newPid: boolean;
-  readonly newMount: boolean;
+  /**
+   * Without one for mounts the root is made in one that the child leaves again, taking a detached copy of it along: the container is
+   * in the host's, and nothing is mounted there.
+   */
+  readonly hostMount: boolean;
   /** New or joined. */
   readonly has: ReadonlySet<NamespaceType>;
 }
@@ -90,6 +94,8 @@ export function planNamespaces(spec: Spec): NamespacePlan {
   const later = (type: NamespaceType): boolean => type === "cgroup" || type === "time" || (type === "ipc" && ipcInside);
   let cloneFlags = 0;
   for (const type of paths.keys()) if (isNew(type) && !later(type)) cloneFlags |= NAMESPACE_FLAGS[type];
+  const hostMount = !paths.has("mount");
+  if (hostMount) cloneFlags |= CLONE_NEWNS;
   return {
     cloneFlags,
     joinsBefore: joins.filter(before),
@@ -104,7 +110,7 @@ export function planNamespaces(spec: Spec): NamespacePlan {
     newTime: isNew("time"),
     newNetwork: isNew("network"),
     newPid: isNew("pid"),
-    newMount: isNew("mount"),
+    hostMount,
     has: new Set(paths.keys()),
   };
 }
@@ -115,10 +121,10 @@ function checkNamespaces(
   isNew: (type: NamespaceType) => boolean,
 ): void {
   const linux = spec.linux ?? {};
-  if (!paths.has("mount"))
+  if (!paths.has("mount") && paths.has("user"))
     throw unsupportedConfig(
       "linux.namespaces",
-      "a container without a mount namespace of its own cannot be made safely",
+      "with a user namespace there must be one for mounts: root of the first may not be in the host's",
     );
   if ((spec.hostname ?? "") !== "" && !paths.has("uts"))
     throw invalidConfig("hostname", "unable to set hostname without a private UTS namespace");

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { STATX_ATTR_MOUNT_ROOT } from "@teu/sys/constants/fs";
 import { fakeHost } from "../testing/fake-host.ts";
 import { kernelTrees } from "./rootfs.ts";
 
@@ -18,6 +19,26 @@ test("kernelTrees: procfs and sysfs outside the root, the last first", () => {
     "/sys",
     "/proc",
   ]);
+});
+
+test("create: without a mount namespace the container is in the host's, its root a tree that is attached nowhere", () => {
+  const host = fakeHost();
+  host.configure((spec) => ({ ...spec, linux: { ...spec.linux, namespaces: [{ type: "pid" }, { type: "uts" }] } }));
+  host.failOn("mount.pivotRoot", 1, "EINVAL");
+  assert.equal(host.run(["create", "-b", "/bundle", "--pid-file", "/run/pid", "c1"]).err, "");
+  const init = host.world.process(Number(host.kernel.fs.readTextAt(-100, "/run/pid", 20)), "test");
+  assert.equal(init.namespaces["mnt"], host.world.self.namespaces["mnt"] ?? 0);
+  assert.equal(init.root.mount.parent, null);
+  assert.notEqual(init.root.mount, host.world.rootMount);
+  const mounted = (path: string): boolean =>
+    (host.kernel.fs.statAt(-100, `/bundle/rootfs${path}`, 0).attributes & STATX_ATTR_MOUNT_ROOT) !== 0;
+  assert.deepEqual(["", "/proc", "/dev", "/sys"].map(mounted), [false, false, false, false]);
+  assert.equal(host.run(["start", "c1"]).err, "");
+  assert.equal(host.run(["exec", "-d", "--pid-file", "/run/exec.pid", "c1", "/bin/daemon"]).err, "");
+  const second = host.world.process(Number(host.kernel.fs.readTextAt(-100, "/run/exec.pid", 20)), "test");
+  assert.equal(second.root.mount, init.root.mount);
+  host.writeFile("/mounts.json", JSON.stringify([{ destination: "/x", type: "tmpfs" }]));
+  assert.match(host.run(["mounts", "add", "c1", "/mounts.json"]).err, /without a mount namespace of its own/);
 });
 
 test("create --no-pivot: no pivot_root", () => {

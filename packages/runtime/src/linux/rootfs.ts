@@ -21,6 +21,7 @@ import {
   OPEN_TREE_CLOEXEC,
   OPEN_TREE_CLONE,
 } from "@teu/sys/constants/mount";
+import { CLONE_NEWNS } from "@teu/sys/constants/process";
 import type { Kernel } from "@teu/sys/kernel";
 import { makeDeviceLinks, makeDevices } from "./devices.ts";
 import { attach, setReadonly } from "./mount-tree.ts";
@@ -84,11 +85,23 @@ export function sealDev(kernel: Kernel, plan: StartPlan, root: RootfsPath): void
 
 /**
  * Makes the root "/" of this process and lets go of the host's tree. `noPivot`: covers the host's tree instead, for a host whose
- * root is an initramfs, where pivot_root(2) is EINVAL; less safe, since the tree stays in the namespace below.
+ * root is an initramfs, where pivot_root(2) is EINVAL; less safe, since the tree stays in the namespace below. `hostMount`: the host's
+ * mount namespace for a container without one of its own, else -1.
  */
-export function pivot(kernel: Kernel, plan: StartPlan, root: RootfsPath, noPivot: boolean): void {
-  const { mount, process } = kernel;
+export function changeRoot(
+  kernel: Kernel,
+  plan: StartPlan,
+  root: RootfsPath,
+  noPivot: boolean,
+  hostMount: number,
+): void {
   if (plan.readonlyRoot) setReadonly(kernel, root.fd, 0);
+  if (hostMount < 0) pivot(kernel, plan, root, noPivot);
+  else leaveWithRoot(kernel, root, hostMount);
+}
+
+function pivot(kernel: Kernel, plan: StartPlan, root: RootfsPath, noPivot: boolean): void {
+  const { mount, process } = kernel;
   process.fchdir(root.fd);
   if (noPivot) coverRoot(kernel, plan, root);
   else {
@@ -107,6 +120,21 @@ export function pivot(kernel: Kernel, plan: StartPlan, root: RootfsPath, noPivot
       propagation: after,
       usernsFd: -1,
     });
+}
+
+/**
+ * Instead of `pivot`, for a container in the host's mount namespace: goes there with a copy of the root and all that is mounted in it,
+ * which is attached nowhere. The host's mounts stay as they are, whatever becomes of the runtime; the kernel takes the copy down with
+ * the last process that uses it. Nothing can be mounted or unmounted in it (EINVAL), and /proc/mounts inside is empty.
+ */
+function leaveWithRoot(kernel: Kernel, root: RootfsPath, hostMount: number): void {
+  const { fs, mount, namespace, process } = kernel;
+  const tree = mount.openTree(root.fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
+  namespace.setns(hostMount, CLONE_NEWNS);
+  process.fchdir(tree);
+  process.chroot(".");
+  process.chdir("/");
+  for (const fd of [hostMount, tree, root.fd]) fs.close(fd);
 }
 
 function coverRoot(kernel: Kernel, plan: StartPlan, root: RootfsPath): void {

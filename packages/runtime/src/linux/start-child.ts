@@ -20,7 +20,7 @@ import { type MountStep, labelData } from "./mount-plan.ts";
 import { type OpenJoin, enterJoins, enterNewTime } from "./namespace-files.ts";
 import { type NetDevice, setUpNetDevices } from "./net-devices.ts";
 import { setOomScore } from "./oom-score.ts";
-import { fillRoot, openRoot, pivot, sealDev } from "./rootfs.ts";
+import { changeRoot, fillRoot, openRoot, sealDev } from "./rootfs.ts";
 import type { RootfsPath } from "./rootfs-path.ts";
 import type { SeccompPlan } from "./seccomp.ts";
 import type { StartPlan } from "./start-plan.ts";
@@ -35,6 +35,8 @@ export interface ChildEnvironment {
   readonly cgroup: CgroupHandle;
   readonly joins: readonly OpenJoin[];
   readonly opened: ReadonlyMap<MountStep, number>;
+  /** The host's mount namespace, to go back to. */
+  readonly hostMount: number;
   /** To be moved into this container's network namespace. */
   readonly netDevices: readonly NetDevice[];
   /** The host's procfs, for labels. */
@@ -110,8 +112,8 @@ export function* startChild(
   readonlyPaths(later.kernel, root, plan.readonlyPaths);
   maskPaths(later.kernel, root, plan.maskedPaths, nullFd, labelData(plan.linux.mountLabel ?? ""));
   later.closeAll();
-  kernel.step?.("pivot_root");
-  pivot(kernel, plan, root, environment.noPivot);
+  kernel.step?.(environment.hostMount < 0 ? "pivot_root" : "back to the host's mount namespace, chroot");
+  changeRoot(kernel, plan, root, environment.noPivot, environment.hostMount);
   kernel.step?.("names, sysctl, limits, user, capabilities");
   if (plan.hostname !== "") kernel.process.sethostname(plan.hostname);
   if (plan.domainname !== "") kernel.process.setdomainname(plan.domainname);

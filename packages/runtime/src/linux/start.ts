@@ -3,7 +3,7 @@
 // portable: no host types here.
 
 import { TeuError } from "@teu/base/errors";
-import { AT_FDCWD, O_CLOEXEC, O_RDWR } from "@teu/sys/constants/fs";
+import { AT_FDCWD, O_CLOEXEC, O_RDONLY, O_RDWR } from "@teu/sys/constants/fs";
 import { PR_SET_DUMPABLE, SIGKILL } from "@teu/sys/constants/process";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
@@ -133,6 +133,7 @@ function startWith(kernel: Kernel, request: StartRequest, bus: SystemdBus | null
     if (resctrl !== null) joinResctrl(kernel, resctrl, twin.pid);
     // The child has them now; here they would keep mounts and namespaces of the host busy as long as `run` stays.
     for (const fd of [...environment.opened.values(), ...environment.joins.map((join) => join.fd)]) kernel.fs.close(fd);
+    if (environment.hostMount >= 0) kernel.fs.close(environment.hostMount);
     // While the child makes its root: it joins them late.
     kernel.step?.("cgroup v1, config.json kept");
     const refused = fillCgroup(kernel, cgroup, others, waiver);
@@ -211,6 +212,7 @@ function prepareChild(
     startFifo: fifo(START_FIFO),
     resultFifo: fifo(RESULT_FIFO),
     joins,
+    hostMount: plan.namespaces.hostMount ? fs.openat(AT_FDCWD, "/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC, 0) : -1,
     netDevices: readNetDevices(kernel, plan.netDevices),
     labelsFd: openLabels(kernel, plan.process, plan.linux.mountLabel ?? ""),
     opened: openSources(kernel, plan),
@@ -297,11 +299,12 @@ function cloneError(kernel: Kernel, { namespaces, cgroup }: StartPlan, error: un
 
 /** What the child needs of our fds. */
 function inheritedFds(environment: ChildEnvironment): number[] {
-  const { consoleSocket, labelsFd, startFifo, resultFifo, joins, opened, hookSinks, keepFds } = environment;
+  const { consoleSocket, labelsFd, hostMount, startFifo, resultFifo, joins, opened, hookSinks, keepFds } = environment;
   const passed = Array.from({ length: keepFds }, (_, index) => 3 + index);
   return [
     consoleSocket,
     labelsFd,
+    hostMount,
     startFifo,
     resultFifo,
     ...joins.map(({ fd }) => fd),

@@ -2,6 +2,7 @@
 // portable: no host types here.
 
 import { S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG } from "../constants/fs.ts";
+import type { Location } from "./world.ts";
 
 /** Behaviour of a special file or directory. */
 export interface InodeOps {
@@ -33,6 +34,8 @@ export class Inode {
   data: Uint8Array = new Uint8Array(0);
   /** Symbolic links: the goal. */
   goal = "";
+  /** Magic links of procfs to a place in the tree: that place, at the moment. */
+  leads: (() => Location) | null = null;
   readonly entries: Map<string, Inode> = new Map();
   parent: Inode | null = null;
   readonly ops: InodeOps;
@@ -93,6 +96,14 @@ export function window(magic: number, read: () => string, write?: (text: string)
 export function symlink(magic: number, goal: string): Inode {
   const inode = new Inode(S_IFLNK | 0o777, magic);
   inode.goal = goal;
+  return inode;
+}
+
+/** A magic link; what readlink(2) says of it is found at each look. */
+export function magicLink(magic: number, leads: () => Location, goal: () => string): Inode {
+  const inode = symlink(magic, "");
+  inode.leads = leads;
+  Object.defineProperty(inode, "goal", { get: goal });
   return inode;
 }
 

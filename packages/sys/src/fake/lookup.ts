@@ -97,6 +97,7 @@ function throughLink(state: WalkState, at: Location, link: Inode, rest: readonly
   // procfs links to objects (ns/*) have goals like "pid:[123]": magic, the link stands for the object itself.
   if (isMagic(link)) {
     if ((state.resolve & RESOLVE_NO_MAGICLINKS) !== 0) throw sysError("ELOOP", state.call, state.path);
+    if (link.leads !== null) return step(state, link.leads(), rest, follow);
     return { location: { mount: at.mount, inode: link }, parent: at, name: goal };
   }
   if (goal.startsWith("/") && (state.resolve & RESOLVE_BENEATH) !== 0) throw sysError("EXDEV", state.call, state.path);
@@ -105,7 +106,7 @@ function throughLink(state: WalkState, at: Location, link: Inode, rest: readonly
 
 /** Is this a link to a kernel object? */
 export function isMagic(inode: Inode): boolean {
-  return /^\w+:\[/.test(inode.goal);
+  return inode.leads !== null || /^\w+:\[/.test(inode.goal);
 }
 
 function up(state: WalkState, at: Location): Location {

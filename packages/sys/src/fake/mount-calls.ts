@@ -175,6 +175,13 @@ function topmost(mount: Mount): Mount {
   return at;
 }
 
+/** Of its oldest member, which has it as its own root. */
+function rootOfNamespace(world: World, id: number): Location {
+  const member = [...world.processes.values()].find(({ namespaces }) => (namespaces["mnt"] ?? 0) === id);
+  if (member === undefined) throw sysError("EINVAL", "setns", String(id));
+  return member.root;
+}
+
 /** sys:namespace. */
 export function namespaceCalls(world: World): Kernel["namespace"] {
   return {
@@ -191,6 +198,7 @@ export function namespaceCalls(world: World): Kernel["namespace"] {
       }
       const goal = /^(\w+):\[(\d+)\]/.exec(file.location?.inode.goal ?? "");
       if (goal === null) throw sysError("EINVAL", "setns", String(fd));
+      if (goal[1] === "mnt") world.self.root = world.self.cwd = rootOfNamespace(world, Number(goal[2]));
       world.self.namespaces[goal[1] ?? ""] = Number(goal[2]);
     },
   };

@@ -4,7 +4,8 @@
 import { CGROUP2_SUPER_MAGIC, CGROUP_SUPER_MAGIC, PROC_SUPER_MAGIC } from "../constants/fs.ts";
 import { SIGKILL } from "../constants/process.ts";
 import { sysError } from "../sys-error.ts";
-import { type Inode, directory, file, symlink, window } from "./inode.ts";
+import { type Inode, directory, file, magicLink, symlink, window } from "./inode.ts";
+import { pathOf } from "./lookup.ts";
 import { NAMESPACE_FILES } from "./process-calls.ts";
 import type { FakeProcess, World } from "./world.ts";
 
@@ -94,6 +95,14 @@ function processDirectory(world: World, process: FakeProcess): Inode {
       : null;
   };
   made.add("ns", directory(PROC_SUPER_MAGIC, { lookup: namespace }));
+  made.add(
+    "root",
+    magicLink(
+      PROC_SUPER_MAGIC,
+      () => alive().root,
+      () => pathOf(world.self.root, alive().root),
+    ),
+  );
   return made;
 }
 

@@ -107,6 +107,8 @@ test("planJoins: network and pid are inherited, ipc and uts entered, what CRIU c
   assert.deepEqual(planJoins(joined("ipc").namespaces).entered, [{ kind: "ipc", path: "/ns" }]);
   assert.deepEqual(planJoins(joined("uts").namespaces).entered, [{ kind: "uts", path: "/ns" }]);
   assert.throws(() => planJoins(joined("cgroup").namespaces), { code: "unsupported" });
+  const hosts = plan((spec) => ({ ...spec, hostname: "", linux: { ...spec.linux, namespaces: [] } }));
+  assert.throws(() => planJoins(hosts.namespaces), { code: "unsupported", message: /mount namespace of its own/ });
 });
 
 test("parseMountinfo: ids, roots, and points with their escapes", () => {

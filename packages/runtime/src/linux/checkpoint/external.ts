@@ -102,7 +102,9 @@ export interface JoinPlan {
 }
 
 /** Throws `unsupported` for kinds that CRIU can neither leave alone nor enter. */
-export function planJoins({ joinsBefore, joinsInside }: NamespacePlan): JoinPlan {
+export function planJoins({ joinsBefore, joinsInside, hostMount }: NamespacePlan): JoinPlan {
+  if (hostMount)
+    throw unsupportedConfig("linux.namespaces", "CRIU needs a container with a mount namespace of its own");
   const inherited: { type: keyof typeof NAMESPACE_KEYS; path: string }[] = [];
   const entered: { kind: string; path: string }[] = [];
   for (const { type, path } of [...joinsBefore, ...joinsInside]) {
