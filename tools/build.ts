@@ -4,6 +4,7 @@
 import { cliStep } from "./build/cli.ts";
 import { installDebianPackages, type Need } from "./build/debian.ts";
 import { addonStep, hostStep, programsStep } from "./build/native.ts";
+import { quickjsStep } from "./build/quickjs.ts";
 import { runStep, type Step } from "./build/step.ts";
 import { threadsStep } from "./build/threads.ts";
 
@@ -19,7 +20,7 @@ const NEEDS: Readonly<Record<string, readonly Need[]>> = {
 function stepsFor(target: string): readonly Step[] {
   // Unit tests use the sources; only the addon has to be made for them.
   if (target === "test-unit") return [addonStep];
-  return [addonStep, hostStep, programsStep, threadsStep, cliStep];
+  return [addonStep, quickjsStep, hostStep, programsStep, threadsStep, cliStep];
 }
 
 // `npm run build -- host` makes only the steps with that in their name.

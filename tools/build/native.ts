@@ -3,8 +3,8 @@
 
 import { spawnSync } from "node:child_process";
 import { copyFileSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
+import { cargo } from "./cargo.ts";
 import { assemblePrograms, type FrozenProgram } from "./programs.ts";
 import { ROOT, type Step } from "./step.ts";
 
@@ -12,7 +12,8 @@ const TRIPLE = `${process.arch === "arm64" ? "aarch64" : "x86_64"}-unknown-linux
 // Not relocated: heaps that were made when the program was built point into it.
 // Linked with musl: native/sys/src/musl.rs says why.
 const RUST_FLAGS = "-C linker=musl-gcc -C target-feature=+crt-static -C relocation-model=static";
-const C_COMPILER = { [`CC_${TRIPLE.replaceAll("-", "_")}`]: "musl-gcc" };
+const C_TARGET = TRIPLE.replaceAll("-", "_");
+const C_COMPILER = { [`CC_${C_TARGET}`]: "musl-gcc", [`CFLAGS_${C_TARGET}`]: "-fno-pic" };
 const RELEASE = `native/target/${TRIPLE}/release`;
 
 interface KernelProgram {
@@ -41,6 +42,9 @@ export const addonStep: Step = {
 };
 
 const RUST_INPUTS = [
+  // The sources made of them are named by native/Cargo.toml.
+  "native/quickjs/*",
+  "tools/build/quickjs.ts",
   "native/Cargo.toml",
   "native/Cargo.lock",
   "native/{sys,host,programs}/{Cargo.toml,build.rs}",
@@ -139,20 +143,6 @@ function cargoStatic(argv: readonly string[]): void {
     ...argv,
   ];
   cargo(all, { RUSTFLAGS: RUST_FLAGS, ...C_COMPILER });
-}
-
-function cargo(argv: readonly string[], env: Readonly<Record<string, string>> = {}): void {
-  const path = [process.env["PATH"] ?? "", join(process.env["CARGO_HOME"] ?? join(homedir(), ".cargo"), "bin")].join(
-    delimiter,
-  );
-  const quiet = ["--quiet", ...argv.slice(1)];
-  const result = spawnSync("cargo", [argv[0] ?? "", ...quiet], {
-    cwd: ROOT,
-    env: { ...process.env, PATH: path, ...env },
-    stdio: ["ignore", 2, 2],
-  });
-  if (result.error !== undefined) throw new Error("cargo is missing: install Rust 1.95 or newer");
-  if (result.status !== 0) throw new Error(`cargo ${argv.join(" ")} failed; its output is above`);
 }
 
 // Copies `from` to `to` (both below the checkout) so that `to` is never half-written.

@@ -99,10 +99,19 @@ pub unsafe fn freeze(container: &Container<'_>) -> Result<&'static [u8], String>
             })
         })?;
         context.runtime().run_gc();
+        context.with(|ctx| {
+            // SAFETY: nothing runs in this context, and nobody frees it.
+            if unsafe { JS_FreezeHeap(ctx.as_raw().as_ptr()) } == 0 { Ok(()) } else { Err("no memory".to_owned()) }
+        })?;
         Ok::<_, String>(Box::into_raw(Box::new(Frozen { context, main })).expose_provenance())
     })?;
     // SAFETY: as the caller says.
     Ok(unsafe { teu_sys::heap::freeze(root) })
+}
+
+unsafe extern "C" {
+    /// native/quickjs/freeze.c
+    fn JS_FreezeHeap(context: *mut qjs::JSContext) -> i32;
 }
 
 /// Runs a program whose heap has been thawed, with this root, to its end; the exit code.
