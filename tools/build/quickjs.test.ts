@@ -15,7 +15,7 @@ const SOURCE = [
 
 test("each change of a count becomes a call, what only looks at one stays", () => {
   const changed = withImmortals(SOURCE, "COUNTING", "THE END");
-  assert.ok(changed.startsWith(`before\n${DEFINITION}COUNTING\n\n`), changed);
+  assert.ok(changed.startsWith(`before\n${DEFINITION}\nCOUNTING\n`), changed);
   assert.equal(changed.match(/if \(js_rc_dec\(p\) <= 0\)/g)?.length, 7);
   assert.equal(changed.match(/js_rc_dec\(str\);/g)?.length, 2);
   assert.equal(changed.match(/js_rc_inc\(sf->cur_gc_obj\);/g)?.length, 19);
