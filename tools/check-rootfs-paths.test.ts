@@ -41,6 +41,8 @@ test("checkRootfsPaths: in a file that has no root only openat2 and mounts by pa
   const other = (body: string): string[] => checkRootfsPaths([parseSource(FILE, body)], {});
   assert.deepEqual(other('fs.openat(AT_FDCWD, "/proc/self/cgroup", 0, 0);'), []);
   assert.equal(other("fs.openat2(root, path, 0, 0, 0);").length, 1);
+  assert.equal(other("openScoped(kernel, root, path, 0, 0);").length, 1);
+  assert.equal(other("other(kernel, root, path, 0, 0);").length, 0);
   assert.equal(other('mount.mount("", path, "", 0, "");').length, 1);
 });
 

@@ -1,4 +1,4 @@
-// A root file system is reached through packages/runtime/src/linux/rootfs-path.ts and by nothing else. In every file of the kernel side
+// A root file system is reached through packages/runtime/src/linux/rootfs-path.ts (with scoped-open.ts) and by nothing else. In every file of the kernel side
 // that handles a root (imports RootfsPath, or is listed in INSIDE) each call that takes a path must stand in the table below, with
 // the reason why it cannot lead out; an entry that nothing needs any more is a problem too. Calls on an fd alone (path "") are free.
 // Elsewhere in the runtime: nobody opens with openat2 on his own, mounts by path, or takes the path of a root from the plan.
@@ -7,7 +7,10 @@ import { join } from "node:path";
 import { type CallExpression, type Expression, type SpreadElement, Visitor } from "oxc-parser";
 import { isTest, loadSources, place, report, type Source } from "./check/sources.ts";
 
-const MODULE = "packages/runtime/src/linux/rootfs-path.ts";
+const MODULES: ReadonlySet<string> = new Set([
+  "packages/runtime/src/linux/rootfs-path.ts",
+  "packages/runtime/src/linux/scoped-open.ts",
+]);
 
 /** Where the paths are among a call's arguments, each after the descriptor that it starts from (-1: from nowhere). */
 const CALLS: Readonly<Record<string, readonly (readonly [fd: number, path: number])[]>> = {
@@ -51,6 +54,12 @@ const CALLS: Readonly<Record<string, readonly (readonly [fd: number, path: numbe
   chdir: [[-1, 0]],
   execveat: [[0, 1]],
 };
+/** The same for the functions of scoped-open.ts, which stand for openat2. */
+const FUNCTIONS: typeof CALLS = {
+  openScoped: [[1, 2]],
+  openScopedIfThere: [[1, 2]],
+  walkBelow: [[1, 2]],
+};
 const OBJECTS: ReadonlySet<string> = new Set(["fs", "mount", "process"]);
 
 /** Files that work inside a root without holding one. */
@@ -86,7 +95,7 @@ export const ALLOWED: Allowed = {
   },
   "packages/runtime/src/linux/sysctl.ts": {
     "statAt AT_FDCWD, `/proc/self/ns/${NAMESPACE_FILES[type]}`": HOST,
-    "openat2 proc, `sys/${path}`": "in a private procfs, without links and mounts on the way (CVE-2025-52881)",
+    "openScoped proc, `sys/${path}`": "in a private procfs, without links and mounts on the way (CVE-2025-52881)",
   },
   "packages/runtime/src/linux/cgroup/mount.ts": {
     "mkdirAt tmpfs, name": OURS,
@@ -108,7 +117,7 @@ export const ALLOWED: Allowed = {
     "mknodAt parent, name": NAME,
     "chownAt parent, name": NAME,
     "openat parent, name": NAME,
-    "openat2 parent, name": NAME,
+    "openScoped parent, name": NAME,
     "openTree AT_FDCWD, device.path": HOST,
     "symlinkAt dev, name": NAME,
     'symlinkAt dev, "ptmx"': NAME,
@@ -134,7 +143,7 @@ export const ALLOWED: Allowed = {
     'openat AT_FDCWD, "/"': AFTER,
   },
   "packages/runtime/src/linux/labels.ts": {
-    "openIfThere proc, `self/${file}`":
+    "openScopedIfThere proc, `self/${file}`":
       "in the host's procfs, checked to be one, without magic links and mounts on the way",
   },
   "packages/runtime/src/linux/masks.ts": {
@@ -179,6 +188,7 @@ export const ALLOWED: Allowed = {
     "statAt AT_FDCWD, source": HOST,
     "readTextAt AT_FDCWD, `/proc/${pid}/cgroup`": HOST,
   },
+  "packages/runtime/src/testing/without-openat2.ts": { "openIfThere dirfd, path": "a kernel for tests" },
   "packages/shim/src/rootfs/mount-rootfs.ts": {
     'mount "/"': "propagation of the shim's own mount namespace",
     "mount target": "the engine's own directory, which was opened just before",
@@ -193,14 +203,14 @@ export function checkRootfsPaths(sources: readonly Source[], allowed: Allowed): 
   const problems: string[] = [];
   const used = new Set<string>();
   for (const source of sources) {
-    if (isTest(source.path) || !/^packages\/(runtime|shim)\/src\//.test(source.path) || source.path === MODULE)
+    if (isTest(source.path) || !/^packages\/(runtime|shim)\/src\//.test(source.path) || MODULES.has(source.path))
       continue;
     const handles = INSIDE.includes(source.path) || /\bRootfsPath\b/.test(source.text);
     new Visitor({
       CallExpression: (node) => {
         for (const key of pathCalls(node, source)) {
           const call = key.split(" ")[0] ?? "";
-          if (!handles && !["openat2", "openIfThere", "mount"].includes(call)) continue;
+          if (!handles && !["openat2", "openIfThere", "mount", ...Object.keys(FUNCTIONS)].includes(call)) continue;
           if (allowed[source.path]?.[key] !== undefined) used.add(`${source.path} ${key}`);
           else problems.push(`${place(source, node.start)}: ${key}: ${ADVICE}`);
         }
@@ -225,11 +235,7 @@ const ADVICE =
 
 // As in "openat AT_FDCWD, plan.rootfs": one for each path of the call that is not the empty one.
 function pathCalls(node: CallExpression, source: Source): string[] {
-  const { callee } = node;
-  if (callee.type !== "MemberExpression" || callee.property.type !== "Identifier") return [];
-  const name = callee.property.name;
-  const pairs = Object.hasOwn(CALLS, name) ? CALLS[name] : undefined;
-  if (pairs === undefined || !OBJECTS.has(objectName(callee.object))) return [];
+  const { name, pairs } = called(node);
   const textOf = (argument: Expression | SpreadElement | undefined): string =>
     argument === undefined ? "" : source.text.slice(argument.start, argument.end).replaceAll(/\s+/g, " ");
   return pairs.flatMap(([fd, path]) => {
@@ -237,6 +243,17 @@ function pathCalls(node: CallExpression, source: Source): string[] {
     if (text === '""') return [];
     return [`${name} ${fd < 0 ? "" : `${textOf(node.arguments[fd])}, `}${text}`];
   });
+}
+
+/** What it calls, and where the paths are among the arguments. */
+function called({ callee }: CallExpression): { name: string; pairs: NonNullable<(typeof CALLS)[string]> } {
+  const of = (calls: typeof CALLS, name: string) => ({
+    name,
+    pairs: (Object.hasOwn(calls, name) && calls[name]) || [],
+  });
+  if (callee.type === "Identifier") return of(FUNCTIONS, callee.name);
+  if (callee.type !== "MemberExpression" || callee.property.type !== "Identifier") return { name: "", pairs: [] };
+  return OBJECTS.has(objectName(callee.object)) ? of(CALLS, callee.property.name) : { name: "", pairs: [] };
 }
 
 function objectName(node: Expression): string {

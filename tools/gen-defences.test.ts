@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { checkDefences, pageOf } from "./gen-defences.ts";
-import type { Defence } from "./mutation/defences.ts";
+import type { Defence } from "./mutation/defence.ts";
 
 const ONE: Defence = {
   name: "one",

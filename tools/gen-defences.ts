@@ -3,7 +3,8 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { DEFENCES, type Defence } from "./mutation/defences.ts";
+import type { Defence } from "./mutation/defence.ts";
+import { DEFENCES } from "./mutation/defences.ts";
 import { mutated } from "./mutation/mutant.ts";
 
 const ROOT = join(import.meta.dirname, "..");

@@ -1,4 +1,4 @@
-// Runs tests inside the host, where they meet the real kernel: those of the sys:* modules (packages/sys/src/host-tests), and the
+// Runs tests inside the host, where they meet the real kernel: those that are for it alone (*.host.ts), and the
 // kernel side's portable unit tests once more. Closes with "N passed, N failed, N skipped".
 // Arguments are parts of file names; without any, all run. `*.root.host.ts` needs root and counts as skipped without.
 
@@ -44,7 +44,7 @@ console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped}
 process.exitCode = totals.failed > 0 || totals.passed === 0 ? 1 : 0;
 
 function testFiles(): string[] {
-  const own = globSync("packages/sys/src/host-tests/*.host.ts", { cwd: ROOT }).sort();
+  const own = globSync("packages/{sys,runtime}/src/**/*.host.ts", { cwd: ROOT }).sort();
   const portable = globSync("packages/{base,specs,sys,runtime,shim}/src/**/*.test.ts", { cwd: ROOT }).sort();
   return [...own, ...portable].filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)));
 }

@@ -2,7 +2,8 @@
 // or case that is named there fails, as it must; without the change it must pass. Needs root and a build. Arguments are parts of
 // names of defences.
 
-import { DEFENCES, type Killer } from "./mutation/defences.ts";
+import type { Killer } from "./mutation/defence.ts";
+import { DEFENCES } from "./mutation/defences.ts";
 import { Mutant, type Verdict } from "./mutation/mutant.ts";
 
 const wanted = process.argv.slice(2);

@@ -68,7 +68,7 @@ export function isGenerated(source: Source): boolean {
 /** True for tests, contract suites, and what only they use. */
 export function isTest(path: string): boolean {
   return (
-    /\.(test|suite)\.ts$/.test(path) ||
+    /\.(test|suite|host)\.ts$/.test(path) ||
     /^(tests|conformance)\//.test(path) ||
     /^packages\/(testkit|sys\/src\/(host-tests|test-host))\//.test(path)
   );

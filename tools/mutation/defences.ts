@@ -1,34 +1,8 @@
 // Every defence of the runtime that can be taken away by one change of the source, and what must then fail: the data behind
 // `npm run test:mutation` and docs/design/defences.md.
 
-/** What notices that a defence is gone. */
-export type Killer =
-  | {
-      /** Name of a black-box case of conformance/runtime. */
-      readonly case: string;
-    }
-  | {
-      /** Path of a unit test file. */
-      readonly test: string;
-      /** Name of its test. */
-      readonly name: string;
-    };
-
-/** One defence. */
-export interface Defence {
-  readonly name: string;
-  /** CVE or attack. */
-  readonly against: string;
-  /** What it does, in a few words. */
-  readonly what: string;
-  /** Path below the checkout. */
-  readonly file: string;
-  /** Texts, each there exactly once, and what takes their places. More than one where a second defence stands right behind. */
-  readonly changes: readonly (readonly [find: string, replace: string])[];
-  readonly kill: Killer;
-  /** false: the program is also built without protecting its own file. */
-  readonly seal?: false;
-}
+import type { Defence, Killer } from "./defence.ts";
+import { WALK_DEFENCES } from "./walk-defences.ts";
 
 const LINUX = "packages/runtime/src/linux";
 const COMMANDS = "packages/runtime/src/commands";
@@ -121,12 +95,13 @@ export const DEFENCES: readonly Defence[] = [
     file: `${LINUX}/rootfs-path.ts`,
     changes: [
       [
-        "return this.#kernel.fs.openat2(this.fd, rooted(path), flags | O_CLOEXEC, 0, INSIDE | RESOLVE_NO_SYMLINKS);",
-        "return this.#kernel.fs.openat2(this.fd, rooted(path), flags | O_CLOEXEC, 0, INSIDE);",
+        "return openScoped(this.#kernel, this.fd, rooted(path), flags, INSIDE | RESOLVE_NO_SYMLINKS);",
+        "return openScoped(this.#kernel, this.fd, rooted(path), flags, INSIDE);",
       ],
     ],
     kill: { case: "/proc: a symlink in its place is refused" },
   },
+  ...WALK_DEFENCES,
   {
     name: "proc-strict",
     against: "CVE-2019-19921",
@@ -245,40 +220,13 @@ export const DEFENCES: readonly Defence[] = [
     kill: { case: "root: nothing of the host's tree is mounted inside" },
   },
   {
-    name: "host-mounts-kept",
-    against: "mounts of a container in the host's mount namespace",
-    what: "without a mount namespace the container's mounts are in a tree that is attached nowhere",
-    file: `${LINUX}/namespaces.ts`,
-    changes: [["  if (hostMount) cloneFlags |= CLONE_NEWNS;\n", ""]],
-    kill: { case: "mount: not listed, the container is in the host's, whose mounts stay as they are" },
-  },
-  {
-    name: "exec-in-root",
-    against: "escape by exec, which runc and crun let into the host's root there",
-    what: "without a mount namespace exec goes into init's root",
-    file: `${LINUX}/enter.ts`,
-    changes: [["  if (prepared.rootFd >= 0) enterRoot(kernel, prepared.rootFd);\n", ""]],
-    kill: { case: "mount: not listed, the host's tree is out of reach" },
-  },
-  {
-    name: "hot-mounts-not-hosts",
-    against: "mounts of a container in the host's mount namespace",
-    what: "mounts add and remove do not touch the host's mounts",
-    file: `${LINUX}/hot-mounts.ts`,
-    changes: [['  if (!record.namespaces.includes("mount"))', "  if (false)"]],
-    kill: {
-      test: `${LINUX}/rootfs.test.ts`,
-      name: "create: without a mount namespace the container is in the host's, its root a tree that is attached nowhere",
-    },
-  },
-  {
     name: "console-by-descriptor",
     against: "CVE-2025-52565",
     what: "the place of /dev/console is made and opened through no link",
     file: `${LINUX}/devices.ts`,
     changes: [
       [
-        "return fs.openat2(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);",
+        "return openScoped(kernel, parent, name, O_PATH | O_NOFOLLOW, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);",
         "return fs.openat(parent, name, O_PATH | O_CLOEXEC, 0);",
       ],
     ],

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { assemblePrograms } from "../build/programs.ts";
-import type { Defence, Killer } from "./defences.ts";
+import type { Defence, Killer } from "./defence.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const TRIPLE = `${process.arch === "arm64" ? "aarch64" : "x86_64"}-unknown-linux-gnu`;

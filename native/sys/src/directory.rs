@@ -126,7 +126,18 @@ fn empty(top: OwnedFd) -> Result<()> {
 fn open_below(dirfd: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
-    rustix::fs::openat2(dirfd, name, flags, Mode::empty(), resolve)
+    match rustix::fs::openat2(dirfd, name, flags, Mode::empty(), resolve) {
+        // No such call, or a filter around us that does not know it.
+        Err(Errno::NOSYS | Errno::PERM) => open_on_mount(dirfd, name, flags),
+        other => other,
+    }
+}
+
+/// The same for one name by openat(2), which follows no last link, and a look at the mount.
+fn open_on_mount(dirfd: BorrowedFd<'_>, name: &CStr, flags: OFlags) -> Result<OwnedFd> {
+    let fd = rustix::fs::openat(dirfd, name, flags, Mode::empty())?;
+    let mount = |fd: BorrowedFd<'_>| crate::stat::of(fd).map(|found| found.stx_mnt_id);
+    if mount(fd.as_fd())? == mount(dirfd)? { Ok(fd) } else { Err(Errno::XDEV) }
 }
 
 fn remove_directory(dirfd: BorrowedFd<'_>, name: &CStr) -> Result<()> {

@@ -9,8 +9,11 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 /// openat2 answers EAGAIN when a rename somewhere raced with a RESOLVE_IN_ROOT walk; man page: try again.
 const OPENAT2_TRIES: usize = 128;
 
-/// openat2(2), close-on-exec.
+/// openat2(2), close-on-exec. Without `resolve` it is openat(2), which is there under filters that do not know the other.
 pub fn openat2(dirfd: BorrowedFd<'_>, path: &CStr, flags: u32, mode: u32, resolve: u64) -> Result<OwnedFd> {
+    if resolve == 0 {
+        return openat(dirfd, path, flags, mode);
+    }
     let flags = OFlags::from_bits_retain(flags) | OFlags::CLOEXEC;
     let mode = Mode::from_bits_retain(mode);
     let resolve = ResolveFlags::from_bits_retain(resolve);

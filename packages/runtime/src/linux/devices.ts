@@ -22,6 +22,7 @@ import { inUserNamespace } from "./cgroup/waive.ts";
 import { DEVICE_LINKS, type DeviceStep } from "./devices-plan.ts";
 import { attach } from "./mount-tree.ts";
 import type { RootfsPath } from "./rootfs-path.ts";
+import { openScoped } from "./scoped-open.ts";
 
 /**
  * Makes the nodes. `bind`: a user namespace forbids mknod, so the host's node of the same path is bound; also when it turns out that
@@ -137,7 +138,7 @@ export function makeEmptyFile(kernel: Kernel, parent: number, name: string): num
   } catch (error) {
     if (!isSysError(error, "EEXIST")) throw error;
   }
-  return fs.openat2(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+  return openScoped(kernel, parent, name, O_PATH | O_NOFOLLOW, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 }
 
 /** /dev/fd and its kin, and ptmx. An existing link or node stays, except ptmx, which must be the container's own. */

@@ -10,6 +10,7 @@ import {
   O_DIRECTORY,
   O_PATH,
   O_WRONLY,
+  PROC_ROOT_INO,
   PROC_SUPER_MAGIC,
   RESOLVE_BENEATH,
   RESOLVE_NO_MAGICLINKS,
@@ -20,6 +21,7 @@ import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import { unsupportedConfig } from "../failure.ts";
 import type { ProcessPlan } from "./process-plan.ts";
+import { openScopedIfThere } from "./scoped-open.ts";
 
 /** An attribute of this process, open for writing, and what is to be written. */
 export interface LabelWrite {
@@ -28,7 +30,6 @@ export interface LabelWrite {
   readonly text: string;
 }
 
-const PROC_ROOT_INODE = 1;
 const LIMIT = 64;
 
 /**
@@ -47,7 +48,7 @@ export function openLabels(kernel: Kernel, plan: ProcessPlan, mountLabel: string
     );
   const { fs } = kernel;
   const proc = fs.openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-  if (fs.fstatfs(proc).type !== PROC_SUPER_MAGIC || fs.fstat(proc).ino !== PROC_ROOT_INODE) {
+  if (fs.fstatfs(proc).type !== PROC_SUPER_MAGIC || fs.fstat(proc).ino !== PROC_ROOT_INO) {
     fs.close(proc);
     throw new TeuError({ code: "denied", op: "set label", subject: "/proc", message: "is not the root of a procfs" });
   }
@@ -75,10 +76,9 @@ export function openAttributes(kernel: Kernel, proc: number, plan: ProcessPlan):
 }
 
 function attribute(kernel: Kernel, proc: number, files: readonly string[], text: string): LabelWrite {
-  const { fs } = kernel;
   const resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS;
   for (const file of files) {
-    const fd = fs.openIfThere(proc, `self/${file}`, O_WRONLY | O_CLOEXEC, 0, resolve);
+    const fd = openScopedIfThere(kernel, proc, `self/${file}`, O_WRONLY, resolve);
     if (fd >= 0) return { fd, file: `/proc/self/${file}`, text };
   }
   throw new TeuError({

@@ -1,4 +1,5 @@
-// The only way into a root file system: every path is resolved by the kernel inside the root, and handed on as an fd.
+// The only way into a root file system: every path is resolved inside the root, by the kernel where it can (scoped-open.ts), and
+// handed on as an fd.
 // Classes of attack held off here: symlinks and ".." out of the root, magic links, swaps between check and use
 // (CVE-2019-18837, 2021-30465, 2024-45310). Nothing in the runtime opens a container's path in another way.
 // portable: no host types here.
@@ -20,6 +21,7 @@ import {
 } from "@teu/sys/constants/fs";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
+import { openScoped, openScopedIfThere } from "./scoped-open.ts";
 
 const INSIDE = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
 const MAX_LINKS = 40;
@@ -47,17 +49,17 @@ export class RootfsPath {
 
   /** Opens inside the root, links followed inside. Throws the kernel's SysError. Caller closes. */
   open(path: string, flags: number): number {
-    return this.#kernel.fs.openat2(this.fd, rooted(path), flags | O_CLOEXEC, 0, INSIDE);
+    return openScoped(this.#kernel, this.fd, rooted(path), flags, INSIDE);
   }
 
   /** The same, refusing any symlink on the way (ELOOP). */
   openStrict(path: string, flags: number): number {
-    return this.#kernel.fs.openat2(this.fd, rooted(path), flags | O_CLOEXEC, 0, INSIDE | RESOLVE_NO_SYMLINKS);
+    return openScoped(this.#kernel, this.fd, rooted(path), flags, INSIDE | RESOLVE_NO_SYMLINKS);
   }
 
   /** O_PATH fd, or null when there is nothing. */
   find(path: string): number | null {
-    const fd = this.#kernel.fs.openIfThere(this.fd, rooted(path), O_PATH | O_CLOEXEC, 0, INSIDE);
+    const fd = openScopedIfThere(this.#kernel, this.fd, rooted(path), O_PATH, INSIDE);
     return fd < 0 ? null : fd;
   }
 
@@ -65,7 +67,7 @@ export class RootfsPath {
   openTarget(path: string, kind: "directory" | "file"): Target {
     try {
       const resolve = INSIDE | RESOLVE_NO_SYMLINKS;
-      const fd = this.#kernel.fs.openIfThere(this.fd, rooted(path), O_PATH | O_CLOEXEC, 0, resolve);
+      const fd = openScopedIfThere(this.#kernel, this.fd, rooted(path), O_PATH, resolve);
       if (fd >= 0) return { fd, followedLink: false, made: false };
     } catch (error) {
       if (!isSysError(error, "ELOOP")) throw error;
@@ -80,8 +82,7 @@ export class RootfsPath {
 
   /** The same, but a symbolic link as the last name is the target itself. */
   openItself(path: string, kind: "directory" | "file"): Target {
-    const flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
-    const found = this.#kernel.fs.openIfThere(this.fd, rooted(path), flags, 0, INSIDE);
+    const found = openScopedIfThere(this.#kernel, this.fd, rooted(path), O_PATH | O_NOFOLLOW, INSIDE);
     if (found >= 0) return { fd: found, followedLink: true, made: false };
     const fd = kind === "directory" ? this.makeDirectory(path) : this.#makeFile(path);
     return { fd, followedLink: true, made: true };
@@ -97,7 +98,7 @@ export class RootfsPath {
       fs.symlinkAt(goal, parent, name);
     } catch (error) {
       if (!isSysError(error, "EEXIST")) throw error;
-      const found = fs.openat2(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0, INSIDE);
+      const found = openScoped(this.#kernel, parent, name, O_PATH | O_NOFOLLOW, INSIDE);
       const same = (fs.fstat(found).mode & S_IFMT) === S_IFLNK && fs.readlinkAt(found, "") === goal;
       fs.close(found);
       if (!same)
@@ -164,7 +165,7 @@ export class RootfsPath {
       if (!isSysError(error, "EEXIST")) throw error;
     }
     try {
-      return fs.openat2(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0, INSIDE | RESOLVE_NO_SYMLINKS);
+      return openScoped(this.#kernel, parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, INSIDE | RESOLVE_NO_SYMLINKS);
     } catch (error) {
       if (isSysError(error, "ELOOP") || isSysError(error, "ENOTDIR")) return null;
       throw error;
@@ -193,7 +194,7 @@ export class RootfsPath {
       // O_EXCL: a symlink planted here in the meantime is not followed but refused.
       const made = fs.openat(parent, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_RDONLY | O_CLOEXEC, 0o755);
       fs.close(made);
-      return fs.openat2(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0, INSIDE | RESOLVE_NO_SYMLINKS);
+      return openScoped(this.#kernel, parent, name, O_PATH | O_NOFOLLOW, INSIDE | RESOLVE_NO_SYMLINKS);
     } finally {
       fs.close(parent);
     }

@@ -3,20 +3,14 @@
 // portable: no host types here.
 
 import { TeuError } from "@teu/base/errors";
-import {
-  AT_FDCWD,
-  O_CLOEXEC,
-  O_WRONLY,
-  RESOLVE_BENEATH,
-  RESOLVE_NO_SYMLINKS,
-  RESOLVE_NO_XDEV,
-} from "@teu/sys/constants/fs";
+import { AT_FDCWD, O_WRONLY, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV } from "@teu/sys/constants/fs";
 import type { Kernel } from "@teu/sys/kernel";
 import type { NamespaceType, Spec } from "@teu/specs/runtime";
 import { invalidConfig } from "../failure.ts";
 import { newFilesystem } from "./mount-tree.ts";
 import type { OpenJoin } from "./namespace-files.ts";
 import { NAMESPACE_FILES, type NamespacePlan } from "./namespaces.ts";
+import { openScoped } from "./scoped-open.ts";
 
 /** One setting: path below /proc/sys, and value. */
 export interface SysctlStep {
@@ -100,7 +94,7 @@ export function applySysctl(kernel: Kernel, steps: readonly SysctlStep[]): void 
     for (const { path, value } of steps) {
       try {
         const resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
-        const fd = fs.openat2(proc, `sys/${path}`, O_WRONLY | O_CLOEXEC, 0, resolve);
+        const fd = openScoped(kernel, proc, `sys/${path}`, O_WRONLY, resolve);
         try {
           fs.write(fd, value);
         } finally {

@@ -63,13 +63,21 @@ export const DT_LNK = 10;
 
 /** f_type of statfs. */
 export const PROC_SUPER_MAGIC = 0x9fa0;
+export const AAFS_MAGIC = 0x5a3c69f0;
 export const SYSFS_MAGIC = 0x62656572;
 export const TMPFS_MAGIC = 0x01021994;
 export const DEVPTS_SUPER_MAGIC = 0x1cd1;
 export const CGROUP_SUPER_MAGIC = 0x27e0eb;
 export const CGROUP2_SUPER_MAGIC = 0x63677270;
 
-/** stx_attributes: this is the root of a mount. */
 export const RDTGROUP_SUPER_MAGIC = 0x7655821;
 export const SELINUX_MAGIC = 0xf97cff8c;
+
+/** f_flags of statfs: links are not followed (mount option nosymfollow). */
+export const ST_NOSYMFOLLOW = 0x2000;
+
+/** Inode number of a procfs's uppermost directory. */
+export const PROC_ROOT_INO = 1;
+
+/** stx_attributes: this is the root of a mount. */
 export const STATX_ATTR_MOUNT_ROOT = 0x2000;

@@ -122,7 +122,7 @@ function open(
   resolve: number,
   call: string,
 ): number {
-  if (path === "" && (flags & O_PATH) === 0) throw sysError("ENOENT", call, path);
+  if (path === "") throw sysError("ENOENT", call, path);
   const follow = (flags & O_NOFOLLOW) === 0 && (flags & (O_CREAT | O_EXCL)) !== (O_CREAT | O_EXCL);
   const found = walk(world, dirfd, path, follow, resolve, call);
   let { location } = found;

@@ -58,8 +58,10 @@ interface WalkState {
   links: number;
 }
 
+/** A slash at the end is one name more, ".": what is before it is followed, and must be a directory. */
 function parts(path: string): string[] {
-  return path.split("/").filter((part) => part !== "" && part !== ".");
+  const names = path.split("/").filter((part) => part !== "" && part !== ".");
+  return names.length > 0 && /\/\.?$/.test(path) ? [...names, "."] : names;
 }
 
 function step(state: WalkState, from: Location, names: readonly string[], follow: boolean): Found {
@@ -67,13 +69,14 @@ function step(state: WalkState, from: Location, names: readonly string[], follow
   for (const [index, name] of names.entries()) {
     const last = index === names.length - 1;
     if (!at.inode.isDirectory) throw sysError("ENOTDIR", state.call, state.path);
+    if (name === ".") continue;
     if (name === "..") {
       at = up(state, at);
       continue;
     }
     const child = at.inode.child(name);
     if (child === null) {
-      if (last) return { location: null, parent: at, name };
+      if (names.slice(index + 1).every((rest) => rest === ".")) return { location: null, parent: at, name };
       throw sysError("ENOENT", state.call, state.path);
     }
     if (child.type === S_IFLNK && (!last || follow)) {

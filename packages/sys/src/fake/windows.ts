@@ -27,7 +27,10 @@ export function procRoot(world: World, statics: readonly string[]): Inode {
     directory(PROC_SUPER_MAGIC, { lookup: (name) => processDirectory(world, world.self).child(name) }),
   );
   const self = root.entries.get("self");
-  if (self !== undefined) self.entries.set = () => self.entries;
+  if (self !== undefined) {
+    self.parent = root;
+    self.entries.set = () => self.entries;
+  }
   for (const path of statics) addPath(root, path);
   return root;
 }
