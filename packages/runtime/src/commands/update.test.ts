@@ -89,7 +89,10 @@ test("update: -r - reads standard input", () => {
 
 for (const flag of ["--l3-cache-schema", "--mem-bw-schema"]) {
   test(`update: ${flag} is refused, not ignored, for a container without a group of resctrl`, () =>
-    assert.match(running().run(["update", flag, "L3:0=f", "c1"]).err, /Intel RDT/));
+    assert.match(
+      running().run(["update", flag, "L3:0=f", "c1"]).err,
+      /Intel RDT.*no class of service.*linux.intelRdt/,
+    ));
 }
 
 test("update: kernel memory is taken and has no effect, like runc's", () => {

@@ -2,7 +2,7 @@
 // portable: no host types here.
 
 import { concatBytes } from "@teu/base/bytes";
-import { isTeuError } from "@teu/base/errors";
+import { TeuError, isTeuError } from "@teu/base/errors";
 import { AT_FDCWD } from "@teu/sys/constants/fs";
 import type { Kernel } from "@teu/sys/kernel";
 import type { LinuxResources } from "@teu/specs/runtime";
@@ -10,7 +10,7 @@ import { parseResources } from "@teu/specs/runtime-parse";
 import type { Command } from "../cli/command.ts";
 import type { Flag, FlagValues } from "../cli/flags.ts";
 import { readGivenFile } from "../cli/given-file.ts";
-import { StateDirectory } from "../container/record.ts";
+import { type ContainerRecord, StateDirectory } from "../container/record.ts";
 import { statusOf } from "../container/status.ts";
 import { unsupportedConfig, verbatim } from "../failure.ts";
 import { applyWrites } from "../linux/cgroup/manager.ts";
@@ -20,6 +20,8 @@ import { type CgroupWrite, planLegacyResources } from "../linux/cgroup/resources
 import { planUnifiedResources } from "../linux/cgroup/resources-unified.ts";
 import { changeUnit } from "../linux/cgroup/systemd/driver.ts";
 import { limitProperties } from "../linux/cgroup/systemd/unit.ts";
+import { changeSchemata } from "../linux/resctrl.ts";
+import { schemaLines } from "../linux/resctrl-plan.ts";
 
 const LIMIT = 1 << 20;
 const number = (name: string, doc: string, hidden = false): Flag => ({ name, kind: "number", doc, hidden });
@@ -68,7 +70,7 @@ export const update: Command = {
     const directory = StateDirectory.open(kernel, root, id);
     const record = directory.read();
     if (statusOf(kernel, directory, record) === "stopped") throw verbatim("conflict", "container not running");
-    refuseSchemata(flags);
+    applySchemata(kernel, record, flags);
     const given = flags.given("resources") ? readResources(kernel, flags.string("resources")) : fromFlags(flags);
     const resources = withSwap(given);
     checkMemoryLimit(kernel, record.cgroup, resources.memory);
@@ -80,10 +82,23 @@ export const update: Command = {
   },
 };
 
-function refuseSchemata(flags: FlagValues): void {
-  const name = ["l3-cache-schema", "mem-bw-schema"].find((one) => flags.string(one) !== "");
-  if (name !== undefined)
-    throw unsupportedConfig(`--${name}`, "Intel RDT: the container was created without a group of resctrl");
+function applySchemata(kernel: Kernel, { id, resctrl }: ContainerRecord, flags: FlagValues): void {
+  const [cache, bandwidth] = [flags.string("l3-cache-schema"), flags.string("mem-bw-schema")];
+  if (cache === "" && bandwidth === "") return;
+  if (resctrl === undefined)
+    throw new TeuError({
+      code: "unsupported",
+      op: "change Intel RDT of container",
+      subject: id,
+      message: "it is in no class of service of its own",
+      hint: "A container gets one at create, when config.json has linux.intelRdt.",
+    });
+  const lines = schemaLines(
+    cache,
+    bandwidth,
+    (message) => new TeuError({ code: "invalid", op: "use", subject: "--mem-bw-schema", message }),
+  );
+  changeSchemata(kernel, resctrl, lines);
 }
 
 /** No memory limit and nothing said of swap means no limit of both, as with runc: memory cannot be above memory plus swap. */

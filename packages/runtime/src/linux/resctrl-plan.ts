@@ -2,6 +2,7 @@
 // schemata, and whether it is monitored. Pure.
 // portable: no host types here.
 
+import type { TeuError } from "@teu/base/errors";
 import type { IntelRdt } from "@teu/specs/runtime";
 import { invalidConfig } from "../failure.ts";
 
@@ -26,14 +27,11 @@ export function planResctrl(rdt: IntelRdt | undefined, id: string): ResctrlPlan 
   // "info", "mon_data" and "mon_groups" are the kernel's own directories.
   if (closID !== "/" && (/[/\n]/.test(closID) || [".", "..", "info", "mon_data", "mon_groups"].includes(closID)))
     throw invalidConfig("linux.intelRdt.closID", `${JSON.stringify(closID)} is not the name of a class of service`);
-  if (memBwSchema !== "" && (!memBwSchema.startsWith("MB:") || memBwSchema.includes("\n")))
-    throw invalidConfig("linux.intelRdt.memBwSchema", "must be one line that starts with MB:");
+  const expected = schemaLines(l3CacheSchema, memBwSchema, (message) =>
+    invalidConfig("linux.intelRdt.memBwSchema", message),
+  );
   for (const [index, line] of schemata.entries())
     if (line.includes("\n")) throw invalidConfig(`linux.intelRdt.schemata[${index}]`, "must be one line");
-  const cache = l3CacheSchema
-    .split("\n")
-    .filter((line) => line !== "" && (memBwSchema === "" || !line.startsWith("MB:")));
-  const expected = [...cache, ...(memBwSchema === "" ? [] : [memBwSchema])];
   const all = [...expected, ...schemata];
   return {
     group: closID === "/" ? "" : closID === "" ? id : closID,
@@ -42,6 +40,20 @@ export function planResctrl(rdt: IntelRdt | undefined, id: string): ResctrlPlan 
     schemata: all,
     monitor: enableMonitoring ? id : null,
   };
+}
+
+/** The lines of both; of two for the bandwidth the one that is there for it. `wrong` makes the error for that. */
+export function schemaLines(
+  l3CacheSchema: string,
+  memBwSchema: string,
+  wrong: (message: string) => TeuError,
+): string[] {
+  if (memBwSchema !== "" && (!memBwSchema.startsWith("MB:") || memBwSchema.includes("\n")))
+    throw wrong("must be one line that starts with MB:");
+  const cache = l3CacheSchema
+    .split("\n")
+    .filter((line) => line !== "" && (memBwSchema === "" || !line.startsWith("MB:")));
+  return memBwSchema === "" ? cache : [...cache, memBwSchema];
 }
 
 /** Does the file `schemata` of a class hold this line? Cache numbers and masks are compared by value: the kernel pads them. */

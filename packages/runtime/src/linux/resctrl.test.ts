@@ -4,6 +4,7 @@ import type { IntelRdt } from "@teu/specs/runtime";
 import { RDTGROUP_SUPER_MAGIC } from "@teu/sys/constants/fs";
 import { directory, window } from "@teu/sys/fake/inode";
 import { Mount } from "@teu/sys/fake/world";
+import { sysError } from "@teu/sys/sys-error";
 import { type FakeHost, fakeHost } from "../testing/fake-host.ts";
 import { holdsSchema, planResctrl } from "./resctrl-plan.ts";
 
@@ -109,6 +110,38 @@ test("intelRdt: class and monitoring group made, process put in, exec too, all g
   assert.equal(host.run(["delete", "--force", "c1"]).err, "");
   assert.equal(host.exists("/sys/fs/resctrl/c1"), false);
 });
+
+test("update: schemata are written into the container's class, all at once", () => {
+  const host = fakeHost();
+  const written = withResctrl(host);
+  withRdt(host, { l3CacheSchema: "L3:0=f" });
+  host.run(["run", "-d", "-b", "/bundle", "c1"]);
+  const update = (...words: string[]): string => host.run(["update", ...words, "c1"]).err;
+  assert.equal(update("--l3-cache-schema", "L3:0=3\nMB:0=10", "--mem-bw-schema", "MB:0=20"), "");
+  assert.equal(update("--mem-bw-schema", "MB:0=30"), "");
+  assert.deepEqual(written.get("c1/schemata"), ["L3:0=f", "L3:0=3\nMB:0=20", "MB:0=30"]);
+  assert.match(update("--mem-bw-schema", "L3:0=1"), /--mem-bw-schema.*must be one line that starts with MB:/);
+  const { kernel } = host;
+  const writeTextAt: typeof kernel.fs.writeTextAt = (dirfd, path, text) => {
+    if (path.endsWith("/schemata")) throw sysError("EINVAL", "write", path);
+    kernel.fs.writeTextAt(dirfd, path, text);
+  };
+  const refusing = { ...kernel, fs: { ...kernel.fs, writeTextAt } };
+  assert.match(
+    host.run(["update", "--l3-cache-schema", "L3:0=0", "c1"], refusing).err,
+    /set schemata.*L3:0=0.*refuses/,
+  );
+});
+
+for (const closID of ["gold", "/"])
+  test(`update: schemata of the class ${closID}, which others use too, are not changed`, () => {
+    const host = fakeHost();
+    const written = withResctrl(host, "gold");
+    withRdt(host, { closID });
+    assert.equal(host.run(["run", "-d", "-b", "/bundle", "c1"]).err, "");
+    assert.match(host.run(["update", "--l3-cache-schema", "L3:0=1", "c1"]).err, /there before the container/);
+    assert.deepEqual([written.get("gold/schemata"), written.get("schemata")], [undefined, undefined]);
+  });
 
 test("intelRdt: a class that was there stays", () => {
   const host = fakeHost();

@@ -67,8 +67,33 @@ export function makeResctrl(kernel: Kernel, plan: ResctrlPlan, { made, tasks }: 
     }
   };
   for (const path of made) attempt("make resctrl group", path, () => fs.mkdirAt(AT_FDCWD, path, 0o755));
-  const file = (tasks[0] ?? "").replace(/tasks$/, "schemata");
-  for (const line of plan.schemata) attempt("set schemata", line, () => fs.writeTextAt(AT_FDCWD, file, `${line}\n`));
+  for (const line of plan.schemata)
+    attempt("set schemata", line, () => fs.writeTextAt(AT_FDCWD, `${classOf(tasks)}/schemata`, `${line}\n`));
+}
+
+/**
+ * Writes other schemata into a container's class. Throws `unsupported` for one that is not its own alone: what was there before it has
+ * other processes too, or is the root class with those of the host.
+ */
+export function changeSchemata(kernel: Kernel, { tasks, made }: ResctrlRecord, lines: readonly string[]): void {
+  const group = classOf(tasks);
+  if (!made.includes(group))
+    throw new TeuError({
+      code: "unsupported",
+      op: "set schemata",
+      subject: group,
+      message: "this class of service was there before the container, and is not for it alone",
+    });
+  try {
+    // Together: the kernel takes all or none.
+    kernel.fs.writeTextAt(AT_FDCWD, `${group}/schemata`, `${lines.join("\n")}\n`);
+  } catch (error) {
+    throw resctrlError(kernel, "set schemata", lines.join(" "), tasks, error);
+  }
+}
+
+function classOf(tasks: readonly string[]): string {
+  return (tasks[0] ?? "").replace(/\/tasks$/, "");
 }
 
 /** Puts a process in; its children will be there too. */
@@ -97,7 +122,7 @@ export function removeResctrl(kernel: Kernel, { made }: ResctrlRecord): void {
 function resctrlError(kernel: Kernel, op: string, subject: string, tasks: readonly string[], cause: unknown): TeuError {
   let said = "";
   // The mount is above the class, or is the class.
-  const group = (tasks[0] ?? "").replace(/\/tasks$/, "");
+  const group = classOf(tasks);
   for (const mount of [group, group.slice(0, group.lastIndexOf("/"))]) {
     try {
       said ||= kernel.fs.readTextAt(AT_FDCWD, `${mount}/info/last_cmd_status`, LIMIT).trim();
