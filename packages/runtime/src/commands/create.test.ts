@@ -291,3 +291,18 @@ test("create: the error of a user namespace that cannot be joined", () => {
   assert.match(outcome.err, /EINVAL/);
   assert.equal(host.exists("/run/teu/c1"), false);
 });
+
+for (const [memory, warns] of [
+  [{ kernel: 1 }, true],
+  [{ kernelTCP: 1 }, true],
+  [{ useHierarchy: true }, false],
+  [{}, false],
+] as const)
+  test(`create: memory ${JSON.stringify(memory)} has no effect, and is ${warns ? "" : "not "}warned of, as runc does`, () => {
+    const host = fakeHost();
+    host.configure((spec) => ({ ...spec, linux: { ...spec.linux, resources: { memory } } }));
+    const { code, err } = host.run(["create", "-b", "/bundle", "c1"]);
+    assert.equal(code, 0);
+    if (warns) assert.match(err, /level=warning msg="Kernel memory settings are ignored and will be removed"/);
+    else assert.equal(err, "");
+  });

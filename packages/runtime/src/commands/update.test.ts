@@ -95,8 +95,18 @@ for (const flag of ["--l3-cache-schema", "--mem-bw-schema"]) {
     ));
 }
 
-test("update: kernel memory is taken and has no effect, like runc's", () => {
+test("update: kernel memory is taken, warned of and has no effect, like runc's", () => {
   assert.deepEqual(written(running(), ["--kernel-memory", "100", "--kernel-memory-tcp", "5"]), []);
+  const host = running();
+  assert.match(
+    host.run(["update", "--kernel-memory-tcp", "5", "c1"]).err,
+    /^[^\n]*level=warning msg="Setting --kernel-memory-tcp is ignored and will be removed"$/,
+  );
+  host.writeFile("/r.json", '{"memory":{"kernel":1,"useHierarchy":true}}');
+  assert.match(
+    host.run(["update", "-r", "/r.json", "c1"]).err,
+    /Kernel memory settings are ignored and will be removed/,
+  );
 });
 
 test("update: conflict when stopped", () => {

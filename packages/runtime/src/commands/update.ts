@@ -15,6 +15,7 @@ import { statusOf } from "../container/status.ts";
 import { unsupportedConfig, verbatim } from "../failure.ts";
 import { applyWrites } from "../linux/cgroup/manager.ts";
 import { checkMemoryLimit } from "../linux/cgroup/memory-check.ts";
+import { obsoleteLimits } from "../linux/cgroup/obsolete-limits.ts";
 import { type CgroupRecord, cgroupDirectory } from "../linux/cgroup/record.ts";
 import { type CgroupWrite, planLegacyResources } from "../linux/cgroup/resources-legacy.ts";
 import { planUnifiedResources } from "../linux/cgroup/resources-unified.ts";
@@ -66,13 +67,16 @@ export const update: Command = {
   flags: FLAGS,
   minOperands: 1,
   maxOperands: 1,
-  run: ({ kernel, root }, flags, [id = ""]) => {
+  run: ({ kernel, root, log }, flags, [id = ""]) => {
     const directory = StateDirectory.open(kernel, root, id);
     const record = directory.read();
     if (statusOf(kernel, directory, record) === "stopped") throw verbatim("conflict", "container not running");
     applySchemata(kernel, record, flags);
     const given = flags.given("resources") ? readResources(kernel, flags.string("resources")) : fromFlags(flags);
+    for (const name of ["kernel-memory", "kernel-memory-tcp"])
+      if (flags.given(name)) log.warn(`Setting --${name} is ignored and will be removed`);
     const resources = withSwap(given);
+    for (const warning of obsoleteLimits(resources.memory)) log.warn(warning);
     checkMemoryLimit(kernel, record.cgroup, resources.memory);
     const writes = record.cgroup.kind === "unified" ? planUnifiedResources(resources) : planLegacyResources(resources);
     writeLimits(kernel, record.cgroup, writes);

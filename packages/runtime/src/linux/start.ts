@@ -22,6 +22,7 @@ import {
   tellSystemd,
   withoutDirectories,
 } from "./cgroup/manager.ts";
+import { obsoleteLimits } from "./cgroup/obsolete-limits.ts";
 import { SystemdBus } from "./cgroup/systemd/bus.ts";
 import { isRootless } from "./cgroup/waive.ts";
 import { connectConsoleSocket } from "./console.ts";
@@ -103,7 +104,8 @@ function startWith(kernel: Kernel, request: StartRequest, bus: SystemdBus | null
   const cgroups = request.cgroupManager === "disabled" ? NO_CGROUPS : detectCgroups(kernel);
   const systemd = bus?.facts() ?? null;
   const plan = planStart(request.spec, checkId(request.id), request.bundle, { cgroups, systemd });
-  for (const warning of mountWarnings(plan.mounts)) request.warn(warning);
+  for (const warning of [...mountWarnings(plan.mounts), ...obsoleteLimits(plan.linux.resources?.memory)])
+    request.warn(warning);
   const undo = new Undo();
   try {
     kernel.step?.("state directory, filter");

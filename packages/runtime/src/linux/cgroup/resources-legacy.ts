@@ -47,6 +47,7 @@ export function rdmaText(
   return `${device}${handles}${objects}`;
 }
 
+/** Without kernel, kernelTCP and useHierarchy: see obsolete-limits.ts. */
 function memory(memory: MemoryResources): CgroupWrite[] {
   const out: CgroupWrite[] = [];
   const add = (file: string, value: string): void => void out.push({ controller: "memory", file, value });
