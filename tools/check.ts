@@ -37,7 +37,7 @@ const CHECKS: readonly Check[] = [
   { name: "disk layout", argv: tool("gen-disk-layout.ts", "--check") },
   { name: "environment page", argv: tool("gen-environment.ts", "--check") },
   { name: "defences page", argv: tool("gen-defences.ts", "--check") },
-  { name: "command line page", argv: tool("gen-cli-docs.ts", "--check") },
+  { name: "command line pages", argv: tool("gen-cli-docs.ts", "--check") },
 ];
 
 interface Outcome {

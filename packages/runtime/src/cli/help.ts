@@ -42,7 +42,10 @@ function flagLines(flags: readonly Flag[]): string {
   return flags
     .filter((flag) => flag.hidden !== true)
     .map((flag) => {
-      const names = [`--${flag.name}`, ...(flag.aliases ?? []).map((alias) => `-${alias}`)].join(", ");
+      const names = [
+        `--${flag.name}`,
+        ...(flag.aliases ?? []).map((alias) => `${alias.length > 1 ? "--" : "-"}${alias}`),
+      ].join(", ");
       return `   ${(flag.kind === "boolean" ? names : `${names} value`).padEnd(COLUMN)} ${flag.doc}`;
     })
     .join("\n");
