@@ -63,8 +63,8 @@ test("shared heap: of the child that the runtime cloned, and in which it has mad
       stdio: "ignore",
     });
     assertShared(Number(readFileSync(join(directory, "pid"), "utf8")));
-    runtime("delete", "--force", id);
   } finally {
+    runtime("delete", "--force", id);
     rmSync(directory, { recursive: true });
   }
 });
