@@ -55,24 +55,43 @@ pub fn personality(persona: u64) -> Result<u64> {
     check(unsafe { libc::personality(persona) }).map(|old| old as u64)
 }
 
-/// Field 22 of /proc/PID/stat, clock ticks after boot; `None` when there is no such process.
-pub fn process_start_time(pid: i32) -> Result<Option<u64>> {
+/// What /proc/PID/stat says of a process.
+#[derive(Debug, PartialEq)]
+pub struct ProcessStat {
+    /// Field 3: `R`, `S`, `D`, ...; `Z` when it has ended and nobody has waited for it.
+    pub letter: u8,
+    /// Field 4.
+    pub parent: i32,
+    /// Field 22, clock ticks after boot.
+    pub start_time: u64,
+    /// Fields 32 and 33: does it block or ignore any of the first 31 signals?
+    pub deaf: bool,
+}
+
+/// `None` when there is no such process.
+pub fn process_stat(pid: i32) -> Result<Option<ProcessStat>> {
     let path = CString::new(format!("/proc/{pid}/stat")).map_err(|_| Errno::INVAL)?;
     let opened = file::openat(rustix::fs::CWD, &path, libc::O_RDONLY as u32, 0);
-    let text = match opened.and_then(|fd| file::read_to_end(fd.as_fd(), 4096)) {
+    // The kernel writes this file whole for the first read, and it is much shorter than a page.
+    let text = match opened.and_then(|fd| file::read(fd.as_fd(), 4096)) {
         // ESRCH: it went away between open and read.
         Err(Errno::NOENT | Errno::SRCH) => return Ok(None),
         other => other?,
     };
-    start_time_in(&text).map(Some).ok_or(Errno::BADMSG)
+    stat_in(&text).map(Some).ok_or(Errno::BADMSG)
 }
 
 /// The second field is the program's name in parentheses and may hold anything, parentheses and spaces included.
-fn start_time_in(stat: &[u8]) -> Option<u64> {
+fn stat_in(stat: &[u8]) -> Option<ProcessStat> {
     let after_name = stat.iter().rposition(|byte| *byte == b')')? + 1;
-    let fields = str::from_utf8(&stat[after_name..]).ok()?;
-    // The first field here is number 3.
-    fields.split_ascii_whitespace().nth(22 - 3)?.parse().ok()
+    let mut fields = str::from_utf8(&stat[after_name..]).ok()?.split_ascii_whitespace();
+    // Each `nth` counts from behind the field before it.
+    Some(ProcessStat {
+        letter: *fields.next()?.as_bytes().first()?,
+        parent: fields.next()?.parse().ok()?,
+        start_time: fields.nth(22 - 5)?.parse().ok()?,
+        deaf: fields.nth(32 - 23)? != "0" || fields.next()? != "0",
+    })
 }
 
 /// Peak resident set in KiB (getrusage).
@@ -108,15 +127,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn start_time_is_found_after_a_name_with_parentheses() {
-        let stat = b"7 (a) b (c)) S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 12345 99 1";
-        assert_eq!(start_time_in(stat), Some(12345));
-        assert_eq!(start_time_in(b"7 (a"), None);
+    fn stat_is_read_after_a_name_with_parentheses() {
+        let stat = |blocked: u32, ignored: u32| {
+            let text = format!(
+                "7 (a) b (c)) S 3 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 12345 99 1 2 3 4 5 6 7 0 {blocked} {ignored} 9"
+            );
+            stat_in(text.as_bytes()).unwrap()
+        };
+        assert_eq!(stat(0, 0), ProcessStat { letter: b'S', parent: 3, start_time: 12345, deaf: false });
+        assert!(stat(1, 0).deaf && stat(0, 4096).deaf);
+        assert_eq!(stat_in(b"7 (a"), None);
     }
 
     #[test]
-    fn process_start_time_is_none_without_the_process() {
-        assert_eq!(process_start_time(i32::MAX).unwrap(), None);
-        assert!(process_start_time(crate::process::id()).unwrap().is_some());
+    fn process_stat_is_none_without_the_process() {
+        assert_eq!(process_stat(i32::MAX).unwrap(), None);
+        assert_eq!(process_stat(crate::process::id()).unwrap().unwrap().letter, b'R');
     }
 }

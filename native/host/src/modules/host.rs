@@ -1,6 +1,6 @@
 //! sys:host
 
-use crate::answer::{Big, Bytes, Field, Nullable, Record, Text};
+use crate::answer::{Big, Bytes, Field, Record, Text};
 use crate::call::{Call, borrow};
 use crate::export::{Export, exports};
 use crate::failure::{Failure, On, Outcome};
@@ -10,7 +10,6 @@ use teu_sys::{clock, file, system};
 pub const EXPORTS: &[Export] = exports! {
     "monotonicNs" 0 => monotonic_ns,
     "realtimeNs" 0 => realtime_ns,
-    "processStartTime" 1 => process_start_time,
     "sleepMs" 1 => sleep_ms,
     "randomBytes" 1 => random_bytes,
     "sha256Hex" 1 => sha256_hex,
@@ -30,12 +29,6 @@ fn monotonic_ns(_call: &Call) -> Outcome<Big> {
 
 fn realtime_ns(_call: &Call) -> Outcome<Big> {
     Ok(Big(clock::realtime()))
-}
-
-fn process_start_time(call: &Call) -> Outcome<Nullable<f64>> {
-    let pid = call.i32(0)?;
-    let ticks = system::process_start_time(pid).on("read", format!("/proc/{pid}/stat"))?;
-    Ok(Nullable(ticks.map(|ticks| ticks as f64)))
 }
 
 fn sleep_ms(call: &Call) -> Outcome<()> {

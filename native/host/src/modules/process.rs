@@ -25,6 +25,7 @@ pub const EXPORTS: &[Export] = exports! {
     "pidfdOpen" 2 => pidfd_open,
     "pidfdGetfd" 2 => pidfd_getfd,
     "pidfdSendSignal" 2 => pidfd_send_signal,
+    "processStat" 1 => process_stat,
     "getpid" 0 => getpid,
     "getppid" 0 => getppid,
     "getuid" 0 => getuid,
@@ -158,6 +159,19 @@ fn pidfd_getfd(call: &Call) -> Outcome<std::os::fd::OwnedFd> {
 fn pidfd_send_signal(call: &Call) -> Outcome<()> {
     let fd = call.fd(0)?;
     process::pidfd_send_signal(fd, call.i32(1)?).on("pidfd_send_signal", fd)
+}
+
+fn process_stat(call: &Call) -> Outcome<Nullable<Record<4>>> {
+    let pid = call.i32(0)?;
+    let found = system::process_stat(pid).on("read", format!("/proc/{pid}/stat"))?;
+    Ok(Nullable(found.map(|stat| {
+        Record([
+            ("letter", Field::Text(vec![stat.letter])),
+            ("parent", Field::Number(stat.parent.into())),
+            ("startTime", Field::Number(stat.start_time as f64)),
+            ("deaf", Field::Bool(stat.deaf)),
+        ])
+    })))
 }
 
 fn getpid(_call: &Call) -> Outcome<i32> {

@@ -4,7 +4,7 @@
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import type { Command } from "../cli/command.ts";
-import { StateDirectory, containerIds } from "../container/record.ts";
+import { StateDirectory, containerIds, forEachContainer } from "../container/record.ts";
 import { verbatim } from "../failure.ts";
 import { type StateReport, reportState } from "./state.ts";
 
@@ -27,7 +27,7 @@ export const list: Command = {
       if (ids.length > 0) kernel.host.print(ids.join("\n"));
       return 0;
     }
-    const reports = containerIds(kernel, root).flatMap((id) => readReport(kernel, root, id));
+    const reports = forEachContainer(kernel, root, (id, rootFd) => readReport(kernel, root, rootFd, id));
     if (format === "json") kernel.host.print(JSON.stringify(reports.length === 0 ? null : reports));
     else kernel.host.print(table(reports));
     return 0;
@@ -35,17 +35,17 @@ export const list: Command = {
 };
 
 /** Containers come and go while we look: one that is gone is left out. */
-function readReport(kernel: Kernel, root: string, id: string): StateReport[] {
+function readReport(kernel: Kernel, root: string, rootFd: number, id: string): StateReport | null {
   try {
-    const directory = StateDirectory.open(kernel, root, id);
+    const directory = StateDirectory.openIn(kernel, root, rootFd, id);
     try {
-      const record = directory.tryRead();
-      return record === null ? [] : [reportState(kernel, directory, record)];
+      const head = directory.tryReadHead();
+      return head === null ? null : reportState(kernel, directory, head);
     } finally {
       directory.close();
     }
   } catch (error) {
-    if (isSysError(error, "ENOENT")) return [];
+    if (isSysError(error, "ENOENT")) return null;
     throw error;
   }
 }
@@ -57,16 +57,19 @@ function table(reports: readonly StateReport[]): string {
   const rows = [HEAD];
   for (const { id, pid, status, bundle, created, owner } of reports)
     rows.push([id, String(pid), status, bundle, created, owner]);
+  const last = HEAD.length - 1;
   const widths = HEAD.map(() => LEAST_WIDTH);
   for (const row of rows) {
-    for (let column = 0; column < row.length - 1; column++) {
+    for (let column = 0; column < last; column++) {
       const width = (row[column]?.length ?? 0) + 1;
       if (width > (widths[column] ?? 0)) widths[column] = width;
     }
   }
-  return rows
-    .map((row) =>
-      row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join(""),
-    )
-    .join("\n");
+  const lines: string[] = [];
+  for (const row of rows) {
+    let line = "";
+    for (let column = 0; column < last; column++) line += row[column]?.padEnd(widths[column] ?? 0) ?? "";
+    lines.push(line + (row[last] ?? ""));
+  }
+  return lines.join("\n");
 }

@@ -10,6 +10,8 @@ import { verbatim } from "../failure.ts";
 import { containerPids } from "../linux/container-processes.ts";
 
 const CHUNK = 1 << 20;
+/** Pids that surely fit into one argument of a program (128 KiB). */
+const MANY = 10_000;
 
 /** The command. */
 export const ps: Command = {
@@ -24,14 +26,28 @@ export const ps: Command = {
     const format = flags.string("format");
     if (format === "json") kernel.host.print(JSON.stringify(pids));
     else if (format === "" || format === "table")
-      kernel.host.print(table(kernel, pids, options.length === 0 ? ["-ef"] : options));
+      kernel.host.print((options.length === 0 ? quickTable(kernel, pids) : null) ?? table(kernel, pids, options));
     else throw verbatim("invalid", "invalid format option");
     return 0;
   },
 };
 
-function table(kernel: Kernel, pids: readonly number[], options: readonly string[]): string {
-  const lines = runPs(kernel, options).split("\n");
+/**
+ * The default table by procps' -q, which reads nothing but these processes: -ef reads every one of the host. null when this ps does
+ * not know it (busybox), when the processes have ended meanwhile, and when they are none or too many for one argument.
+ */
+function quickTable(kernel: Kernel, pids: readonly number[]): string | null {
+  if (pids.length === 0 || pids.length > MANY) return null;
+  const sorted = pids.toSorted((a, b) => a - b);
+  const { text, code } = runPs(kernel, ["-f", "-q", sorted.join(",")], false);
+  return code === 0 ? text.trimEnd() : null;
+}
+
+function table(kernel: Kernel, pids: readonly number[], asked: readonly string[]): string {
+  const options = asked.length === 0 ? ["-ef"] : asked;
+  const { text, code } = runPs(kernel, options, true);
+  if (code !== 0) throw verbatim("invalid", `ps ${options.join(" ")} failed`);
+  const lines = text.split("\n");
   const column = (lines[0] ?? "").trim().split(/\s+/).indexOf("PID");
   if (column < 0) throw verbatim("invalid", "couldn't find PID field in ps output");
   const wanted = new Set(pids.map(String));
@@ -39,7 +55,11 @@ function table(kernel: Kernel, pids: readonly number[], options: readonly string
   return [lines[0] ?? "", ...rows].join("\n");
 }
 
-function runPs(kernel: Kernel, options: readonly string[]): string {
+function runPs(
+  kernel: Kernel,
+  options: readonly string[],
+  complain: boolean,
+): { readonly text: string; readonly code: number } {
   const { fs, process } = kernel;
   const path = ["/usr/bin/ps", "/bin/ps"].find((candidate) => fs.accessAt(AT_FDCWD, candidate, X_OK));
   if (path === undefined) throw verbatim("unavailable", "ps is not installed on this host; use --format json");
@@ -48,7 +68,7 @@ function runPs(kernel: Kernel, options: readonly string[]): string {
     path,
     argv: ["ps", ...options],
     env: [`PATH=${environmentValue(kernel, "PATH")}`],
-    fds: [-1, write, 2],
+    fds: [-1, write, complain ? 2 : -1],
   });
   fs.close(write);
   let text = "";
@@ -57,6 +77,5 @@ function runPs(kernel: Kernel, options: readonly string[]): string {
   fs.close(read);
   const status = process.waitpid(child.pid, 0);
   fs.close(child.pidfd);
-  if (status?.code !== 0) throw verbatim("invalid", `ps ${options.join(" ")} failed`);
-  return text;
+  return { text, code: status?.code ?? 1 };
 }

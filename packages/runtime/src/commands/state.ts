@@ -5,8 +5,8 @@ import { AT_FDCWD } from "@teu/sys/constants/fs";
 import type { Kernel } from "@teu/sys/kernel";
 import type { Status } from "@teu/specs/runtime";
 import type { Command } from "../cli/command.ts";
-import { type ContainerRecord, StateDirectory } from "../container/record.ts";
-import { statusOf } from "../container/status.ts";
+import { type RecordHead, StateDirectory } from "../container/record.ts";
+import { statusOfHead } from "../container/status.ts";
 
 /** What runc prints per container; `list --format json` prints the same. */
 export interface StateReport {
@@ -23,8 +23,8 @@ export interface StateReport {
 }
 
 /** Reads one container's report. */
-export function reportState(kernel: Kernel, directory: StateDirectory, record: ContainerRecord): StateReport {
-  const status = statusOf(kernel, directory, record);
+export function reportState(kernel: Kernel, directory: StateDirectory, record: RecordHead): StateReport {
+  const status = statusOfHead(kernel, directory, record);
   return {
     ociVersion: record.ociVersion,
     id: record.id,
@@ -40,7 +40,7 @@ export function reportState(kernel: Kernel, directory: StateDirectory, record: C
 
 /** The owner's name of the directory, by the host's /etc/passwd. */
 export function ownerName(kernel: Kernel, directory: StateDirectory): string {
-  const { uid } = kernel.fs.fstat(directory.fd);
+  const uid = kernel.fs.ownerOf(directory.fd);
   if (uid === 0) return "root";
   const lines = kernel.fs.accessAt(AT_FDCWD, "/etc/passwd", 4)
     ? kernel.fs.readTextAt(AT_FDCWD, "/etc/passwd", 1 << 20).split("\n")
@@ -58,7 +58,7 @@ export const state: Command = {
   maxOperands: 1,
   run: ({ kernel, root }, _flags, [id = ""]) => {
     const directory = StateDirectory.open(kernel, root, id);
-    const report = reportState(kernel, directory, directory.read());
+    const report = reportState(kernel, directory, directory.readHead());
     kernel.host.print(JSON.stringify(report, null, 2));
     return 0;
   },

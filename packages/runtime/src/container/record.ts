@@ -1,7 +1,7 @@
 // What the runtime remembers of a container between commands, and the directory it is kept in.
 //
 //   ROOT/ID/
-//     state.json     ContainerRecord, replaced atomically; written before the process is cloned and again when it is ready
+//     state.json     ContainerRecord, what `list` needs in its first line; replaced atomically; written before the process is cloned and again when it is ready
 //     state.json.next  the next one while the container is made
 //     config.json    the configuration as it was at create, for exec
 //     start.fifo     the waiting process holds it open; a byte in it starts the container; gone once started
@@ -29,7 +29,7 @@ import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import type { Hooks, NamespaceType } from "@teu/specs/runtime";
 import { verbatim } from "../failure.ts";
-import type { CgroupRecord } from "../linux/cgroup/record.ts";
+import { type CgroupRecord, freezerFile } from "../linux/cgroup/record.ts";
 import type { ResctrlRecord } from "../linux/resctrl.ts";
 
 /** state.json */
@@ -56,17 +56,26 @@ export interface ContainerRecord {
   readonly hooks: Pick<Hooks, "poststart" | "poststop">;
 }
 
+/** What `state` and `list` show of a record, and need to tell the status. */
+export interface RecordHead extends Pick<
+  ContainerRecord,
+  "ociVersion" | "id" | "pid" | "startTime" | "bundle" | "rootfs" | "created" | "annotations"
+> {
+  /** See cgroup/record.ts. */
+  readonly freezerFile: string;
+}
+
 const STATE = "state.json";
 const NEXT_STATE = "state.json.next";
 const CONFIG = "config.json";
 const LIMIT = 16 << 20;
 
-const ID_CHARACTERS: ReadonlySet<string> = new Set(
-  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+.-",
+const ID_CHARACTERS: readonly boolean[] = Array.from({ length: 128 }, (_, code) =>
+  /[\w+.-]/.test(String.fromCharCode(code)),
 );
 
-function hasOnly(text: string, characters: ReadonlySet<string>): boolean {
-  for (const character of text) if (!characters.has(character)) return false;
+function hasOnly(text: string, characters: readonly boolean[]): boolean {
+  for (let at = 0; at < text.length; at++) if (characters[text.charCodeAt(at)] !== true) return false;
   return true;
 }
 
@@ -80,23 +89,78 @@ export function checkId(id: string): string {
 
 /** Names of the state directories. */
 export function containerIds(kernel: Kernel, root: string): string[] {
+  return forEachContainer(kernel, root, (id) => id);
+}
+
+/** What `look` answers for each of them, sorted by name; null is left out. `rootFd` is the open root. */
+export function forEachContainer<T>(kernel: Kernel, root: string, look: (id: string, rootFd: number) => T | null): T[] {
   const { fs } = kernel;
+  const rootFd = openRoot(kernel, root);
+  if (rootFd < 0) return [];
   try {
-    const fd = fs.openat(AT_FDCWD, root, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-    try {
-      return fs
-        .readDir(fd)
-        .filter(({ name, type }) => type === DT_DIR && !name.startsWith("."))
-        .map(({ name }) => name)
-        .sort();
-    } finally {
-      fs.close(fd);
+    const ids = fs
+      .readDir(rootFd)
+      .filter(({ name, type }) => type === DT_DIR && !name.startsWith("."))
+      .map(({ name }) => name)
+      .sort();
+    const answers: T[] = [];
+    for (const id of ids) {
+      const answer = look(id, rootFd);
+      if (answer !== null) answers.push(answer);
     }
+    return answers;
+  } finally {
+    fs.close(rootFd);
+  }
+}
+
+/** -1 when there is none. */
+function openRoot(kernel: Kernel, root: string): number {
+  try {
+    return kernel.fs.openat(AT_FDCWD, root, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
   } catch (error) {
-    if (isSysError(error, "ENOENT")) return [];
+    if (isSysError(error, "ENOENT")) return -1;
     throw error;
   }
 }
+
+/**
+ * The first line of state.json is the record's head once more, as an array: `list` reads this line of each container and leaves the rest,
+ * whose many objects take the interpreter several times as long.
+ */
+const HEAD_LINE = '{"head":';
+
+/** A record as it is written. */
+export function textOfRecord(record: ContainerRecord): string {
+  const { ociVersion, id, pid, startTime, bundle, rootfs, created, annotations, cgroup } = record;
+  const head = [ociVersion, id, pid, startTime, bundle, rootfs, created, annotations, freezerFile(cgroup)];
+  return `${HEAD_LINE}${JSON.stringify(head)},\n${JSON.stringify(record).slice(1)}`;
+}
+
+/** The head of a record; one that was written before there was a line of its own for it is read as a whole. */
+export function headOfText(text: string): RecordHead {
+  // Inside a JSON string a line cannot end.
+  const end = text.startsWith(HEAD_LINE) ? text.indexOf("\n") : -1;
+  if (end < 0) {
+    const record = JSON.parse(text) as ContainerRecord;
+    return { ...record, freezerFile: freezerFile(record.cgroup) };
+  }
+  const line = JSON.parse(text.slice(HEAD_LINE.length, end - 1)) as HeadLine;
+  const [ociVersion, id, pid, startTime, bundle, rootfs, created, annotations, freezer] = line;
+  return { ociVersion, id, pid, startTime, bundle, rootfs, created, annotations, freezerFile: freezer };
+}
+
+type HeadLine = readonly [
+  ociVersion: string,
+  id: string,
+  pid: number,
+  startTime: number,
+  bundle: string,
+  rootfs: string,
+  created: string,
+  annotations: Readonly<Record<string, string>>,
+  freezerFile: string,
+];
 
 /** An open state directory. Close it with `close`. */
 export class StateDirectory {
@@ -112,10 +176,18 @@ export class StateDirectory {
 
   /** Opens the directory of an existing container; a link in its place is none. Throws `not-found` with runc's text. */
   static open(kernel: Kernel, root: string, id: string): StateDirectory {
-    const path = `${root}/${checkId(id)}`;
+    return StateDirectory.#open(kernel, `${root}/${checkId(id)}`, AT_FDCWD, `${root}/${id}`);
+  }
+
+  /** The same when the root is open: a short way for the kernel, which counts when a thousand are looked at. */
+  static openIn(kernel: Kernel, root: string, rootFd: number, id: string): StateDirectory {
+    return StateDirectory.#open(kernel, `${root}/${id}`, rootFd, checkId(id));
+  }
+
+  static #open(kernel: Kernel, path: string, dirfd: number, name: string): StateDirectory {
     const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     try {
-      return new StateDirectory(kernel, path, kernel.fs.openat(AT_FDCWD, path, flags, 0));
+      return new StateDirectory(kernel, path, kernel.fs.openat(dirfd, name, flags, 0));
     } catch (error) {
       if (isSysError(error, "ENOTDIR") || isSysError(error, "ELOOP"))
         throw new TeuError({ code: "denied", op: "open container", subject: path, message: "is not a directory" });
@@ -173,23 +245,28 @@ export class StateDirectory {
 
   /** null when there is no state.json (a create that was killed early). */
   tryRead(): ContainerRecord | null {
-    try {
-      return JSON.parse(this.#kernel.fs.readTextAt(this.fd, STATE, LIMIT)) as ContainerRecord;
-    } catch (error) {
-      if (isSysError(error, "ENOENT")) return null;
-      throw error;
-    }
+    const text = this.#readState();
+    return text === null ? null : (JSON.parse(text) as ContainerRecord);
+  }
+
+  /** Its head alone; null as for `tryRead`. */
+  tryReadHead(): RecordHead | null {
+    const text = this.#readState();
+    return text === null ? null : headOfText(text);
   }
 
   /** Throws `not-found` like a missing container. */
   read(): ContainerRecord {
-    const record = this.tryRead();
-    if (record === null) throw verbatim("not-found", "container does not exist");
-    return record;
+    return existing(this.tryRead());
+  }
+
+  /** Its head alone. Throws as `read`. */
+  readHead(): RecordHead {
+    return existing(this.tryReadHead());
   }
 
   write(record: ContainerRecord): void {
-    this.#kernel.fs.replaceFileAt(this.fd, STATE, JSON.stringify(record), 0o600, false);
+    this.#kernel.fs.replaceFileAt(this.fd, STATE, textOfRecord(record), 0o600, false);
   }
 
   /** Writes the next state.json beside the current one; `commit` puts it in place, in one step. */
@@ -197,7 +274,7 @@ export class StateDirectory {
     const { fs } = this.#kernel;
     const fd = fs.openat(this.fd, NEXT_STATE, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o600);
     try {
-      fs.write(fd, JSON.stringify(record));
+      fs.write(fd, textOfRecord(record));
     } finally {
       fs.close(fd);
     }
@@ -233,6 +310,20 @@ export class StateDirectory {
   close(): void {
     this.#kernel.fs.close(this.fd);
   }
+
+  #readState(): string | null {
+    try {
+      return this.#kernel.fs.readTextAt(this.fd, STATE, LIMIT);
+    } catch (error) {
+      if (isSysError(error, "ENOENT")) return null;
+      throw error;
+    }
+  }
+}
+
+function existing<T>(found: T | null): T {
+  if (found === null) throw verbatim("not-found", "container does not exist");
+  return found;
 }
 
 function makeDirectory(kernel: Kernel, root: string, path: string): void {

@@ -7,7 +7,7 @@ import { SIGKILL } from "@teu/sys/constants/process";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import type { ContainerRecord } from "../container/record.ts";
-import { isAlive, processStat } from "../container/status.ts";
+import { isAlive } from "../container/status.ts";
 import { cgroupPids, signalCgroup, signalPid } from "./cgroup/control.ts";
 
 /** Rounds in which processes that fork meanwhile are caught. */
@@ -41,7 +41,7 @@ function kinOf(kernel: Kernel, record: ContainerRecord): number[] {
   const parents = new Map<number, number>();
   const kin = new Set([record.pid]);
   for (const pid of allPids(kernel)) {
-    const stat = processStat(kernel, pid);
+    const stat = kernel.process.processStat(pid);
     if (stat === null || stat.letter === "Z") continue;
     parents.set(pid, stat.parent);
     if (namespace !== "" && namespaceOf(kernel, pid) === namespace) kin.add(pid);

@@ -9,7 +9,7 @@ import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import type { Process, Spec } from "@teu/specs/runtime";
 import type { ContainerRecord } from "../container/record.ts";
-import { processStat, specState } from "../container/status.ts";
+import { specState } from "../container/status.ts";
 import { verbatim } from "../failure.ts";
 import { become, execute } from "./become.ts";
 import { joinCgroup } from "./cgroup/manager.ts";
@@ -106,7 +106,7 @@ export function enterContainer(kernel: Kernel, request: EnterRequest): { pid: nu
     if (record.resctrl !== undefined) joinResctrl(kernel, record.resctrl, twin.pid);
     if (plan.oomScoreAdj !== null && !lesser) setOomScore(kernel, twin.pid, plan.oomScoreAdj);
     // Now, while it works anyway.
-    const note = resetInherited(kernel, processStat(kernel, twin.pid));
+    const note = resetInherited(kernel, kernel.process.processStat(twin.pid));
     for (let message = twin.receive(); message?.step !== "ready"; message = twin.receive()) {
       if (message === null)
         throw new TeuError({ code: "internal", op: "enter container", message: "the new process ended" });

@@ -8,6 +8,7 @@ import { isSysError } from "@teu/sys/sys-error";
 import type { ContainerRecord } from "../container/record.ts";
 import { isAlive } from "../container/status.ts";
 import { isFrozen, setFrozen } from "./cgroup/control.ts";
+import { freezerFile } from "./cgroup/record.ts";
 import { signalAll } from "./container-processes.ts";
 
 const WAIT_MS = 10_000;
@@ -38,7 +39,7 @@ export function killContainer(kernel: Kernel, record: ContainerRecord): void {
     if (pidfd !== null) kernel.process.pidfdSendSignal(pidfd, SIGKILL);
     if (!record.ownPidNamespace || pidfd === null) signalAll(kernel, record, SIGKILL);
     // A frozen process does not die before it is thawed.
-    else if (isFrozen(kernel, record.cgroup)) setFrozen(kernel, record.cgroup, false);
+    else if (isFrozen(kernel, freezerFile(record.cgroup))) setFrozen(kernel, record.cgroup, false);
     if (pidfd !== null) kernel.poll.pollOne(pidfd, POLLIN, WAIT_MS);
   } finally {
     if (pidfd !== null) kernel.fs.close(pidfd);

@@ -5,13 +5,12 @@
 // portable: no host types here.
 
 import type { Kernel } from "@teu/sys/kernel";
-import type { ProcessStat } from "../container/status.ts";
 import type { ChildChannel } from "./twin.ts";
 
 const NOTE = "signals";
 
 /** Resets the runtime's own when its child, whose `stat` it is, has inherited something; the note that tells the child to do likewise. */
-export function resetInherited(kernel: Kernel, stat: ProcessStat | null): string {
+export function resetInherited(kernel: Kernel, stat: ReturnType<Kernel["process"]["processStat"]>): string {
   if (stat?.deaf !== true) return "";
   reset(kernel);
   return NOTE;

@@ -9,7 +9,7 @@ import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import type { Spec, State } from "@teu/specs/runtime";
 import { type ContainerRecord, StateDirectory, checkId } from "../container/record.ts";
-import { RESULT_FIFO, START_FIFO, processStat, specState } from "../container/status.ts";
+import { RESULT_FIFO, START_FIFO, specState } from "../container/status.ts";
 import type { CgroupManager } from "../cli/command.ts";
 import { verbatim } from "../failure.ts";
 import { NO_CGROUPS, detectCgroups } from "./cgroup/layout.ts";
@@ -332,7 +332,7 @@ function accompany(
   if (joinUser !== null) checkIdMaps(kernel, twin.pid, plan.linux, joinUser.path);
   const pidfdSocket = connectPidfdSocket(kernel, request.pidfdSocket || plan.extensions.pidfdReceiver);
   if (plan.process.oomScoreAdj !== null && !lesser) setOomScore(kernel, twin.pid, plan.process.oomScoreAdj);
-  const stat = processStat(kernel, twin.pid);
+  const stat = kernel.process.processStat(twin.pid);
   const known: ContainerRecord = { ...record, pid: twin.pid, startTime: stat?.startTime ?? 0 };
   const note = resetInherited(kernel, stat);
   directory.prepare(known);

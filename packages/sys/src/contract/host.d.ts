@@ -5,8 +5,6 @@ declare module "sys:host" {
   export function monotonicNs(): bigint;
   /** CLOCK_REALTIME, nanoseconds since 1970. */
   export function realtimeNs(): bigint;
-  /** CLOCK_BOOTTIME start time of a process from /proc/PID/stat field 22, in clock ticks; null when there is no such process. */
-  export function processStartTime(pid: number): number | null;
   export function sleepMs(milliseconds: number): void;
   export function randomBytes(count: number): Uint8Array;
   /** Lower-case hex. */

@@ -22,6 +22,16 @@ declare module "sys:process" {
     readonly kind: "exited" | "signaled" | "stopped" | "continued";
     readonly code: number;
   }
+  /** Of a process in /proc. */
+  export interface ProcessStat {
+    /** "R", "S", "D" ...; "Z": it has ended and nobody has waited for it. */
+    readonly letter: string;
+    readonly parent: number;
+    /** Clock ticks after boot: a process with the same pid and another start is another one. */
+    readonly startTime: number;
+    /** Does it block or ignore any signal (of the first 31: the kernel shows no more here)? */
+    readonly deaf: boolean;
+  }
   /** What `spawn` takes. Nothing is inherited that is not listed. */
   export interface SpawnOptions {
     /** Program to execute; looked up as given, never through PATH. */
@@ -65,6 +75,8 @@ declare module "sys:process" {
   /** pidfd_getfd(2): a copy of that process's fd, close-on-exec. */
   export function pidfdGetfd(pidfd: number, fd: number): number;
   export function pidfdSendSignal(pidfd: number, signal: number): void;
+  /** /proc/PID/stat, taken apart; null when there is no such process. */
+  export function processStat(pid: number): ProcessStat | null;
   export function getpid(): number;
   export function getppid(): number;
   export function getuid(): number;

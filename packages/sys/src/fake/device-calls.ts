@@ -180,7 +180,6 @@ export function hostCalls(world: World, out: string[], err: string[]): Kernel["h
   return {
     monotonicNs: () => world.clock,
     realtimeNs: () => world.clock,
-    processStartTime: (pid) => world.processes.get(pid)?.startTime ?? null,
     sleepMs: (milliseconds) => void (world.clock += BigInt(Math.trunc(milliseconds * 1e6))),
     randomBytes: (count) => new Uint8Array(count).fill(7),
     sha256Hex: (data) => hash(typeof data === "string" ? encode(data) : data),

@@ -201,6 +201,7 @@ function descriptorCalls(world: World) {
       return opened.offset;
     },
     fstat: (fd: number) => statOf(world.located(fd, "statx")),
+    ownerOf: (fd: number) => world.located(fd, "statx").inode.uid,
     fstatfs: (fd: number) => {
       const { mount, inode } = world.located(fd, "fstatfs");
       return { type: inode.magic, flags: mount.attributes, blockSize: 4096, blocks: 0, blocksFree: 0 };

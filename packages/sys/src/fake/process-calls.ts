@@ -161,6 +161,12 @@ function cgroupPathOf(world: World, fd: number): string {
 
 function idCalls(world: World) {
   return {
+    processStat: (pid: number) => {
+      const found = world.processes.get(pid);
+      if (found === undefined) return null;
+      const { state, ppid: parent, startTime, ignored } = found;
+      return { letter: state === "zombie" ? "Z" : "S", parent, startTime, deaf: [...ignored].some((one) => one < 32) };
+    },
     getpid: () => world.self.pid,
     getppid: () => world.self.ppid,
     getuid: () => world.self.uid,

@@ -127,6 +127,25 @@ test("spawn: default dispositions and an empty mask, whatever ours are", () => {
   assert.equal(status.code, 0);
 });
 
+test("processStat: what /proc/PID/stat says, of ourselves, of a child that has ended, and of nobody", () => {
+  const text = fs.readTextAt(AT_FDCWD, "/proc/self/stat", 4096);
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  // SIGPIPE is ignored in the host.
+  assert.deepEqual(process.processStat(process.getpid()), {
+    letter: "R",
+    parent: process.getppid(),
+    startTime: Number(fields[19]),
+    deaf: true,
+  });
+  const ended = process.spawn({ path: "/bin/true", argv: ["true"], env: [], fds: [] });
+  poll.pollOne(ended.pidfd, 1, 5000);
+  assert.equal(process.processStat(ended.pid)?.letter, "Z");
+  assert.equal(process.processStat(ended.pid)?.parent, process.getpid());
+  process.waitpid(ended.pid, 0);
+  assert.equal(process.processStat(ended.pid), null);
+  fs.close(ended.pidfd);
+});
+
 test("spawn: setsid and deathSignal", () => {
   const { text } = output(["/bin/sh", "-c", "cut -d' ' -f1,6 /proc/$$/stat"], {});
   assert.equal(text.split(" ").length, 2);

@@ -19,6 +19,7 @@ export type ArgumentKind =
 
 /** By function name: kinds of the arguments in order, and the name of the result. */
 export const SIGNATURES: Readonly<Record<string, readonly [readonly ArgumentKind[], string]>> = {
+  processStat: [["value"], ""],
   openat2: [["fd", "value", "open", "octal", "resolve"], "$0/$1"],
   openIfThere: [["fd", "value", "open", "octal", "resolve"], "$0/$1"],
   openat: [["fd", "value", "open", "octal"], "$0/$1"],
@@ -28,6 +29,7 @@ export const SIGNATURES: Readonly<Record<string, readonly [readonly ArgumentKind
   pread: [["fd", "value", "value"], ""],
   write: [["fd", "value"], ""],
   fstat: [["fd"], ""],
+  ownerOf: [["fd"], ""],
   fstatfs: [["fd"], ""],
   filesystemType: [["value"], ""],
   fchmod: [["fd", "octal"], ""],

@@ -7,7 +7,7 @@ import { SIGKILL } from "@teu/sys/constants/process";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import { pidsBelow, readOrNull } from "./members.ts";
-import { type CgroupRecord, cgroupDirectory } from "./record.ts";
+import { type CgroupRecord, cgroupDirectory, freezerFile } from "./record.ts";
 
 const FREEZE_TRIES = 500;
 
@@ -17,12 +17,11 @@ export function cgroupPids(kernel: Kernel, record: CgroupRecord): number[] {
   return path === undefined ? [] : pidsBelow(kernel, path);
 }
 
-/** Is the container paused? */
-export function isFrozen(kernel: Kernel, record: CgroupRecord): boolean {
-  const legacy = cgroupDirectory(record, "freezer");
-  if (legacy !== null) return readOrNull(kernel, `${legacy}/freezer.state`)?.trim() === "FROZEN";
-  const unified = cgroupDirectory(record, "");
-  return unified !== null && readOrNull(kernel, `${unified}/cgroup.freeze`)?.trim() === "1";
+/** Is the container paused? By its `freezerFile`. */
+export function isFrozen(kernel: Kernel, file: string): boolean {
+  if (file === "") return false;
+  const frozen = file.endsWith("/freezer.state") ? "FROZEN" : "1";
+  return readOrNull(kernel, file)?.trim() === frozen;
 }
 
 /** Stops or lets go all processes, and waits until it is so. Throws `unsupported` without a freezer. */
@@ -78,7 +77,7 @@ export function signalCgroup(kernel: Kernel, record: CgroupRecord, signal: numbe
 /** A frozen process takes its SIGKILL only when thawed (v1). */
 export function thawIfFrozen(kernel: Kernel, record: CgroupRecord): void {
   const freezer = cgroupDirectory(record, "freezer");
-  if (freezer !== null && isFrozen(kernel, record)) tryWrite(kernel, `${freezer}/freezer.state`, "THAWED");
+  if (freezer !== null && isFrozen(kernel, freezerFile(record))) tryWrite(kernel, `${freezer}/freezer.state`, "THAWED");
 }
 
 /** One process; one that is gone is fine. */

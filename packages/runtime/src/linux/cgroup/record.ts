@@ -11,6 +11,14 @@ export interface CgroupRecord {
   readonly unit?: UnitRecord;
 }
 
+/** The file that says whether the processes are frozen; "" when there is no freezer. */
+export function freezerFile(record: CgroupRecord): string {
+  const legacy = cgroupDirectory(record, "freezer");
+  if (legacy !== null) return `${legacy}/freezer.state`;
+  const unified = cgroupDirectory(record, "");
+  return unified === null ? "" : `${unified}/cgroup.freeze`;
+}
+
 /** The directory of a controller; "" is cgroup v2's. */
 export function cgroupDirectory(record: CgroupRecord, controller: string): string | null {
   const found = record.directories.find(

@@ -9,7 +9,7 @@ import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import type { Spec } from "@teu/specs/runtime";
 import { type ContainerRecord, StateDirectory, checkId } from "../../container/record.ts";
-import { processStat, specState } from "../../container/status.ts";
+import { specState } from "../../container/status.ts";
 import { type CgroupLayout, parseOwnCgroups } from "../cgroup/layout.ts";
 import { type CgroupHandle, createCgroup, fillCgroup, removeCgroup } from "../cgroup/manager.ts";
 import type { CgroupRecord } from "../cgroup/record.ts";
@@ -173,7 +173,7 @@ function converse(restoring: Restoring, undo: Undo): ContainerRecord {
     if (step === "orphan-pts-master") sendMaster(kernel, request.consoleFd, fds);
     // The processes are there and do not run yet: whoever asks from now on finds a running container.
     if (step === "post-restore") {
-      known = { ...record, pid, startTime: processStat(kernel, pid)?.startTime ?? 0 };
+      known = { ...record, pid, startTime: kernel.process.processStat(pid)?.startTime ?? 0 };
       undo.push(() => endProcess(kernel, pid));
       directory.write(known);
     }
