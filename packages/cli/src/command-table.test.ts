@@ -64,6 +64,7 @@ test("environment: defaults, and each variable documented", () => {
     debug: false,
     term: "",
     columns: undefined,
+    temporary: "/var/tmp",
   });
   assert.equal(readEnvironment({ TEU_DEBUG: "0" }).debug, false);
   assert.equal(readEnvironment({ TEU_DEBUG: "1", TEU_ROOT: "" }).debug, true);

@@ -60,7 +60,12 @@ const registryServe: CommandEntry = { summary: "Run a registry", load: () => imp
 /** Commands without a noun. */
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   build,
+  copy: {
+    summary: "Copy an image between registries, layouts, archives and this host",
+    load: () => import("./commands/copy.ts"),
+  },
   create,
+  digest: { summary: "Show the digest of an image, wherever it is", load: () => import("./commands/digest.ts") },
   doctor: { summary: "Show what this host can and cannot do", load: () => import("./commands/doctor.ts") },
   exec,
   history,

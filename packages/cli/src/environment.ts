@@ -29,6 +29,7 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
   },
   { name: "DOCKER_CONFIG", fallback: "$HOME/.docker", doc: "Directory of config.json, where login keeps credentials." },
   { name: "HOME", fallback: "", doc: "Used when DOCKER_CONFIG is not set." },
+  { name: "TMPDIR", fallback: "/var/tmp", doc: "Where archives are taken apart to be copied: room for a whole image." },
   { name: "NO_COLOR", fallback: "", doc: "Not empty: no colours." },
   { name: "COLUMNS", fallback: "width of the terminal", doc: "Width of progress output." },
   { name: "TERM", fallback: "", doc: "Given to containers with a terminal (run -t); dumb: plain progress output." },
@@ -43,6 +44,7 @@ export interface Environment {
   readonly debug: boolean;
   readonly term: string;
   readonly columns: number | undefined;
+  readonly temporary: string;
 }
 
 /** Reads them once. */
@@ -59,5 +61,6 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     debug: debug !== undefined && debug !== "0" && debug !== "false",
     term: text("TERM") ?? "",
     columns: Number.isInteger(columns) && columns > 0 ? columns : undefined,
+    temporary: text("TMPDIR") ?? "/var/tmp",
   };
 }

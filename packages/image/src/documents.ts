@@ -182,7 +182,7 @@ async function readDocument(
 }
 
 /** CVE-2021-41190: one document must not be taken for two kinds by two readers. */
-function checkMediaType(descriptor: Descriptor, own: string | undefined): void {
+export function checkMediaType(descriptor: Descriptor, own: string | undefined): void {
   if (own === undefined || own === descriptor.mediaType) return;
   throw new TeuError({
     code: "invalid",

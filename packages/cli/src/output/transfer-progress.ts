@@ -1,4 +1,4 @@
-// Progress of pull, push and load: on a terminal a line per layer, rewritten in place; elsewhere a plain line when something ends.
+// Progress of pull, push, load and copy: on a terminal a line per layer, rewritten in place; elsewhere a plain line when something ends.
 
 import { formatSize } from "@teu/base/bytes";
 import type { ImageProgress } from "@teu/engine/images/images";
@@ -7,6 +7,7 @@ import { LiveLines } from "./live-lines.ts";
 const WORDS: Readonly<Record<ImageProgress["kind"], { readonly going: string; readonly done: string }>> = {
   resolve: { going: "Resolving", done: "Resolved" },
   download: { going: "Downloading", done: "Download complete" },
+  copy: { going: "Copying", done: "Copied" },
   upload: { going: "Pushing", done: "Pushed" },
   unpack: { going: "Extracting", done: "Extracted" },
   exists: { going: "Already exists", done: "Already exists" },

@@ -17,7 +17,7 @@ import {
 
 import { choosePlatform, hostPlatform, platformText } from "./choose-platform.ts";
 import type { ManifestContent } from "./manifest-answer.ts";
-import { inParallel } from "./parallel.ts";
+import { inParallel } from "@teu/base/parallel";
 import type { TransferProgress } from "./progress.ts";
 import type { RegistryClient } from "./registry-client.ts";
 

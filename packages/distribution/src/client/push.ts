@@ -8,7 +8,7 @@ import { type Digest, parseDigest } from "@teu/image/digest";
 import { type Reference, referenceText } from "@teu/image/reference";
 import { type Descriptor, DOCUMENT_LIMITS, MEDIA_TYPES, parseIndex, parseManifest } from "@teu/specs/image";
 
-import { inParallel } from "./parallel.ts";
+import { inParallel } from "@teu/base/parallel";
 import type { TransferProgress } from "./progress.ts";
 import type { RegistryClient } from "./registry-client.ts";
 

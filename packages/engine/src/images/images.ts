@@ -3,6 +3,7 @@
 
 import type { Scope } from "@teu/base/scope";
 import type { Digest } from "@teu/image/digest";
+import type { ImageSink, ImageSource } from "@teu/image/transport/source-and-sink";
 import type { Descriptor, ImageConfig, Platform } from "@teu/specs/image";
 import type { Layer } from "../snapshots/snapshots.ts";
 
@@ -60,7 +61,7 @@ export interface ImageHistoryEntry {
 
 /** What happens while an image moves. `id` is a short digest or a reference. */
 export interface ImageProgress {
-  readonly kind: "resolve" | "download" | "upload" | "unpack" | "exists" | "done";
+  readonly kind: "resolve" | "download" | "upload" | "copy" | "unpack" | "exists" | "done";
   readonly id: string;
   /** Bytes so far and in all; absent where they mean nothing. */
   readonly current?: number;
@@ -138,6 +139,10 @@ export interface Images {
     options?: { readonly progress?: (event: ImageProgress) => void },
   ): Promise<Image[]>;
   create(scope: Scope, options: CreateImageOptions): Promise<Image>;
+  /** An image to be copied elsewhere, as it was pulled; nothing of it is deleted until the source is disposed. */
+  openSource(scope: Scope, ref: string): Promise<ImageSource>;
+  /** A place for an image that is copied here: it gets `reference` as its name, of an index for this host's platform. */
+  openSink(scope: Scope, reference: string): Promise<ImageSink>;
   /** Makes sure that all layers are unpacked; returns the chain id (null: no layers). */
   unpack(scope: Scope, ref: string): Promise<Digest | null>;
   /** Checks the credentials with the registry and stores them where Docker does. */

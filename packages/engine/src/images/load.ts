@@ -42,8 +42,8 @@ export async function loadImages(
   return rows;
 }
 
-/** The manifest of this host's platform below `descriptor`. */
-async function manifestFor(
+/** The manifest of this host's platform below `descriptor`, of those that are in the store. */
+export async function manifestFor(
   scope: Scope,
   content: ContentStore,
   descriptor: Descriptor,
@@ -67,6 +67,6 @@ async function manifestFor(
     code: "not-found",
     op: "load images",
     subject: descriptor.digest,
-    message: `the archive has no image for ${platformText(hostPlatform())}`,
+    message: `there is no image for ${platformText(hostPlatform())} in it`,
   });
 }

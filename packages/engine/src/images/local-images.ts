@@ -2,6 +2,7 @@
 
 import type { Scope } from "@teu/base/scope";
 import type { Digest } from "@teu/image/digest";
+import type { ImageSink, ImageSource } from "@teu/image/transport/source-and-sink";
 import type { Descriptor } from "@teu/specs/image";
 
 import { putImageName } from "../store/image-rows.ts";
@@ -97,6 +98,14 @@ export class LocalImages implements Images {
   async create(scope: Scope, options: CreateImageOptions): Promise<Image> {
     const row = await (await import("./create.ts")).createImage(scope, this.#context, options);
     return imageOf(scope, this.#context, { row, name: null });
+  }
+
+  async openSource(scope: Scope, ref: string): Promise<ImageSource> {
+    return (await import("./transport.ts")).openSource(scope, this.#context, ref);
+  }
+
+  async openSink(scope: Scope, reference: string): Promise<ImageSink> {
+    return (await import("./transport.ts")).openSink(scope, this.#context, reference);
   }
 
   async unpack(scope: Scope, ref: string): Promise<Digest | null> {

@@ -1,9 +1,9 @@
 // A registry client with this engine's credentials and rules; and what it tells while it works, in our words.
 
-import { certificateDirectories, certificatesIn } from "@teu/distribution/client/certificates";
 import { credentialFiles, type CredentialSource, CredentialStore } from "@teu/distribution/client/credentials";
 import type { TransferEvent, TransferProgress } from "@teu/distribution/client/progress";
-import { RegistryClient } from "@teu/distribution/client/registry-client";
+import type { RegistryClient } from "@teu/distribution/client/registry-client";
+import { userClient } from "@teu/distribution/client/user-client";
 
 import type { ImageContext } from "./context.ts";
 import type { ImageProgress, RegistryAccess } from "./images.ts";
@@ -17,12 +17,9 @@ export function credentialStore(context: ImageContext): CredentialStore {
 /** A client. The caller disposes it. `domain`: the only registry that `access` speaks of. */
 export function registryClient(context: ImageContext, access: RegistryAccess, domain: string): RegistryClient {
   const insecure = (host: string) => access.insecure === true && host === domain;
-  return new RegistryClient({
+  return userClient(process.env, {
     credentials: access.credentials === undefined ? credentialStore(context) : only(domain, access.credentials),
-    plainHttp: insecure,
     insecure,
-    certificates: certificatesIn(certificateDirectories(process.env)),
-    proxyEnv: process.env,
   });
 }
 

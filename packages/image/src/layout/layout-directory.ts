@@ -58,13 +58,17 @@ export async function exportLayout(
   const target = await DiskContentStore.open(directory);
   for (const { descriptor } of images) await copyImage(scope, store, target, descriptor, options);
   const present = parseIndex(await readLimited(join(directory, INDEX_FILE), DOCUMENT_LIMITS.index));
-  await replaceFile(join(directory, INDEX_FILE), JSON.stringify(mergeIndex(present, layoutIndex(images))), {
-    mode: 0o644,
-  });
+  await writeLayoutIndex(directory, mergeIndex(present, layoutIndex(images)));
   await removeIngest(directory);
 }
 
-async function prepareLayout(directory: string): Promise<void> {
+/** Replaces the index of a layout. */
+export async function writeLayoutIndex(directory: string, index: ImageIndex): Promise<void> {
+  await replaceFile(join(directory, INDEX_FILE), JSON.stringify(index), { mode: 0o644 });
+}
+
+/** Makes an empty layout where there is none. @throws TeuError `invalid` when there is one of another version. */
+export async function prepareLayout(directory: string): Promise<void> {
   try {
     makeDirectory(directory, 0o777);
     await writeNew(join(directory, INDEX_FILE), JSON.stringify(layoutIndex([])));
@@ -95,12 +99,13 @@ async function writeNew(path: string, content: string): Promise<void> {
 }
 
 /** Our own working directory is no part of a layout. */
-async function removeIngest(directory: string): Promise<void> {
+export async function removeIngest(directory: string): Promise<void> {
   try {
     await rmdir(join(directory, "ingest"));
   } catch (error) {
-    // Not empty: somebody else is writing into the same layout.
-    if ((error as { code?: unknown }).code !== "ENOTEMPTY") throw fileError("write image layout", directory, error);
+    // Not empty: somebody else is writing into the same layout, or an interrupted copy will go on. Absent: who did so removed it.
+    const { code } = error as { code?: unknown };
+    if (code !== "ENOTEMPTY" && code !== "ENOENT") throw fileError("write image layout", directory, error);
   }
 }
 

@@ -1,6 +1,6 @@
 // Runs tasks a few at a time; the first failure cancels the others, and is what the caller gets.
 
-import type { Scope } from "@teu/base/scope";
+import type { Scope } from "./scope.ts";
 
 /** Runs `task` for every item, at most `limit` at once, and waits until none is running any more. */
 export async function inParallel<T>(

@@ -1,0 +1,93 @@
+// copy: an image from any place to any other, digests as they are.
+
+import { writeFile } from "node:fs/promises";
+import { fileError } from "@teu/files/addon";
+import { copyImage, type CopyEvent } from "@teu/image/transport/copy-image";
+import type { ImageProgress } from "@teu/engine/images/images";
+import type { Command } from "../command.ts";
+import { transferProgress } from "../output/transfer-progress.ts";
+import { sideAccess, wantedPlatform, wantsJson } from "../transports/copy-options.ts";
+import { Places } from "../transports/open-place.ts";
+import { parseTransportName, TRANSPORTS } from "../transports/transport-name.ts";
+
+/** `teu copy`. */
+export const command: Command = {
+  usage: "copy [OPTIONS] SOURCE DESTINATION",
+  summary: "Copy an image between registries, layouts, archives and this host",
+  description: [
+    `Places begin with ${TRANSPORTS.join(", ")}; without one of these it is an image on a registry.`,
+    "Of an image for several platforms this host's is copied, unless told otherwise. Bytes and digests never change.",
+  ].join("\n"),
+  options: [
+    { long: "all", short: "a", help: "All platforms of the image" },
+    { long: "dest-creds", value: "user:password", help: "Credentials for the destination's registry" },
+    { long: "dest-tls-verify", on: true, help: "Destination: TLS with verification; false: plain HTTP too" },
+    { long: "digestfile", value: "file", help: "Write the digest to a file" },
+    { long: "format", value: "string", help: '"json": say what was copied as JSON' },
+    { long: "insecure", help: "Plain HTTP, or TLS without verification, on both sides" },
+    { long: "platform", value: "string", help: 'Platform of the image ("linux/arm64")' },
+    { long: "preserve-digests", help: "Always so; skopeo's flag" },
+    { long: "quiet", short: "q", help: "Show only the digest" },
+    { long: "referrers", help: "Signatures, SBOMs and all else that refers to the image, too" },
+    { long: "src-creds", value: "user:password", help: "Credentials for the source's registry" },
+    { long: "src-tls-verify", on: true, help: "Source: TLS with verification; false: plain HTTP too" },
+  ],
+  unsupported: [
+    "additional-tag",
+    "dest-compress",
+    "dest-compress-format",
+    "dest-compress-level",
+    "dest-decompress",
+    "encrypt-layer",
+    "multi-arch",
+    "remove-signatures",
+    "sign-by",
+    "sign-by-sigstore",
+  ],
+  args: [2, 2],
+  examples: [
+    "teu copy --all docker://registry.example.org/app:v1 docker://localhost:5000/app:v1",
+    "teu copy docker://localhost:5000/app:v1 oci:layout:v1",
+    "teu copy containers:hello docker-archive:hello.tar:hello:latest",
+  ],
+  run: async (context, input) => {
+    const [from = "", to = ""] = input.args;
+    const names = { from: parseTransportName(from), to: parseTransportName(to) };
+    const platform = wantedPlatform(input);
+    const json = wantsJson(input);
+    const quiet = input.flag("quiet");
+    await using places = new Places(context);
+    const source = await places.source(names.from, sideAccess(input, "src"));
+    // First, so that an image that is not there leaves no empty layout behind.
+    await source.resolve(context.scope);
+    const sink = await places.sink(names.to, sideAccess(input, "dest"), source);
+    const result = await (async () => {
+      using progress = transferProgress(context.io.stderr, { quiet, dumb: context.environment.term === "dumb" });
+      return await copyImage(context.scope, {
+        source,
+        sink,
+        platform,
+        referrers: input.flag("referrers"),
+        progress: (event) => progress.event(shown(event)),
+      });
+    })();
+    const { descriptor, ...counts } = result;
+    const { digest, mediaType, size } = descriptor;
+    const file = input.text("digestfile");
+    if (file !== undefined)
+      await writeFile(file, digest).catch((error: unknown) => {
+        throw fileError("write digest", file, error);
+      });
+    if (json)
+      context.print(
+        JSON.stringify({ source: source.name, destination: sink.name, digest, mediaType, size, ...counts }),
+      );
+    else context.print(quiet ? digest : `Digest: ${digest}`);
+    return 0;
+  },
+};
+
+function shown({ kind, digest, size, offset }: CopyEvent): ImageProgress {
+  if (kind === "present" || kind === "mounted") return { kind: "exists", id: digest, total: size };
+  return { kind: "copy", id: digest, current: offset, total: size };
+}

@@ -1,0 +1,53 @@
+// Flags that say how registries are reached and which platforms are meant: skopeo's and regctl's, shared by the commands on images that
+// are elsewhere.
+
+import { hostPlatform, parsePlatform } from "@teu/image/platform";
+import type { Platform } from "@teu/specs/image";
+import type { CommandInput, OptionSpec } from "../command.ts";
+import { usageError } from "../grammar/usage-error.ts";
+import type { PlaceAccess } from "./open-place.ts";
+
+/** Flags of commands on one place. */
+export const ACCESS_OPTIONS: readonly OptionSpec[] = [
+  { long: "creds", value: "user:password", help: "Credentials for the registry, instead of those of login" },
+  { long: "insecure", help: "Plain HTTP, or TLS without verification" },
+  { long: "tls-verify", on: true, help: "TLS with verification; false is --insecure" },
+];
+
+/** How the one place is reached. */
+export function accessOf(input: CommandInput): PlaceAccess {
+  return access(input.flag("insecure") || !input.flag("tls-verify"), input.text("creds"), "creds");
+}
+
+/** How one side of a copy is reached: "src" or "dest". */
+export function sideAccess(input: CommandInput, side: "src" | "dest"): PlaceAccess {
+  return access(
+    input.flag("insecure") || !input.flag(`${side}-tls-verify`),
+    input.text(`${side}-creds`),
+    `${side}-creds`,
+  );
+}
+
+/** What --all and --platform ask for; default: this machine's platform. */
+export function wantedPlatform(input: CommandInput): Platform | "all" {
+  const platform = input.text("platform");
+  if (!input.flag("all")) return platform === undefined ? hostPlatform() : parsePlatform(platform);
+  if (platform === undefined) return "all";
+  throw usageError("--all and --platform exclude each other", { fallback: "leave one of them out" });
+}
+
+/** Whether --format asks for JSON. @throws TeuError `invalid` (usage) for other formats. */
+export function wantsJson(input: CommandInput): boolean {
+  const format = input.text("format");
+  if (format === undefined || format === "json") return format === "json";
+  throw usageError(`the format ${JSON.stringify(format)} is not known`, { fallback: "use json, or leave it out" });
+}
+
+function access(insecure: boolean, creds: string | undefined, flag: string): PlaceAccess {
+  if (creds === undefined) return { insecure };
+  const colon = creds.indexOf(":");
+  // The value is not repeated: it holds a password.
+  if (colon <= 0)
+    throw usageError(`--${flag} is not USER:PASSWORD`, { fallback: "write the user, a colon, the password" });
+  return { insecure, credentials: { username: creds.slice(0, colon), password: creds.slice(colon + 1) } };
+}

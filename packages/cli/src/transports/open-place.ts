@@ -1,0 +1,136 @@
+// From the name of a place to the place: sources to read an image from, sinks to write one to.
+
+import { TeuError } from "@teu/base/errors";
+import type { RegistryClient } from "@teu/distribution/client/registry-client";
+import type { Engine } from "@teu/engine/engine";
+import { parseReference, type Reference } from "@teu/image/reference";
+import type { ImageSink, ImageSource } from "@teu/image/transport/source-and-sink";
+import type { CommandContext } from "../command.ts";
+import { usageError } from "../grammar/usage-error.ts";
+import type { TransportName } from "./transport-name.ts";
+
+/** How a registry is reached. */
+export interface PlaceAccess {
+  /** Plain HTTP, or TLS without verification, for the host of the name. */
+  readonly insecure: boolean;
+  readonly credentials?: { readonly username: string; readonly password: string };
+}
+
+/** image-spec, annotations: what a ref.name may consist of; its first character is never "@", which stands for a place here. */
+const REF_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._:/+-]|@(?=[A-Za-z0-9])){0,1023}$/;
+
+/** What a command opened for its places; disposing closes it all. */
+export class Places implements AsyncDisposable {
+  readonly #context: CommandContext;
+  readonly #opened: AsyncDisposable[] = [];
+  #engine: Engine | undefined;
+
+  constructor(context: CommandContext) {
+    this.#context = context;
+  }
+
+  /** A client for one registry. */
+  async client(domain: string, access: PlaceAccess): Promise<RegistryClient> {
+    const { userClient } = await import("@teu/distribution/client/user-client");
+    const { credentials } = access;
+    return this.#own(
+      userClient(process.env, {
+        insecure: (host) => access.insecure && host === domain,
+        ...(credentials === undefined
+          ? {}
+          : { credentials: { find: async (_scope, host) => (host === domain ? credentials : null) } }),
+      }),
+    );
+  }
+
+  /** Opens an image to be read. */
+  async source(name: TransportName, access: PlaceAccess): Promise<ImageSource> {
+    const { scope } = this.#context;
+    if (name.transport === "docker") {
+      const { registrySource } = await import("@teu/distribution/client/registry-image");
+      return this.#own(registrySource(await this.client(name.reference.domain, access), name.reference));
+    }
+    if (name.transport === "containers")
+      return this.#own(await (await this.#theEngine()).images.openSource(scope, name.image));
+    if (name.transport === "dir") {
+      const { directorySource } = await import("@teu/image/transport/directory-image");
+      return this.#own(directorySource(name.text, name.path));
+    }
+    if (name.transport === "oci") {
+      const { layoutSource } = await import("@teu/image/transport/layout-image");
+      return this.#own(layoutSource(name.text, name.path, name.image));
+    }
+    const { openArchiveSource } = await import("@teu/image/transport/archive-source");
+    const { temporary } = this.#context.environment;
+    return this.#own(await openArchiveSource(scope, name.text, name.path, name.image, { temporary }));
+  }
+
+  /** Opens a place to be written. `from`: where its content will come from. */
+  async sink(name: TransportName, access: PlaceAccess, from: ImageSource): Promise<ImageSink> {
+    if (name.transport === "docker") {
+      const { registrySink } = await import("@teu/distribution/client/registry-image");
+      const client = await this.client(name.reference.domain, access);
+      return this.#own(registrySink(client, name.reference, from.repository));
+    }
+    if (name.transport === "containers")
+      return this.#own(await (await this.#theEngine()).images.openSink(this.#context.scope, name.image));
+    if (name.transport === "dir") {
+      const { directorySink } = await import("@teu/image/transport/directory-image");
+      return this.#own(await directorySink(name.text, name.path));
+    }
+    if (name.transport === "oci") {
+      const { layoutSink } = await import("@teu/image/transport/layout-image");
+      return this.#own(await layoutSink(name.text, name.path, labelOf(name.image)));
+    }
+    const { openArchiveSink } = await import("@teu/image/transport/archive-sink");
+    const label = name.transport === "oci-archive" ? labelOf(name.image) : undefined;
+    return this.#own(
+      await openArchiveSink(name.text, name.path, {
+        ...(label === undefined ? {} : { label }),
+        ...(name.transport === "docker-archive" ? { docker: dockerName(name.image) } : {}),
+      }),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // The last one first: sources stand on clients and on the engine.
+    const failures: unknown[] = [];
+    for (const one of this.#opened.toReversed()) {
+      try {
+        await one[Symbol.asyncDispose]();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
+  async #theEngine(): Promise<Engine> {
+    this.#engine ??= this.#own(await this.#context.engine());
+    return this.#engine;
+  }
+
+  #own<T extends AsyncDisposable>(one: T): T {
+    this.#opened.push(one);
+    return one;
+  }
+}
+
+function labelOf(image: string | undefined): string | undefined {
+  if (image === undefined || REF_NAME.test(image)) return image;
+  throw usageError(`${JSON.stringify(image)} cannot be the name of an image in a layout`, {
+    fallback: 'use letters, digits and "-._:@/+"',
+  });
+}
+
+function dockerName(image: string | undefined): { readonly name?: Reference } {
+  if (image === undefined) return {};
+  const name = parseReference(image);
+  if (name.digest === undefined) return { name };
+  throw new TeuError({
+    code: "invalid",
+    op: "write archive",
+    subject: image,
+    message: "images in Docker's archives are named by tag, not by digest",
+  });
+}

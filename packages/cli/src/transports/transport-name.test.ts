@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isTeuError } from "@teu/base/errors";
+import { referenceText } from "@teu/image/reference";
+import { parseTransportName } from "./transport-name.ts";
+
+const HEX = "a".repeat(64);
+
+test("parseTransportName: as skopeo, crane and regctl write them", () => {
+  const cases: readonly [text: string, ...wanted: (string | undefined)[]][] = [
+    ["docker://alpine", "docker", "docker.io/library/alpine:latest"],
+    ["alpine:3", "docker", "docker.io/library/alpine:3"],
+    ["localhost:5000/a/b:c", "docker", "localhost:5000/a/b:c"],
+    [`quay.io/a@sha256:${HEX}`, "docker", `quay.io/a@sha256:${HEX}`],
+    ["oci:dir", "oci", "dir", undefined],
+    ["oci:/a/b:v1", "oci", "/a/b", "v1"],
+    ["oci:dir:quay.io/a/b:v1", "oci", "dir", "quay.io/a/b:v1"],
+    ["oci:dir:@1", "oci", "dir", "@1"],
+    [`oci:dir@sha256:${HEX}`, "oci", "dir", `@sha256:${HEX}`],
+    [`ocidir://dir:v1@sha256:${HEX}`, "oci", "dir", `@sha256:${HEX}`],
+    ["ocidir://dir:v1", "oci", "dir", "v1"],
+    ["oci-archive:f.tar:v1", "oci-archive", "f.tar", "v1"],
+    ["docker-archive:f.tar:a/b:v1", "docker-archive", "f.tar", "a/b:v1"],
+    ["docker-archive:f.tar", "docker-archive", "f.tar", undefined],
+    ["dir:/a:b", "dir", "/a:b", undefined],
+    ["containers:a:b", "containers", undefined, "a:b"],
+  ];
+  for (const [text, transport, first, second] of cases) {
+    const name = parseTransportName(text);
+    assert.equal(name.transport, transport, text);
+    if (name.transport === "docker") assert.equal(referenceText(name.reference), first, text);
+    else
+      assert.deepEqual(
+        ["path" in name ? name.path : undefined, "image" in name ? name.image : undefined],
+        [first, second],
+        text,
+      );
+  }
+});
+
+test("parseTransportName: refuses what names no place, and other tools' stores with what to do instead", () => {
+  for (const text of ["oci:", "oci::v1", "dir:", "containers:", "oci-archive:"])
+    assert.throws(
+      () => parseTransportName(text),
+      (error) => isTeuError(error, "invalid") && error.detail["usage"] === true,
+      text,
+    );
+  for (const text of ["docker-daemon:a", "containers-storage:a", "sif:a"])
+    assert.throws(
+      () => parseTransportName(text),
+      (error) => isTeuError(error, "unsupported") && error.hint !== undefined,
+      text,
+    );
+  assert.throws(
+    () => parseTransportName("docker://UPPER/Case:x"),
+    (error) => isTeuError(error, "invalid"),
+  );
+});

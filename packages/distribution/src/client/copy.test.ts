@@ -1,0 +1,337 @@
+// Copies from every kind of place to every other: what arrives is what left, by digest and by byte.
+
+import assert from "node:assert/strict";
+import { readdir, readFile } from "node:fs/promises";
+import { test } from "node:test";
+import { isTeuError } from "@teu/base/errors";
+import { createScope } from "@teu/base/scope";
+import { DiskContentStore } from "@teu/image/disk-content-store";
+import { MemoryContentStore } from "@teu/image/memory-content-store";
+import { parseReference, withDigest } from "@teu/image/reference";
+import { openArchiveSink } from "@teu/image/transport/archive-sink";
+import { openArchiveSource } from "@teu/image/transport/archive-source";
+import { copyImage, type CopyEvent } from "@teu/image/transport/copy-image";
+import { directorySink, directorySource } from "@teu/image/transport/directory-image";
+import { layoutSink, layoutSource } from "@teu/image/transport/layout-image";
+import { Image, openImage } from "@teu/image/transport/open-image";
+import type { ImageSink, ImageSource } from "@teu/image/transport/source-and-sink";
+import type { Platform } from "@teu/specs/image";
+import { Registry } from "@teu/registry/registry";
+import { reply } from "@teu/testkit/hostile-answers";
+import { HostileRegistry } from "@teu/testkit/hostile-registry";
+import { randomImage, randomIndex } from "@teu/testkit/random-image";
+import { tempRoot, type TempRoot } from "@teu/testkit/temp-root";
+
+import { pushImage } from "./push.ts";
+import { registrySink, registrySource } from "./registry-image.ts";
+import { RegistryClient } from "./registry-client.ts";
+
+const scope = createScope();
+const AMD: Platform = { os: "linux", architecture: "amd64" };
+const ARM: Platform = { os: "linux", architecture: "arm64", variant: "v8" };
+
+interface Place {
+  readonly kind: string;
+  /** Docker's archives hold single images. */
+  readonly single?: boolean;
+  readonly referrers?: boolean;
+  sink(): Promise<ImageSink>;
+  source(): Promise<ImageSource>;
+}
+
+class Bench implements AsyncDisposable {
+  readonly root: TempRoot;
+  readonly registry: Registry;
+  readonly client: RegistryClient;
+  #count = 0;
+
+  private constructor(root: TempRoot, registry: Registry) {
+    this.root = root;
+    this.registry = registry;
+    this.client = new RegistryClient();
+  }
+
+  static async open(): Promise<Bench> {
+    return new Bench(await tempRoot(), await Registry.listen());
+  }
+
+  /** A fresh place of each kind. */
+  places(): Place[] {
+    const { client, root } = this;
+    const id = `p${this.#count++}`;
+    const reference = parseReference(`${this.registry.address}/${id}:v1`);
+    const file = (name: string): string => root.join(`${id}-${name}`);
+    const archive = { temporary: root.path };
+    return [
+      {
+        kind: "registry",
+        referrers: true,
+        sink: async () => registrySink(client, reference),
+        source: async () => registrySource(client, reference),
+      },
+      {
+        kind: "oci",
+        referrers: true,
+        sink: () => layoutSink("oci", file("oci"), "v1"),
+        source: async () => layoutSource("oci", file("oci"), "v1"),
+      },
+      {
+        kind: "oci-archive",
+        referrers: true,
+        sink: () => openArchiveSink("oci-archive", file("oci.tar"), { label: "v1" }),
+        source: () => openArchiveSource(scope, "oci-archive", file("oci.tar"), "v1", archive),
+      },
+      {
+        kind: "docker-archive",
+        single: true,
+        sink: () => openArchiveSink("docker-archive", file("docker.tar"), { docker: { name: parseReference("a:v1") } }),
+        source: () => openArchiveSource(scope, "docker-archive", file("docker.tar"), "a:v1", archive),
+      },
+      {
+        kind: "dir",
+        sink: () => directorySink("dir", file("dir")),
+        source: async () => directorySource("dir", file("dir")),
+      },
+    ];
+  }
+
+  /** Pushes an image or index. */
+  async push(
+    name: string,
+    store: MemoryContentStore,
+    descriptor: Parameters<typeof pushImage>[1]["descriptor"],
+  ): Promise<ImageSource> {
+    const reference = parseReference(`${this.registry.address}/${name}`);
+    await pushImage(scope, { client: this.client, reference, store, descriptor });
+    return registrySource(this.client, reference);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.client[Symbol.asyncDispose]();
+    await this.registry[Symbol.asyncDispose]();
+    await this.root[Symbol.asyncDispose]();
+  }
+}
+
+async function transfer(
+  from: ImageSource,
+  place: Place,
+  options: { platform?: Platform | "all"; referrers?: boolean; progress?: (event: CopyEvent) => void } = {},
+): Promise<Awaited<ReturnType<typeof copyImage>>> {
+  await using sink = await place.sink();
+  return await copyImage(scope, { source: from, sink, platform: "all", ...options });
+}
+
+async function listing(store: MemoryContentStore | DiskContentStore): Promise<string[]> {
+  return (await Array.fromAsync(store.list(scope))).map(({ digest }) => digest).sort();
+}
+
+for (const docker of [false, true]) {
+  test(`copyImage: from every place to every other, ${docker ? "Docker" : "OCI"} types`, async () => {
+    await using bench = await Bench.open();
+    const store = new MemoryContentStore();
+    const { descriptor } = await randomImage(scope, store, { layers: 3, layerSize: 300_000, docker });
+    const origin = await bench.push("origin:v1", store, descriptor);
+    for (const first of bench.places()) {
+      assert.equal((await transfer(origin, first)).descriptor.digest, descriptor.digest, first.kind);
+      for (const second of bench.places()) {
+        await using source = await first.source();
+        const result = await transfer(source, second);
+        const what = `${first.kind} to ${second.kind}`;
+        assert.equal(result.descriptor.digest, descriptor.digest, what);
+        assert.equal(result.descriptor.mediaType, descriptor.mediaType, what);
+        await using back = await second.source();
+        const image = await openImage(scope, back);
+        assert.ok(image instanceof Image);
+        assert.equal((await image.config(scope)).architecture, "amd64", what);
+        for (const blob of image.blobs) {
+          const wanted = await store.readAll(scope, blob.digest as typeof result.descriptor.digest, 1 << 20);
+          const chunks = await Array.fromAsync(
+            back.blob(scope, { ...blob, digest: blob.digest as typeof result.descriptor.digest }, 0),
+          );
+          assert.deepEqual(Buffer.concat(chunks), Buffer.from(wanted), what);
+        }
+      }
+    }
+    assert.deepEqual(
+      (await readdir(bench.root.path)).filter((name) => name.startsWith("teu-archive-")),
+      [],
+    );
+  });
+}
+
+test("copyImage: all platforms, one platform, and a platform that is not there", async () => {
+  await using bench = await Bench.open();
+  const store = new MemoryContentStore();
+  const { descriptor, images } = await randomIndex(scope, store, [AMD, ARM]);
+  const origin = await bench.push("origin:v1", store, descriptor);
+  for (const place of bench.places()) {
+    if (place.single === true) {
+      await assert.rejects(
+        transfer(origin, place),
+        (error) => isTeuError(error, "invalid") && error.hint === "choose a platform",
+      );
+    } else {
+      assert.equal((await transfer(origin, place)).descriptor.digest, descriptor.digest, place.kind);
+      await using source = await place.source();
+      const image = await openImage(scope, source, ARM);
+      assert.equal(image.document.descriptor.digest, images[1]?.descriptor.digest, place.kind);
+    }
+  }
+  for (const place of bench.places()) {
+    const result = await transfer(origin, place, { platform: ARM });
+    assert.equal(result.descriptor.digest, images[1]?.descriptor.digest, place.kind);
+    assert.equal(result.documents, 1);
+  }
+  await assert.rejects(
+    transfer(origin, bench.places()[1] as Place, { platform: { os: "linux", architecture: "s390x" } }),
+    (error) => isTeuError(error, "not-found") && /it exists for linux\/amd64, linux\/arm64\/v8/.test(error.hint ?? ""),
+  );
+});
+
+test("copyImage: referrers, and what refers to them, where the place can hold them", async () => {
+  await using bench = await Bench.open();
+  const store = new MemoryContentStore();
+  const { descriptor, images } = await randomIndex(scope, store, [AMD, ARM]);
+  await bench.push("origin:v1", store, descriptor);
+  const [amd] = images;
+  assert.ok(amd);
+  const plain = { mediaType: amd.descriptor.mediaType, digest: amd.descriptor.digest, size: amd.descriptor.size };
+  const signature = await randomImage(scope, store, { layers: 1, subject: plain });
+  const { mediaType, digest, size } = signature.descriptor;
+  const attestation = await randomImage(scope, store, { layers: 1, subject: { mediaType, digest, size } });
+  for (const one of [signature, attestation])
+    await bench.push(`origin@${one.descriptor.digest}`, store, one.descriptor);
+  const origin = registrySource(bench.client, parseReference(`${bench.registry.address}/origin:v1`));
+  for (const place of bench.places()) {
+    if (place.referrers !== true) {
+      await assert.rejects(transfer(origin, place, { referrers: true }), (error) => isTeuError(error, "unsupported"));
+      continue;
+    }
+    const result = await transfer(origin, place, { referrers: true });
+    assert.equal(result.referrers, 2, place.kind);
+    assert.equal(result.documents, 5, place.kind);
+    await using source = await place.source();
+    assert.deepEqual(
+      (await source.referrers?.(scope, amd.descriptor.digest))?.map((one) => one.digest),
+      [digest],
+      place.kind,
+    );
+    const back = await transfer(source, bench.places()[0] as Place, { referrers: true });
+    assert.equal(back.referrers, 2, `${place.kind} to registry`);
+    // Nothing of it is asked for: nothing of it comes.
+    assert.equal((await transfer(source, bench.places()[1] as Place)).referrers, 0);
+  }
+});
+
+test("copyImage: sends nothing twice, mounts within a registry", async () => {
+  await using bench = await Bench.open();
+  const store = new MemoryContentStore();
+  const { descriptor } = await randomImage(scope, store, { layers: 3 });
+  const origin = await bench.push("origin:v1", store, descriptor);
+  const target = parseReference(`${bench.registry.address}/fork:v1`);
+  const once = async (): Promise<unknown> => {
+    await using sink = registrySink(bench.client, target, origin.repository);
+    return (await copyImage(scope, { source: origin, sink, platform: "all" })).blobs;
+  };
+  assert.deepEqual(await once(), { copied: 0, present: 0, mounted: 4, skipped: 0 });
+  assert.deepEqual(await once(), { copied: 0, present: 4, mounted: 0, skipped: 0 });
+  for (const place of bench.places().filter(({ kind }) => kind === "oci" || kind === "dir")) {
+    const events: string[] = [];
+    assert.equal(
+      (await transfer(origin, place, { progress: ({ kind }) => events.push(kind) })).blobs.copied,
+      4,
+      place.kind,
+    );
+    assert.equal(events.filter((kind) => kind === "copied").length, 4);
+    assert.equal((await transfer(origin, place)).blobs.present, 4, place.kind);
+  }
+});
+
+test("registrySink: a digest in the name is what the image must have", async () => {
+  await using bench = await Bench.open();
+  const store = new MemoryContentStore();
+  const [one, other] = [await randomImage(scope, store), await randomImage(scope, store)];
+  const origin = await bench.push("origin:v1", store, one.descriptor);
+  const target = parseReference(`${bench.registry.address}/fork`);
+  await copyImage(scope, {
+    source: origin,
+    sink: registrySink(bench.client, withDigest(target, one.descriptor.digest)),
+    platform: "all",
+  });
+  await assert.rejects(
+    copyImage(scope, {
+      source: origin,
+      sink: registrySink(bench.client, withDigest(target, other.descriptor.digest)),
+      platform: "all",
+    }),
+    (error) => isTeuError(error, "conflict"),
+  );
+});
+
+test("copyImage: a registry that sends other content leaves nothing that has a name", async () => {
+  await using bench = await Bench.open();
+  const store = new MemoryContentStore();
+  const { descriptor, layers } = await randomImage(scope, store, { layers: 2, layerSize: 50_000 });
+  await using hostile = await HostileRegistry.listen();
+  const served = await store.readAll(scope, descriptor.digest, 1 << 20);
+  hostile.on("GET", /manifests/, reply(200, { "content-type": descriptor.mediaType }, served));
+  for await (const { digest } of store.list(scope))
+    hostile.on("GET", `/v2/app/blobs/${digest}`, reply(200, {}, await store.readAll(scope, digest, 1 << 20)));
+  hostile.on("GET", `/v2/app/blobs/${layers[1]?.digest}`, reply(200, {}, Buffer.alloc(layers[1]?.size ?? 0, 7)));
+  for (const place of bench.places()) {
+    const source = registrySource(bench.client, parseReference(`${hostile.address}/app:v1`));
+    await assert.rejects(transfer(source, place), (error) => isTeuError(error, "corrupt"), place.kind);
+    await assert.rejects(
+      async () => {
+        await using found = await place.source();
+        await found.resolve(scope);
+      },
+      (error) => isTeuError(error, "not-found"),
+      place.kind,
+    );
+  }
+  assert.deepEqual(
+    (await readdir(bench.root.path)).filter((name) => name.endsWith(".tar")),
+    [],
+  );
+});
+
+test("layoutSink: names move, others stay, the working directory goes", async () => {
+  await using bench = await Bench.open();
+  const store = new MemoryContentStore();
+  const images = [await randomImage(scope, store), await randomImage(scope, store)];
+  const directory = bench.root.join("layout");
+  const put = async (index: number, label?: string): Promise<void> => {
+    const source = await bench.push(`i${index}:v1`, store, images[index]?.descriptor ?? assert.fail());
+    await using sink = await layoutSink("oci", directory, label);
+    await copyImage(scope, { source, sink, platform: "all" });
+  };
+  for (const [index, label] of [[0, "a"], [0, "b"], [1, "a"], [1], [1]] as const) await put(index, label);
+  const index = JSON.parse(await readFile(`${directory}/index.json`, "utf8")) as {
+    manifests: { digest: string; annotations?: object }[];
+  };
+  const [first, second] = images.map(({ descriptor }) => descriptor.digest);
+  assert.deepEqual(
+    index.manifests.map((entry) => [entry.digest, Object.values(entry.annotations ?? {})]),
+    [
+      [first, ["b"]],
+      [second, ["a"]],
+      [second, []],
+    ],
+  );
+  assert.deepEqual((await readdir(directory)).sort(), ["blobs", "index.json", "oci-layout"]);
+  for (const [reference, digest] of [
+    ["b", first],
+    ["a", second],
+    ["@0", first],
+    [`@${second}`, second],
+  ] as const)
+    assert.equal((await layoutSource("oci", directory, reference).resolve(scope)).digest, digest, reference);
+  await assert.rejects(layoutSource("oci", directory).resolve(scope), (error) => isTeuError(error, "conflict"));
+  await assert.rejects(
+    layoutSource("oci", directory, "c").resolve(scope),
+    (error) => isTeuError(error, "not-found") && /it holds b, a/.test(error.hint ?? ""),
+  );
+  assert.deepEqual(await listing(await DiskContentStore.open(directory)), await listing(store));
+});

@@ -1,0 +1,83 @@
+// Images of this engine as source and sink of copies. A lease keeps what is read or written until the copy has ended.
+
+import type { Scope } from "@teu/base/scope";
+import { parseReference } from "@teu/image/reference";
+import type {
+  BlobIdentity,
+  BlobOutcome,
+  ImageDocument,
+  ImageSink,
+  ImageSource,
+  OpenBlob,
+} from "@teu/image/transport/source-and-sink";
+import { putStoreBlob, putStoreDocument, storeSource } from "@teu/image/transport/store-image";
+
+import type { HeldLease } from "../store/hold-lease.ts";
+import type { ImageContext } from "./context.ts";
+import { findImage } from "./find.ts";
+import { manifestFor } from "./load.ts";
+import { namesOf } from "./pull.ts";
+import { registerImage } from "./register.ts";
+
+/** See `Images.openSource`. */
+export async function openSource(scope: Scope, context: ImageContext, ref: string): Promise<ImageSource> {
+  const lease = context.hold(scope);
+  try {
+    const { row, name } = findImage(context.db, ref);
+    return storeSource({
+      name: `containers:${ref}`,
+      store: lease.content,
+      resolve: async () => name?.target ?? row.manifest,
+      dispose: async () => await lease[Symbol.asyncDispose](),
+    });
+  } catch (error) {
+    await lease[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** See `Images.openSink`. */
+export async function openSink(scope: Scope, context: ImageContext, text: string): Promise<ImageSink> {
+  // Parsed before anything is transferred.
+  parseReference(text);
+  return new EngineSink(context, context.hold(scope), text);
+}
+
+class EngineSink implements ImageSink {
+  readonly name: string;
+  readonly verifies = true;
+  readonly noReferrers = "the store of containers keeps images only";
+  readonly #context: ImageContext;
+  readonly #lease: HeldLease;
+  readonly #reference: string;
+
+  constructor(context: ImageContext, lease: HeldLease, reference: string) {
+    this.name = `containers:${reference}`;
+    this.#context = context;
+    this.#lease = lease;
+    this.#reference = reference;
+  }
+
+  putBlob(scope: Scope, blob: BlobIdentity, open: OpenBlob, progress: (offset: number) => void): Promise<BlobOutcome> {
+    return putStoreBlob(scope, this.#lease.content, blob, open, progress);
+  }
+
+  putDocument(scope: Scope, document: ImageDocument): Promise<void> {
+    return putStoreDocument(scope, this.#lease.content, document);
+  }
+
+  /** As after a pull: layers unpacked and verified against the config, the name last. */
+  async finish(scope: Scope, root: ImageDocument): Promise<void> {
+    await putStoreDocument(scope, this.#lease.content, root);
+    const target = root.descriptor;
+    await registerImage(scope, this.#context, this.#lease, {
+      manifest: await manifestFor(scope, this.#lease.content, target, 0),
+      target,
+      names: namesOf(parseReference(this.#reference), target.digest),
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#lease[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,158 @@
+// A tar file for one image (`oci-archive:`, `docker-archive:`), written in one go while blobs arrive. Both are OCI layouts;
+// docker-archive has Docker's manifest.json beside, as `docker save` writes it since version 25. The file appears when it is whole.
+
+import { randomBytes } from "node:crypto";
+import { type FileHandle, open, rename, unlink } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+
+import { TeuError } from "@teu/base/errors";
+import type { Scope } from "@teu/base/scope";
+import { fileError } from "@teu/files/addon";
+import { syncDirectory } from "@teu/files/replace-file";
+import { type Descriptor, MEDIA_TYPES } from "@teu/specs/image";
+
+import { type Digest, digestAlgorithm } from "../digest.ts";
+import { dockerManifest, DOCKER_MANIFEST } from "../docker-archive/manifest-json.ts";
+import { blobPath, INDEX_FILE, LAYOUT_CONTENT, LAYOUT_FILE } from "../layout/layout-files.ts";
+import { MemoryContentStore } from "../memory-content-store.ts";
+import { familiarText, type Reference } from "../reference.ts";
+import { encodeTarHeader, TAR_END, tarEntry, tarPadding } from "../tar/writer.ts";
+import { withEntries } from "./layout-entries.ts";
+import type { BlobIdentity, BlobOutcome, ImageDocument, ImageSink, OpenBlob } from "./source-and-sink.ts";
+import { putStoreDocument } from "./store-image.ts";
+
+/** What the archive is to be. */
+export interface ArchiveSinkOptions {
+  /** Write Docker's list too, with this name for the image; only single images then. */
+  readonly docker?: { readonly name?: Reference };
+  /** The ref.name in the layout's index. */
+  readonly label?: string;
+}
+
+/** Opens the sink. @throws TeuError when the file cannot be made. */
+export async function openArchiveSink(name: string, path: string, options: ArchiveSinkOptions): Promise<ImageSink> {
+  const temp = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}`);
+  try {
+    return new ArchiveSink(name, path, temp, await open(temp, "wx", 0o666), options);
+  } catch (error) {
+    throw fileError("write archive", path, error);
+  }
+}
+
+class ArchiveSink implements ImageSink {
+  readonly name: string;
+  /** A tar is one stream. */
+  readonly concurrency = 1;
+  readonly noReferrers?: string;
+  readonly #path: string;
+  readonly #temp: string;
+  readonly #file: FileHandle;
+  readonly #options: ArchiveSinkOptions;
+  readonly #documents = new MemoryContentStore();
+  readonly #referrers: Descriptor[] = [];
+  readonly #directories = new Set<string>();
+  readonly #written = new Set<Digest>();
+  #finished = false;
+
+  constructor(name: string, path: string, temp: string, file: FileHandle, options: ArchiveSinkOptions) {
+    this.name = name;
+    this.#path = path;
+    this.#temp = temp;
+    this.#file = file;
+    this.#options = options;
+    if (options.docker !== undefined) this.noReferrers = "Docker's archives hold single images only";
+  }
+
+  async putBlob(
+    scope: Scope,
+    blob: BlobIdentity,
+    openBlob: OpenBlob,
+    progress: (offset: number) => void,
+  ): Promise<BlobOutcome> {
+    if (this.#written.has(blob.digest)) return "present";
+    progress(0);
+    await this.#blob(scope, blob, openBlob(0), progress);
+    return "copied";
+  }
+
+  async putDocument(scope: Scope, document: ImageDocument, referrer: boolean): Promise<void> {
+    await putStoreDocument(scope, this.#documents, document);
+    const { digest } = document.descriptor;
+    if (referrer) this.#referrers.push(document.descriptor);
+    if (!this.#written.has(digest)) await this.#blob(scope, { digest, size: document.bytes.length }, [document.bytes]);
+  }
+
+  async finish(scope: Scope, root: ImageDocument): Promise<void> {
+    await this.putDocument(scope, root, false);
+    const { docker, label } = this.#options;
+    const name = label ?? (docker?.name === undefined ? undefined : familiarText(docker.name));
+    const empty = { schemaVersion: 2 as const, mediaType: MEDIA_TYPES.index, manifests: [] };
+    const index = withEntries(empty, root.descriptor, name, this.#referrers);
+    await this.#small(INDEX_FILE, JSON.stringify(index));
+    if (docker !== undefined) {
+      const image = { descriptor: root.descriptor, names: docker.name === undefined ? [] : [docker.name] };
+      await this.#small(DOCKER_MANIFEST, JSON.stringify(await dockerManifest(scope, this.#documents, [image])));
+    }
+    await this.#small(LAYOUT_FILE, LAYOUT_CONTENT);
+    await this.#write(TAR_END);
+    try {
+      await this.#file.sync();
+      await rename(this.#temp, this.#path);
+      await syncDirectory(dirname(this.#path));
+    } catch (error) {
+      throw fileError("write archive", this.#path, error);
+    }
+    this.#finished = true;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#file.close();
+    if (!this.#finished) await unlink(this.#temp);
+  }
+
+  async #blob(
+    scope: Scope,
+    { digest, size }: BlobIdentity,
+    content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    progress?: (offset: number) => void,
+  ): Promise<void> {
+    for (const directory of ["blobs", `blobs/${digestAlgorithm(digest)}`]) {
+      if (this.#directories.has(directory)) continue;
+      this.#directories.add(directory);
+      await this.#write(encodeTarHeader(tarEntry({ type: "directory", name: directory })));
+    }
+    await this.#write(encodeTarHeader(tarEntry({ type: "file", name: blobPath(digest), size, mode: 0o444 })));
+    let at = 0;
+    for await (const chunk of content) {
+      scope.check("write archive");
+      await this.#write(chunk);
+      at += chunk.length;
+      progress?.(at);
+    }
+    if (at !== size)
+      throw new TeuError({
+        code: "corrupt",
+        op: "write archive",
+        subject: digest,
+        message: `${at} bytes instead of ${size}`,
+      });
+    await this.#write(tarPadding(size));
+    this.#written.add(digest);
+  }
+
+  async #small(name: string, text: string): Promise<void> {
+    const bytes = Buffer.from(text);
+    await this.#write(encodeTarHeader(tarEntry({ type: "file", name, size: bytes.length })));
+    await this.#write(bytes);
+    await this.#write(tarPadding(bytes.length));
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    try {
+      // Of a handle, writeFile goes on where the last one ended, and writes everything.
+      if (bytes.length > 0) await this.#file.writeFile(bytes);
+    } catch (error) {
+      throw fileError("write archive", this.#path, error);
+    }
+  }
+}

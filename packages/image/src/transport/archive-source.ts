@@ -1,0 +1,70 @@
+// An image in a tar file (`oci-archive:`, `docker-archive:`), compressed or not. It is taken apart into a temporary store first, as
+// members may come in any order and every one is verified there.
+
+import { createReadStream } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
+import { join } from "node:path";
+
+import type { Scope } from "@teu/base/scope";
+import { cleanupScope } from "@teu/base/scope";
+import { fileError } from "@teu/files/addon";
+import { removeTree } from "@teu/files/remove-tree";
+
+import { DiskContentStore } from "../disk-content-store.ts";
+import { loadArchive } from "../docker-archive/load-archive.ts";
+import { layoutIndex, REF_NAME } from "../layout/layout-files.ts";
+import { findEntry } from "./layout-entries.ts";
+import type { ImageSource } from "./source-and-sink.ts";
+import { storeSource } from "./store-image.ts";
+
+/** Where archives are taken apart. */
+export interface ArchiveOptions {
+  /** A directory with room for the whole image. */
+  readonly temporary: string;
+}
+
+/** Reads a whole archive; `reference` as `findEntry` takes it. Dispose the source: it holds a temporary directory. */
+export async function openArchiveSource(
+  scope: Scope,
+  name: string,
+  file: string,
+  reference: string | undefined,
+  options: ArchiveOptions,
+): Promise<ImageSource> {
+  const directory = await makeTemporary(options.temporary);
+  const dispose = async (): Promise<void> => await removeTree(cleanupScope(scope), directory);
+  try {
+    const store = await DiskContentStore.open(join(directory, "store"));
+    const found = await loadArchive(scope, readFile(file), store);
+    const entries = found.flatMap((image) => [
+      ...(image.labels.length === 0 || image.names.length > 0 ? layoutIndex([image]).manifests : []),
+      ...image.labels.map((label) => ({ ...image.descriptor, annotations: { [REF_NAME]: label } })),
+    ]);
+    return storeSource({
+      name,
+      store,
+      resolve: async () => findEntry(name, entries, reference),
+      listed: async () => found.map(({ descriptor }) => descriptor),
+      dispose,
+    });
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+}
+
+async function makeTemporary(parent: string): Promise<string> {
+  try {
+    return await mkdtemp(join(parent, "teu-archive-"));
+  } catch (error) {
+    throw fileError("make temporary directory", parent, error);
+  }
+}
+
+async function* readFile(path: string): AsyncIterable<Uint8Array> {
+  try {
+    yield* createReadStream(path, { highWaterMark: 1 << 20 }) as AsyncIterable<Uint8Array>;
+  } catch (error) {
+    throw fileError("read archive", path, error);
+  }
+}

@@ -1,0 +1,229 @@
+// Copies an image from any source to any sink, bytes and digests as they are: documents are walked first, then blobs go several
+// at once, then documents, each after what it refers to, and the name last. What is there already is not sent again.
+
+import { isTeuError, TeuError } from "@teu/base/errors";
+import { inParallel } from "@teu/base/parallel";
+import type { Scope } from "@teu/base/scope";
+import { type Descriptor, MEDIA_TYPES, type Platform } from "@teu/specs/image";
+
+import { type Digest, digestOf, parseDigest } from "../digest.ts";
+import { type Image, Index, isDocumentType, openDocument, openImage, readBlob } from "./open-image.ts";
+import type { BlobIdentity, BlobOutcome, ImageDocument, ImageSink, ImageSource, OpenBlob } from "./source-and-sink.ts";
+
+/** What happens to one blob. */
+export interface CopyEvent {
+  readonly kind: "started" | "progress" | BlobOutcome;
+  readonly digest: Digest;
+  readonly size: number;
+  /** Bytes that are there. */
+  readonly offset: number;
+}
+
+/** What to copy, from where, to where. */
+export interface CopyImageOptions {
+  readonly source: ImageSource;
+  readonly sink: ImageSink;
+  /** Of an index: the image for one platform, or everything. */
+  readonly platform: Platform | "all";
+  /** What refers to the copied documents too, and what refers to that. */
+  readonly referrers?: boolean;
+  /** Must not throw. */
+  readonly progress?: (event: CopyEvent) => void;
+}
+
+/** What was copied. */
+export interface CopyImageResult {
+  /** What the image is now, at both ends. */
+  readonly descriptor: Descriptor & { readonly digest: Digest };
+  /** Manifests and indexes, referrers among them. */
+  readonly documents: number;
+  readonly referrers: number;
+  /** Blobs by what became of them; `skipped`: not to be distributed. */
+  readonly blobs: Readonly<Record<BlobOutcome | "skipped", number>>;
+  /** Bytes of copied blobs. */
+  readonly bytes: number;
+}
+
+const MAX_DEPTH = 8;
+/** Manifests and indexes of one copy, and all their bytes, which are in memory. */
+const MAX_DOCUMENTS = 10_000;
+const MAX_DOCUMENT_BYTES = 128 << 20;
+const CONCURRENCY = 4;
+/** Not ours to distribute. */
+const NOT_DISTRIBUTABLE: ReadonlySet<string> = new Set([
+  MEDIA_TYPES.layerNondistributable,
+  MEDIA_TYPES.layerNondistributableGzip,
+  MEDIA_TYPES.layerNondistributableZstd,
+  MEDIA_TYPES.dockerForeignLayer,
+  MEDIA_TYPES.dockerForeignLayerGzip,
+]);
+
+/**
+ * Copies. Every byte was verified on the way.
+ * @throws TeuError `not-found` (image, platform, a part), `corrupt`, `exhausted` beyond what honest images need, `unsupported`
+ * when the sink cannot hold what is asked for.
+ */
+export async function copyImage(scope: Scope, options: CopyImageOptions): Promise<CopyImageResult> {
+  const { source, sink } = options;
+  if (options.referrers === true && sink.noReferrers !== undefined) throw noReferrers(sink.name, sink.noReferrers);
+  const root =
+    options.platform === "all" ? await openImage(scope, source) : await openImage(scope, source, options.platform);
+  const tree = new Tree(options.source);
+  await tree.add(scope, root, 0);
+  const own = tree.documents.length;
+  if (options.referrers === true) await tree.addReferrers(scope);
+  const counts = await copyBlobs(scope, options, [...tree.blobs.values()]);
+  for (const [index, document] of tree.documents.entries()) {
+    if (document !== root.document) await sink.putDocument(scope, document, index >= own && tree.isReferrer(document));
+  }
+  await sink.finish(scope, root.document);
+  return {
+    descriptor: root.document.descriptor,
+    documents: tree.documents.length,
+    referrers: tree.referrerCount,
+    ...counts,
+  };
+}
+
+/** Everything that is to be copied; each digest once. Children stand before parents, subjects before referrers. */
+class Tree {
+  readonly documents: ImageDocument[] = [];
+  readonly blobs = new Map<string, Descriptor>();
+  readonly #source: ImageSource;
+  readonly #seen = new Set<string>();
+  readonly #referrers = new Set<string>();
+  #bytes = 0;
+
+  constructor(source: ImageSource) {
+    this.#source = source;
+  }
+
+  get referrerCount(): number {
+    return this.#referrers.size;
+  }
+
+  isReferrer({ descriptor }: ImageDocument): boolean {
+    return this.#referrers.has(descriptor.digest);
+  }
+
+  /** By digest: shared children are walked once, or nested indexes could make it exponential. */
+  async add(scope: Scope, value: Image | Index, depth: number): Promise<void> {
+    const { document } = value;
+    this.#seen.add(document.descriptor.digest);
+    this.#bytes += document.bytes.length;
+    if (depth > MAX_DEPTH) throw this.#tooMuch(`indexes nested deeper than ${MAX_DEPTH}`);
+    if (this.#seen.size > MAX_DOCUMENTS) throw this.#tooMuch(`more than ${MAX_DOCUMENTS} manifests`);
+    if (this.#bytes > MAX_DOCUMENT_BYTES) throw this.#tooMuch(`more than ${MAX_DOCUMENT_BYTES} bytes of manifests`);
+    const blobs = value instanceof Index ? value.others : value.blobs;
+    for (const blob of blobs) this.#addBlob(blob);
+    for (const child of value instanceof Index ? value.documents : [])
+      await this.#addDescriptor(scope, child, depth + 1);
+    this.documents.push(document);
+  }
+
+  /** What refers to the documents, and to those that are found so: cycles end because each digest is visited once. */
+  async addReferrers(scope: Scope): Promise<void> {
+    if (this.#source.referrers === undefined) return;
+    for (let at = 0; at < this.documents.length; at++) {
+      const subject = this.documents[at]?.descriptor.digest;
+      if (subject === undefined) continue;
+      for (const found of await this.#source.referrers(scope, subject)) {
+        if (!isDocumentType(found.mediaType) || this.#seen.has(found.digest)) continue;
+        this.#referrers.add(found.digest);
+        await this.#addDescriptor(scope, found, 0);
+      }
+    }
+  }
+
+  async #addDescriptor(scope: Scope, descriptor: Descriptor, depth: number): Promise<void> {
+    if (this.#seen.has(descriptor.digest)) return;
+    await this.add(scope, await openDocument(scope, this.#source, descriptor), depth);
+  }
+
+  #addBlob(blob: Descriptor): void {
+    const known = this.blobs.get(blob.digest);
+    if (known === undefined) this.blobs.set(blob.digest, blob);
+    else if (known.size !== blob.size) {
+      throw new TeuError({
+        code: "corrupt",
+        op: "copy image",
+        subject: blob.digest,
+        message: `declared with ${known.size} bytes and with ${blob.size}`,
+      });
+    }
+  }
+
+  #tooMuch(message: string): TeuError {
+    return new TeuError({ code: "exhausted", op: "copy image", subject: this.#source.name, message });
+  }
+}
+
+async function copyBlobs(
+  scope: Scope,
+  options: CopyImageOptions,
+  blobs: readonly Descriptor[],
+): Promise<Pick<CopyImageResult, "blobs" | "bytes">> {
+  const counts = { copied: 0, present: 0, mounted: 0, skipped: 0 };
+  let bytes = 0;
+  await inParallel(scope, blobs, options.sink.concurrency ?? CONCURRENCY, async (inner, blob) => {
+    const outcome = await copyBlob(inner, options, blob);
+    counts[outcome]++;
+    if (outcome === "copied") bytes += blob.size;
+  });
+  return { blobs: counts, bytes };
+}
+
+async function copyBlob(
+  scope: Scope,
+  { source, sink, progress }: CopyImageOptions,
+  blob: Descriptor,
+): Promise<BlobOutcome | "skipped"> {
+  const elsewhere = NOT_DISTRIBUTABLE.has(blob.mediaType);
+  if (elsewhere && sink.distributes === true) return "skipped";
+  const identity = { digest: parseDigest(blob.digest), size: blob.size };
+  let begun = false;
+  try {
+    const outcome = await sink.putBlob(scope, identity, opener(scope, source, sink, blob, identity), (offset) => {
+      progress?.({ kind: begun ? "progress" : "started", ...identity, offset });
+      begun = true;
+    });
+    progress?.({ kind: outcome, ...identity, offset: identity.size });
+    return outcome;
+  } catch (error) {
+    // Whoever made the image was free to leave it out; `urls` are never fetched.
+    if (elsewhere && isTeuError(error, "not-found")) return "skipped";
+    throw error;
+  }
+}
+
+function opener(
+  scope: Scope,
+  source: ImageSource,
+  sink: ImageSink,
+  blob: Descriptor,
+  identity: BlobIdentity,
+): OpenBlob {
+  const embedded = embeddedContent(blob);
+  return (offset) => {
+    if (embedded !== null) return one(embedded.subarray(offset));
+    return offset > 0 || sink.verifies === true
+      ? source.blob(scope, identity, offset)
+      : readBlob(scope, source, identity);
+  };
+}
+
+/** `data` of a descriptor, when it is what the digest says. */
+function embeddedContent(blob: Descriptor): Uint8Array | null {
+  if (blob.data === undefined) return null;
+  const content = Buffer.from(blob.data, "base64");
+  const isIt = content.length === blob.size && blob.digest.startsWith("sha256:") && digestOf(content) === blob.digest;
+  return isIt ? content : null;
+}
+
+async function* one(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  if (bytes.length > 0) yield bytes;
+}
+
+function noReferrers(name: string, why: string): TeuError {
+  return new TeuError({ code: "unsupported", op: "copy referrers", subject: name, message: why });
+}

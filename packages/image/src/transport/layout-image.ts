@@ -1,0 +1,71 @@
+// An image in an OCI layout directory (`oci:`), as source and as sink. index.json is written last, under a lock, so that what it
+// names is whole and two writers lose nothing of each other's.
+
+import { join } from "node:path";
+
+import type { Scope } from "@teu/base/scope";
+import { FileLock } from "@teu/files/file-lock";
+import type { Descriptor } from "@teu/specs/image";
+
+import type { ContentStore } from "../content-store.ts";
+import { DiskContentStore } from "../disk-content-store.ts";
+import { prepareLayout, readLayoutIndex, removeIngest, writeLayoutIndex } from "../layout/layout-directory.ts";
+import { LAYOUT_FILE } from "../layout/layout-files.ts";
+import { findEntry, withEntries } from "./layout-entries.ts";
+import type { BlobIdentity, BlobOutcome, ImageDocument, ImageSink, ImageSource, OpenBlob } from "./source-and-sink.ts";
+import { putStoreBlob, putStoreDocument, storeSource } from "./store-image.ts";
+
+/** An image of a layout; `reference` as `findEntry` takes it. */
+export function layoutSource(name: string, directory: string, reference?: string): ImageSource {
+  const listed = async (scope: Scope): Promise<readonly Descriptor[]> =>
+    (await readLayoutIndex(scope, directory)).manifests;
+  return storeSource({
+    name,
+    store: DiskContentStore.readOnly(directory),
+    resolve: async (scope) => findEntry(name, await listed(scope), reference),
+    listed,
+  });
+}
+
+/** A place in a layout, which is made when missing; `label` becomes the ref.name, replacing the image that had it. */
+export async function layoutSink(name: string, directory: string, label?: string): Promise<ImageSink> {
+  await prepareLayout(directory);
+  return new LayoutSink(name, directory, await DiskContentStore.open(directory), label);
+}
+
+class LayoutSink implements ImageSink {
+  readonly name: string;
+  readonly verifies = true;
+  readonly #directory: string;
+  readonly #store: ContentStore;
+  readonly #label: string | undefined;
+  readonly #referrers: Descriptor[] = [];
+
+  constructor(name: string, directory: string, store: ContentStore, label: string | undefined) {
+    this.name = name;
+    this.#directory = directory;
+    this.#store = store;
+    this.#label = label;
+  }
+
+  putBlob(scope: Scope, blob: BlobIdentity, open: OpenBlob, progress: (offset: number) => void): Promise<BlobOutcome> {
+    return putStoreBlob(scope, this.#store, blob, open, progress);
+  }
+
+  async putDocument(scope: Scope, document: ImageDocument, referrer: boolean): Promise<void> {
+    await putStoreDocument(scope, this.#store, document);
+    if (referrer) this.#referrers.push(document.descriptor);
+  }
+
+  async finish(scope: Scope, root: ImageDocument): Promise<void> {
+    await putStoreDocument(scope, this.#store, root);
+    using _ = await FileLock.acquire(scope, join(this.#directory, LAYOUT_FILE));
+    const index = await readLayoutIndex(scope, this.#directory);
+    await writeLayoutIndex(this.#directory, withEntries(index, root.descriptor, this.#label, this.#referrers));
+  }
+
+  /** What an interrupted copy left is kept for the next one; an empty working directory is not. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await removeIngest(this.#directory);
+  }
+}

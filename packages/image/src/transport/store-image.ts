@@ -1,0 +1,125 @@
+// An image in a content store as a source, and blobs and documents put into one for a sink: what layouts, archives and
+// engines share.
+
+import { isTeuError, TeuError } from "@teu/base/errors";
+import type { Scope } from "@teu/base/scope";
+import { type Descriptor, DOCUMENT_LIMITS, parseIndex, parseManifest } from "@teu/specs/image";
+
+import type { ContentStore } from "../content-store.ts";
+import { type Digest, parseDigest } from "../digest.ts";
+import { isIndexType, isManifestType } from "../documents.ts";
+import { blobNotFound } from "../internal/blob-rules.ts";
+import type { BlobIdentity, BlobOutcome, ImageDocument, ImageSource, OpenBlob } from "./source-and-sink.ts";
+
+/** Where in a store an image is. */
+export interface StoredImage {
+  readonly name: string;
+  readonly store: ContentStore;
+  readonly resolve: (scope: Scope) => Promise<Descriptor>;
+  /** What may be a referrer: documents that nothing but a list leads to. Absent: there is no such list. */
+  readonly listed?: (scope: Scope) => Promise<readonly Descriptor[]>;
+  readonly dispose?: () => Promise<void>;
+}
+
+/** The source over it. */
+export function storeSource({ name, store, resolve, listed, dispose }: StoredImage): ImageSource {
+  let subjects: Promise<Map<string, Descriptor[]>> | undefined;
+  return {
+    name,
+    resolve,
+    document: (scope, { digest, size }) => store.readAll(scope, parseDigest(digest), size),
+    blob: (scope, blob, offset) => storedBlob(scope, store, blob, offset),
+    ...(listed === undefined
+      ? {}
+      : {
+          referrers: async (scope: Scope, digest: Digest) => {
+            subjects ??= listed(scope).then((list) => bySubject(scope, store, list));
+            return (await subjects).get(digest) ?? [];
+          },
+        }),
+    [Symbol.asyncDispose]: async () => await dispose?.(),
+  };
+}
+
+/** Puts a blob into a store; goes on with what an interrupted copy left. @throws TeuError `corrupt`. */
+export async function putStoreBlob(
+  scope: Scope,
+  store: ContentStore,
+  blob: BlobIdentity,
+  open: OpenBlob,
+  progress: (offset: number) => void,
+): Promise<BlobOutcome> {
+  if ((await store.info(scope, blob.digest))?.size === blob.size) return "present";
+  // What was left before need not be the beginning of this blob: once more from the start.
+  if (!(await ingestBlob(scope, store, blob, open, progress))) await ingestBlob(scope, store, blob, open, progress);
+  return "copied";
+}
+
+/** Puts a document into a store. */
+export async function putStoreDocument(scope: Scope, store: ContentStore, document: ImageDocument): Promise<void> {
+  const { digest } = document.descriptor;
+  if ((await store.info(scope, digest))?.size === document.bytes.length) return;
+  await using ingest = await store.ingest(scope, digest, { digest, size: document.bytes.length });
+  await ingest.write(document.bytes);
+  await ingest.commit();
+}
+
+async function* storedBlob(
+  scope: Scope,
+  store: ContentStore,
+  { digest, size }: BlobIdentity,
+  offset: number,
+): AsyncIterable<Uint8Array> {
+  // Asked first: what lies at a blob's place in somebody's directory may be no file.
+  const info = await store.info(scope, digest);
+  if (info === null) throw blobNotFound(digest);
+  if (info.size !== size) {
+    const message = `${info.size} bytes, its descriptor says ${size}`;
+    throw new TeuError({ code: "corrupt", op: "read blob", subject: digest, message });
+  }
+  yield* store.read(scope, digest, offset === 0 ? {} : { offset });
+}
+
+/** False when a blob that was gone on with turned out wrong. */
+async function ingestBlob(
+  scope: Scope,
+  store: ContentStore,
+  blob: BlobIdentity,
+  open: OpenBlob,
+  progress: (offset: number) => void,
+): Promise<boolean> {
+  await using ingest = await store.ingest(scope, blob.digest, { ...blob, resume: true });
+  const resumed = ingest.offset > 0;
+  progress(ingest.offset);
+  try {
+    for await (const chunk of open(ingest.offset)) {
+      await ingest.write(chunk);
+      progress(ingest.offset);
+    }
+    await ingest.commit();
+    return true;
+  } catch (error) {
+    if (!isTeuError(error, "corrupt")) throw error;
+    await ingest.abort();
+    if (resumed) return false;
+    throw error;
+  }
+}
+
+async function bySubject(
+  scope: Scope,
+  store: ContentStore,
+  list: readonly Descriptor[],
+): Promise<Map<string, Descriptor[]>> {
+  const found = new Map<string, Descriptor[]>();
+  for (const descriptor of list) {
+    const isIndex = isIndexType(descriptor.mediaType);
+    if (!isIndex && !isManifestType(descriptor.mediaType)) continue;
+    const digest = parseDigest(descriptor.digest);
+    if ((await store.info(scope, digest)) === null) continue;
+    const bytes = await store.readAll(scope, digest, DOCUMENT_LIMITS.manifest);
+    const { subject } = isIndex ? parseIndex(bytes) : parseManifest(bytes);
+    if (subject !== undefined) found.set(subject.digest, [...(found.get(subject.digest) ?? []), descriptor]);
+  }
+  return found;
+}

@@ -1,0 +1,160 @@
+// teu copy and its relatives as people type them: against our registry, docker-registry and skopeo, digests equal both ways.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { promisify } from "node:util";
+
+import { digestOf } from "@teu/image/digest";
+import { Registry } from "@teu/registry/registry";
+import { DockerRegistry, noDockerRegistry } from "@teu/testkit/docker-registry";
+
+import { CliHost, UNABLE } from "./cli-harness.ts";
+
+const SKOPEO = "/usr/bin/skopeo";
+const run = promisify(execFile);
+const skip = UNABLE;
+const skipPeers = UNABLE ?? (existsSync(SKOPEO) ? undefined : `${SKOPEO} is not installed`);
+let host: CliHost;
+let registry: Registry;
+before(async () => {
+  if (skip !== undefined) return;
+  host = await CliHost.open();
+  registry = await Registry.listen();
+});
+after(async () => {
+  if (skip !== undefined) return;
+  await registry[Symbol.asyncDispose]();
+  await host[Symbol.asyncDispose]();
+});
+
+async function skopeo(...argv: readonly string[]): Promise<string> {
+  const { stdout } = await run(SKOPEO, ["--insecure-policy", ...argv], {
+    timeout: 60_000,
+    env: { ...process.env, HTTP_PROXY: "", HTTPS_PROXY: "" },
+  });
+  return stdout;
+}
+
+/** The digest of what a place holds, in skopeo's eyes. */
+async function digestAt(place: string): Promise<string> {
+  const insecure = place.startsWith("docker://") ? ["--tls-verify=false"] : [];
+  return digestOf(await skopeo("inspect", "--raw", ...insecure, place));
+}
+
+for (const peer of ["our registry", "docker-registry"] as const) {
+  const skipHere = skipPeers ?? (peer === "docker-registry" ? noDockerRegistry() || undefined : undefined);
+  test(`copy: skopeo and ${peer}, both ways, digests equal`, { skip: skipHere }, async () => {
+    await using other = peer === "docker-registry" ? await DockerRegistry.start() : null;
+    const address = other?.address ?? registry.address;
+    const at = (name: string): string => join(host.directory, `${peer}-${name}`.replaceAll(" ", "-"));
+    const remote = `docker://${address}/copy/base:v1`;
+    const digest = await host.ok(["copy", "-q", "containers:base", remote]);
+    assert.match(digest, /^sha256:[0-9a-f]{64}$/);
+    assert.equal(await digestAt(remote), digest);
+    for (const place of [`oci:${at("oci")}:v1`, `oci-archive:${at("oci.tar")}:v1`, `dir:${at("dir")}`]) {
+      // Ours to theirs ...
+      assert.equal(await host.ok(["copy", "-q", remote, place]), digest, place);
+      assert.equal(await digestAt(place), digest, place);
+      await skopeo("copy", "--preserve-digests", "--dest-tls-verify=false", place, `${remote}-theirs`);
+      assert.equal(await host.ok(["copy", "-q", `${remote}-theirs`, `oci:${at("back")}:v1`]), digest, place);
+      // ... and theirs to ours.
+      const theirs = place.replace(at(""), at("theirs-"));
+      await skopeo("copy", "--preserve-digests", "--src-tls-verify=false", remote, theirs);
+      assert.equal(await host.ok(["copy", "-q", theirs, `${remote}-back`]), digest, theirs);
+      assert.equal(await digestAt(`${remote}-back`), digest, theirs);
+    }
+    // Docker's archives: skopeo makes its own manifest of them, the config (the image's id) stays.
+    const config = JSON.parse(await skopeo("inspect", "--config", "--tls-verify=false", remote)) as { rootfs: unknown };
+    await host.ok(["copy", remote, `docker-archive:${at("d.tar")}:a/b:v1`]);
+    const read = await skopeo("inspect", "--config", `docker-archive:${at("d.tar")}:a/b:v1`);
+    assert.deepEqual((JSON.parse(read) as typeof config).rootfs, config.rootfs);
+    await skopeo("copy", "--src-tls-verify=false", remote, `docker-archive:${at("theirs.tar")}:a/b:v2`);
+    await host.ok(["copy", `docker-archive:${at("theirs.tar")}:a/b:v2`, "containers:from-skopeo"]);
+    const id = await host.ok(["inspect", "--type", "image", "-f", "{{.Id}}", "from-skopeo"]);
+    assert.equal(id, await host.ok(["inspect", "--type", "image", "-f", "{{.Id}}", "base"]));
+    assert.equal(await host.ok(["run", "--rm", "--network", "none", "from-skopeo", "echo", "hi"]), "hi");
+  });
+}
+
+test("copy: JSON, digest file, and what is there is not sent again", { skip }, async () => {
+  const target = `oci:${join(host.directory, "json")}:v1`;
+  const file = join(host.directory, "digest");
+  const first = JSON.parse(
+    await host.ok(["copy", "--format", "json", "--digestfile", file, "containers:base", target]),
+  ) as Record<string, unknown>;
+  assert.deepEqual(Object.keys(first), [
+    "source",
+    "destination",
+    "digest",
+    "mediaType",
+    "size",
+    "documents",
+    "referrers",
+    "blobs",
+    "bytes",
+  ]);
+  assert.equal(readFileSync(file, "utf8"), first["digest"]);
+  const second = JSON.parse(await host.ok(["copy", "--format", "json", "containers:base", target])) as typeof first;
+  assert.equal(second["bytes"], 0);
+  assert.equal(second["digest"], first["digest"]);
+});
+
+const MISTAKES: readonly { readonly args: readonly string[]; readonly code: number; readonly stderr: RegExp }[] = [
+  { args: ["copy", "base"], code: 125, stderr: /exactly 2 arguments/ },
+  { args: ["copy", "dir:", "dir:x"], code: 125, stderr: /names no place/ },
+  {
+    args: ["copy", "--all", "--platform", "arm64", "containers:base", "dir:x"],
+    code: 125,
+    stderr: /exclude each other/,
+  },
+  { args: ["copy", "--format", "yaml", "containers:base", "dir:x"], code: 125, stderr: /"yaml" is not known/ },
+  { args: ["copy", "--src-creds", "secret", "containers:base", "dir:x"], code: 125, stderr: /is not USER:PASSWORD/ },
+  { args: ["copy", "--sign-by", "x", "containers:base", "dir:x"], code: 125, stderr: /not supported yet/ },
+  { args: ["copy", "docker-daemon:base", "dir:x"], code: 1, stderr: /docker save/ },
+  { args: ["copy", "containers:absent", "oci:never"], code: 1, stderr: /No such image/ },
+  { args: ["copy", "oci:absent", "oci:never"], code: 1, stderr: /read image layout/ },
+  {
+    args: ["copy", "--platform", "s390x", "containers:base", "oci:never:a,b"],
+    code: 125,
+    stderr: /cannot be the name/,
+  },
+  { args: ["copy", "--referrers", "containers:base", "dir:x"], code: 1, stderr: /one image only/ },
+];
+
+test("copy: mistakes are named, and leave nothing", { skip }, async () => {
+  for (const { args, code, stderr } of MISTAKES) {
+    const outcome = await host.teu(args, { cwd: host.directory });
+    assert.equal(outcome.code, code, `${args.join(" ")}: ${outcome.stderr}`);
+    assert.match(outcome.stderr, stderr, args.join(" "));
+    assert.doesNotMatch(outcome.stderr, /secret/);
+  }
+  assert.equal(existsSync(join(host.directory, "never")), false);
+});
+
+test("docs/guide/copy-and-mirror.md: works when typed in", { skip }, async () => {
+  await host.ok(["tag", "base", "hello"]);
+  const guide = readFileSync(new URL("../../docs/guide/copy-and-mirror.md", import.meta.url), "utf8");
+  const lines = [...guide.matchAll(/^# (teu .*)$/gm)].map((match) => match[1] ?? "");
+  assert.ok(lines.length >= 7);
+  for (const line of lines) {
+    const words = line.replaceAll("127.0.0.1:5000", registry.address).split(" ").slice(1);
+    const outcome = await host.teu(words, { cwd: host.directory });
+    assert.equal(outcome.code, 0, `${line}: ${outcome.stderr}`);
+  }
+});
+
+test("digest: of an image wherever it is, for a platform, with its repository", { skip }, async () => {
+  const remote = `${registry.address}/digest/base:v1`;
+  const layout = `oci:${join(host.directory, "digest")}:v1`;
+  const digest = await host.ok(["copy", "-q", "containers:base", remote]);
+  await host.ok(["copy", remote, layout]);
+  for (const place of [remote, `docker://${remote}`, layout, "containers:base"])
+    assert.equal(await host.ok(["digest", place]), digest, place);
+  assert.equal(await host.ok(["digest", "--full-ref", remote]), `${registry.address}/digest/base@${digest}`);
+  const described = JSON.parse(await host.ok(["digest", "--format", "json", layout])) as { digest: string };
+  assert.equal(described.digest, digest);
+  assert.equal((await host.teu(["digest", `${registry.address}/digest/base:v2`])).code, 1);
+});
