@@ -13,7 +13,22 @@ const LIBRARIES: readonly EnvironmentVariable[] = [
   {
     name: "HTTPS_PROXY",
     fallback: "",
-    doc: "Proxy for registries, with HTTP_PROXY, ALL_PROXY and NO_PROXY in capitals or small letters, as Node reads them.",
+    doc: "Proxy for registries, with HTTP_PROXY and NO_PROXY, in capitals or small letters, as Go's programs read them (docs/guide/private-registries.md).",
+  },
+  {
+    name: "REGISTRY_AUTH_FILE",
+    fallback: "",
+    doc: "File of credentials that is read first and written by login.",
+  },
+  {
+    name: "CONTAINERS_REGISTRIES_CONF",
+    fallback: "$HOME/.config/containers/registries.conf, else /etc/containers/registries.conf",
+    doc: "Short names, mirrors, blocked and insecure registries. Drop-ins are not read beside a file named so.",
+  },
+  {
+    name: "CONTAINERS_REGISTRIES_CONF_DIR",
+    fallback: "registries.conf.d of /etc/containers, then of $HOME/.config/containers",
+    doc: "Directory of drop-ins (*.conf) to it.",
   },
   {
     name: "TEU_FILES_ADDON",

@@ -1,6 +1,7 @@
 // pull: download an image.
 
-import { familiarText, parseReference } from "@teu/image/reference";
+import type { Image } from "@teu/engine/images/images";
+import { familiarText, parseReference, referenceText } from "@teu/image/reference";
 import type { Command } from "../command.ts";
 import { transferProgress } from "../output/transfer-progress.ts";
 
@@ -17,7 +18,6 @@ export const command: Command = {
   args: [1, 1],
   examples: ["teu pull localhost:5000/hello", "teu pull --platform linux/arm64 debian:12"],
   run: async (context, input) => {
-    const reference = parseReference(input.args[0] ?? "");
     const platform = input.text("platform");
     const quiet = input.flag("quiet");
     await using engine = await context.engine();
@@ -30,7 +30,15 @@ export const command: Command = {
       });
     })();
     if (!quiet) context.print(`Digest: ${image.target.digest}`);
-    context.print(familiarText(reference));
+    context.print(nameOf(image, input.args[0] ?? ""));
     return 0;
   },
 };
+
+// A short name may have been found under another one (registries.conf).
+function nameOf(image: Image, typed: string): string {
+  const reference = parseReference(typed);
+  const [other] = image.names;
+  const isTyped = reference.digest !== undefined || image.names.includes(referenceText(reference));
+  return familiarText(isTyped || other === undefined ? reference : parseReference(other));
+}

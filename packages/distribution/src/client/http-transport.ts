@@ -1,14 +1,21 @@
 // One HTTP exchange over node:http or node:https with kept-alive connections: no redirects, no authentication, no retries.
 // (undici would cost every command 56 ms to load.) Failures become TeuErrors that say what to do.
 
-import type { Agent, ClientRequest, IncomingHttpHeaders, IncomingMessage, RequestOptions } from "node:http";
+import type {
+  Agent,
+  AgentOptions,
+  ClientRequest,
+  IncomingHttpHeaders,
+  IncomingMessage,
+  RequestOptions,
+} from "node:http";
 import http from "node:http";
 import { TeuError } from "@teu/base/errors";
 import { endedError, type Scope } from "@teu/base/scope";
 
-import type { CertificateSource } from "./certificates.ts";
-import { isLoopback } from "./loopback.ts";
+import type { CertificateSource, ClientCertificateSource } from "./certificates.ts";
 import { isUntrusted, networkError } from "./network-error.ts";
+import { proxyFor } from "./proxy.ts";
 
 /** A body that can be sent again after a failure. */
 export interface RequestBody {
@@ -39,12 +46,16 @@ export interface HttpResponse extends AsyncDisposable {
 export interface TransportOptions {
   /** Certificates to trust for a host, beside Mozilla's and this system's. */
   readonly certificates?: CertificateSource;
+  /** What to show to a host that asks who we are. Asked for by host: where a redirect leads to, other certificates are shown or none. */
+  readonly clientCertificates?: ClientCertificateSource;
   /** Hosts (with port) whose certificates are not checked. */
   readonly insecure?: (host: string) => boolean;
-  /** Proxy variables (HTTPS_PROXY, NO_PROXY ...); absent: no proxy. */
+  /** Proxy variables (HTTPS_PROXY, NO_PROXY ...), read as Go reads them; absent: no proxy. */
   readonly proxyEnv?: Readonly<Record<string, string | undefined>>;
   /** Nothing happens on a connection for this long: it is given up. Milliseconds, default a minute. */
   readonly idleTimeout?: number;
+  /** No connection for this long: it is given up. Milliseconds, default half a minute. */
+  readonly connectTimeout?: number;
   readonly userAgent?: string;
 }
 
@@ -87,6 +98,7 @@ export class HttpTransport implements AsyncDisposable {
       headers: this.#headers(request),
     };
     const outgoing = connect(request.url, options);
+    limitConnecting(outgoing, this.#options.connectTimeout ?? 30_000);
     try {
       const incoming = await exchange(outgoing, request.body);
       return responseOf(scope, request.url, incoming);
@@ -131,27 +143,47 @@ export class HttpTransport implements AsyncDisposable {
     return agent;
   }
 
-  async #makeAgent({ protocol, host, hostname }: URL): Promise<Agent> {
-    const { certificates, proxyEnv } = this.#options;
+  async #makeAgent(url: URL): Promise<Agent> {
+    const { proxyEnv } = this.#options;
+    const proxy = proxyEnv === undefined ? null : proxyFor(url, proxyEnv);
     const options = {
       keepAlive: true,
       maxSockets: MAX_SOCKETS,
       scheduling: "lifo" as const,
-      ...(proxyEnv === undefined || isLoopback(hostname) ? {} : { proxyEnv: { ...proxyEnv } }),
+      // Node is told which one; that it is to be used was decided above.
+      ...(proxy === null ? {} : { proxyEnv: { HTTP_PROXY: proxy.href, HTTPS_PROXY: proxy.href } }),
     };
-    if (protocol !== "https:") return new http.Agent(options);
-    const rejectUnauthorized = this.#options.insecure?.(host) !== true;
+    return url.protocol === "https:" ? this.#makeSecureAgent(url.host, options) : new http.Agent(options);
+  }
+
+  async #makeSecureAgent(host: string, options: AgentOptions): Promise<Agent> {
+    const { certificates, clientCertificates, insecure } = this.#options;
     const own = (await certificates?.(host)) ?? [];
+    const shown = (await clientCertificates?.(host)) ?? [];
     const [{ Agent: SecureAgent }, tls] = await Promise.all([import("node:https"), import("node:tls")]);
     const system = this.#systemTrust.has(host) ? tls.getCACertificates("system") : [];
     const trusted = [...own, ...system];
     // A context for all connections: it costs 20 ms when it is not the default one.
-    const context =
-      trusted.length === 0
-        ? {}
-        : { secureContext: tls.createSecureContext({ ca: [...tls.getCACertificates("default"), ...trusted] }) };
-    return new SecureAgent({ ...options, ...context, rejectUnauthorized });
+    const context = {
+      ...(trusted.length === 0 ? {} : { ca: [...tls.getCACertificates("default"), ...trusted] }),
+      ...(shown.length === 0 ? {} : { cert: shown.map(({ cert }) => cert), key: shown.map(({ key }) => key) }),
+    };
+    return new SecureAgent({
+      ...options,
+      ...(Object.keys(context).length === 0 ? {} : { secureContext: tls.createSecureContext(context) }),
+      rejectUnauthorized: insecure?.(host) !== true,
+    });
   }
+}
+
+// The idle timeout is for answers; that nobody is there shows sooner.
+function limitConnecting(outgoing: ClientRequest, limit: number): void {
+  outgoing.once("socket", (socket) => {
+    if (!socket.connecting) return;
+    const late = Object.assign(new Error("no connection in time"), { code: "ETIMEDOUT" });
+    const timer = setTimeout(() => outgoing.destroy(late), limit);
+    for (const event of ["connect", "close"]) socket.once(event, () => clearTimeout(timer));
+  });
 }
 
 // Resolves with the answer's head. The answer may come before the body is sent: then the rest of the body is not.

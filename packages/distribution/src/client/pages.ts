@@ -12,6 +12,8 @@ import { readLimited } from "./response-error.ts";
 const PAGE_LIMIT = 16 << 20;
 /** Entries in all; a list without an end is an attack. */
 const ENTRY_LIMIT = 2_000_000;
+/** Pages may be empty, each with a link to another one. */
+const MOST_PAGES = 100_000;
 
 /** The bodies of all pages. @throws TeuError `invalid` when a link leads elsewhere or in circles. */
 export async function* pagesOf(
@@ -22,9 +24,10 @@ export async function* pagesOf(
   const seen = new Set<string>();
   let target: string | URL = first.target;
   for (;;) {
-    const url: URL = new URL(target, session.base);
+    const url: URL = session.locate(target);
     if (url.origin !== session.base.origin) throw badLink(first, "the next page is on another host");
     if (seen.has(url.href)) throw badLink(first, "the pages lead in a circle");
+    if (seen.size === MOST_PAGES) throw badLink(first, `more than ${MOST_PAGES} pages`);
     seen.add(url.href);
     const response = await session.request(scope, { ...first, target: url });
     const next = parseNextLink(response.headerValues("link").join(", "));

@@ -147,24 +147,25 @@ async function pullBlob(scope: Scope, options: PullOptions, blob: Descriptor): P
   if (embedded !== null) {
     await storeBytes(scope, store, digest, embedded);
   } else if (!(await fetchInto(scope, options, { digest, size }))) {
-    // What an earlier, interrupted pull had left was not the beginning of this blob: once more from the start.
-    await fetchInto(scope, options, { digest, size });
+    await fetchInto(scope, options, { digest, size }, true);
   }
   progress?.({ kind: "done", digest, size });
 }
 
-// False when a resumed blob turned out wrong: the fault may lie in what was there before.
+// False when another try, from the start and without mirrors, may do better: what an earlier pull had left was not the beginning of
+// this blob, or a mirror has something else under its name.
 async function fetchInto(
   scope: Scope,
   { client, reference, store, progress }: PullOptions,
   blob: { digest: Digest; size: number },
+  original: boolean = false,
 ): Promise<boolean> {
   const { digest, size } = blob;
   await using ingest: Ingest = await store.ingest(scope, digest, { ...blob, resume: true });
   const resumed = ingest.offset > 0;
   progress?.({ kind: "started", digest, size, offset: ingest.offset });
   try {
-    for await (const chunk of client.download(scope, reference, blob, ingest.offset)) {
+    for await (const chunk of client.download(scope, reference, blob, ingest.offset, { original })) {
       await ingest.write(chunk);
       progress?.({ kind: "progress", digest, size, offset: ingest.offset });
     }
@@ -173,7 +174,7 @@ async function fetchInto(
   } catch (error) {
     if (!isTeuError(error, "corrupt")) throw error;
     await ingest.abort();
-    if (resumed) return false;
+    if (!original && (resumed || (await client.hasMirrors(scope, reference)))) return false;
     throw new TeuError({
       code: "corrupt",
       op: "pull blob",

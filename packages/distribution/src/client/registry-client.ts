@@ -1,18 +1,19 @@
-// The registry client: every operation of the distribution API, on any number of hosts, with one session per host.
-// Whole images are pulled and pushed by pull.ts and push.ts.
+// The registry client: every operation of the distribution API, on any number of hosts, with one session per endpoint. Content is
+// read from mirrors where there are some; everything else goes to the host itself. Whole images are pulled and pushed by pull.ts and push.ts.
 
 import { isTeuError, TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 import { type Digest, digestOf, parseDigest } from "@teu/image/digest";
-import { type Reference, referenceText } from "@teu/image/reference";
+import { type Reference, referenceText, withDigest } from "@teu/image/reference";
 import { collectBytes, verifyStream } from "@teu/image/verified-stream";
 import { type Descriptor, MEDIA_TYPES, parseIndex, parseManifest } from "@teu/specs/image";
 
 import { OCI_SUBJECT } from "../wire/headers.ts";
 import { API_ROOT, blobPath, manifestPath, tagsPath } from "../wire/routes.ts";
-import { type CredentialSource, noCredentials } from "./credentials.ts";
+import { type ClientHostOptions, ClientHosts } from "./client-hosts.ts";
 import { downloadBlob } from "./download.ts";
-import { HttpTransport, type RequestBody, type TransportOptions } from "./http-transport.ts";
+import { firstAnswer, noteFailure } from "./fetch-places.ts";
+import type { RequestBody } from "./http-transport.ts";
 import {
   MANIFEST_TYPES,
   type ManifestContent,
@@ -22,19 +23,21 @@ import {
 } from "./manifest-answer.ts";
 import { listedStrings } from "./pages.ts";
 import { fallbackIndex, listReferrers, referrersTag, withReferrer } from "./referrers.ts";
-import { RegistrySession, type SessionOptions } from "./registry-session.ts";
+import type { RegistrySession } from "./registry-session.ts";
 import { accessTo, type BlobDescriptor, nameText, type RepositoryName } from "./repository.ts";
 import { readLimited } from "./response-error.ts";
 import { DEFAULT_RETRY, type RetryPolicy } from "./retry.ts";
 import { type BlobSource, uploadBlob, type UploadOptions, type UploadOutcome } from "./upload.ts";
 
 /** What a client can be told; everything has a default. */
-export interface RegistryClientOptions extends TransportOptions {
-  /** Default: none. */
-  readonly credentials?: CredentialSource;
-  /** Hosts (with port) that may be spoken to without TLS, beside this machine. */
-  readonly plainHttp?: (host: string) => boolean;
+export interface RegistryClientOptions extends ClientHostOptions {
   readonly retry?: Partial<RetryPolicy>;
+}
+
+/** Which places are asked for content. */
+export interface FetchOptions {
+  /** Where the name leads by itself, no mirrors: after one of them had something else. Default false. */
+  readonly original?: boolean;
 }
 
 /** A manifest to push. */
@@ -50,24 +53,17 @@ const MANIFEST_LIMIT = 4 << 20;
 
 /** See the head of this file. Holds connections: dispose it. */
 export class RegistryClient implements AsyncDisposable {
-  readonly #transport: HttpTransport;
-  readonly #shared: SessionOptions;
-  readonly #sessions: Map<string, Promise<RegistrySession>> = new Map();
+  readonly #retry: RetryPolicy;
+  readonly #hosts: ClientHosts;
 
   constructor(options: RegistryClientOptions = {}) {
-    this.#transport = new HttpTransport(options);
-    this.#shared = {
-      transport: this.#transport,
-      credentials: options.credentials ?? noCredentials,
-      retry: { ...DEFAULT_RETRY, ...options.retry },
-      plainHttp: options.plainHttp ?? (() => false),
-      warned: new Set(),
-    };
+    this.#retry = { ...DEFAULT_RETRY, ...options.retry };
+    this.#hosts = new ClientHosts(options, this.#retry);
   }
 
   /** Asks whether there is a registry, and whether our credentials are good: for login. @throws TeuError `denied`, `unavailable`. */
   async ping(scope: Scope, domain: string): Promise<void> {
-    const session = await this.#session(scope, domain);
+    const session = await this.#hosts.session(scope, { domain, repository: "" });
     await using _ = await session.request(scope, {
       method: "GET",
       target: API_ROOT,
@@ -80,16 +76,17 @@ export class RegistryClient implements AsyncDisposable {
 
   /** What a tag or digest stands for, by one HEAD where the registry says enough. @throws TeuError `not-found`. */
   async resolve(scope: Scope, reference: Reference): Promise<Descriptor & { readonly digest: Digest }> {
-    const session = await this.#session(scope, reference.domain);
-    const { digest } = reference;
-    const response = await session.request(scope, {
-      ...manifestRequest(reference),
-      method: "HEAD",
-      expect: [200, 405],
+    const places = await this.#hosts.places(scope, reference, reference.digest === undefined ? "resolve" : "pull");
+    return firstAnswer(scope, places, async (session, place) => {
+      const response = await session.request(scope, {
+        ...manifestRequest(place.reference),
+        method: "HEAD",
+        expect: [200, 405],
+      });
+      await response[Symbol.asyncDispose]();
+      const head = response.status === 200 ? manifestHead(response, reference.digest) : null;
+      return head ?? (await readManifest(scope, session, place.reference, {})).descriptor;
     });
-    await response[Symbol.asyncDispose]();
-    const head = response.status === 200 ? manifestHead(response, digest) : null;
-    return head ?? (await this.manifest(scope, reference)).descriptor;
   }
 
   /**
@@ -97,13 +94,14 @@ export class RegistryClient implements AsyncDisposable {
    * @throws TeuError `not-found`, `corrupt`, `invalid`, `unsupported` for other types, `exhausted` beyond 4 MiB.
    */
   async manifest(scope: Scope, reference: Reference, expected: ManifestExpectation = {}): Promise<ManifestContent> {
-    const session = await this.#session(scope, reference.domain);
-    const response = await session.request(scope, { ...manifestRequest(reference), method: "GET", expect: [200] });
-    const bytes = await readLimited("pull manifest", response, expected.size ?? MANIFEST_LIMIT);
-    return manifestContent(referenceText(reference), response, bytes, {
-      ...expected,
-      ...(reference.digest === undefined ? {} : { digest: reference.digest }),
-    });
+    const byTag = reference.digest === undefined;
+    const places = await this.#hosts.places(scope, reference, byTag ? "resolve" : "pull");
+    if (byTag && (await this.#hosts.hasMereMirrors(scope, reference, places))) {
+      // One HEAD says what the tag means; the manifest itself comes from a mirror that is not trusted to say that.
+      const { digest } = await this.resolve(scope, reference);
+      return this.manifest(scope, withDigest(reference, digest), expected);
+    }
+    return firstAnswer(scope, places, (session, place) => readManifest(scope, session, place.reference, expected));
   }
 
   /** The blob, verified to its end: nothing may be trusted before. Goes on by itself where a connection broke. @throws TeuError `not-found`, `corrupt`. */
@@ -111,9 +109,10 @@ export class RegistryClient implements AsyncDisposable {
     scope: Scope,
     name: RepositoryName,
     descriptor: { readonly digest: string; readonly size: number },
+    options: FetchOptions = {},
   ): AsyncIterable<Uint8Array> {
     const blob = { digest: parseDigest(descriptor.digest), size: descriptor.size };
-    yield* verifyStream(this.download(scope, name, blob), blob, "pull blob");
+    yield* verifyStream(this.download(scope, name, blob, 0, options), blob, "pull blob");
   }
 
   /** A small blob in one piece, verified. @throws TeuError `exhausted` beyond `limit` bytes. */
@@ -131,7 +130,12 @@ export class RegistryClient implements AsyncDisposable {
         message: `${descriptor.size} bytes, limit is ${limit}`,
       });
     }
-    return collectBytes(this.blob(scope, name, descriptor), limit, "pull blob");
+    try {
+      return await collectBytes(this.blob(scope, name, descriptor), limit, "pull blob");
+    } catch (error) {
+      if (!isTeuError(error, "corrupt") || !(await this.hasMirrors(scope, name))) throw error;
+      return collectBytes(this.blob(scope, name, descriptor, { original: true }), limit, "pull blob");
+    }
   }
 
   /** Bytes `offset` to the end, bounded by the declared size but **not verified**: for whoever verifies the whole. */
@@ -140,14 +144,33 @@ export class RegistryClient implements AsyncDisposable {
     name: RepositoryName,
     blob: BlobDescriptor,
     offset: number = 0,
+    options: FetchOptions = {},
   ): AsyncIterable<Uint8Array> {
-    const session = await this.#session(scope, name.domain);
-    yield* downloadBlob(scope, session, name, blob, this.#shared.retry, offset);
+    const places = await this.#hosts.places(scope, name, "pull", options.original === true ? "original" : "likely");
+    let at = offset;
+    for (const [i, place] of places.entries()) {
+      try {
+        const session = await place.endpoint.session(scope);
+        for await (const chunk of downloadBlob(scope, session, place.reference, blob, session.retry, at)) {
+          at += chunk.length;
+          yield chunk;
+        }
+        return;
+      } catch (error) {
+        if (i === places.length - 1) throw error;
+        noteFailure(scope, place, error);
+      }
+    }
+  }
+
+  /** Whether content of a repository may come from elsewhere than where its name leads. */
+  async hasMirrors(scope: Scope, name: RepositoryName): Promise<boolean> {
+    return (await this.#hosts.places(scope, name, "pull", "all")).some(({ isMirror }) => isMirror);
   }
 
   /** Size of a blob; null when the repository does not have it. */
   async blobSize(scope: Scope, name: RepositoryName, digest: Digest): Promise<number | null> {
-    const session = await this.#session(scope, name.domain);
+    const session = await this.#hosts.session(scope, name);
     await using response = await session.request(scope, {
       method: "HEAD",
       target: blobPath(name.repository, digest),
@@ -167,9 +190,9 @@ export class RegistryClient implements AsyncDisposable {
     source: BlobSource,
     options: UploadOptions = {},
   ): Promise<UploadOutcome> {
-    const session = await this.#session(scope, name.domain);
+    const session = await this.#hosts.pushSession(scope, name);
     const blob = { digest: parseDigest(descriptor.digest), size: descriptor.size };
-    return uploadBlob(scope, session, name, blob, source, this.#shared.retry, options);
+    return uploadBlob(scope, session, name, blob, source, this.#retry, options);
   }
 
   /** Pushes a manifest under a tag or digest. Where the registry keeps no referrers, the list that stands in is kept up. */
@@ -180,7 +203,7 @@ export class RegistryClient implements AsyncDisposable {
 
   /** All tags of a repository, as the registry sorts them. */
   async *tags(scope: Scope, name: RepositoryName): AsyncIterable<string> {
-    const session = await this.#session(scope, name.domain);
+    const session = await this.#hosts.session(scope, name);
     yield* listedStrings(
       scope,
       session,
@@ -198,7 +221,7 @@ export class RegistryClient implements AsyncDisposable {
 
   /** All repositories of a registry, where it tells. */
   async *catalog(scope: Scope, domain: string): AsyncIterable<string> {
-    const session = await this.#session(scope, domain);
+    const session = await this.#hosts.session(scope, { domain, repository: "" });
     const access = [{ type: "registry", name: "catalog", actions: ["*"] }];
     yield* listedStrings(
       scope,
@@ -222,12 +245,12 @@ export class RegistryClient implements AsyncDisposable {
     digest: Digest,
     options: { readonly artifactType?: string } = {},
   ): Promise<Descriptor[]> {
-    return listReferrers(scope, await this.#session(scope, name.domain), name, digest, options.artifactType);
+    return listReferrers(scope, await this.#hosts.session(scope, name), name, digest, options.artifactType);
   }
 
   /** Deletes by digest the manifest with all its tags, by tag only the tag. @throws TeuError `not-found`, `unsupported`. */
   async delete(scope: Scope, reference: Reference): Promise<void> {
-    const session = await this.#session(scope, reference.domain);
+    const session = await this.#hosts.session(scope, reference);
     await using _ = await session.request(scope, {
       ...manifestRequest(reference),
       method: "DELETE",
@@ -239,7 +262,7 @@ export class RegistryClient implements AsyncDisposable {
 
   /** Takes a blob out of a repository. @throws TeuError `not-found`, `unsupported`. */
   async deleteBlob(scope: Scope, name: RepositoryName, digest: Digest): Promise<void> {
-    const session = await this.#session(scope, name.domain);
+    const session = await this.#hosts.session(scope, name);
     await using _ = await session.request(scope, {
       method: "DELETE",
       target: blobPath(name.repository, digest),
@@ -251,16 +274,7 @@ export class RegistryClient implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#transport[Symbol.asyncDispose]();
-  }
-
-  #session(scope: Scope, domain: string): Promise<RegistrySession> {
-    const held = this.#sessions.get(domain);
-    if (held !== undefined) return held;
-    const opening = RegistrySession.open(scope, domain, this.#shared);
-    this.#sessions.set(domain, opening);
-    opening.catch(() => this.#sessions.delete(domain));
-    return opening;
+    await this.#hosts[Symbol.asyncDispose]();
   }
 
   // True when nothing is left to do about a subject.
@@ -270,7 +284,7 @@ export class RegistryClient implements AsyncDisposable {
     manifest: ManifestUpload,
     headers: Record<string, string>,
   ): Promise<boolean> {
-    const session = await this.#session(scope, name.domain);
+    const session = await this.#hosts.pushSession(scope, name);
     await using response = await session.request(scope, {
       method: "PUT",
       target: manifestPath(name.repository, manifest.reference),
@@ -287,7 +301,7 @@ export class RegistryClient implements AsyncDisposable {
   async #fileReferrer(scope: Scope, name: RepositoryName, manifest: ManifestUpload): Promise<void> {
     const entry = referrerOf(manifest);
     if (entry === null) return;
-    const session = await this.#session(scope, name.domain);
+    const session = await this.#hosts.pushSession(scope, name);
     for (let tries = 0; ; tries++) {
       const found = await fallbackIndex(scope, session, name, entry.subject);
       const bytes = withReferrer(found?.index, entry.descriptor);
@@ -307,6 +321,20 @@ export class RegistryClient implements AsyncDisposable {
       }
     }
   }
+}
+
+async function readManifest(
+  scope: Scope,
+  session: RegistrySession,
+  reference: Reference,
+  expected: ManifestExpectation,
+): Promise<ManifestContent> {
+  const response = await session.request(scope, { ...manifestRequest(reference), method: "GET", expect: [200] });
+  const bytes = await readLimited("pull manifest", response, expected.size ?? MANIFEST_LIMIT);
+  return manifestContent(referenceText(reference), response, bytes, {
+    ...expected,
+    ...(reference.digest === undefined ? {} : { digest: reference.digest }),
+  });
 }
 
 function manifestRequest(reference: Reference): {

@@ -1,5 +1,5 @@
-// One registry host: where it is (and whether by TLS), requests with authorisation, redirects, retries and warnings.
-// A client has one session per host, shared by all its operations.
+// One endpoint of a registry host: where it is (and whether by TLS), requests with authorisation, redirects, retries and warnings.
+// A client has one session per endpoint, shared by all its operations.
 
 import { isTeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
@@ -18,7 +18,7 @@ import { type RetryPolicy, withRetry } from "./retry.ts";
 /** A request to a registry. */
 export interface RegistryRequest {
   readonly method: string;
-  /** A path below the host, or a URL that the host gave us (checked by `resolveTarget`). */
+  /** A path of the API ("/v2/..."), or a URL that the host gave us (checked by `resolveTarget`). */
   readonly target: string | URL;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: RequestBody;
@@ -44,6 +44,18 @@ export interface SessionOptions {
   readonly warned: Set<string>;
 }
 
+/** What makes an endpoint differ from the plain host. */
+export interface SessionPlace {
+  /** "https://mirror.example/v2/": begins every path of the API. */
+  readonly root: URL;
+  /** What credentials are filed under. */
+  readonly domain: string;
+  /** Sent with every request to the endpoint. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** The host for which it stands in: it may stand in for several, and is told by `ns=`. */
+  readonly standsFor: string | undefined;
+}
+
 const HUB = "docker.io";
 const HUB_HOST = "registry-1.docker.io";
 
@@ -52,19 +64,31 @@ export class RegistrySession {
   readonly domain: string;
   /** "https://registry-1.docker.io". */
   readonly base: URL;
+  readonly #place: SessionPlace;
   readonly #options: SessionOptions;
   readonly #authorizer: Authorizer;
 
-  private constructor(domain: string, base: URL, options: SessionOptions) {
-    this.domain = domain;
-    this.base = base;
+  private constructor(place: SessionPlace, options: SessionOptions) {
+    this.domain = place.domain;
+    this.base = new URL(place.root.origin);
+    this.#place = place;
     this.#options = options;
-    this.#authorizer = new Authorizer(domain, base, options.transport, options.credentials);
+    this.#authorizer = new Authorizer(place.domain, this.base, options.transport, options.credentials);
+  }
+
+  /** A session with an endpoint whose address is known to the letter. */
+  static at(place: SessionPlace, options: SessionOptions): RegistrySession {
+    return new RegistrySession(place, options);
   }
 
   /** Finds out how to speak to the registry of a domain. Registries on this machine are asked, others speak TLS unless told otherwise. */
-  static async open(scope: Scope, domain: string, options: SessionOptions): Promise<RegistrySession> {
-    const host = domain === HUB ? HUB_HOST : domain;
+  static async open(
+    scope: Scope,
+    domain: string,
+    options: SessionOptions,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<RegistrySession> {
+    const host = hostOf(domain);
     const secure = new URL(`https://${host}`);
     const plain = new URL(`http://${host}`);
     const { transport } = options;
@@ -72,7 +96,24 @@ export class RegistrySession {
     // On this machine plain first: it costs nothing secret to ask, what speaks TLS cannot answer, and TLS takes time to load.
     if (isLoopback(secure.hostname)) base = (await speaksPlain(scope, transport, plain)) ? plain : secure;
     else if (options.plainHttp(host)) base = (await speaksTls(scope, transport, secure)) ? secure : plain;
-    return new RegistrySession(domain, base, options);
+    return new RegistrySession({ root: new URL(API_ROOT, base), domain, headers, standsFor: undefined }, options);
+  }
+
+  /** How patient this session is. */
+  get retry(): RetryPolicy {
+    return this.#options.retry;
+  }
+
+  /** The URL of a request's target. */
+  locate(target: string | URL): URL {
+    if (typeof target !== "string") return target;
+    const { root, standsFor } = this.#place;
+    const url = new URL(
+      target.startsWith(API_ROOT) ? root.pathname + target.slice(API_ROOT.length) : target,
+      this.base,
+    );
+    if (standsFor !== undefined) url.searchParams.set("ns", standsFor);
+    return url;
   }
 
   /**
@@ -80,7 +121,7 @@ export class RegistrySession {
    * @throws TeuError by the answer's status, as `responseError` says.
    */
   async request(scope: Scope, request: RegistryRequest): Promise<HttpResponse> {
-    const { retry } = this.#options;
+    const { retry } = this;
     return withRetry(scope, request.retry === false ? { ...retry, attempts: 1 } : retry, () =>
       this.#authorised(scope, request),
     );
@@ -103,14 +144,17 @@ export class RegistrySession {
   }
 
   #send(scope: Scope, request: RegistryRequest, authorization: string | undefined): Promise<HttpResponse> {
-    const url = new URL(request.target, this.base);
-    // A location on another host was checked when it was taken over; our credentials are not for it.
-    const own: Record<string, string> =
-      url.origin === this.base.origin && authorization !== undefined ? { authorization } : {};
+    const url = this.locate(request.target);
+    // A location on another host was checked when it was taken over; nothing that was meant for this one is for it.
+    const isOwn = url.origin === this.base.origin;
     return sendFollowing(scope, this.#options.transport, {
       method: request.method,
       url,
-      headers: { ...request.headers, ...own },
+      headers: {
+        ...(isOwn ? this.#place.headers : {}),
+        ...request.headers,
+        ...(isOwn && authorization !== undefined ? { authorization } : {}),
+      },
       ...(request.body === undefined ? {} : { body: request.body }),
     });
   }
@@ -123,6 +167,11 @@ export class RegistrySession {
       scope.log.warn(`${this.domain}: ${text}`);
     }
   }
+}
+
+/** Where the registry of a domain is. */
+export function hostOf(domain: string): string {
+  return domain === HUB ? HUB_HOST : domain;
 }
 
 const NO_TLS: ReadonlySet<unknown> = new Set([

@@ -95,7 +95,7 @@ test("RegistryClient: certificates of a host are for that host only, other files
   const directory = root.join(server.address);
   await mkdir(directory);
   await writeFile(`${directory}/ca.crt`, authority.cert);
-  await writeFile(`${directory}/client.key`, "no certificate");
+  await writeFile(`${directory}/notes.txt`, "no certificate");
   const options = { certificates: certificatesIn([root.join("missing"), root.path]) };
   await ping(server.address, options);
   await assert.rejects(ping(other.address, options), { code: "denied" });

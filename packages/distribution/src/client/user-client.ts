@@ -1,7 +1,10 @@
-// A registry client as the user's machine is set up: credentials, certificates and proxies where Docker and Podman keep them.
+// A registry client as the user's machine is set up: credentials, certificates, mirrors, rules and proxies where Docker, Podman and
+// containerd keep them.
 
-import { certificateDirectories, certificatesIn } from "./certificates.ts";
+import { certificateDirectories, certificatesIn, clientCertificatesIn } from "./certificates.ts";
 import { credentialFiles, type CredentialSource, CredentialStore } from "./credentials.ts";
+import { endpointsIn, hostsDirectories } from "./hosts-toml.ts";
+import { readRegistriesConf, registriesFiles } from "./registries-conf.ts";
 import { RegistryClient } from "./registry-client.ts";
 
 /** What differs from call to call. */
@@ -22,6 +25,9 @@ export function userClient(
     plainHttp: insecure,
     insecure,
     certificates: certificatesIn(certificateDirectories(env)),
+    clientCertificates: clientCertificatesIn(certificateDirectories(env)),
+    endpoints: endpointsIn(hostsDirectories(env)),
+    registries: () => readRegistriesConf(registriesFiles(env)),
     proxyEnv: env,
   });
 }

@@ -36,6 +36,16 @@ export function findImage(db: Database, ref: string): FoundImage {
   });
 }
 
+/** Whether `findImage` has an answer, be it that `ref` is ambiguous. */
+export function isKnown(db: Database, ref: string): boolean {
+  try {
+    return findImage(db, ref).row !== null;
+  } catch (error) {
+    if (isTeuError(error)) return error.code !== "not-found";
+    throw error;
+  }
+}
+
 /** The reference that `ref` is, when it is one. */
 export function asReference(ref: string): Reference | null {
   try {

@@ -7,7 +7,7 @@ import type { Descriptor } from "@teu/specs/image";
 
 import { putImageName } from "../store/image-rows.ts";
 import type { ImageContext } from "./context.ts";
-import { findImage } from "./find.ts";
+import { findImage, isKnown } from "./find.ts";
 import { imageOf } from "./image-of.ts";
 import type {
   CreateImageOptions,
@@ -39,15 +39,16 @@ export class LocalImages implements Images {
   }
 
   async push(scope: Scope, reference: string, options: RegistryAccess = {}): Promise<Descriptor> {
-    return (await import("./push.ts")).push(scope, this.#context, reference, options);
+    return (await import("./push.ts")).push(scope, this.#context, await this.#name(reference), options);
   }
 
   async tag(scope: Scope, ref: string, target: string): Promise<void> {
     const { nameText } = await import("./create.ts");
     const name = nameText(target);
     const { db } = this.#context;
+    const source = await this.#name(ref);
     db.transaction(() => {
-      const found = findImage(db, ref);
+      const found = findImage(db, source);
       putImageName(db, name, found.row.id, found.name?.target ?? found.row.manifest, scope.now());
     }, true);
   }
@@ -56,23 +57,23 @@ export class LocalImages implements Images {
     return (await import("./list.ts")).listAll(scope, this.#context, options);
   }
 
-  get(scope: Scope, ref: string): Promise<Image> {
-    return imageOf(scope, this.#context, findImage(this.#context.db, ref));
+  async get(scope: Scope, ref: string): Promise<Image> {
+    return imageOf(scope, this.#context, findImage(this.#context.db, await this.#name(ref)));
   }
 
   async inspect(scope: Scope, ref: string): Promise<ImageInspect> {
-    return (await import("./inspect.ts")).inspectImage(scope, this.#context, ref);
+    return (await import("./inspect.ts")).inspectImage(scope, this.#context, await this.#name(ref));
   }
 
   async history(scope: Scope, ref: string): Promise<ImageHistoryEntry[]> {
-    return (await import("./history.ts")).historyOf(scope, this.#context, ref);
+    return (await import("./history.ts")).historyOf(scope, this.#context, await this.#name(ref));
   }
 
   async remove(scope: Scope, ref: string, options: { readonly force?: boolean } = {}): Promise<ImageRemoval> {
     return (await import("./remove.ts")).removeImage(
       scope,
       this.#context,
-      ref,
+      await this.#name(ref),
       options.force ?? false,
       this.#isRunning,
     );
@@ -83,7 +84,9 @@ export class LocalImages implements Images {
     refs: readonly string[],
     options: { readonly format?: "docker-archive" | "oci-archive" } = {},
   ): AsyncGenerator<Uint8Array> {
-    yield* (await import("./save.ts")).saveImages(scope, this.#context, refs, options.format ?? "docker-archive");
+    const names: string[] = [];
+    for (const ref of refs) names.push(await this.#name(ref));
+    yield* (await import("./save.ts")).saveImages(scope, this.#context, names, options.format ?? "docker-archive");
   }
 
   async load(
@@ -109,7 +112,7 @@ export class LocalImages implements Images {
   }
 
   async unpack(scope: Scope, ref: string): Promise<Digest | null> {
-    const { row } = findImage(this.#context.db, ref);
+    const { row } = findImage(this.#context.db, await this.#name(ref));
     const { registerImage } = await import("./register.ts");
     await using lease = this.#context.hold(scope);
     return (await registerImage(scope, this.#context, lease, { manifest: row.manifest, names: [] })).chainId;
@@ -126,5 +129,11 @@ export class LocalImages implements Images {
 
   async logout(scope: Scope, registry: string): Promise<void> {
     return (await import("./login.ts")).logout(scope, this.#context, registry);
+  }
+
+  // The module and the files that it reads are for short names that Docker's rule does not find.
+  async #name(ref: string): Promise<string> {
+    if (isKnown(this.#context.db, ref)) return ref;
+    return (await import("./short-name.ts")).nameHere(this.#context.db, ref);
   }
 }

@@ -3,7 +3,7 @@
 import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 import { pullImage } from "@teu/distribution/client/pull";
-import { parseReference, type Reference, referenceName, referenceText } from "@teu/image/reference";
+import { type Reference, referenceName, referenceText } from "@teu/image/reference";
 import type { Platform } from "@teu/specs/image";
 
 import type { ImageRow } from "../store/image-rows.ts";
@@ -11,10 +11,19 @@ import type { ImageContext } from "./context.ts";
 import type { PullOptions } from "./images.ts";
 import { registerImage } from "./register.ts";
 import { registryClient, transferProgress } from "./registry-client.ts";
+import { firstMeaning } from "./short-name.ts";
 
 /** See `Images.pull`. */
 export async function pull(scope: Scope, context: ImageContext, text: string, options: PullOptions): Promise<ImageRow> {
-  const reference = parseReference(text);
+  return firstMeaning(scope, text, (reference) => pullReference(scope, context, reference, options));
+}
+
+async function pullReference(
+  scope: Scope,
+  context: ImageContext,
+  reference: Reference,
+  options: PullOptions,
+): Promise<ImageRow> {
   const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
   await using client = registryClient(context, options, reference.domain);
   await using lease = context.hold(scope);

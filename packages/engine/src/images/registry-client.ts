@@ -2,6 +2,7 @@
 
 import { credentialFiles, type CredentialSource, CredentialStore } from "@teu/distribution/client/credentials";
 import type { TransferEvent, TransferProgress } from "@teu/distribution/client/progress";
+import { readRegistriesConf, type RegistriesConf, registriesFiles } from "@teu/distribution/client/registries-conf";
 import type { RegistryClient } from "@teu/distribution/client/registry-client";
 import { userClient } from "@teu/distribution/client/user-client";
 
@@ -12,6 +13,11 @@ import type { ImageProgress, RegistryAccess } from "./images.ts";
 export function credentialStore(context: ImageContext): CredentialStore {
   const named = context.options.credentialsFile;
   return new CredentialStore(named === undefined ? credentialFiles(process.env) : [named]);
+}
+
+/** What this machine's registries.conf says. */
+export function registriesConf(): Promise<RegistriesConf> {
+  return readRegistriesConf(registriesFiles(process.env));
 }
 
 /** A client. The caller disposes it. `domain`: the only registry that `access` speaks of. */
