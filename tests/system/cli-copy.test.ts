@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
@@ -81,7 +81,7 @@ for (const peer of ["our registry", "docker-registry"] as const) {
 
 test("copy: JSON, digest file, and what is there is not sent again", { skip }, async () => {
   const target = `oci:${join(host.directory, "json")}:v1`;
-  const file = join(host.directory, "digest");
+  const file = join(host.directory, "digestfile");
   const first = JSON.parse(
     await host.ok(["copy", "--format", "json", "--digestfile", file, "containers:base", target]),
   ) as Record<string, unknown>;
@@ -158,3 +158,83 @@ test("digest: of an image wherever it is, for a platform, with its repository", 
   assert.equal(described.digest, digest);
   assert.equal((await host.teu(["digest", `${registry.address}/digest/base:v2`])).code, 1);
 });
+
+test("ls, catalog: tags and repositories, of layouts too", { skip }, async () => {
+  const repository = `${registry.address}/list/base`;
+  const layout = `oci:${join(host.directory, "listed")}`;
+  const digestTag = `sha256-${"a".repeat(64)}.sig`;
+  for (const tag of ["v1", "v2", digestTag]) await host.ok(["copy", "containers:base", `${repository}:${tag}`]);
+  for (const tag of ["b", "a"]) await host.ok(["copy", "containers:base", `${layout}:${tag}`]);
+  assert.equal(await host.ok(["ls", repository]), [digestTag, "v1", "v2"].join("\n"));
+  assert.equal(
+    await host.ok(["ls", "--omit-digest-tags", "--full-ref", repository]),
+    `${repository}:v1\n${repository}:v2`,
+  );
+  assert.deepEqual(JSON.parse(await host.ok(["ls", "--format", "json", layout])), {
+    repository: layout,
+    tags: ["a", "b"],
+  });
+  assert.match(await host.ok(["catalog", registry.address]), /^list\/base$/m);
+  assert.match(
+    await host.ok(["catalog", "--full-ref", `http://${registry.address}/`]),
+    new RegExp(`^${repository}$`, "m"),
+  );
+  const listed = JSON.parse(await host.ok(["catalog", "--format", "json", registry.address])) as {
+    repositories: string[];
+  };
+  assert.ok(listed.repositories.includes("list/base"));
+  assert.equal((await host.teu(["ls", `${repository}:v1`])).code, 125);
+  assert.equal((await host.teu(["ls", `${registry.address}/absent`])).code, 1);
+});
+
+test("blob: verified, to stdout and to a file, from registries and layouts", { skip }, async () => {
+  const repository = `${registry.address}/blob/base`;
+  const layout = `oci:${join(host.directory, "blobs-of")}`;
+  await host.ok(["copy", "containers:base", `${repository}:v1`]);
+  await host.ok(["copy", "containers:base", `${layout}:v1`]);
+  const id = await host.ok(["inspect", "--type", "image", "-f", "{{.Id}}", "base"]);
+  const file = join(host.directory, "config.json");
+  for (const place of [repository, layout]) {
+    const outcome = await host.teu(["blob", `${place}@${id}`]);
+    assert.equal(digestOf(outcome.stdout), id, outcome.stderr);
+    await host.ok(["blob", "-o", file, `${place}@${id}`]);
+    assert.equal(digestOf(readFileSync(file)), id);
+    const absent = await host.teu(["blob", "-o", `${file}.no`, `${place}@sha256:${"0".repeat(64)}`]);
+    assert.equal(absent.code, 1);
+    assert.match(absent.stderr, /no such blob/);
+    assert.equal(existsSync(`${file}.no`), false);
+  }
+  writeFileSync(join(host.directory, "blobs-of/blobs/sha256", id.slice(7)), "damaged");
+  const damaged = await host.teu(["blob", "-o", `${file}.no`, `${layout}@${id}`]);
+  assert.equal(damaged.code, 1);
+  assert.equal(existsSync(`${file}.no`), false);
+  assert.equal((await host.teu(["blob", repository])).code, 125);
+});
+
+test("delete: a tag alone, a manifest with its tags, and registries that know digests only", { skip }, async () => {
+  const repository = `${registry.address}/gone/base`;
+  for (const tag of ["v1", "v2", "v3"]) await host.ok(["copy", "containers:base", `${repository}:${tag}`]);
+  assert.equal(await host.ok(["delete", `${repository}:v1`]), `${repository}:v1`);
+  assert.equal(await host.ok(["ls", repository]), "v2\nv3");
+  const digest = await host.ok(["digest", `${repository}:v2`]);
+  assert.equal(await host.ok(["delete", "--manifest", `${repository}:v2`]), `${repository}@${digest}`);
+  assert.equal((await host.teu(["digest", `${repository}:v3`])).code, 1);
+  const both = await host.teu(["delete", `${repository}:v2`, repository]);
+  assert.equal(both.code, 125, "a name without a tag is a mistake before anything is deleted");
+  assert.equal((await host.teu(["delete", `${repository}:v2`])).code, 1);
+});
+
+test(
+  "delete: docker-registry deletes no tags, and is told so",
+  { skip: skip ?? (noDockerRegistry() || undefined) },
+  async () => {
+    await using other = await DockerRegistry.start();
+    const name = `${other.address}/gone/base:v1`;
+    await host.ok(["copy", "containers:base", name]);
+    const outcome = await host.teu(["delete", name]);
+    assert.equal(outcome.code, 1);
+    assert.match(outcome.stderr, /hint: --manifest deletes/);
+    await host.ok(["delete", "--manifest", name]);
+    assert.equal((await host.teu(["digest", name])).code, 1);
+  },
+);

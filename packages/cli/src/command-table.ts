@@ -59,12 +59,15 @@ const registryServe: CommandEntry = { summary: "Run a registry", load: () => imp
 
 /** Commands without a noun. */
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  blob: { summary: "Download one blob", load: () => import("./commands/blob.ts") },
   build,
+  catalog: { summary: "List the repositories of a registry", load: () => import("./commands/catalog.ts") },
   copy: {
     summary: "Copy an image between registries, layouts, archives and this host",
     load: () => import("./commands/copy.ts"),
   },
   create,
+  delete: { summary: "Delete tags and manifests on a registry", load: () => import("./commands/delete.ts") },
   digest: { summary: "Show the digest of an image, wherever it is", load: () => import("./commands/digest.ts") },
   doctor: { summary: "Show what this host can and cannot do", load: () => import("./commands/doctor.ts") },
   exec,
@@ -77,6 +80,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   login: { summary: "Log in to a registry", load: () => import("./commands/login.ts") },
   logout: { summary: "Log out from a registry", load: () => import("./commands/logout.ts") },
   logs,
+  ls: { summary: "List the tags of a repository", load: () => import("./commands/ls.ts") },
   ps,
   pull,
   push,

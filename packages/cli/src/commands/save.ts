@@ -1,11 +1,8 @@
 // save: images as an archive, to a file or to stdout.
 
-import { createWriteStream } from "node:fs";
-import { rename, rm } from "node:fs/promises";
-import { pipeline } from "node:stream/promises";
-import { TeuError } from "@teu/base/errors";
 import type { Command } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
+import { writeBytes } from "../output/write-bytes.ts";
 
 /** `teu save`. */
 export const command: Command = {
@@ -33,28 +30,7 @@ export const command: Command = {
       });
     await using engine = await context.engine();
     const bytes = engine.images.save(context.scope, input.args, { format });
-    if (output === undefined) {
-      await pipeline(bytes, context.io.stdout, { end: false, signal: context.scope.signal });
-      return 0;
-    }
-    // Beside the target, so that a failed save does not leave half an archive under the wanted name.
-    const partial = `${output}.${process.pid}.partial`;
-    try {
-      await pipeline(bytes, createWriteStream(partial), { signal: context.scope.signal });
-      await rename(partial, output);
-    } catch (cause) {
-      await rm(partial, { force: true });
-      context.scope.check("save images");
-      throw cause instanceof TeuError
-        ? cause
-        : new TeuError({
-            code: "unavailable",
-            op: "write archive",
-            subject: output,
-            message: "it cannot be written",
-            cause,
-          });
-    }
+    await writeBytes(context, bytes, output, "save images");
     return 0;
   },
 };
