@@ -3,6 +3,7 @@
 import { TeuError } from "@teu/base/errors";
 import type { RegistryClient } from "@teu/distribution/client/registry-client";
 import type { Engine } from "@teu/engine/engine";
+import { enginePaths } from "@teu/engine/store/paths";
 import { parseReference, type Reference } from "@teu/image/reference";
 import type { ImageSink, ImageSource } from "@teu/image/transport/source-and-sink";
 import type { CommandContext } from "../command.ts";
@@ -32,10 +33,13 @@ export class Places implements AsyncDisposable {
   /** A client for one registry. */
   async client(domain: string, access: PlaceAccess): Promise<RegistryClient> {
     const { userClient } = await import("@teu/distribution/client/user-client");
+    const { DiskUploadJournal } = await import("@teu/distribution/client/upload-journal");
     const { credentials } = access;
+    const { root, runroot } = this.#context.environment;
     return this.#own(
       userClient(process.env, {
         insecure: (host) => access.insecure && host === domain,
+        uploads: new DiskUploadJournal(enginePaths(root, runroot).uploads),
         ...(credentials === undefined
           ? {}
           : { credentials: { find: async (_scope, host) => (host === domain ? credentials : null) } }),

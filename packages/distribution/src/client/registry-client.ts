@@ -28,10 +28,13 @@ import { accessTo, type BlobDescriptor, nameText, type RepositoryName } from "./
 import { readLimited } from "./response-error.ts";
 import { DEFAULT_RETRY, type RetryPolicy } from "./retry.ts";
 import { type BlobSource, uploadBlob, type UploadOptions, type UploadOutcome } from "./upload.ts";
+import type { UploadJournal } from "./upload-journal.ts";
 
 /** What a client can be told; everything has a default. */
 export interface RegistryClientOptions extends ClientHostOptions {
   readonly retry?: Partial<RetryPolicy>;
+  /** Where unfinished uploads are remembered. Default: nowhere. */
+  readonly uploads?: UploadJournal;
 }
 
 /** Which places are asked for content. */
@@ -55,10 +58,12 @@ const MANIFEST_LIMIT = 4 << 20;
 export class RegistryClient implements AsyncDisposable {
   readonly #retry: RetryPolicy;
   readonly #hosts: ClientHosts;
+  readonly #journal: { readonly journal?: UploadJournal };
 
   constructor(options: RegistryClientOptions = {}) {
     this.#retry = { ...DEFAULT_RETRY, ...options.retry };
     this.#hosts = new ClientHosts(options, this.#retry);
+    this.#journal = options.uploads === undefined ? {} : { journal: options.uploads };
   }
 
   /** Asks whether there is a registry, and whether our credentials are good: for login. @throws TeuError `denied`, `unavailable`. */
@@ -192,7 +197,7 @@ export class RegistryClient implements AsyncDisposable {
   ): Promise<UploadOutcome> {
     const session = await this.#hosts.pushSession(scope, name);
     const blob = { digest: parseDigest(descriptor.digest), size: descriptor.size };
-    return uploadBlob(scope, session, name, blob, source, this.#retry, options);
+    return uploadBlob(scope, session, name, blob, source, this.#retry, { ...this.#journal, ...options });
   }
 
   /** Pushes a manifest under a tag or digest. Where the registry keeps no referrers, the list that stands in is kept up. */

@@ -1,17 +1,22 @@
 // Uploads against registries that refuse, break and lie, and against an honest one.
 
 import assert from "node:assert/strict";
+import { readdir, stat, utimes, writeFile } from "node:fs/promises";
 import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { isTeuError } from "@teu/base/errors";
-import { createScope } from "@teu/base/scope";
+import { createScope, type Scope } from "@teu/base/scope";
 import { digestOf } from "@teu/image/digest";
 import { parseReference, type Reference } from "@teu/image/reference";
 import { Registry } from "@teu/registry/registry";
-import { hangUpAfter, refuse, reply } from "@teu/testkit/hostile-answers";
+import { hangUpAfter, refuse, reply, silence } from "@teu/testkit/hostile-answers";
 import { HostileRegistry } from "@teu/testkit/hostile-registry";
+
+import { tempRoot } from "@teu/testkit/temp-root";
 
 import { RegistryClient } from "./registry-client.ts";
 import type { BlobSource } from "./upload.ts";
+import { DiskUploadJournal } from "./upload-journal.ts";
 
 const scope = createScope();
 const CONTENT = Buffer.alloc(100_000, "0123456789");
@@ -157,4 +162,109 @@ check("a refusal in the middle of the body is heard", async (registry, client, r
     client.pushBlob(scope, reference, { digest: BLOB.digest, size: CONTENT.length * 200 }, large),
     (error) => isTeuError(error, "denied"),
   );
+});
+
+const LARGE = Buffer.alloc(6 << 20, "0123456789abcdef");
+const LARGE_BLOB = { digest: digestOf(LARGE), size: LARGE.length };
+
+// Yields up to `limit` bytes and then waits for ever, as a process that is killed there has sent no more.
+function stuckAt(limit: number, opened: number[] = []): BlobSource {
+  return async function* (offset) {
+    opened.push(offset);
+    for (let at = offset; at < LARGE.length; at += 65_536) {
+      if (at >= limit) await new Promise(() => {});
+      yield LARGE.subarray(at, at + 65_536);
+    }
+  };
+}
+
+async function interrupted(push: (within: Scope) => Promise<unknown>, when: () => boolean): Promise<void> {
+  const stop = new AbortController();
+  const pushing = push(scope.withSignal(stop.signal));
+  while (!when()) await setImmediate();
+  stop.abort();
+  await assert.rejects(pushing, (error) => isTeuError(error, "cancelled"));
+}
+
+test("pushBlob: an upload that was interrupted goes on in the next process", async () => {
+  await using root = await tempRoot();
+  await using registry = await Registry.listen();
+  const reference = parseReference(`${registry.address}/a/b`);
+  let sent = 0;
+  const push = async (within: Scope, from: BlobSource): Promise<string> => {
+    await using client = new RegistryClient({ uploads: new DiskUploadJournal(root.join("uploads")) });
+    return client.pushBlob(within, reference, LARGE_BLOB, from, { progress: (at) => (sent = at) });
+  };
+  await interrupted(
+    (within) => push(within, stuckAt(5 << 20)),
+    () => sent >= 5 << 20,
+  );
+  assert.equal((await readdir(root.join("uploads"))).length, 2);
+  assert.equal((await stat(root.join("uploads"))).mode & 0o777, 0o700);
+  const opened: number[] = [];
+  assert.equal(await push(scope, stuckAt(LARGE.length, opened)), "uploaded");
+  assert.ok(opened.length === 1 && (opened[0] ?? 0) > 0, `resumed at ${opened.join()}`);
+  assert.deepEqual(await readdir(root.join("uploads")), []);
+  await using client = new RegistryClient();
+  assert.equal(await client.blobSize(scope, reference, LARGE_BLOB.digest), LARGE.length);
+});
+
+test("pushBlob: what cannot go on begins anew, and a small blob leaves no trace", async () => {
+  await using root = await tempRoot();
+  const large = stuckAt(LARGE.length);
+  for (const [name, status] of [
+    ["forgotten", reply(404)],
+    ["nothing kept", reply(204, { range: "0-0" })],
+    ["more than there is", reply(204, { range: "0-99999999" })],
+    ["another host", reply(204, { range: "0-999999", location: "http://169.254.169.254/x" })],
+    ["broken", refuse(500, "UNKNOWN")],
+  ] as const) {
+    await using registry = await HostileRegistry.listen();
+    registry.on("POST", UPLOADS, reply(202, { location: CREATED })).on("PUT", /uploads/, silence, 1);
+    const reference = parseReference(`${registry.address}/a/b`);
+    const uploads = new DiskUploadJournal(root.join(name));
+    await using client = new RegistryClient({ uploads, retry: { delay: 1, longest: 100 } });
+    await interrupted(
+      (within) => client.pushBlob(within, reference, LARGE_BLOB, large),
+      () => registry.seen("PUT").length === 1,
+    );
+    registry.on("PUT", /uploads/, reply(201)).on("GET", /uploads/, status);
+    await client.pushBlob(scope, reference, LARGE_BLOB, large);
+    assert.equal(registry.seen("POST").length, 2, name);
+    assert.ok(registry.seen("PUT").at(-1)?.body.equals(LARGE), name);
+    await client.pushBlob(scope, reference, BLOB, source);
+    assert.deepEqual(await readdir(root.join(name)), [], name);
+  }
+});
+
+test("DiskUploadJournal: one task has an upload; what is damaged, foreign or old does not count", async () => {
+  await using root = await tempRoot();
+  const journal = new DiskUploadJournal(root.join("u"));
+  {
+    using first = await journal.claim("a");
+    assert.equal(first?.location, null);
+    assert.equal(await journal.claim("a"), null);
+    using other = await journal.claim("b");
+    assert.notEqual(other, null);
+    await first?.note("https://r.example/x?sig=1");
+  }
+  const [file = ""] = (await readdir(root.join("u"))).filter((name) => !name.endsWith(".lock"));
+  assert.equal((await stat(root.join(`u/${file}`))).mode & 0o777, 0o600);
+  const location = async (): Promise<string | null | undefined> => {
+    using record = await new DiskUploadJournal(root.join("u")).claim("a");
+    return record?.location;
+  };
+  assert.equal(await location(), "https://r.example/x?sig=1");
+  for (const text of ["{", "[]", '{"upload":"b","location":"https://x/"}', '{"upload":"a","location":1}']) {
+    await writeFile(root.join(`u/${file}`), text);
+    assert.equal(await location(), null, text);
+  }
+  await writeFile(root.join(`u/${file}`), '{"upload":"a","location":"https://x/"}');
+  assert.equal(await location(), "https://x/");
+  const old = new Date(Date.now() - 8 * 86_400_000);
+  await utimes(root.join(`u/${file}`), old, old);
+  assert.equal(await location(), null);
+  assert.deepEqual(await readdir(root.join("u")), []);
+  await writeFile(root.join("file"), "");
+  assert.equal(await new DiskUploadJournal(root.join("file")).claim("a"), null);
 });

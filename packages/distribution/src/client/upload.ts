@@ -1,5 +1,6 @@
 // Uploads a blob: not if the registry has it, by mounting where another repository has it, else as one streamed PUT, and when
-// that fails in chunks, going on from wherever the registry says it is.
+// that fails in chunks, going on from wherever the registry says it is. A large upload that an earlier process left unfinished goes
+// on where that one was (upload-journal.ts).
 
 import { isTeuError, TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
@@ -13,6 +14,7 @@ import { resolveTarget } from "./redirects.ts";
 import type { RegistryRequest, RegistrySession } from "./registry-session.ts";
 import { accessTo, type BlobDescriptor, nameText, type RepositoryName } from "./repository.ts";
 import { type RetryPolicy, withRetry } from "./retry.ts";
+import type { UploadJournal, UploadRecord } from "./upload-journal.ts";
 
 /** Opens the content at an offset; may be called several times. */
 export type BlobSource = (offset: number) => AsyncIterable<Uint8Array>;
@@ -28,9 +30,13 @@ export interface UploadOptions {
   readonly progress?: (offset: number) => void;
   /** Size of chunks when one request for all does not work. Default 16 MiB. */
   readonly chunkSize?: number;
+  /** Where unfinished uploads are remembered. Default: nowhere. */
+  readonly journal?: UploadJournal;
 }
 
 const CHUNK = 16 << 20;
+/** Below this, asking where an upload was costs more than sending it again. */
+const WORTH_RESUMING = 4 << 20;
 
 /** Sees to it that a repository has a blob. @throws TeuError `denied`, `exhausted`, `corrupt` when the source is not what it is called. */
 export async function uploadBlob(
@@ -52,15 +58,10 @@ export async function uploadBlob(
     if (begun === null) return "mounted";
     location = begun;
   }
-  try {
-    await task.putWhole(scope, location ?? (await task.begin(scope)));
-    return "uploaded";
-  } catch (error) {
-    const tooLarge = isTeuError(error) && error.detail["status"] === 413;
-    if (!tooLarge && !isTransient(error)) throw error;
-    scope.log.debug("upload goes on in chunks", { digest: blob.digest, error: String(error) });
-  }
-  await withRetry(scope, retry, () => task.putChunks(scope));
+  const journal = blob.size < WORTH_RESUMING ? undefined : options.journal;
+  using record = (await journal?.claim(`${session.base.origin} ${name.repository} ${blob.digest}`)) ?? null;
+  await task.send(scope, retry, location, record);
+  await record?.forget();
   return "uploaded";
 }
 
@@ -72,6 +73,7 @@ class Upload {
   readonly #options: UploadOptions;
   readonly #common: Pick<RegistryRequest, "access" | "op" | "subject">;
   #leastChunk = 0;
+  #record: UploadRecord | null = null;
 
   constructor(
     session: RegistrySession,
@@ -90,6 +92,42 @@ class Upload {
       op: "push blob",
       subject: `${nameText(name)}@${blob.digest}`,
     };
+  }
+
+  /** Sends the blob: on from where an earlier attempt was, or to `begun`, or to a new upload. */
+  async send(scope: Scope, retry: RetryPolicy, begun: URL | undefined, record: UploadRecord | null): Promise<void> {
+    this.#record = record;
+    if (record !== null && (await this.#resume(scope, record))) {
+      if (begun !== undefined) await this.cancel(scope, begun);
+      return;
+    }
+    try {
+      const location = begun ?? (await this.begin(scope));
+      await record?.note(location.href);
+      return await this.putWhole(scope, location);
+    } catch (error) {
+      const tooLarge = isTeuError(error) && error.detail["status"] === 413;
+      if (!tooLarge && !isTransient(error)) throw error;
+      scope.log.debug("upload goes on in chunks", { digest: this.#blob.digest, error: String(error) });
+    }
+    await withRetry(scope, retry, async () => this.#putChunks(scope, await this.begin(scope), 0));
+  }
+
+  // False when there is nothing to go on with: the registry has forgotten it, or never kept what came.
+  async #resume(scope: Scope, { location }: UploadRecord): Promise<boolean> {
+    if (location === null) return false;
+    try {
+      const at = await this.#whereabouts(scope, resolveTarget(this.#session.base, location), 0);
+      if (at.offset === 0) return false;
+      scope.log.debug("upload goes on where it was", { digest: this.#blob.digest, offset: at.offset });
+      this.#options.progress?.(at.offset);
+      await this.#putChunks(scope, at.location, at.offset);
+      return true;
+    } catch (error) {
+      if (!isTeuError(error) || scope.signal.aborted) throw error;
+      scope.log.debug("upload begins anew", { digest: this.#blob.digest, error: String(error) });
+      return false;
+    }
   }
 
   async isPresent(scope: Scope): Promise<boolean> {
@@ -154,11 +192,12 @@ class Upload {
     });
   }
 
-  /** A new session, filled chunk by chunk. */
-  async putChunks(scope: Scope): Promise<void> {
-    let location = await this.begin(scope);
-    let offset = 0;
+  // A session, filled chunk by chunk.
+  async #putChunks(scope: Scope, begun: URL, start: number): Promise<void> {
+    let location = begun;
+    let offset = start;
     let failures = 0;
+    await this.#record?.note(location.href);
     while (offset < this.#blob.size) {
       const size = Math.max(this.#options.chunkSize ?? CHUNK, this.#leastChunk);
       const end = Math.min(offset + size, this.#blob.size);
@@ -166,6 +205,7 @@ class Upload {
         location = await this.#patch(scope, location, offset, end);
         offset = end;
         failures = 0;
+        await this.#record?.note(location.href);
       } catch (error) {
         const status = isTeuError(error) ? error.detail["status"] : undefined;
         if (++failures > 3 || (status !== 416 && !isTransient(error))) throw error;

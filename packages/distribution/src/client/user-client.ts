@@ -6,6 +6,7 @@ import { credentialFiles, type CredentialSource, CredentialStore } from "./crede
 import { endpointsIn, hostsDirectories } from "./hosts-toml.ts";
 import { readRegistriesConf, registriesFiles } from "./registries-conf.ts";
 import { RegistryClient } from "./registry-client.ts";
+import type { UploadJournal } from "./upload-journal.ts";
 
 /** What differs from call to call. */
 export interface UserClientOptions {
@@ -13,12 +14,14 @@ export interface UserClientOptions {
   readonly insecure: (host: string) => boolean;
   /** Instead of what files and helpers say. */
   readonly credentials?: CredentialSource;
+  /** Where unfinished uploads are remembered. */
+  readonly uploads?: UploadJournal;
 }
 
 /** A client. The caller disposes it. */
 export function userClient(
   env: Readonly<Record<string, string | undefined>>,
-  { insecure, credentials }: UserClientOptions,
+  { insecure, credentials, uploads }: UserClientOptions,
 ): RegistryClient {
   return new RegistryClient({
     credentials: credentials ?? new CredentialStore(credentialFiles(env)),
@@ -29,5 +32,6 @@ export function userClient(
     endpoints: endpointsIn(hostsDirectories(env)),
     registries: () => readRegistriesConf(registriesFiles(env)),
     proxyEnv: env,
+    ...(uploads === undefined ? {} : { uploads }),
   });
 }

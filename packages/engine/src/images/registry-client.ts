@@ -4,6 +4,7 @@ import { credentialFiles, type CredentialSource, CredentialStore } from "@teu/di
 import type { TransferEvent, TransferProgress } from "@teu/distribution/client/progress";
 import { readRegistriesConf, type RegistriesConf, registriesFiles } from "@teu/distribution/client/registries-conf";
 import type { RegistryClient } from "@teu/distribution/client/registry-client";
+import { DiskUploadJournal } from "@teu/distribution/client/upload-journal";
 import { userClient } from "@teu/distribution/client/user-client";
 
 import type { ImageContext } from "./context.ts";
@@ -26,6 +27,7 @@ export function registryClient(context: ImageContext, access: RegistryAccess, do
   return userClient(process.env, {
     credentials: access.credentials === undefined ? credentialStore(context) : only(domain, access.credentials),
     insecure,
+    uploads: new DiskUploadJournal(context.paths.uploads),
   });
 }
 

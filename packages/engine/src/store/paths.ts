@@ -13,6 +13,7 @@
 //       hosts, hostname, resolv.conf    bind-mounted into the container
 //       container.log[.N], exit.json    written by the shim
 //     volumes/<name>/                   named and anonymous volumes
+//     uploads/<hex>, <hex>.lock         where an unfinished upload goes on; forgotten after a week
 //   RUNROOT                             gone after a reboot
 //     boot                              boot id of the state below
 //     containers/<id>/                  see @teu/shim/protocol; exit.json of containers that vanish at their end
@@ -34,6 +35,7 @@ export interface EnginePaths {
   readonly scratch: string;
   readonly containers: string;
   readonly volumes: string;
+  readonly uploads: string;
   readonly boot: string;
   readonly runContainers: string;
   readonly locks: string;
@@ -89,6 +91,7 @@ export function enginePaths(root: string, runroot: string): EnginePaths {
     database: join(root, "teu.db"),
     content: join(root, "content"),
     scratch: join(root, "tmp"),
+    uploads: join(root, "uploads"),
     boot: join(runroot, "boot"),
     // sha256 chain ids are the only ones there are, and 64 characters keep lowerdir= short.
     layer: (chainId) => join(layers, chainId.slice(chainId.indexOf(":") + 1)),
