@@ -238,3 +238,62 @@ test(
     assert.equal((await host.teu(["digest", name])).code, 1);
   },
 );
+
+test("manifest: created, annotated, pushed, read by skopeo and pulled", { skip: skipPeers }, async () => {
+  const at = `${registry.address}/many/app`;
+  const list = `${at}:v1`;
+  for (const arch of ["amd64", "s390x"]) {
+    const context = host.context(`arch-${arch}`, {
+      Dockerfile: `FROM scratch\nCOPY f /\nLABEL arch=${arch}\n`,
+      f: arch,
+    });
+    await host.ok(["build", "-q", "-t", `${at}:${arch}`, context]);
+    await host.ok(["push", "-q", `${at}:${arch}`]);
+  }
+  // One more from elsewhere: it is copied along.
+  const elsewhere = `${registry.address}/elsewhere:v1`;
+  await host.ok(["copy", "containers:base", elsewhere]);
+  await host.ok(["manifest", "create", list, `${at}:amd64`, `docker://${at}:s390x`]);
+  assert.match((await host.teu(["manifest", "create", list, elsewhere])).stderr, /--amend/);
+  await host.ok(["manifest", "create", "--amend", list, elsewhere]);
+  await host.ok(["manifest", "annotate", "--os", "linux", "--arch", "s390x", list, `${at}:s390x`]);
+  await host.ok(["manifest", "annotate", "--arch", "arm", "--variant", "v7", list, elsewhere]);
+  const local = await host.ok(["manifest", "inspect", "--raw", list]);
+  const digest = await host.ok(["manifest", "push", "-q", list]);
+  assert.equal(digestOf(local), digest);
+  assert.equal(await digestAt(`docker://${list}`), digest);
+  await host.ok(["manifest", "rm", list]);
+  assert.equal((await host.teu(["manifest", "rm", list])).code, 1);
+  const remote = JSON.parse(await host.ok(["manifest", "inspect", list])) as { manifests: { platform: object }[] };
+  assert.deepEqual(
+    remote.manifests.map(({ platform }) => platform),
+    [
+      { architecture: "amd64", os: "linux" },
+      { architecture: "s390x", os: "linux" },
+      { architecture: "arm", os: "linux", variant: "v7" },
+    ],
+  );
+  assert.equal(await host.ok(["digest", "--platform", "linux/s390x", list]), await host.ok(["digest", `${at}:s390x`]));
+  const verbose = JSON.parse(await host.ok(["manifest", "inspect", "-v", list])) as {
+    Ref: string;
+    OCIManifest: unknown;
+  }[];
+  assert.deepEqual(
+    verbose.map(({ OCIManifest }) => typeof OCIManifest),
+    ["object", "object", "object"],
+  );
+  assert.equal(verbose[1]?.Ref, `${at}@${await host.ok(["digest", `${at}:s390x`])}`);
+  await skopeo(
+    "copy",
+    "--all",
+    "--preserve-digests",
+    "--src-tls-verify=false",
+    `docker://${list}`,
+    `oci:${join(host.directory, "many")}:v1`,
+  );
+  assert.equal(await host.ok(["digest", `oci:${join(host.directory, "many")}:v1`]), digest);
+  // A list in a list is refused, and so is what is on no registry.
+  assert.equal((await host.teu(["manifest", "create", `${at}:v2`, list])).code, 1);
+  assert.equal((await host.teu(["manifest", "create", `${at}:v2`, "containers:base"])).code, 125);
+  assert.equal((await host.teu(["manifest", "annotate", list, elsewhere])).code, 125);
+});

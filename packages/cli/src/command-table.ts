@@ -1,4 +1,4 @@
-// Every command by name, loaded only when it is invoked. Groups (image, container, system, registry) hold further names for the same files.
+// Every command by name, loaded only when it is invoked. Groups (image, container, manifest, system, registry) hold further names for the same files.
 
 import type { Command } from "./command.ts";
 
@@ -137,6 +137,22 @@ export const GROUPS: Readonly<Record<string, CommandGroup>> = {
       rm: rmi,
       save,
       tag,
+    },
+  },
+  manifest: {
+    summary: "Put images for several platforms together",
+    verbs: {
+      annotate: {
+        summary: "Say for which platform an image in a list is",
+        load: () => import("./commands/manifest-annotate.ts"),
+      },
+      create: {
+        summary: "Put images for several platforms together",
+        load: () => import("./commands/manifest-create.ts"),
+      },
+      inspect: { summary: "Show a manifest or list", load: () => import("./commands/manifest-inspect.ts") },
+      push: { summary: "Push a list with its images", load: () => import("./commands/manifest-push.ts") },
+      rm: { summary: "Remove lists from this host", load: () => import("./commands/manifest-rm.ts") },
     },
   },
   registry: { summary: "Run a registry", verbs: { serve: registryServe } },

@@ -2,10 +2,9 @@
 
 import { writeFile } from "node:fs/promises";
 import { fileError } from "@teu/files/addon";
-import { copyImage, type CopyEvent } from "@teu/image/transport/copy-image";
-import type { ImageProgress } from "@teu/engine/images/images";
+import { copyImage } from "@teu/image/transport/copy-image";
 import type { Command } from "../command.ts";
-import { transferProgress } from "../output/transfer-progress.ts";
+import { copyProgress } from "../output/copy-progress.ts";
 import { sideAccess, wantedPlatform, wantsJson } from "../transports/copy-options.ts";
 import { Places } from "../transports/open-place.ts";
 import { parseTransportName, TRANSPORTS } from "../transports/transport-name.ts";
@@ -62,13 +61,13 @@ export const command: Command = {
     await source.resolve(context.scope);
     const sink = await places.sink(names.to, sideAccess(input, "dest"), source);
     const result = await (async () => {
-      using progress = transferProgress(context.io.stderr, { quiet, dumb: context.environment.term === "dumb" });
+      using progress = copyProgress(context, quiet);
       return await copyImage(context.scope, {
         source,
         sink,
         platform,
         referrers: input.flag("referrers"),
-        progress: (event) => progress.event(shown(event)),
+        progress: progress.copied,
       });
     })();
     const { descriptor, ...counts } = result;
@@ -86,8 +85,3 @@ export const command: Command = {
     return 0;
   },
 };
-
-function shown({ kind, digest, size, offset }: CopyEvent): ImageProgress {
-  if (kind === "present" || kind === "mounted") return { kind: "exists", id: digest, total: size };
-  return { kind: "copy", id: digest, current: offset, total: size };
-}

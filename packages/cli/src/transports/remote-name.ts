@@ -2,6 +2,7 @@
 
 import { parseReference, type Reference } from "@teu/image/reference";
 import { usageError } from "../grammar/usage-error.ts";
+import { parseTransportName, type TransportName } from "./transport-name.ts";
 
 /** A repository: "localhost:5000/app". @throws TeuError `invalid` (usage) when it has a tag or digest. */
 export function parseRepository(text: string): Reference {
@@ -17,6 +18,13 @@ export function parseExactReference(text: string): Reference {
   const name = withoutTransport(text);
   if (namesOne(name)) return parseReference(name);
   throw usageError(`${JSON.stringify(text)} has neither tag nor digest`, { fallback: "write NAME:TAG or NAME@DIGEST" });
+}
+
+/** An image on a registry, where no other place will do. @throws TeuError `invalid` (usage). */
+export function parseRemote(text: string): TransportName & { readonly transport: "docker" } {
+  const name = parseTransportName(text);
+  if (name.transport === "docker") return name;
+  throw usageError(`${JSON.stringify(text)} is not on a registry`, { fallback: "copy it to one first: `teu copy`" });
 }
 
 /** A registry: "localhost:5000", or its URL as people paste it. @throws TeuError `invalid` (usage). */

@@ -14,6 +14,7 @@
 //       container.log[.N], exit.json    written by the shim
 //     volumes/<name>/                   named and anonymous volumes
 //     uploads/<hex>, <hex>.lock         where an unfinished upload goes on; forgotten after a week
+//     manifest-lists/<sha256>.json      lists of `teu manifest create`, by the digest of their name; lock orders writers
 //   RUNROOT                             gone after a reboot
 //     boot                              boot id of the state below
 //     containers/<id>/                  see @teu/shim/protocol; exit.json of containers that vanish at their end
