@@ -83,7 +83,7 @@ function restoreRequest(
     pidFile: path("pid-file"),
     consoleFd: -1,
     program: "",
-    cgroups: cgroupManager === "disabled" ? NO_CGROUPS : detectCgroups(kernel),
+    cgroups: cgroupManager === "disabled" ? NO_CGROUPS : detectCgroups(kernel, spec.linux?.resources),
     options: { ...sharedOptions(flags), ...labels(kernel, flags) },
   };
   return { request, terminal };

@@ -101,7 +101,8 @@ export function startContainer(kernel: Kernel, request: StartRequest): Started {
 
 function startWith(kernel: Kernel, request: StartRequest, bus: SystemdBus | null): Started {
   kernel.step?.("find cgroups, plan");
-  const cgroups = request.cgroupManager === "disabled" ? NO_CGROUPS : detectCgroups(kernel);
+  const cgroups =
+    request.cgroupManager === "disabled" ? NO_CGROUPS : detectCgroups(kernel, request.spec.linux?.resources);
   const systemd = bus?.facts() ?? null;
   const plan = planStart(request.spec, checkId(request.id), request.bundle, { cgroups, systemd });
   for (const warning of [...mountWarnings(plan.mounts), ...obsoleteLimits(plan.linux.resources?.memory)])

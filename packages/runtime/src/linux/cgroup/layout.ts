@@ -4,6 +4,7 @@
 // portable: no host types here.
 
 import { AT_FDCWD, CGROUP2_SUPER_MAGIC, CGROUP_SUPER_MAGIC } from "@teu/sys/constants/fs";
+import type { LinuxResources } from "@teu/specs/runtime";
 import type { Kernel } from "@teu/sys/kernel";
 
 /** One mounted hierarchy. */
@@ -28,8 +29,18 @@ export const NO_CGROUPS: CgroupLayout = { kind: "none", hierarchies: [] };
 const BASE = "/sys/fs/cgroup";
 const LIMIT = 1 << 20;
 
-/** Finds the layout; five to fifteen system calls. */
-export function detectCgroups(kernel: Kernel): CgroupLayout {
+/**
+ * Controllers of v1 that do nothing for a container without a limit of theirs. The kernel goes on naming such a hierarchy when it is
+ * mounted nowhere any more, or in another mount namespace only: who sets no such limit need not search all of the host's mounts for it.
+ */
+const IDLE: Readonly<Record<string, (resources: LinuxResources) => boolean>> = {
+  hugetlb: ({ hugepageLimits = [] }) => hugepageLimits.length > 0,
+  net_cls: ({ network }) => network?.classID !== undefined,
+  net_prio: ({ network }) => (network?.priorities ?? []).length > 0,
+};
+
+/** Finds the layout for a container with these limits; five to fifteen system calls. */
+export function detectCgroups(kernel: Kernel, resources: LinuxResources = {}): CgroupLayout {
   const memberships = parseOwnCgroups(kernel.fs.readTextAt(AT_FDCWD, "/proc/self/cgroup", LIMIT));
   const unified = kernel.fs.filesystemType(BASE) === CGROUP2_SUPER_MAGIC;
   const hierarchies = unified
@@ -41,7 +52,12 @@ export function detectCgroups(kernel: Kernel): CgroupLayout {
     kernel.fs.filesystemType(own === "/" ? mount : `${mount}${own}`) ===
     (controllers === "" ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC);
   // A mount that is listed may be hidden below another one.
-  const present = hierarchies.every(isThere) ? hierarchies : fromMountinfo(kernel, memberships).filter(isThere);
+  const found = hierarchies.filter(isThere);
+  const missing = hierarchies.filter((one) => !found.includes(one));
+  const matters = ({ controllers }: Hierarchy): boolean =>
+    controllers.split(",").some((name) => IDLE[name]?.(resources) ?? true);
+  const enough = found.length > 0 && !missing.some(matters);
+  const present = enough ? found : fromMountinfo(kernel, memberships).filter(isThere);
   if (present.length === 0) return NO_CGROUPS;
   return { kind: present.some((one) => one.controllers !== "") ? "legacy" : "unified", hierarchies: present };
 }

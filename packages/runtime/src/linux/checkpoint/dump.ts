@@ -53,7 +53,7 @@ export function checkpointContainer(
   spec: Spec,
   request: CheckpointRequest,
 ): void {
-  const plan = planStart(spec, record.id, record.bundle, { cgroups: detectCgroups(kernel) });
+  const plan = planStart(spec, record.id, record.bundle, { cgroups: detectCgroups(kernel, spec.linux?.resources) });
   const directories = openDirectories(kernel, request.imagePath, request.workPath, true);
   try {
     checkParent(kernel, directories.images, request.parentPath);
