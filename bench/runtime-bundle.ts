@@ -13,6 +13,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { hostFacts } from "@teu/engine/containers/spec/host-facts";
+import { defaultFilter } from "@teu/engine/containers/spec/seccomp";
 
 /** A runtime to measure. */
 export interface Peer {
@@ -30,22 +32,35 @@ export function peers(): Peer[] {
   return all.filter(({ path }) => existsSync(path));
 }
 
-/** A bundle as `runc spec` writes it, without terminal, that runs a busybox applet; whoever calls removes `dir`. */
-export function makeBundle(dir: string, args: readonly string[]): string {
+/** config.json, as far as bundles differ. */
+interface BundleSpec {
+  ociVersion: string;
+  process: {
+    terminal: boolean;
+    args: readonly string[];
+    capabilities: { bounding: readonly string[] };
+    rlimits?: unknown;
+  };
+  linux: { seccomp?: unknown };
+}
+
+/**
+ * A bundle as `runc spec` writes it, without terminal, that runs a busybox applet; with `filtered` under Docker's default seccomp
+ * profile, as our engine writes it. Whoever calls removes `dir`.
+ */
+export function makeBundle(dir: string, args: readonly string[], filtered = false): string {
   const bundle = mkdtempSync(join(dir, "bundle-"));
   mkdirSync(join(bundle, "rootfs/bin"), { recursive: true });
   copyFileSync("/bin/busybox", join(bundle, "rootfs/bin/busybox"));
   for (const applet of ["true", "sleep"]) symlinkSync("busybox", join(bundle, "rootfs/bin", applet));
   execFileSync("runc", ["spec", "--bundle", bundle]);
-  const spec = JSON.parse(readFileSync(join(bundle, "config.json"), "utf8")) as {
-    ociVersion: string;
-    process: { terminal: boolean; args: readonly string[]; rlimits?: unknown };
-  };
+  const spec = JSON.parse(readFileSync(join(bundle, "config.json"), "utf8")) as BundleSpec;
   // Debian's crun 1.8 refuses spec versions that are newer than itself.
   spec.ociVersion = "1.0.2";
   spec.process.terminal = false;
   spec.process.args = args;
   delete spec.process.rlimits;
+  if (filtered) spec.linux.seccomp = defaultFilter(spec.process.capabilities.bounding, hostFacts());
   writeFileSync(join(bundle, "config.json"), JSON.stringify(spec));
   return bundle;
 }
