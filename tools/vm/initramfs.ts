@@ -41,6 +41,8 @@ setsid /bin/bash "$1" </dev/null >/dev/ttyS1 2>&1
 echo o > /proc/sysrq-trigger
 while :; do sleep 1; done
 END
+# A second, whole /proc out of sight would let everybody mount new ones.
+umount /proc /sys
 exec switch_root /new /bin/bash /run/init "$script"
 `;
 
