@@ -297,3 +297,20 @@ test("manifest: created, annotated, pushed, read by skopeo and pulled", { skip: 
   assert.equal((await host.teu(["manifest", "create", `${at}:v2`, "containers:base"])).code, 125);
   assert.equal((await host.teu(["manifest", "annotate", list, elsewhere])).code, 125);
 });
+
+test("copy --digest-tags: cosign's tags come along, others stay", { skip }, async () => {
+  const at = `${registry.address}/tagged/base`;
+  const digest = await host.ok(["copy", "-q", "containers:base", `${at}:v1`]);
+  const mine = `${digest.replace(":", "-")}.sig`;
+  for (const tag of [mine, `sha256-${"0".repeat(64)}.sig`, "other"])
+    await host.ok(["copy", "containers:base", `${at}:${tag}`]);
+  const layout = `oci:${join(host.directory, "tagged")}`;
+  const said = JSON.parse(
+    await host.ok(["copy", "--format", "json", "--digest-tags", `${at}:v1`, `${layout}:v1`]),
+  ) as object;
+  assert.deepEqual("digestTags" in said ? said.digestTags : null, [mine]);
+  assert.equal(await host.ok(["ls", layout]), [mine, "v1"].join("\n"));
+  await host.ok(["copy", "--digest-tags", `${layout}:v1`, `${at}-mirror:v1`]);
+  assert.equal(await host.ok(["ls", `${at}-mirror`]), [mine, "v1"].join("\n"));
+  assert.equal((await host.teu(["copy", "--digest-tags", `${at}:v1`, "dir:x"], { cwd: host.directory })).code, 125);
+});

@@ -5,6 +5,7 @@ import { fileError } from "@teu/files/addon";
 import { copyImage } from "@teu/image/transport/copy-image";
 import type { Command } from "../command.ts";
 import { copyProgress } from "../output/copy-progress.ts";
+import { checkDigestTags, copyDigestTags } from "../transports/digest-tags.ts";
 import { sideAccess, wantedPlatform, wantsJson } from "../transports/copy-options.ts";
 import { Places } from "../transports/open-place.ts";
 import { parseTransportName, TRANSPORTS } from "../transports/transport-name.ts";
@@ -21,6 +22,7 @@ export const command: Command = {
     { long: "all", short: "a", help: "All platforms of the image" },
     { long: "dest-creds", value: "user:password", help: "Credentials for the destination's registry" },
     { long: "dest-tls-verify", on: true, help: "Destination: TLS with verification; false: plain HTTP too" },
+    { long: "digest-tags", help: "Tags that belong to the image by its digest, too (sha256-HEX.sig)" },
     { long: "digestfile", value: "file", help: "Write the digest to a file" },
     { long: "format", value: "string", help: '"json": say what was copied as JSON' },
     { long: "insecure", help: "Plain HTTP, or TLS without verification, on both sides" },
@@ -56,10 +58,12 @@ export const command: Command = {
     const json = wantsJson(input);
     const quiet = input.flag("quiet");
     await using places = new Places(context);
-    const source = await places.source(names.from, sideAccess(input, "src"));
+    const sides = { from: sideAccess(input, "src"), to: sideAccess(input, "dest") };
+    if (input.flag("digest-tags")) checkDigestTags(names);
+    const source = await places.source(names.from, sides.from);
     // First, so that an image that is not there leaves no empty layout behind.
     await source.resolve(context.scope);
-    const sink = await places.sink(names.to, sideAccess(input, "dest"), source);
+    const sink = await places.sink(names.to, sides.to, source);
     const result = await (async () => {
       using progress = copyProgress(context, quiet);
       return await copyImage(context.scope, {
@@ -70,18 +74,21 @@ export const command: Command = {
         progress: progress.copied,
       });
     })();
-    const { descriptor, ...counts } = result;
+    const tags = input.flag("digest-tags")
+      ? await copyDigestTags(context, places, names, sides, result.documents)
+      : null;
+    const { descriptor, documents, ...counts } = result;
     const { digest, mediaType, size } = descriptor;
     const file = input.text("digestfile");
     if (file !== undefined)
       await writeFile(file, digest).catch((error: unknown) => {
         throw fileError("write digest", file, error);
       });
-    if (json)
-      context.print(
-        JSON.stringify({ source: source.name, destination: sink.name, digest, mediaType, size, ...counts }),
-      );
-    else context.print(quiet ? digest : `Digest: ${digest}`);
+    if (json) {
+      const where = { source: source.name, destination: sink.name };
+      const what = { digest, mediaType, size, documents: documents.length, ...counts };
+      context.print(JSON.stringify({ ...where, ...what, ...(tags === null ? {} : { digestTags: tags }) }));
+    } else context.print(quiet ? digest : `Digest: ${digest}`);
     return 0;
   },
 };

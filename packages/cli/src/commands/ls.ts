@@ -6,12 +6,10 @@ import { referenceName } from "@teu/image/reference";
 import type { Command, CommandContext, CommandInput } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
 import { ACCESS_OPTIONS, accessOf, wantsJson } from "../transports/copy-options.ts";
+import { digestOfTag } from "../transports/digest-tags.ts";
 import { Places } from "../transports/open-place.ts";
 import { parseRepository } from "../transports/remote-name.ts";
 import { parseTransportName } from "../transports/transport-name.ts";
-
-/** Tags that tools make for signatures and referrers: "sha256-HEX.sig". */
-const DIGEST_TAG = /^sha(?:256|512)-[a-f0-9]{64,128}(?:\.[a-z]+)?$/;
 
 /** `teu ls`. */
 export const command: Command = {
@@ -34,7 +32,7 @@ export const command: Command = {
     const prefix = input.flag("full-ref") ? `${repository}:` : "";
     const all: string[] = [];
     for await (const tag of tags) {
-      if (omit && DIGEST_TAG.test(tag)) continue;
+      if (omit && digestOfTag(tag) !== null) continue;
       if (json) all.push(tag);
       else context.print(prefix + tag);
     }

@@ -20,6 +20,7 @@ import type { RepositoryName } from "./repository.ts";
 /** The image that a reference stands for. The client is the caller's. */
 export function registrySource(client: RegistryClient, reference: Reference): ImageSource {
   let top: ManifestContent | undefined;
+  const distrusted = new Set<string>();
   return {
     name: `docker://${referenceText(reference)}`,
     repository: reference,
@@ -32,7 +33,13 @@ export function registrySource(client: RegistryClient, reference: Reference): Im
       const expected = { digest: parseDigest(digest), mediaType, size };
       return (await client.manifest(scope, withDigest(reference, expected.digest), expected)).bytes;
     },
-    blob: (scope, blob, offset) => client.download(scope, reference, blob, offset),
+    blob: (scope, blob, offset) =>
+      client.download(scope, reference, blob, offset, { original: distrusted.has(blob.digest) }),
+    distrust: async (scope, { digest }) => {
+      if (distrusted.has(digest) || !(await client.hasMirrors(scope, reference))) return false;
+      distrusted.add(digest);
+      return true;
+    },
     referrers: (scope, digest) => client.referrers(scope, reference, digest),
     [Symbol.asyncDispose]: async () => {},
   };

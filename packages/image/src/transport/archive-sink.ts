@@ -43,6 +43,7 @@ class ArchiveSink implements ImageSink {
   readonly name: string;
   /** A tar is one stream. */
   readonly concurrency = 1;
+  readonly repeatable = false;
   readonly noReferrers?: string;
   readonly #path: string;
   readonly #temp: string;

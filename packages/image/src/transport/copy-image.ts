@@ -35,8 +35,8 @@ export interface CopyImageOptions {
 export interface CopyImageResult {
   /** What the image is now, at both ends. */
   readonly descriptor: Descriptor & { readonly digest: Digest };
-  /** Manifests and indexes, referrers among them. */
-  readonly documents: number;
+  /** Digests of manifests and indexes, referrers among them. */
+  readonly documents: readonly Digest[];
   readonly referrers: number;
   /** Blobs by what became of them; `skipped`: not to be distributed. */
   readonly blobs: Readonly<Record<BlobOutcome | "skipped", number>>;
@@ -79,7 +79,7 @@ export async function copyImage(scope: Scope, options: CopyImageOptions): Promis
   await sink.finish(scope, root.document);
   return {
     descriptor: root.document.descriptor,
-    documents: tree.documents.length,
+    documents: tree.documents.map((document) => document.descriptor.digest),
     referrers: tree.referrerCount,
     ...counts,
   };
@@ -182,10 +182,16 @@ async function copyBlob(
   if (elsewhere && sink.distributes === true) return "skipped";
   const identity = { digest: parseDigest(blob.digest), size: blob.size };
   let begun = false;
-  try {
-    const outcome = await sink.putBlob(scope, identity, opener(scope, source, sink, blob, identity), (offset) => {
+  const put = (): Promise<BlobOutcome> =>
+    sink.putBlob(scope, identity, opener(scope, source, sink, blob, identity), (offset) => {
       progress?.({ kind: begun ? "progress" : "started", ...identity, offset });
       begun = true;
+    });
+  try {
+    const outcome = await put().catch(async (error: unknown) => {
+      const again = isTeuError(error, "corrupt") && sink.repeatable !== false;
+      if (again && (await source.distrust?.(scope, identity)) === true) return await put();
+      throw error;
     });
     progress?.({ kind: outcome, ...identity, offset: identity.size });
     return outcome;

@@ -30,6 +30,11 @@ export interface ImageSource extends AsyncDisposable {
   blob(scope: Scope, blob: BlobIdentity, offset: number): AsyncIterable<Uint8Array>;
   /** Manifests that have `digest` as their subject; absent where a place keeps none. */
   referrers?(scope: Scope, digest: Digest): Promise<readonly Descriptor[]>;
+  /**
+   * Told that the bytes of a blob were wrong: true when another read takes them from elsewhere, as from a registry instead of its
+   * mirror. Absent: there is one place only.
+   */
+  distrust?(scope: Scope, blob: BlobIdentity): Promise<boolean>;
   /** For sinks in the same place: the registry and repository that have all this. */
   readonly repository?: { readonly domain: string; readonly repository: string };
 }
@@ -59,6 +64,8 @@ export interface ImageSink extends AsyncDisposable {
   readonly noReferrers?: string;
   /** Whether layers that are not to be distributed are left out. */
   readonly distributes?: boolean;
+  /** Whether `putBlob` can be called again after it failed. Default true; what is written in one go cannot. */
+  readonly repeatable?: boolean;
   /** Whether `putBlob` verifies what it reads. */
   readonly verifies?: boolean;
 }
