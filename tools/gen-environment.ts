@@ -20,6 +20,7 @@ const LIBRARIES: readonly EnvironmentVariable[] = [
     fallback: "",
     doc: "File of credentials that is read first and written by login.",
   },
+  { name: "XDG_CONFIG_HOME", fallback: "$HOME/.config", doc: "Podman's containers/auth.json is looked for in it." },
   {
     name: "CONTAINERS_REGISTRIES_CONF",
     fallback: "$HOME/.config/containers/registries.conf, else /etc/containers/registries.conf",

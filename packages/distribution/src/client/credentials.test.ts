@@ -27,6 +27,10 @@ test("credentialFiles: knows Docker's and Podman's places", () => {
     credentialFiles({ HOME: "/h", DOCKER_CONFIG: "/d", XDG_RUNTIME_DIR: "/r", REGISTRY_AUTH_FILE: "/a" }),
     ["/a", "/d/config.json", "/r/containers/auth.json", "/h/.config/containers/auth.json"],
   );
+  assert.deepEqual(credentialFiles({ HOME: "/h", XDG_CONFIG_HOME: "/c" }), [
+    "/h/.docker/config.json",
+    "/c/containers/auth.json",
+  ]);
   assert.deepEqual(credentialFiles({}), []);
 });
 

@@ -39,10 +39,13 @@ interface ConfigFile {
 
 /**
  * Files of an environment in the order in which they are read; the first is the one that `store` writes.
- * REGISTRY_AUTH_FILE, DOCKER_CONFIG, XDG_RUNTIME_DIR and HOME are looked at.
+ * REGISTRY_AUTH_FILE, DOCKER_CONFIG, XDG_RUNTIME_DIR, XDG_CONFIG_HOME and HOME are looked at.
  */
 export function credentialFiles(env: Readonly<Record<string, string | undefined>>): string[] {
   const { REGISTRY_AUTH_FILE: explicit, DOCKER_CONFIG: docker, XDG_RUNTIME_DIR: runtime, HOME: home } = env;
+  const { XDG_CONFIG_HOME: configured } = env;
+  const own =
+    configured !== undefined && configured !== "" ? configured : home === undefined ? "" : path.join(home, ".config");
   const files = [
     explicit,
     docker !== undefined && docker !== ""
@@ -51,7 +54,7 @@ export function credentialFiles(env: Readonly<Record<string, string | undefined>
         ? undefined
         : path.join(home, ".docker", "config.json"),
     runtime === undefined || runtime === "" ? undefined : path.join(runtime, "containers", "auth.json"),
-    home === undefined ? undefined : path.join(home, ".config", "containers", "auth.json"),
+    own === "" ? undefined : path.join(own, "containers", "auth.json"),
   ];
   return files.filter((file): file is string => file !== undefined && file !== "");
 }

@@ -24,6 +24,8 @@ export async function* downloadBlob(
   retry: RetryPolicy,
   offset: number = 0,
 ): AsyncIterable<Uint8Array> {
+  // JSON may hold larger numbers than can be counted to.
+  if (!Number.isSafeInteger(blob.size)) throw impossibleSize(name, blob);
   let at = offset;
   let failures = 0;
   while (at < blob.size || (at === 0 && failures === 0)) {
@@ -87,6 +89,15 @@ function faultOf(response: HttpResponse, blob: BlobDescriptor, at: number): stri
   }
   // A redirect's target may leave the length out; who names one must name the right one.
   return declared !== undefined && Number(declared) !== blob.size ? `the registry has it with ${declared} bytes` : null;
+}
+
+function impossibleSize(name: RepositoryName, blob: BlobDescriptor): TeuError {
+  return new TeuError({
+    code: "invalid",
+    op: "pull blob",
+    subject: `${nameText(name)}@${blob.digest}`,
+    message: `${blob.size} bytes are declared, more than there can be`,
+  });
 }
 
 function wrongSize(name: RepositoryName, blob: BlobDescriptor, message: string): TeuError {

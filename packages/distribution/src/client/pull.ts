@@ -8,6 +8,7 @@ import { type Digest, digestOf, parseDigest } from "@teu/image/digest";
 import { type Reference, referenceText, withDigest } from "@teu/image/reference";
 import {
   type Descriptor,
+  DOCUMENT_LIMITS,
   type ImageIndex,
   MEDIA_TYPES,
   parseIndex,
@@ -31,6 +32,8 @@ export interface PullOptions {
   readonly progress?: TransferProgress;
   /** Blobs at once. Default 4. */
   readonly concurrency?: number;
+  /** The store has what the reference stood for last time: one HEAD shows whether it still does, and costs nothing of a rate limit. */
+  readonly isHere?: boolean;
 }
 
 /** What was pulled. */
@@ -52,8 +55,8 @@ const TYPES_OF_INDEXES: ReadonlySet<string> = new Set([MEDIA_TYPES.index, MEDIA_
  * @throws TeuError `not-found` (reference, or no manifest for the platform), `corrupt`, `denied`, `unavailable`, `invalid`.
  */
 export async function pullImage(scope: Scope, options: PullOptions): Promise<PullResult> {
-  const { client, reference, store } = options;
-  const top = await client.manifest(scope, reference);
+  const { store } = options;
+  const top = await topManifest(scope, options);
   options.progress?.({ kind: "resolved", digest: top.descriptor.digest, mediaType: top.descriptor.mediaType });
   const visited = new Map<Digest, ManifestContent>();
   const chosen = await collect(scope, options, top, visited, 0);
@@ -79,8 +82,9 @@ async function collect(
 ): Promise<PullResult["manifestDescriptor"]> {
   const { descriptor } = content;
   visited.set(descriptor.digest, content);
+  if (visited.size > MAX_MANIFESTS) throw tooDeep(options.reference);
   if (!isIndex(descriptor)) return descriptor;
-  if (depth >= MAX_DEPTH || visited.size > MAX_MANIFESTS) throw tooDeep(options.reference);
+  if (depth >= MAX_DEPTH) throw tooDeep(options.reference);
   const index = parseIndex(content.bytes);
   if (options.platform === "all") {
     for (const child of index.manifests) {
@@ -98,17 +102,36 @@ async function collect(
     : inner;
 }
 
+async function topManifest(scope: Scope, { client, reference, store, isHere }: PullOptions): Promise<ManifestContent> {
+  if (isHere !== true) return client.manifest(scope, reference);
+  const descriptor = await client.resolve(scope, reference);
+  const { digest, mediaType, size } = descriptor;
+  return (
+    (await storedManifest(scope, store, descriptor)) ??
+    client.manifest(scope, withDigest(reference, digest), { digest, mediaType, size })
+  );
+}
+
 async function fetchChild(
   scope: Scope,
-  { client, reference }: PullOptions,
-  child: Descriptor,
+  { client, reference, store }: PullOptions,
+  { mediaType, size }: Descriptor,
   digest: Digest,
 ): Promise<ManifestContent> {
-  return client.manifest(scope, withDigest(reference, digest), {
-    digest,
-    mediaType: child.mediaType,
-    size: child.size,
-  });
+  return (
+    (await storedManifest(scope, store, { mediaType, digest, size })) ??
+    client.manifest(scope, withDigest(reference, digest), { digest, mediaType, size })
+  );
+}
+
+async function storedManifest(
+  scope: Scope,
+  store: ContentStore,
+  descriptor: ManifestContent["descriptor"],
+): Promise<ManifestContent | null> {
+  const { digest, size } = descriptor;
+  if (size > DOCUMENT_LIMITS.manifest || (await store.info(scope, digest))?.size !== size) return null;
+  return { descriptor, bytes: await store.readAll(scope, digest, size) };
 }
 
 function choose(reference: Reference, index: ImageIndex, platform: Platform): Descriptor {

@@ -1,7 +1,7 @@
 // Referrers of a manifest: the API where the registry has it, else the tag that stands in for it
 // (distribution-spec, "Unavailable Referrers API"). Reading merges nothing: a registry that answers the API is believed.
 
-import { isTeuError } from "@teu/base/errors";
+import { isTeuError, TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 import { type Digest, digestAlgorithm, digestEncoded } from "@teu/image/digest";
 import { type Descriptor, type ImageIndex, MEDIA_TYPES, parseIndex } from "@teu/specs/image";
@@ -16,6 +16,8 @@ import { readLimited } from "./response-error.ts";
 
 const LIMIT = 4 << 20;
 const MOST_PAGES = 1000;
+/** Of one manifest; more are an attack. */
+const MOST_REFERRERS = 100_000;
 
 /** The tag under which clients keep the referrers of a digest where the registry does not. */
 export function referrersTag(digest: Digest): string {
@@ -47,27 +49,34 @@ async function byApi(
 ): Promise<Descriptor[] | null> {
   const query = artifactType === undefined ? "" : `?${new URLSearchParams({ artifactType }).toString()}`;
   const found: Descriptor[] = [];
+  const seen = new Set<string>();
   let target: string | URL = referrersPath(name.repository, digest) + query;
-  for (let page = 0; page < MOST_PAGES; page++) {
+  for (;;) {
+    const url = session.locate(target);
+    if (url.origin !== session.base.origin) throw badPages(name, digest, "the next page is on another host");
+    if (seen.has(url.href)) throw badPages(name, digest, "the pages lead in a circle");
+    if (seen.size === MOST_PAGES) throw badPages(name, digest, `more than ${MOST_PAGES} pages`);
     const response: HttpResponse = await session.request(scope, {
       ...common(name, digest),
       method: "GET",
-      target,
+      target: url,
       expect: [200, 404, 405, 400],
     });
     const isIndex = response.status === 200 && (response.headers["content-type"] ?? "").startsWith(MEDIA_TYPES.index);
     if (!isIndex) {
       await response[Symbol.asyncDispose]();
-      return page === 0 ? null : found;
+      if (seen.size === 0) return null;
+      throw badPages(name, digest, "a page of the list is missing");
     }
+    seen.add(url.href);
     if (response.headers[OCI_FILTERS_APPLIED] !== undefined) scope.log.debug("referrers filtered by the registry");
     found.push(...parseIndex(await readLimited("list referrers", response, LIMIT)).manifests);
+    if (found.length > MOST_REFERRERS) throw badPages(name, digest, `more than ${MOST_REFERRERS} entries`);
     const next = parseNextLink(response.headerValues("link").join(", "));
-    if (next === null || !URL.canParse(next, response.url.href)) return found;
-    target = new URL(next, response.url);
-    if (target.origin !== session.base.origin) return found;
+    if (next === null) return found;
+    if (!URL.canParse(next, url.href)) throw badPages(name, digest, "the next page has no valid address");
+    target = new URL(next, url);
   }
-  return found;
 }
 
 /** The index under the fallback tag, with its ETag; null when there is none. */
@@ -108,4 +117,8 @@ export function withReferrer(index: ImageIndex | undefined, entry: Descriptor): 
 
 function common(name: RepositoryName, digest: Digest): Pick<RegistryRequest, "access" | "op" | "subject"> {
   return { access: accessTo(name, "pull"), op: "list referrers", subject: `${nameText(name)}@${digest}` };
+}
+
+function badPages(name: RepositoryName, digest: Digest, message: string): TeuError {
+  return new TeuError({ code: "invalid", op: "list referrers", subject: `${nameText(name)}@${digest}`, message });
 }

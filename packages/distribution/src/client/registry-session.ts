@@ -11,6 +11,7 @@ import { Authorizer } from "./authorizer.ts";
 import type { CredentialSource } from "./credentials.ts";
 import type { HttpResponse, HttpTransport, RequestBody } from "./http-transport.ts";
 import { isLoopback } from "./loopback.ts";
+import { isScarce, rateLimitOf, rateLimitText } from "./rate-limit.ts";
 import { sendFollowing } from "./redirects.ts";
 import { responseError } from "./response-error.ts";
 import { type RetryPolicy, withRetry } from "./retry.ts";
@@ -67,6 +68,7 @@ export class RegistrySession {
   readonly #place: SessionPlace;
   readonly #options: SessionOptions;
   readonly #authorizer: Authorizer;
+  #toldLimit = false;
 
   private constructor(place: SessionPlace, options: SessionOptions) {
     this.domain = place.domain;
@@ -136,6 +138,7 @@ export class RegistrySession {
       response = await this.#send(scope, request, used);
     }
     this.#warn(scope, response);
+    this.#tellLimit(scope, response, used !== undefined);
     if (request.expect.includes(response.status)) return response;
     throw await responseError(request.op, request.subject, response, {
       host: this.domain,
@@ -157,6 +160,15 @@ export class RegistrySession {
       },
       ...(request.body === undefined ? {} : { body: request.body }),
     });
+  }
+
+  // Before it is too late, and once: a build of many images can still be given a login or a mirror.
+  #tellLimit(scope: Scope, response: HttpResponse, isKnown: boolean): void {
+    const limit = response.url.origin === this.base.origin ? rateLimitOf(response) : null;
+    if (limit === null || !isScarce(limit) || this.#toldLimit) return;
+    this.#toldLimit = true;
+    const advice = isKnown ? "" : "; logging in may give more";
+    scope.log.warn(`${this.domain}: ${rateLimitText(limit)}${advice}`);
   }
 
   #warn(scope: Scope, response: HttpResponse): void {

@@ -5,6 +5,7 @@ import { collectBytes } from "@teu/image/verified-stream";
 import { parseErrorBody, type RegistryError } from "@teu/specs/distribution";
 
 import type { HttpResponse } from "./http-transport.ts";
+import { rateLimitOf, rateLimitText } from "./rate-limit.ts";
 import { retryAfterSeconds } from "./retry-after.ts";
 
 /** What of authorisation an error should know. */
@@ -71,16 +72,18 @@ export async function responseError(
     known ??
     (status === 404 && said === undefined ? absent(op) : undefined) ??
     (said === undefined || said === "" ? fallback : `${fallback}: ${printable(said)}`);
+  const limit = status === 429 ? rateLimitOf(response) : null;
   const hint = hintFor(status, response, login.host ?? response.url.host);
   return new TeuError({
     code,
     op,
     subject,
-    message,
+    message: limit === null ? message : `${message}: ${rateLimitText(limit)}`,
     detail: {
       status,
       codes: entries.map((entry) => entry.code),
-      transient: [408, 429, 500, 502, 503, 504].includes(status),
+      // Where nothing is left for hours, asking again in seconds makes it worse.
+      transient: [408, 429, 500, 502, 503, 504].includes(status) && limit?.remaining !== 0,
       ...(retryAfterSeconds(response) === null ? {} : { retryAfter: retryAfterSeconds(response) }),
     },
     ...(hint === undefined ? {} : { hint }),
@@ -124,8 +127,10 @@ function hintFor(status: number, response: HttpResponse, host: string): string |
   if (status === 401) return `log in with \`teu login ${host}\`, and check that the repository exists`;
   if (status === 403) return "your account may not do this; log in as another one";
   if (status === 413) return "something between here and the registry limits the size of requests";
-  const wait = status === 429 ? retryAfterSeconds(response) : null;
-  return wait === null ? undefined : `try again in ${wait} s`;
+  if (status !== 429) return undefined;
+  const wait = retryAfterSeconds(response);
+  const more = `log in with \`teu login ${host}\` for a higher limit, or name a mirror in hosts.toml`;
+  return wait === null ? more : `try again in ${wait} s; ${more}`;
 }
 
 // HEAD has no body that could say it.

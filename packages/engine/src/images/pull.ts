@@ -6,7 +6,7 @@ import { pullImage } from "@teu/distribution/client/pull";
 import { type Reference, referenceName, referenceText } from "@teu/image/reference";
 import type { Platform } from "@teu/specs/image";
 
-import type { ImageRow } from "../store/image-rows.ts";
+import { getImageName, type ImageRow } from "../store/image-rows.ts";
 import type { ImageContext } from "./context.ts";
 import type { PullOptions } from "./images.ts";
 import { registerImage } from "./register.ts";
@@ -32,6 +32,7 @@ async function pullReference(
     client,
     reference,
     store: lease.content,
+    isHere: getImageName(context.db, referenceText(reference)) !== null,
     ...(platform === undefined ? {} : { platform }),
     ...(progress === undefined ? {} : { progress }),
   });
