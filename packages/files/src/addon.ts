@@ -65,6 +65,10 @@ export interface FilesAddon {
   ): { pid: number; pipes: number[] };
   tryWaitpid(pid: number): boolean;
   exitNow(code: number): void;
+  Hasher: new (bits: number) => { update(data: Uint8Array): Promise<void>; digest(): string };
+  Inflater: new () => {
+    step(input: Uint8Array, output: Uint8Array): Promise<{ consumed: number; produced: number; ended: boolean }>;
+  };
 }
 
 const FILE = "teu-files.node";

@@ -44,6 +44,8 @@ export interface ContentStore {
    * @throws TeuError `not-found`, `corrupt`, `invalid` for a range outside the blob.
    */
   read(scope: Scope, digest: Digest, range?: BlobRange): AsyncIterable<Uint8Array>;
+  /** The whole blob for a caller that verifies it itself: hashing twice is the dearest part of reading. */
+  readUnverified?(scope: Scope, digest: Digest): AsyncIterable<Uint8Array>;
   /**
    * The whole blob, verified.
    * @throws TeuError `exhausted` when larger than `limit` bytes, else as `read`.

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 
 import { TeuError } from "@teu/base/errors";
+import { poolHasher } from "@teu/files/bulk";
 
 declare const brand: unique symbol;
 
@@ -21,6 +22,15 @@ export interface Digester {
   readonly size: number;
   update(chunk: Uint8Array): void;
   /** Ends the computation; a second call throws. */
+  digest(): Digest;
+}
+
+/** As `Digester`, hashing in the thread pool, beside what its owner does meanwhile. */
+export interface PoolDigester {
+  /** Bytes taken so far, those under way included. */
+  readonly size: number;
+  /** The chunk must stay as it is until the promise is settled; one call at a time. */
+  update(chunk: Uint8Array): Promise<void>;
   digest(): Digest;
 }
 
@@ -89,15 +99,7 @@ export function digestOf(content: Uint8Array | string, algorithm: DigestAlgorith
  * @throws TeuError `unsupported` for an algorithm that cannot be computed here.
  */
 export function createDigester(algorithm: string = "sha256"): Digester {
-  if (!isComputable(algorithm)) {
-    throw new TeuError({
-      code: "unsupported",
-      op: "compute digest",
-      subject: algorithm,
-      message: "unknown digest algorithm",
-      hint: "sha256 and sha512 can be verified here",
-    });
-  }
+  if (!isComputable(algorithm)) throw notComputable(algorithm);
   const hash = createHash(algorithm);
   let size = 0;
   return {
@@ -111,6 +113,33 @@ export function createDigester(algorithm: string = "sha256"): Digester {
     },
     digest: () => `${algorithm}:${hash.digest("hex")}` as Digest,
   };
+}
+
+/** As `createDigester`, for streams whose reader has something else to do. @throws TeuError `unsupported`. */
+export function createPoolDigester(algorithm: string = "sha256"): PoolDigester {
+  if (!isComputable(algorithm)) throw notComputable(algorithm);
+  const hasher = poolHasher(algorithm === "sha256" ? 256 : 512);
+  let size = 0;
+  return {
+    get size() {
+      return size;
+    },
+    update(chunk) {
+      size += chunk.length;
+      return hasher.update(chunk);
+    },
+    digest: () => `${algorithm}:${hasher.digest()}` as Digest,
+  };
+}
+
+function notComputable(algorithm: string): TeuError {
+  return new TeuError({
+    code: "unsupported",
+    op: "compute digest",
+    subject: algorithm,
+    message: "unknown digest algorithm",
+    hint: "sha256 and sha512 can be verified here",
+  });
 }
 
 function isComputable(algorithm: string): algorithm is DigestAlgorithm {

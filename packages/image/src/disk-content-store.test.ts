@@ -12,6 +12,7 @@ import { createScope } from "@teu/base/scope";
 import { contentStoreSuite } from "./content-store.suite.ts";
 import { digestOf } from "./digest.ts";
 import { DiskContentStore } from "./disk-content-store.ts";
+import { collectBytes } from "./verified-stream.ts";
 
 const scope = createScope();
 
@@ -39,6 +40,17 @@ test("DiskContentStore.read: corrupt when the file was changed behind its back",
   const path = store.path(digest);
   await writeFile(path, "c0ntent");
   await assert.rejects(store.readAll(scope, digest, 100), (error) => isTeuError(error, "corrupt"));
+});
+
+test("DiskContentStore.readUnverified: the bytes as they lie there, whoever checks them", async () => {
+  await using directory = await temporary();
+  const store = await DiskContentStore.open(directory.path);
+  const digest = digestOf("content");
+  await writeFile(store.path(digest), "c0ntent");
+  assert.equal(Buffer.from(await collectBytes(store.readUnverified(scope, digest), 100)).toString(), "c0ntent");
+  await assert.rejects(collectBytes(store.readUnverified(scope, digestOf("other")), 100), (error) =>
+    isTeuError(error, "not-found"),
+  );
 });
 
 test("DiskContentStore.path: the blob itself, read-only", async () => {

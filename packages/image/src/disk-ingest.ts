@@ -12,7 +12,7 @@ import { syncDirectory } from "@teu/files/replace-file";
 import type { BlobInfo, ExpectedBlob, Ingest, IngestOptions } from "./content-store.ts";
 import type { Digest } from "./digest.ts";
 import { checkGrowth, ingestClosed, shortened } from "./internal/blob-rules.ts";
-import { BlobVerifier } from "./verified-stream.ts";
+import { PoolBlobVerifier } from "./verified-stream.ts";
 
 /** Chunks are gathered to this size: sockets give 64 KiB or less, and each write has a fixed price. */
 const BATCH_BYTES = 512 << 10;
@@ -34,7 +34,7 @@ export interface DiskIngestSetup {
 export class DiskIngest implements Ingest {
   readonly #setup: DiskIngestSetup;
   readonly #file: FileHandle;
-  #verifier: BlobVerifier;
+  #verifier: PoolBlobVerifier;
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
   #offset = 0;
@@ -43,7 +43,7 @@ export class DiskIngest implements Ingest {
   private constructor(setup: DiskIngestSetup, file: FileHandle) {
     this.#setup = setup;
     this.#file = file;
-    this.#verifier = new BlobVerifier("commit blob", this.#known());
+    this.#verifier = new PoolBlobVerifier("commit blob", this.#known());
   }
 
   /** Opens the locked file; one with content is hashed again, since a hash state cannot be stored. */
@@ -126,7 +126,7 @@ export class DiskIngest implements Ingest {
     for (let at = 0; at < size;) {
       const { bytesRead } = await this.#file.read(buffer, 0, buffer.length, at);
       if (bytesRead === 0) throw shortened("write blob", this.key);
-      this.#verifier.update(buffer.subarray(0, bytesRead));
+      await this.#verifier.update(buffer.subarray(0, bytesRead));
       at += bytesRead;
     }
   }
@@ -141,15 +141,20 @@ export class DiskIngest implements Ingest {
 
   async #store(batch: Uint8Array): Promise<void> {
     try {
-      let at = this.#verifier.size;
-      this.#verifier.update(batch);
-      for (let rest = batch; rest.length > 0;) {
-        const { bytesWritten } = await this.#file.write(rest, 0, rest.length, at);
-        at += bytesWritten;
-        rest = rest.subarray(bytesWritten);
-      }
+      const at = this.#verifier.size;
+      // Side by side, in two threads of the pool; both end before the batch goes back to its owner.
+      const [hashed, written] = await Promise.allSettled([this.#verifier.update(batch), this.#writeAt(batch, at)]);
+      if (written.status === "rejected") throw written.reason;
+      if (hashed.status === "rejected") throw hashed.reason;
     } catch (error) {
       throw fileError("write blob", this.key, error);
+    }
+  }
+
+  async #writeAt(batch: Uint8Array, offset: number): Promise<void> {
+    for (let done = 0; done < batch.length;) {
+      const { bytesWritten } = await this.#file.write(batch, done, batch.length - done, offset + done);
+      done += bytesWritten;
     }
   }
 
@@ -159,7 +164,7 @@ export class DiskIngest implements Ingest {
     const digest = expected.digest ?? this.#setup.options.digest;
     const final = { ...(size === undefined ? {} : { size }), ...(digest === undefined ? {} : { digest }) };
     if (digest !== undefined && digest !== this.#setup.options.digest) {
-      this.#verifier = new BlobVerifier("commit blob", final);
+      this.#verifier = new PoolBlobVerifier("commit blob", final);
       await this.#rehash(this.#offset);
       return this.#verifier.finish();
     }

@@ -4,19 +4,26 @@
 import { TeuError } from "@teu/base/errors";
 
 import type { ExpectedBlob } from "./content-store.ts";
-import { createDigester, type Digest, digestAlgorithm } from "./digest.ts";
+import {
+  createDigester,
+  createPoolDigester,
+  type Digest,
+  digestAlgorithm,
+  type Digester,
+  type PoolDigester,
+} from "./digest.ts";
 
 /** Checks chunks against an expected size and digest, one by one. */
-export class BlobVerifier {
+class Verifier<D extends Digester | PoolDigester> {
   readonly #op: string;
   readonly #expected: ExpectedBlob;
-  readonly #digester;
+  readonly #digester: D;
 
   /** `op` names the action in errors: "read blob". */
-  constructor(op: string, expected: ExpectedBlob) {
+  protected constructor(op: string, expected: ExpectedBlob, create: (algorithm: string) => D) {
     this.#op = op;
     this.#expected = expected;
-    this.#digester = createDigester(expected.digest === undefined ? "sha256" : digestAlgorithm(expected.digest));
+    this.#digester = create(expected.digest === undefined ? "sha256" : digestAlgorithm(expected.digest));
   }
 
   /** Bytes seen so far. */
@@ -25,13 +32,13 @@ export class BlobVerifier {
   }
 
   /** @throws TeuError `corrupt` as soon as there are more bytes than expected. */
-  update(chunk: Uint8Array): void {
+  update(chunk: Uint8Array): ReturnType<D["update"]> {
     const { size } = this.#expected;
     // Size before hash: an endless body must cost nothing more than what was declared.
     if (size !== undefined && this.#digester.size + chunk.length > size) {
       throw this.#corrupt(`longer than the ${size} bytes declared`);
     }
-    this.#digester.update(chunk);
+    return this.#digester.update(chunk) as ReturnType<D["update"]>;
   }
 
   /** The digest of everything. @throws TeuError `corrupt` when size or digest differ from the expected. */
@@ -48,6 +55,22 @@ export class BlobVerifier {
   #corrupt(message: string): TeuError {
     const subject = this.#expected.digest;
     return new TeuError({ code: "corrupt", op: this.#op, ...(subject === undefined ? {} : { subject }), message });
+  }
+}
+
+/** Hashes on the thread that calls. */
+export class BlobVerifier extends Verifier<Digester> {
+  /** See `Verifier`. */
+  constructor(op: string, expected: ExpectedBlob) {
+    super(op, expected, createDigester);
+  }
+}
+
+/** Hashes in the thread pool: a chunk must stay as it is until the promise of `update` is settled, one at a time. */
+export class PoolBlobVerifier extends Verifier<PoolDigester> {
+  /** See `Verifier`. */
+  constructor(op: string, expected: ExpectedBlob) {
+    super(op, expected, createPoolDigester);
   }
 }
 

@@ -1,13 +1,15 @@
 // Decompresses gzip (several members) and zstd (several and skippable frames) with limits that stop bombs.
 // Trailing bytes that are no further member are refused: they would be content that some readers see and others not.
-// The work is done in Node's thread pool, one large chunk ahead of the reader.
+// The work is done in Node's thread pool, some large chunks ahead of the reader.
 
-import { constants, createGunzip, createZstdDecompress, type Gunzip, type ZstdDecompress } from "node:zlib";
+import { constants, createZstdDecompress, type ZstdDecompress } from "node:zlib";
 
 import { isTeuError, TeuError } from "@teu/base/errors";
 import { endedError, type Scope } from "@teu/base/scope";
 
-import { type Compression, detectCompression, MAGIC_BYTES } from "./detect.ts";
+import { detectCompression, MAGIC_BYTES } from "./detect.ts";
+import { Feed } from "./feed.ts";
+import { gunzip } from "./gunzip.ts";
 
 /** When decompression is called off. */
 export interface DecompressLimits {
@@ -28,20 +30,27 @@ const AHEAD = 4 * CHUNK;
 /** 128 MiB: what zstd itself takes without being told; more is a memory bomb. */
 const ZSTD_WINDOW_LOG = 27;
 
+/** How the chunks are given. */
+export interface DecompressOptions {
+  /** Each chunk is valid until the next one is asked for only; default false: chunks belong to the reader. */
+  readonly reuse?: boolean;
+}
+
 /**
- * The decompressed bytes of `source`, whatever its compression (found by magic). Chunks belong to the reader.
+ * The decompressed bytes of `source`, whatever its compression (found by magic).
  * @throws TeuError `corrupt` for broken, cut or trailing data, `exhausted` beyond a limit, `unsupported` for xz and others.
  */
 export async function* decompress(
   scope: Scope,
   source: AsyncIterable<Uint8Array>,
   limits: DecompressLimits = DEFAULT_DECOMPRESS_LIMITS,
+  { reuse = false }: DecompressOptions = {},
 ): AsyncIterable<Uint8Array> {
   const meter = new Meter(limits);
   const input = meter.input(source);
   const { head, rest } = await peek(input);
   const compression = detectCompression(head);
-  const output = compression === "none" ? rest : inflate(scope, rest, compression);
+  const output = compression === "none" ? rest : expand(scope, rest, compression, reuse);
   for await (const chunk of output) {
     scope.check("decompress");
     meter.output(chunk.length);
@@ -83,30 +92,24 @@ class Meter {
   }
 }
 
-/** Engine after engine: node:zlib's zstd ends with the first frame whose end is inside a chunk. */
-async function* inflate(
+async function* expand(
   scope: Scope,
   source: AsyncIterable<Uint8Array>,
-  compression: Exclude<Compression, "none">,
+  compression: "gzip" | "zstd",
+  reuse: boolean,
 ): AsyncIterable<Uint8Array> {
   const feed = new Feed(source);
   try {
-    for (let first = true; first || (await feed.hasMore()); first = false) {
-      // gunzip knows about members, so what it leaves is none.
-      if (!first && compression === "gzip") throw trailing();
-      yield* inflateOne(scope, feed, compression);
-    }
+    if (compression === "gzip") yield* gunzip(scope, feed, reuse);
+    // Engine after engine: node:zlib's zstd ends with the first frame whose end is inside a chunk.
+    else for (let first = true; first || (await feed.hasMore()); first = false) yield* unpackFrames(scope, feed);
   } finally {
     await feed.close();
   }
 }
 
-async function* inflateOne(
-  scope: Scope,
-  feed: Feed,
-  compression: Exclude<Compression, "none">,
-): AsyncIterable<Uint8Array> {
-  const engine = makeEngine(compression);
+async function* unpackFrames(scope: Scope, feed: Feed): AsyncIterable<Uint8Array> {
+  const engine = makeEngine();
   const stop = (): void => void engine.destroy(endedError("decompress", scope.signal.reason));
   scope.signal.addEventListener("abort", stop, { once: true });
   let ended = false;
@@ -119,7 +122,7 @@ async function* inflateOne(
     yield* engine as AsyncIterable<Uint8Array>;
     ended = true;
   } catch (error) {
-    throw decompressError(error, compression);
+    throw zstdError(error);
   } finally {
     scope.signal.removeEventListener("abort", stop);
     engine.destroy();
@@ -130,7 +133,7 @@ async function* inflateOne(
 }
 
 /** Feeds the engine until it or the input is over; what the engine did not take goes back. */
-async function pump(feed: Feed, engine: Gunzip | ZstdDecompress, over: Promise<void>): Promise<void> {
+async function pump(feed: Feed, engine: ZstdDecompress, over: Promise<void>): Promise<void> {
   for (let fed = 0; ;) {
     const chunk = await feed.next();
     if (chunk === null) return void engine.end();
@@ -144,69 +147,18 @@ async function pump(feed: Feed, engine: Gunzip | ZstdDecompress, over: Promise<v
   }
 }
 
-/** The input, one chunk read ahead, with room for what was given back. */
-class Feed {
-  readonly #iterator: AsyncIterator<Uint8Array>;
-  #back: Uint8Array | null = null;
-  #ahead: Promise<IteratorResult<Uint8Array>> | null = null;
-  #done = false;
-
-  constructor(source: AsyncIterable<Uint8Array>) {
-    this.#iterator = source[Symbol.asyncIterator]();
-  }
-
-  async next(): Promise<Uint8Array | null> {
-    const back = this.#back;
-    this.#back = null;
-    if (back !== null) return back;
-    while (!this.#done) {
-      const { done, value } = await (this.#ahead ?? this.#iterator.next());
-      this.#ahead = null;
-      if (done === true) this.#done = true;
-      else if (value.length > 0) {
-        this.#readAhead();
-        return value;
-      }
-    }
-    return null;
-  }
-
-  giveBack(chunk: Uint8Array): void {
-    this.#back = chunk;
-  }
-
-  async hasMore(): Promise<boolean> {
-    this.#back ??= await this.next();
-    return this.#back !== null;
-  }
-
-  async close(): Promise<void> {
-    if (this.#done) return;
-    const returned = this.#iterator.return?.();
-    // A generator returns only after the read that is under way, which nobody waits for any more.
-    if (this.#ahead === null) await returned;
-    else returned?.catch(() => {});
-  }
-
-  #readAhead(): void {
-    this.#ahead = this.#iterator.next();
-    // Seen by the next `next`; until then it must not count as unhandled.
-    this.#ahead.catch(() => {});
-  }
+function makeEngine(): ZstdDecompress {
+  const params = { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG };
+  const options = { chunkSize: CHUNK, readableHighWaterMark: AHEAD, writableHighWaterMark: AHEAD, params };
+  return createZstdDecompress(options);
 }
 
-function makeEngine(compression: Exclude<Compression, "none">): Gunzip | ZstdDecompress {
-  const options = { chunkSize: CHUNK, readableHighWaterMark: AHEAD, writableHighWaterMark: AHEAD };
-  if (compression === "gzip") return createGunzip(options);
-  return createZstdDecompress({ ...options, params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG } });
-}
-
-function decompressError(error: unknown, compression: string): unknown {
+function zstdError(error: unknown): unknown {
   // Not ours to rename: cancellation, or what the source threw.
   if (isTeuError(error)) return error;
   const code = (error as { code?: unknown }).code;
   if (typeof code !== "string" || !/^(Z_|ZSTD_|ERR_TRAILING)/.test(code)) return error;
-  return new TeuError({ code: "corrupt", op: "decompress", message: `${compression} data is broken`, cause: error });
+  return new TeuError({ code: "corrupt", op: "decompress", message: "zstd data is broken", cause: error });
 }
 
 function trailing(): TeuError {

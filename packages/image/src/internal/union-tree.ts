@@ -178,6 +178,8 @@ export class UnionTree implements Disposable {
 
   /** Drops what is remembered of `path` and everything below it; call when it was replaced. */
   forget(path: string): void {
+    // What is below a directory is remembered only with the directory itself.
+    if (path !== "" && !this.#nodes.has(path)) return;
     for (const [key, node] of this.#nodes) {
       if (key !== path && !key.startsWith(`${path}/`)) continue;
       this.#nodes.delete(key);

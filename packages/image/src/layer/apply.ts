@@ -12,9 +12,9 @@ import { removeTree } from "@teu/files/remove-tree";
 
 import { decompress } from "../compression/decompress.ts";
 import { layerCompression } from "../compression/detect.ts";
-import { createDigester, type Digest, digestAlgorithm, parseDigest } from "../digest.ts";
+import { createPoolDigester, type Digest, digestAlgorithm, parseDigest } from "../digest.ts";
 import { TarReader } from "../tar/reader.ts";
-import { BlobVerifier } from "../verified-stream.ts";
+import { PoolBlobVerifier } from "../verified-stream.ts";
 import { LayerWriter } from "./layer-writer.ts";
 import { DEFAULT_LAYER_LIMITS, type LayerLimits } from "./limits.ts";
 
@@ -75,14 +75,19 @@ export async function applyLayer(scope: Scope, options: ApplyLayerOptions): Prom
 
 async function unpack(scope: Scope, options: ApplyLayerOptions): Promise<AppliedLayer> {
   const limits = { ...DEFAULT_LAYER_LIMITS, ...options.limits };
-  const blob = new BlobVerifier("unpack layer", expectedBlob(options));
+  const blob = new PoolBlobVerifier("unpack layer", expectedBlob(options));
   const wanted = options.expectedDiffId === undefined ? undefined : parseDigest(options.expectedDiffId);
-  const tar = createDigester(wanted === undefined ? "sha256" : digestAlgorithm(wanted));
+  const tar = createPoolDigester(wanted === undefined ? "sha256" : digestAlgorithm(wanted));
   using writer = new LayerWriter(scope.log, options.target, options.lower);
   const reader = new TarReader(writer, limits);
-  for await (const chunk of decompress(scope, verifying(options.source, blob), limits)) {
-    tar.update(chunk);
-    reader.write(chunk);
+  for await (const chunk of decompress(scope, verifying(options.source, blob), limits, { reuse: true })) {
+    // Hashed in the thread pool while its files are written here.
+    const hashed = tar.update(chunk);
+    try {
+      reader.write(chunk);
+    } finally {
+      await hashed;
+    }
   }
   reader.end();
   const digest = blob.finish();
@@ -107,10 +112,14 @@ function expectedBlob({ descriptorSize, expectedDigest }: ApplyLayerOptions): { 
   };
 }
 
-async function* verifying(source: AsyncIterable<Uint8Array>, blob: BlobVerifier): AsyncIterable<Uint8Array> {
+async function* verifying(source: AsyncIterable<Uint8Array>, blob: PoolBlobVerifier): AsyncIterable<Uint8Array> {
   for await (const chunk of source) {
-    blob.update(chunk);
-    yield chunk;
+    const hashed = blob.update(chunk);
+    try {
+      yield chunk;
+    } finally {
+      await hashed;
+    }
   }
 }
 

@@ -22,8 +22,16 @@ const AUFS_PREFIX = ".wh..wh.";
 /** PATH_MAX: no program could name what is deeper, and each component costs us a directory. */
 export const LONGEST_PATH = 4096;
 
+/** No component is empty or begins with a dot: nearly every name there is, and no work to take it apart. */
+const ORDINARY = /^[^/.\0][^/\0]*(?:\/[^/.\0][^/\0]*)*$/;
+
 /** @throws TeuError `corrupt` for names with "..", NUL, nothing after ".wh.", or beyond PATH_MAX. */
 export function placeOf(name: string): EntryPlace {
+  const bare = name.startsWith("./") ? name.slice(2) : name;
+  if (ORDINARY.test(bare) && !isTooLong(bare)) {
+    const slash = bare.lastIndexOf("/");
+    return { kind: "entry", parent: slash < 0 ? "" : bare.slice(0, slash), name: bare.slice(slash + 1) };
+  }
   const parts = pathParts(name);
   const last = parts.at(-1);
   if (last === undefined) return { kind: "root" };
@@ -56,6 +64,8 @@ function pathParts(name: string): string[] {
 
 /** Whether a path is beyond `LONGEST_PATH` bytes. */
 export function isTooLong(path: string): boolean {
+  // No character takes more than three bytes for each unit of the string.
+  if (path.length * 3 <= LONGEST_PATH) return false;
   return path.length > LONGEST_PATH || fileNameToBytes(path).length > LONGEST_PATH;
 }
 

@@ -1,0 +1,85 @@
+//! SHA-256 and SHA-512, a chunk per call, in the thread pool: node:crypto hashes on the thread that asks.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use napi::bindgen_prelude::{AsyncTask, Buffer};
+use napi::{Env, Task};
+use napi_derive::napi;
+use sha2::{Digest, Sha256, Sha512};
+
+use crate::error::{Result, failure};
+
+#[derive(Clone)]
+enum State {
+    Sha256(Sha256),
+    Sha512(Sha512),
+}
+
+impl State {
+    fn update(&mut self, data: &[u8]) {
+        match self {
+            State::Sha256(state) => state.update(data),
+            State::Sha512(state) => state.update(data),
+        }
+    }
+
+    fn digest(&self) -> Vec<u8> {
+        match self {
+            State::Sha256(state) => state.clone().finalize().to_vec(),
+            State::Sha512(state) => state.clone().finalize().to_vec(),
+        }
+    }
+}
+
+/// One digest being computed. The lock is never waited for: the caller has one call at a time under way.
+#[napi]
+pub struct Hasher {
+    state: Arc<Mutex<State>>,
+}
+
+#[napi]
+impl Hasher {
+    /// `bits` is 256 or 512, of SHA-2.
+    #[napi(constructor)]
+    pub fn new(bits: u32) -> Result<Self> {
+        let state = match bits {
+            256 => State::Sha256(Sha256::new()),
+            512 => State::Sha512(Sha512::new()),
+            _ => return Err(failure("sha2", libc::EINVAL)),
+        };
+        Ok(Hasher { state: Arc::new(Mutex::new(state)) })
+    }
+
+    /// Takes `data` in the thread pool; it must stay as it is until the promise is settled.
+    #[napi]
+    pub fn update(&self, data: Buffer) -> AsyncTask<HashStep> {
+        AsyncTask::new(HashStep { state: Arc::clone(&self.state), data })
+    }
+
+    /// The digest of what was taken so far, in hexadecimal.
+    #[napi]
+    pub fn digest(&self) -> String {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.digest().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// One `update` on its way through the pool.
+pub struct HashStep {
+    state: Arc<Mutex<State>>,
+    data: Buffer,
+}
+
+impl Task for HashStep {
+    type Output = ();
+    type JsValue = ();
+
+    fn compute(&mut self) -> napi::Result<()> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).update(&self.data);
+        Ok(())
+    }
+
+    fn resolve(&mut self, _env: Env, (): ()) -> napi::Result<()> {
+        Ok(())
+    }
+}
