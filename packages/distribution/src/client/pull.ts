@@ -34,6 +34,10 @@ export interface PullOptions {
   readonly concurrency?: number;
   /** The store has what the reference stood for last time: one HEAD shows whether it still does, and costs nothing of a rate limit. */
   readonly isHere?: boolean;
+  /** Told once, before any blob is asked for: the manifest for the platform. Not with platform "all". */
+  readonly onManifest?: (manifest: Uint8Array) => void;
+  /** Told for each blob that the store has, verified, while others are still on their way. */
+  readonly onBlob?: (digest: Digest) => void;
 }
 
 /** What was pulled. */
@@ -60,13 +64,16 @@ export async function pullImage(scope: Scope, options: PullOptions): Promise<Pul
   options.progress?.({ kind: "resolved", digest: top.descriptor.digest, mediaType: top.descriptor.mediaType });
   const visited = new Map<Digest, ManifestContent>();
   const chosen = await collect(scope, options, top, visited, 0);
+  const manifest = options.platform === "all" ? undefined : visited.get(chosen.digest);
+  if (manifest !== undefined) options.onManifest?.(manifest.bytes);
   const blobs = new Map<Digest, Descriptor>();
   for (const { descriptor, bytes } of visited.values()) {
     if (!isIndex(descriptor)) for (const blob of blobsOf(bytes)) blobs.set(parseDigest(blob.digest), blob);
   }
-  await inParallel(scope, [...blobs.values()], options.concurrency ?? 4, (inner, blob) =>
-    pullBlob(inner, options, blob),
-  );
+  await inParallel(scope, [...blobs.values()], options.concurrency ?? 4, async (inner, blob) => {
+    await pullBlob(inner, options, blob);
+    options.onBlob?.(parseDigest(blob.digest));
+  });
   for (const content of [...visited.values()].toReversed())
     await storeBytes(scope, store, content.descriptor.digest, content.bytes);
   return { descriptor: top.descriptor, manifestDescriptor: chosen };

@@ -1,8 +1,8 @@
-// pull: download for one platform, unpack, name. The name appears last: an image that has one is whole.
+// pull: download for one platform, unpack what is there while the rest comes, name. The name appears last: an image that has one is whole.
 
 import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
-import { pullImage } from "@teu/distribution/client/pull";
+import { pullImage, type PullResult } from "@teu/distribution/client/pull";
 import { type Reference, referenceName, referenceText } from "@teu/image/reference";
 import type { Platform } from "@teu/specs/image";
 
@@ -12,6 +12,7 @@ import type { PullOptions } from "./images.ts";
 import { registerImage } from "./register.ts";
 import { registryClient, transferProgress } from "./registry-client.ts";
 import { firstMeaning } from "./short-name.ts";
+import { type Arrivals, unpackWhile } from "./unpack-early.ts";
 
 /** See `Images.pull`. */
 export async function pull(scope: Scope, context: ImageContext, text: string, options: PullOptions): Promise<ImageRow> {
@@ -28,19 +29,22 @@ async function pullReference(
   await using client = registryClient(context, options, reference.domain);
   await using lease = context.hold(scope);
   const progress = transferProgress("download", options.progress);
-  const { descriptor, manifestDescriptor } = await pullImage(scope, {
-    client,
-    reference,
-    store: lease.content,
-    isHere: getImageName(context.db, referenceText(reference)) !== null,
-    ...(platform === undefined ? {} : { platform }),
-    ...(progress === undefined ? {} : { progress }),
-  });
+  const download = (inner: Scope, arrivals: Arrivals): Promise<PullResult> =>
+    pullImage(inner, {
+      client,
+      reference,
+      store: lease.content,
+      isHere: getImageName(context.db, referenceText(reference)) !== null,
+      onManifest: arrivals.manifest,
+      onBlob: arrivals.blob,
+      ...(platform === undefined ? {} : { platform }),
+      ...(progress === undefined ? {} : { progress }),
+    });
+  const { descriptor, manifestDescriptor } = await unpackWhile(scope, lease, options.progress, download);
   return await registerImage(scope, context, lease, {
     manifest: manifestDescriptor,
     target: descriptor,
     names: namesOf(reference, descriptor.digest),
-    ...(options.progress === undefined ? {} : { progress: options.progress }),
   });
 }
 
