@@ -32,6 +32,8 @@ export interface IngestOptions extends ExpectedBlob {
 export interface BlobRange {
   readonly offset?: number;
   readonly length?: number;
+  /** The caller verifies the whole blob: a second digest over the same bytes would only cost time. */
+  readonly unverified?: true;
 }
 
 /** Blobs by digest. Safe for several tasks and processes at once. */

@@ -1,7 +1,7 @@
 // Copies from every kind of place to every other: what arrives is what left, by digest and by byte.
 
 import assert from "node:assert/strict";
-import { readdir, readFile } from "node:fs/promises";
+import { chmod, readdir, readFile, writeFile } from "node:fs/promises";
 import { test } from "node:test";
 import { isTeuError } from "@teu/base/errors";
 import { createScope } from "@teu/base/scope";
@@ -295,6 +295,34 @@ test("copyImage: a registry that sends other content leaves nothing that has a n
     (await readdir(bench.root.path)).filter((name) => name.endsWith(".tar")),
     [],
   );
+});
+
+test("copyImage: a blob damaged on disk goes nowhere", async () => {
+  await using bench = await Bench.open();
+  const store = new MemoryContentStore();
+  const { descriptor, layers } = await randomImage(scope, store, { layers: 2, layerSize: 50_000 });
+  const origin = await bench.push("origin:v1", store, descriptor);
+  const [, layout] = bench.places();
+  assert.ok(layout);
+  await transfer(origin, layout);
+  const file = (await readdir(bench.root.path, { recursive: true })).find((name) =>
+    name.endsWith(layers[0]?.digest.slice(7) ?? "?"),
+  );
+  const path = bench.root.join(file ?? "?");
+  await chmod(path, 0o644);
+  await writeFile(path, Buffer.alloc(layers[0]?.size ?? 0, 1));
+  for (const place of bench.places()) {
+    await using source = await layout.source();
+    await assert.rejects(transfer(source, place), (error) => isTeuError(error, "corrupt"), place.kind);
+    await assert.rejects(
+      async () => {
+        await using found = await place.source();
+        await found.resolve(scope);
+      },
+      (error) => isTeuError(error, "not-found"),
+      place.kind,
+    );
+  }
 });
 
 test("layoutSink: names move, others stay, the working directory goes", async () => {
