@@ -3,7 +3,7 @@
 import { isTeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 import { isShortName, meaningsOf } from "@teu/distribution/client/short-names";
-import { type Reference, referenceText } from "@teu/image/reference";
+import { parseReference, type Reference, referenceText } from "@teu/image/reference";
 
 import { asReference, isKnown } from "./find.ts";
 import type { Database } from "../store/database.ts";
@@ -15,6 +15,9 @@ export async function firstMeaning<T>(
   text: string,
   attempt: (reference: Reference) => Promise<T>,
 ): Promise<T> {
+  const typed = parseReference(text);
+  // The files are for short names only.
+  if (!isShortName(text)) return attempt(typed);
   const [first, ...others] = meaningsOf(await registriesConf(), text);
   let reference = first;
   for (const next of others) {
