@@ -118,6 +118,26 @@ check("an older token server is asked by GET", { username: "me", password: "pw" 
   assert.match(request?.path ?? "", /account=me/);
 });
 
+check(
+  "the password goes once where the token server gives a refresh token, and again when that has ended",
+  { username: "me", password: "pw" },
+  async ({ tokens, clock }, list) => {
+    const grants = (): (string | null)[] =>
+      tokens.seen("POST").map(({ body }) => new URLSearchParams(String(body)).get("grant_type"));
+    const refreshing = JSON.stringify({ access_token: "good", refresh_token: "more", expires_in: 60 });
+    tokens.on("POST", "/token", reply(200, {}, refreshing));
+    await list();
+    clock.now += 61_000;
+    await list();
+    assert.deepEqual(grants(), ["password", "refresh_token"]);
+    assert.equal(new URLSearchParams(String(tokens.seen("POST")[1]?.body)).get("refresh_token"), "more");
+    tokens.on("POST", "/token", reply(400), 1);
+    clock.now += 61_000;
+    await list();
+    assert.deepEqual(grants(), ["password", "refresh_token", "refresh_token", "password"]);
+  },
+);
+
 check("an identity token is a refresh token", { identityToken: "refresh" }, async ({ tokens }, list) => {
   tokens.on("POST", "/token", token("good"));
   await list();

@@ -1,13 +1,14 @@
 // Knows for one registry how to authorise requests: nothing, Basic, or Bearer tokens, learnt from its challenges.
 // Tokens are kept per realm, service and scope until shortly before they expire; the same token is fetched once by many tasks.
 
+import { isTeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 
 import { type Challenge, parseChallenges } from "../wire/challenge.ts";
 import { formatTokenScope, parseTokenScope, type TokenScope } from "../wire/token-scope.ts";
 import type { Credential, CredentialSource } from "./credentials.ts";
 import type { HttpResponse, HttpTransport } from "./http-transport.ts";
-import { type BearerToken, basicAuthorization, fetchToken } from "./token-client.ts";
+import { type BearerToken, basicAuthorization, fetchToken, type TokenRequest } from "./token-client.ts";
 
 /** Renewed this long before it ends. */
 const MARGIN = 10_000;
@@ -20,6 +21,7 @@ export class Authorizer {
   readonly #credentials: CredentialSource;
   readonly #tokens: Map<string, Promise<BearerToken>> = new Map();
   readonly #found: Map<string, Promise<Credential | null>> = new Map();
+  readonly #refreshTokens: Map<string, string> = new Map();
   #challenge: Challenge | undefined;
 
   /** `domain` is what credentials are filed under, `registry` where requests go. */
@@ -81,7 +83,7 @@ export class Authorizer {
     }
     const pending =
       this.#tokens.get(key) ??
-      fetchToken(scope, this.#transport, {
+      this.#fetchToken(scope, {
         registry: this.#registry,
         realm: challenge.parameters.get("realm") ?? "",
         service: challenge.parameters.get("service"),
@@ -95,6 +97,24 @@ export class Authorizer {
       if (this.#tokens.get(key) === pending) this.#tokens.delete(key);
       throw error;
     }
+  }
+
+  // The password is sent once where the server gives something instead; an end of that is no end of the password.
+  async #fetchToken(scope: Scope, request: TokenRequest): Promise<BearerToken> {
+    const key = [request.realm, request.service].join(" ");
+    const refreshToken = this.#refreshTokens.get(key);
+    const withPassword = request.credential !== null && "username" in request.credential;
+    if (refreshToken !== undefined && withPassword) {
+      try {
+        return await fetchToken(scope, this.#transport, { ...request, credential: { identityToken: refreshToken } });
+      } catch (error) {
+        if (!isTeuError(error) || scope.signal.aborted) throw error;
+        this.#refreshTokens.delete(key);
+      }
+    }
+    const token = await fetchToken(scope, this.#transport, request);
+    if (withPassword && token.refreshToken !== undefined) this.#refreshTokens.set(key, token.refreshToken);
+    return token;
   }
 
   #credential(scope: Scope, wanted: readonly TokenScope[]): Promise<Credential | null> {

@@ -27,6 +27,8 @@ export interface BearerToken {
   readonly token: string;
   /** Milliseconds since 1970. */
   readonly expiresAt: number;
+  /** Gets further tokens instead of the password. */
+  readonly refreshToken?: string;
 }
 
 const CLIENT_ID = "teu";
@@ -100,7 +102,12 @@ async function readToken(scope: Scope, realm: URL, response: HttpResponse): Prom
   // Anything else would end the header that it goes into.
   if (typeof token !== "string" || !/^[\x21-\x7e]+$/.test(token)) throw senseless(realm);
   const seconds = typeof answer["expires_in"] === "number" ? answer["expires_in"] : LEAST_SECONDS;
-  return { token, expiresAt: scope.now() + Math.max(seconds, LEAST_SECONDS) * 1000 };
+  const refresh = answer["refresh_token"];
+  return {
+    token,
+    expiresAt: scope.now() + Math.max(seconds, LEAST_SECONDS) * 1000,
+    ...(typeof refresh === "string" && refresh !== "" ? { refreshToken: refresh } : {}),
+  };
 }
 
 function parsedAnswer(realm: URL, bytes: Uint8Array): Record<string, unknown> {
