@@ -1,7 +1,7 @@
 // The store on disk: the contract, and what only a disk can do wrong.
 
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { link, mkdtemp, readFile, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -74,12 +74,16 @@ test("DiskContentStore.open: removes what killed writers left, keeps the living 
   await writeFile(join(ingest, "key-recent"), "half");
   await writeFile(join(ingest, "key-old"), "half");
   await utimes(join(ingest, "key-old"), 0, 0);
+  // Killed between the link that makes a blob and the removal of the name it was written under.
+  await writeFile(join(ingest, "key-published"), "whole");
+  await link(join(ingest, "key-published"), first.path(digestOf("whole")));
   await using living = await first.ingest(scope, "alive");
   await living.write(Buffer.from("still here"));
   await DiskContentStore.open(directory.path);
   const left = await readdir(ingest);
   assert.equal(left.length, 2);
   assert.ok(left.includes("key-recent"));
+  assert.equal(await readFile(first.path(digestOf("whole")), "utf8"), "whole");
   assert.equal((await living.commit()).digest, digestOf("still here"));
 });
 

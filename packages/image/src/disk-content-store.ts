@@ -174,12 +174,12 @@ export class DiskContentStore implements ContentStore {
     }
   }
 
-  /** Removes ingests without a living writer: temporary ones at once, resumable ones when old. */
+  /** Removes ingests without a living writer: temporary and published ones at once, resumable ones when old. */
   async #sweep(): Promise<void> {
     const oldest = Date.now() - RESUMABLE_DAYS * 86_400_000;
     for (const { name } of await listDirectory(this.#ingestDirectory())) {
       const path = join(this.#ingestDirectory(), name);
-      if (name.startsWith("key-") && (await modifiedAt(path)) > oldest) continue;
+      if (name.startsWith("key-") && (await mayResume(path, oldest))) continue;
       using lock = FileLock.tryAcquire(path);
       if (lock !== null) await unlink(path);
     }
@@ -198,11 +198,13 @@ async function readChunk(file: FileHandle, digest: Digest, at: number, length: n
   throw shortened("read blob", digest);
 }
 
-async function modifiedAt(path: string): Promise<number> {
+/** A second link means that its writer was killed after it had become a blob: writing on would change that blob. */
+async function mayResume(path: string, oldest: number): Promise<boolean> {
   try {
-    return (await stat(path)).mtimeMs;
+    const { mtimeMs, nlink } = await stat(path);
+    return mtimeMs > oldest && nlink === 1;
   } catch (error) {
-    if (isAbsent(error)) return Number.POSITIVE_INFINITY;
+    if (isAbsent(error)) return true;
     throw error;
   }
 }

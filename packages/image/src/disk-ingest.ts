@@ -197,7 +197,7 @@ export class DiskIngest implements Ingest {
 }
 
 /** A blob that is there keeps its inode: others may have hard links to it, and it has the same content. */
-async function linkIfAbsent(from: string, to: string): Promise<void> {
+export async function linkIfAbsent(from: string, to: string): Promise<void> {
   try {
     await link(from, to);
   } catch (error) {

@@ -1,19 +1,22 @@
 // An OCI image layout as a directory: reading its index and blobs, and writing images into one.
 // Digests from index.json are parsed before they become paths (CVE-2024-3727), blobs are verified while read.
 
-import { constants } from "node:fs";
-import { open, rmdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { randomBytes } from "node:crypto";
+import { constants, type Stats } from "node:fs";
+import { chmod, open, readdir, rm, rmdir, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 
 import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 import { fileError } from "@teu/files/addon";
+import { FileLock } from "@teu/files/file-lock";
 import { makeDirectory } from "@teu/files/make-directory";
 import { replaceFile } from "@teu/files/replace-file";
 import { DOCUMENT_LIMITS, type ImageIndex, parseImageLayout, parseIndex } from "@teu/specs/image";
 
 import type { ContentStore } from "../content-store.ts";
 import { DiskContentStore } from "../disk-content-store.ts";
+import { linkIfAbsent } from "../disk-ingest.ts";
 import { copyImage, type CopyOptions } from "./copy.ts";
 import {
   type FoundImage,
@@ -24,6 +27,9 @@ import {
   layoutIndex,
   type NamedImage,
 } from "./layout-files.ts";
+
+/** What `replaceFile` writes before it is the index. */
+const INDEX_TEMP = /^\.index\.json\.[0-9a-f]{12}$/;
 
 /**
  * The index of a layout directory.
@@ -57,22 +63,31 @@ export async function exportLayout(
   await prepareLayout(directory);
   const target = await DiskContentStore.open(directory);
   for (const { descriptor } of images) await copyImage(scope, store, target, descriptor, options);
-  const present = parseIndex(await readLimited(join(directory, INDEX_FILE), DOCUMENT_LIMITS.index));
-  await writeLayoutIndex(directory, mergeIndex(present, layoutIndex(images)));
+  await changeLayoutIndex(scope, directory, (present) => mergeIndex(present, layoutIndex(images)));
   await removeIngest(directory);
 }
 
-/** Replaces the index of a layout. */
-export async function writeLayoutIndex(directory: string, index: ImageIndex): Promise<void> {
-  await replaceFile(join(directory, INDEX_FILE), JSON.stringify(index), { mode: 0o644 });
+/** Changes the index of a layout; writers take turns, so that none loses what another one added. */
+export async function changeLayoutIndex(
+  scope: Scope,
+  directory: string,
+  change: (present: ImageIndex) => ImageIndex,
+): Promise<void> {
+  using _ = await FileLock.acquire(scope, join(directory, LAYOUT_FILE));
+  const changed = change(await readLayoutIndex(scope, directory));
+  for (const name of await readdir(directory)) {
+    // Of a writer that was killed: a living one would have the lock.
+    if (INDEX_TEMP.test(name)) await rm(join(directory, name), { force: true });
+  }
+  await replaceFile(join(directory, INDEX_FILE), JSON.stringify(changed), { mode: 0o644 });
 }
 
 /** Makes an empty layout where there is none. @throws TeuError `invalid` when there is one of another version. */
 export async function prepareLayout(directory: string): Promise<void> {
   try {
     makeDirectory(directory, 0o777);
-    await writeNew(join(directory, INDEX_FILE), JSON.stringify(layoutIndex([])));
-    await writeNew(join(directory, LAYOUT_FILE), LAYOUT_CONTENT);
+    await writeNew(directory, INDEX_FILE, JSON.stringify(layoutIndex([])));
+    await writeNew(directory, LAYOUT_FILE, LAYOUT_CONTENT);
   } catch (error) {
     throw fileError("make image layout", directory, error);
   }
@@ -90,11 +105,30 @@ function mergeIndex(present: ImageIndex, added: ImageIndex): ImageIndex {
   return { ...present, manifests: [...kept, ...added.manifests] };
 }
 
-async function writeNew(path: string, content: string): Promise<void> {
+/** Makes a file that is there whole or not at all: a half-written one would make the layout useless for ever. */
+async function writeNew(directory: string, name: string, content: string): Promise<void> {
+  const path = join(directory, name);
+  if ((await lookAt(path)) !== null) return;
+  // Where and as content stores have theirs: what a kill leaves is swept.
+  const temp = join(directory, "ingest", `tmp-${randomBytes(12).toString("hex")}`);
+  makeDirectory(dirname(temp), 0o700);
+  using lock = FileLock.tryAcquire(temp);
+  if (lock === null) return writeNew(directory, name, content);
   try {
-    await writeFile(path, content, { flag: "wx", mode: 0o644 });
+    await writeFile(temp, content);
+    await chmod(temp, 0o644);
+    await linkIfAbsent(temp, path);
+  } finally {
+    await rm(temp, { force: true });
+  }
+}
+
+async function lookAt(path: string): Promise<Stats | null> {
+  try {
+    return await stat(path);
   } catch (error) {
-    if ((error as { code?: unknown }).code !== "EEXIST") throw error;
+    if ((error as { code?: unknown }).code === "ENOENT") return null;
+    throw error;
   }
 }
 

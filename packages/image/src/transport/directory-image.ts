@@ -66,7 +66,9 @@ export async function directorySink(name: string, directory: string): Promise<Im
     makeDirectory(directory, 0o777);
     const entries = await readdir(directory);
     const foreign = entries.filter((entry) => !OWN_FILE.test(entry) && !LEFT_OVER.test(entry));
-    const ours = entries.length === 0 || (await versionOf(directory)).startsWith("Directory Transport Version: ");
+    const ours =
+      entries.every((entry) => LEFT_OVER.test(entry)) ||
+      (await versionOf(directory)).startsWith("Directory Transport Version: ");
     if (foreign.length > 0 || !ours)
       throw new TeuError({
         code: "conflict",

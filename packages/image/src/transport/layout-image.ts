@@ -1,16 +1,12 @@
 // An image in an OCI layout directory (`oci:`), as source and as sink. index.json is written last, under a lock, so that what it
 // names is whole and two writers lose nothing of each other's.
 
-import { join } from "node:path";
-
 import type { Scope } from "@teu/base/scope";
-import { FileLock } from "@teu/files/file-lock";
 import type { Descriptor } from "@teu/specs/image";
 
 import type { ContentStore } from "../content-store.ts";
 import { DiskContentStore } from "../disk-content-store.ts";
-import { prepareLayout, readLayoutIndex, removeIngest, writeLayoutIndex } from "../layout/layout-directory.ts";
-import { LAYOUT_FILE } from "../layout/layout-files.ts";
+import { changeLayoutIndex, prepareLayout, readLayoutIndex, removeIngest } from "../layout/layout-directory.ts";
 import { findEntry, withEntries } from "./layout-entries.ts";
 import type { BlobIdentity, BlobOutcome, ImageDocument, ImageSink, ImageSource, OpenBlob } from "./source-and-sink.ts";
 import { putStoreBlob, putStoreDocument, storeSource } from "./store-image.ts";
@@ -59,9 +55,9 @@ class LayoutSink implements ImageSink {
 
   async finish(scope: Scope, root: ImageDocument): Promise<void> {
     await putStoreDocument(scope, this.#store, root);
-    using _ = await FileLock.acquire(scope, join(this.#directory, LAYOUT_FILE));
-    const index = await readLayoutIndex(scope, this.#directory);
-    await writeLayoutIndex(this.#directory, withEntries(index, root.descriptor, this.#label, this.#referrers));
+    await changeLayoutIndex(scope, this.#directory, (index) =>
+      withEntries(index, root.descriptor, this.#label, this.#referrers),
+    );
   }
 
   /** What an interrupted copy left is kept for the next one; an empty working directory is not. */

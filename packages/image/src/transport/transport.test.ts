@@ -231,6 +231,15 @@ test("directorySink: takes an empty directory or an earlier copy, nothing else",
   });
 });
 
+test("directorySink: takes a directory in which a copy was killed before it had written its version", async () => {
+  await inTemp(async (directory) => {
+    const store = new MemoryContentStore();
+    await writeFile(join(directory, ".version.0123456789ab"), "Dir");
+    await copy(sourceOf(store, await image(store, [])), await directorySink("dir", directory));
+    assert.equal((await readdir(directory)).length, 3);
+  });
+});
+
 test("directorySink: a damaged blob of an earlier copy is written anew", async () => {
   await inTemp(async (directory) => {
     const store = new MemoryContentStore();
