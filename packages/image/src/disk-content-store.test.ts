@@ -87,6 +87,17 @@ test("DiskContentStore.open: removes what killed writers left, keeps the living 
   assert.equal((await living.commit()).digest, digestOf("still here"));
 });
 
+test("DiskContentStore.ingest: goes on when its working directory was taken away", async () => {
+  await using directory = await temporary();
+  const store = await DiskContentStore.open(directory.path);
+  for (const resume of [false, true]) {
+    await rm(join(directory.path, "ingest"), { recursive: true });
+    await using ingest = await store.ingest(scope, "key", { resume });
+    await ingest.write(Buffer.from("text"));
+    assert.equal((await ingest.commit()).digest, digestOf("text"));
+  }
+});
+
 test("DiskContentStore.ingest: a longer leftover than declared is begun again", async () => {
   await using directory = await temporary();
   const store = await DiskContentStore.open(directory.path);

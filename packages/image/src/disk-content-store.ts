@@ -13,6 +13,7 @@ import type { Dirent } from "node:fs";
 import { type FileHandle, open, readdir, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 
+import { isTeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 import { fileError } from "@teu/files/addon";
 import { FileLock } from "@teu/files/file-lock";
@@ -113,7 +114,7 @@ export class DiskContentStore implements ContentStore {
   async ingest(scope: Scope, key: string, options: IngestOptions = {}): Promise<Ingest> {
     scope.check("write blob");
     const keyed = join(this.#ingestDirectory(), `key-${digestEncoded(digestOf(key))}`);
-    const lock = options.resume === true ? FileLock.tryAcquire(keyed) : null;
+    const lock = options.resume === true ? this.#tryLock(keyed) : null;
     const held = lock ?? this.#lockTemp();
     return DiskIngest.start({
       key,
@@ -157,11 +158,22 @@ export class DiskContentStore implements ContentStore {
     return join(this.directory, "ingest");
   }
 
+  /** A writer of the same layout that has finished takes the empty directory away: it is made again. */
+  #tryLock(path: string): FileLock | null {
+    try {
+      return FileLock.tryAcquire(path);
+    } catch (error) {
+      if (!isTeuError(error, "not-found")) throw error;
+      makeDirectory(this.#ingestDirectory(), 0o700);
+      return FileLock.tryAcquire(path);
+    }
+  }
+
   #lockTemp(): FileLock {
     for (;;) {
       const path = join(this.#ingestDirectory(), `tmp-${randomBytes(12).toString("hex")}`);
       // Null: a sweep of another process saw it before it was locked, and is removing it.
-      const lock = FileLock.tryAcquire(path);
+      const lock = this.#tryLock(path);
       if (lock !== null) return lock;
     }
   }
