@@ -30,22 +30,27 @@ interface HyperfineResult {
 
 /**
  * Measures all contestants in rounds (each round runs every contestant, so that noise hits all alike) and merges by median of medians.
- * A command that fails ends the bench with hyperfine's message.
+ * `warmup` runs before each round do not count. A command that fails ends the bench with hyperfine's message.
  */
-export function compare(contestants: readonly Contestant[], runs: number, rounds = 3): Measurement[] {
+export function compare(
+  contestants: readonly Contestant[],
+  runs: number,
+  rounds: number = 3,
+  warmup: number = 2,
+): Measurement[] {
   const samples = contestants.map(() => [] as HyperfineResult[]);
   for (let round = 0; round < rounds; round++) {
-    for (const [index, contestant] of contestants.entries()) samples[index]?.push(measure(contestant, runs));
+    for (const [index, contestant] of contestants.entries()) samples[index]?.push(measure(contestant, runs, warmup));
   }
   return contestants.map((contestant, index) => merge(contestant.name, samples[index] ?? []));
 }
 
-function measure(contestant: Contestant, runs: number): HyperfineResult {
+function measure(contestant: Contestant, runs: number, warmup: number): HyperfineResult {
   const dir = mkdtempSync(join(tmpdir(), "teu-bench-"));
   try {
     const out = join(dir, "result.json");
     const prepare = contestant.prepare === undefined ? [] : ["--prepare", contestant.prepare];
-    const flags = ["-N", "--style", "none", "--warmup", "2", "--runs", String(runs), "--export-json", out];
+    const flags = ["-N", "--style", "none", "--warmup", String(warmup), "--runs", String(runs), "--export-json", out];
     execFileSync("hyperfine", [...flags, ...prepare, contestant.command], { stdio: ["ignore", "ignore", "pipe"] });
     const parsed = JSON.parse(readFileSync(out, "utf8")) as { results: HyperfineResult[] };
     const result = parsed.results[0];

@@ -35,8 +35,9 @@ export class DiskIngest implements Ingest {
   readonly #setup: DiskIngestSetup;
   readonly #file: FileHandle;
   #verifier: PoolBlobVerifier;
-  #pending: Uint8Array[] = [];
-  #pendingBytes = 0;
+  /** Gathers small chunks; made with the first one, and used again for each batch: an array per chunk is garbage by the gigabyte. */
+  #batch: Buffer | null = null;
+  #pending = 0;
   #offset = 0;
   #open = true;
 
@@ -70,11 +71,15 @@ export class DiskIngest implements Ingest {
     if (!this.#open) throw ingestClosed(this.key);
     checkGrowth(this.key, this.#offset + chunk.length, this.#setup.options.size);
     this.#offset += chunk.length;
-    if (chunk.length >= BATCH_BYTES && this.#pendingBytes === 0) return this.#store(chunk);
-    // A copy (Buffer.slice is not): the caller may reuse its buffer as soon as we return.
-    this.#pending.push(new Uint8Array(chunk));
-    this.#pendingBytes += chunk.length;
-    if (this.#pendingBytes >= BATCH_BYTES) await this.#flush();
+    for (let rest = chunk; rest.length > 0;) {
+      if (rest.length >= BATCH_BYTES && this.#pending === 0) return this.#store(rest);
+      this.#batch ??= Buffer.allocUnsafeSlow(BATCH_BYTES);
+      const taken = rest.subarray(0, BATCH_BYTES - this.#pending);
+      this.#batch.set(taken, this.#pending);
+      this.#pending += taken.length;
+      rest = rest.subarray(taken.length);
+      if (this.#pending === BATCH_BYTES) await this.#flush();
+    }
   }
 
   async commit(expected: ExpectedBlob = {}): Promise<BlobInfo> {
@@ -132,10 +137,9 @@ export class DiskIngest implements Ingest {
   }
 
   async #flush(): Promise<void> {
-    if (this.#pendingBytes === 0) return;
-    const batch = this.#pending.length === 1 ? (this.#pending[0] as Uint8Array) : Buffer.concat(this.#pending);
-    this.#pending = [];
-    this.#pendingBytes = 0;
+    if (this.#batch === null || this.#pending === 0) return;
+    const batch = this.#batch.subarray(0, this.#pending);
+    this.#pending = 0;
     await this.#store(batch);
   }
 
@@ -187,8 +191,8 @@ export class DiskIngest implements Ingest {
   async #close(keep: boolean): Promise<void> {
     if (!this.#open) return;
     this.#open = false;
-    this.#pending = [];
-    this.#pendingBytes = 0;
+    this.#pending = 0;
+    this.#batch = null;
     using lock = this.#setup.lock;
     await this.#file.close();
     // Still locked, so no sweep and no second writer has it. A rename may have taken it already: hence force.

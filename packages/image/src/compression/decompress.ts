@@ -23,10 +23,10 @@ export interface DecompressLimits {
 /** Fits every sane layer: 64 GiB, and 250 times the compressed size from 1 GiB on. */
 export const DEFAULT_DECOMPRESS_LIMITS: DecompressLimits = { bytes: 64 * 2 ** 30, ratio: 250, ratioFloor: 2 ** 30 };
 
-/** Twice as fast as zlib's default of 16 KiB. */
-const CHUNK = 256 << 10;
+/** Of zstd: with 256 KiB an unpacking takes a tenth longer, with 4 MiB no less. */
+const CHUNK = 1 << 20;
 /** Output that may wait for the reader. */
-const AHEAD = 4 * CHUNK;
+const AHEAD = 2 * CHUNK;
 /** 128 MiB: what zstd itself takes without being told; more is a memory bomb. */
 const ZSTD_WINDOW_LOG = 27;
 

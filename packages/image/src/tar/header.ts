@@ -113,16 +113,14 @@ export function textField(block: Buffer, [offset, length]: readonly [number, num
 function verifyChecksum(block: Buffer): void {
   const [at, length] = FIELD.checksum;
   const wanted = checksumField(block, at, length);
-  let unsigned = 8 * SPACE;
-  let signed = unsigned;
-  for (let i = 0; i < BLOCK; i++) {
-    if (i === at) i += length;
-    const byte = block[i] as number;
-    unsigned += byte;
-    signed += byte < 0x80 ? byte : byte - 0x100;
-  }
+  let sum = 8 * SPACE;
+  let high = 0;
+  for (let i = 0; i < at; i++) sum += block[i] as number;
+  for (let i = at + length; i < BLOCK; i++) sum += block[i] as number;
+  if (wanted === sum) return;
   // Some old writers summed signed characters.
-  if (wanted !== unsigned && wanted !== signed) throw new HeaderFault("header checksum is wrong");
+  for (let i = 0; i < BLOCK; i++) if ((i < at || i >= at + length) && (block[i] as number) >= 0x80) high++;
+  if (wanted !== sum - 0x100 * high) throw new HeaderFault("header checksum is wrong");
 }
 
 function checksumField(block: Buffer, at: number, length: number): number {

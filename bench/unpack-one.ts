@@ -1,0 +1,10 @@
+// One unpacking, both digests verified: the program that the benchmark of unpacking runs, bundled as the command line is.
+
+import { createReadStream } from "node:fs";
+
+import { createScope } from "@teu/base/scope";
+import { applyLayer } from "@teu/image/layer/apply";
+
+const [blob = "", mediaType = "", expectedDigest = "", expectedDiffId = "", target = ""] = process.argv.slice(2);
+const source = createReadStream(blob, { highWaterMark: 1 << 20 });
+await applyLayer(createScope(), { source, mediaType, expectedDigest, expectedDiffId, target, lower: [] });
