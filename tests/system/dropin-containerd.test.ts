@@ -1,7 +1,6 @@
 // The runtime under containerd's shim: a containerd of its own, driven by ctr. Needs root.
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -15,10 +14,18 @@ import {
   strangeControllers,
   until,
 } from "./dropin-harness.ts";
+import { workingCriu } from "./newer-criu.ts";
 
 const IMAGE = "example.org/busybox:1";
 const CONTAINERD = "/usr/bin/containerd";
 const CTR = "/usr/bin/ctr";
+
+const criu = process.getuid?.() === 0 ? workingCriu() : { reason: "needs root" };
+const noCriu = "reason" in criu ? criu.reason : false;
+// For containerd, its shims and the runtime.
+if ("path" in criu) process.env["PATH"] = [...criu.path, process.env["PATH"] ?? ""].join(":");
+const COUNTER =
+  "i=0; while :; do i=$((i+1)); echo $i > /dev/shm/next; mv /dev/shm/next /dev/shm/count; sleep 0.1; done";
 
 let sandbox: Sandbox;
 let count = 0;
@@ -252,17 +259,28 @@ describe("containerd", { skip: obstacle(CONTAINERD, CTR) }, () => {
     expect(ctr("containers", "delete", id));
   });
 
-  test("containerd: checkpoint and restore", (context) => {
-    const check = spawnSync("criu", ["check"], { encoding: "utf8" });
-    if (check.status !== 0) {
-      const error = `${check.stdout}${check.stderr}${check.error?.message ?? ""}`.trim().split("\n").at(-1);
-      return context.skip(`criu does not work on this machine: ${error}`);
-    }
-    const id = detached([], "sh", "-c", "i=0; while :; do i=$((i+1)); sleep 0.1; done");
+  test("containerd: checkpoint", { skip: noCriu }, () => {
+    const id = detached([], "sh", "-c", COUNTER);
     const images = sandbox.path("checkpoint");
     expect(ctr("tasks", "checkpoint", "--image-path", images, id));
     assert.ok(existsSync(join(images, "inventory.img")));
     remove(id);
+  });
+
+  test("containerd: checkpoint as an image, and restore from it", { skip: noCriu }, () => {
+    const id = detached([], "sh", "-c", COUNTER);
+    const counted = (): number => Number(exec(id, "cat", "/dev/shm/count").out);
+    until("it has counted", () => counted() > 3);
+    const image = "example.org/checkpoint:1";
+    expect(ctr("containers", "checkpoint", "--image", "--task", id, image));
+    remove(id);
+    expect(ctr("containers", "restore", "--live", id, image));
+    until("it runs again", () => status(id) === "RUNNING");
+    const then = counted();
+    assert.ok(then > 3, `it began anew: ${then}`);
+    until("it goes on", () => counted() > then);
+    remove(id);
+    expect(ctr("images", "remove", image));
   });
 
   test("containerd: nothing is left", () => {
