@@ -1,5 +1,6 @@
 // This process's streams. Each is made when it is first used: making one costs milliseconds, and most commands need one.
 
+import { exitNow } from "@teu/files/process";
 import type { CommandIo } from "./command.ts";
 
 /** stdin, stdout and stderr. */
@@ -36,7 +37,7 @@ export class StandardIo implements CommandIo {
 /** `teu ... | head`: nobody reads any more, which is no error worth a message. */
 function endQuietlyOnBrokenPipe(stream: NodeJS.WriteStream): NodeJS.WriteStream {
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(141);
+    if (error.code === "EPIPE") exitNow(141);
     throw error;
   });
   return stream;

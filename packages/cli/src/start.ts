@@ -17,7 +17,7 @@ import { VERSION } from "./version-text.ts";
 export function main(argv: readonly string[]): void {
   // The two most frequent questions of scripts are answered without loading anything more.
   if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-v")) {
-    process.stdout.write(`teu version ${VERSION}\n`);
+    process.stdout.write(`teu version ${VERSION}\n`, () => exitNow(0));
     return;
   }
   const io = new StandardIo();
@@ -29,7 +29,7 @@ export function main(argv: readonly string[]): void {
     },
     (error: unknown) => {
       process.exitCode = 1;
-      process.stderr.write(`teu: internal error: ${String(error)}\n`, () => process.exit(1));
+      process.stderr.write(`teu: internal error: ${String(error)}\n`, () => exitNow(1));
     },
   );
 }
@@ -195,7 +195,7 @@ class SignalHandling implements Disposable {
 
   #handle(signal: NodeJS.Signals): void {
     if (this.#handler !== null) return this.#handler(signal);
-    if (this.received !== undefined) process.exit(128 + (signal === "SIGINT" ? 2 : 15));
+    if (this.received !== undefined) exitNow(128 + (signal === "SIGINT" ? 2 : 15));
     this.received = signal;
     this.#abort.abort();
   }

@@ -84,11 +84,6 @@ export function filesAddon(): FilesAddon {
   return loaded;
 }
 
-/** The addon if somebody has used it; never loads it. */
-export function loadedAddon(): FilesAddon | undefined {
-  return loaded;
-}
-
 /** Where the addon is, or null when it was not built. */
 export function filesAddonPath(): string | null {
   const named = process.env["TEU_FILES_ADDON"];

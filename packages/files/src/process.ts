@@ -1,7 +1,9 @@
 // Starting a daemon and ending this process, each at the price of its system calls. node:child_process forks (the page tables of a Node
 // process: 3 ms) and loads node:net first (4 ms), process.exit takes V8 apart (4 ms).
 
-import { attempt, loadedAddon } from "./addon.ts";
+import { isTeuError } from "@teu/base/errors";
+
+import { attempt, filesAddon } from "./addon.ts";
 
 /** How often a child that has not ended yet is looked for again, milliseconds. */
 const COLLECT_PAUSE = 50;
@@ -44,10 +46,14 @@ export function collectChild(pid: number): void {
 }
 
 /**
- * Ends this process. What was to be written must have been written: no handler runs any more.
- * Where the addon was not needed before, it is Node's own way out.
+ * Ends this process. What was to be written must have been written: no handler runs any more. Node's own way out joins V8's threads,
+ * and waits for one for ever when the C library has lost its wake-up (glibc bug 25847, up to 2.40): it is taken only without the addon.
  */
 export function exitNow(code: number): never {
-  loadedAddon()?.exitNow(code);
+  try {
+    filesAddon().exitNow(code);
+  } catch (error) {
+    if (!isTeuError(error, "unavailable")) throw error;
+  }
   process.exit(code);
 }
