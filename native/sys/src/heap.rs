@@ -25,7 +25,7 @@ const LIMIT: usize = BASE + (1 << 30);
 const STEP: usize = 1 << 20;
 const PAGE: usize = 4096;
 /// What a command that makes a container allocates, or a little less.
-const POPULATED: usize = 64 * PAGE;
+const POPULATED: usize = 32 * PAGE;
 
 /// What precedes a block.
 const HEADER: usize = 8;
