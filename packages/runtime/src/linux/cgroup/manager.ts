@@ -198,7 +198,7 @@ function makeDirectory(kernel: Kernel, directory: CgroupDirectory, others: Set<s
   const needsCpus = directory.controllers.split(",").includes("cpuset");
   try {
     fs.mkdirAt(AT_FDCWD, directory.path, 0o755);
-    if (needsCpus) inheritCpus(kernel, directory.path);
+    if (needsCpus) inheritCpus(kernel, directory.mount, directory.path);
   } catch (error) {
     if (isSysError(error, "EEXIST")) {
       others.add(directory.path);
@@ -212,7 +212,7 @@ function makeDirectory(kernel: Kernel, directory: CgroupDirectory, others: Set<s
       path = `${path}/${name}`;
       try {
         fs.mkdirAt(AT_FDCWD, path, 0o755);
-        if (needsCpus) inheritCpus(kernel, path);
+        if (needsCpus) inheritCpus(kernel, directory.mount, path);
       } catch (inner) {
         if (!isSysError(inner, "EEXIST")) throw inner;
       }
@@ -220,11 +220,19 @@ function makeDirectory(kernel: Kernel, directory: CgroupDirectory, others: Set<s
   }
 }
 
-/** A new v1 cpuset is empty, and nobody can join it before it has CPUs and memory nodes. */
-function inheritCpus(kernel: Kernel, path: string): void {
+/**
+ * A new v1 cpuset is empty, and nobody can join it before it has CPUs and memory nodes. A parent below `mount` that is empty as well has
+ * been made by somebody who has not come to this yet: it gets what it would get from them.
+ */
+function inheritCpus(kernel: Kernel, mount: string, path: string): void {
   const parent = path.slice(0, path.lastIndexOf("/"));
   for (const file of ["cpuset.cpus", "cpuset.mems"]) {
-    const value = kernel.fs.readTextAt(AT_FDCWD, `${parent}/${file}`, LIMIT).trim();
+    const read = (): string => kernel.fs.readTextAt(AT_FDCWD, `${parent}/${file}`, LIMIT).trim();
+    let value = read();
+    if (value === "" && parent.length > mount.length) {
+      inheritCpus(kernel, mount, parent);
+      value = read();
+    }
     kernel.fs.writeTextAt(AT_FDCWD, `${path}/${file}`, value);
   }
 }
