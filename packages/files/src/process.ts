@@ -47,7 +47,7 @@ export function collectChild(pid: number): void {
 
 /**
  * Ends this process. What was to be written must have been written: no handler runs any more. Node's own way out joins V8's threads,
- * and waits for one for ever when the C library has lost its wake-up (glibc bug 25847, up to 2.40): it is taken only without the addon.
+ * and was seen to wait for one for ever (a lost wake-up, probably glibc bug 25847): it is taken only without the addon.
  */
 export function exitNow(code: number): never {
   try {
