@@ -82,20 +82,29 @@ function everything(): void {
       "tmp/x.gone",
       "snapshots/layers/" + "0".repeat(64),
       "snapshots/workspaces/orphan",
+      "containers/" + "1".repeat(64),
     ]) {
       mkdirSync(join(root, path, "deep/er"), { recursive: true });
       writeFileSync(join(root, path, "deep/file"), "x");
     }
+    // The lock of a container whose removal was cut off after its row.
+    writeFileSync(join(host.directory, "run/locks", "1".repeat(64)), "");
+    await host.busybox();
+    const { id } = await engine.containers.create(scope, { image: "busybox", network: "none", command: ["true"] });
     const kept = await engine.snapshots.prepare(scope, "mine", null);
-    await engine.prune(scope);
+    await engine.prune(scope, { containers: false });
     assert.deepEqual(
       [
         readdirSync(join(root, "tmp")),
-        readdirSync(join(root, "snapshots/layers")),
-        readdirSync(join(root, "snapshots/workspaces")),
+        readdirSync(join(root, "snapshots/layers")).length,
+        readdirSync(join(root, "snapshots/workspaces")).sort(),
+        readdirSync(join(root, "containers")),
+        readdirSync(join(host.directory, "run/locks")),
       ],
-      [[], [], ["mine"]],
+      [[], 1, [id, "mine"].sort(), [id], []],
     );
+    assert.equal((await engine.containers.get(scope, id)).status, "created");
+    await engine.containers.remove(scope, id);
     assert.deepEqual(await engine.snapshots.workspace(scope, "mine"), kept);
     await engine.snapshots.remove(scope, "mine");
   });

@@ -13,7 +13,7 @@ import { requireProgram } from "../programs.ts";
 import { moveAway, removeMoved } from "../snapshots/directory.ts";
 import { deleteContainer, getContainer, hasContainer } from "../store/container-rows.ts";
 import { releaseNetwork } from "../store/network-rows.ts";
-import { deleteVolume } from "../store/volume-rows.ts";
+import { discardVolume } from "../volumes/discard-volume.ts";
 import type { ContainerContext } from "./context.ts";
 import { type Life, readExit, readLife } from "./life.ts";
 import { killAndWait } from "./shim/connection.ts";
@@ -152,22 +152,17 @@ export async function discardContainer(
   const volumes = (row?.settings.mounts ?? []).flatMap((mount) =>
     mount.kind === "volume" && mount.anonymous ? [mount.name] : [],
   );
-  // The row first: what is left without one is swept by the next command.
+  const rubbish: (string | null)[] = [];
+  // The container's row before its directories: what is left without one is swept by the next prune. Volumes are not swept, and so
+  // leave their place before their row goes.
   await withRoom(scope, context, id, () =>
     db.transaction(() => {
       deleteContainer(db, id);
-      if (anonymousVolumes) for (const name of volumes) deleteVolume(db, name);
+      if (anonymousVolumes) rubbish.push(...volumes.map((name) => discardVolume(context, name)));
     }),
   );
-  const rubbish = [
-    places.directory,
-    paths.workspace(id),
-    ...(anonymousVolumes ? volumes.map((name) => paths.volume(name)) : []),
-  ];
   rmSync(places.run, { recursive: true, force: true });
-  for (const directory of rubbish) {
-    const away = moveAway(directory, paths.scratch);
-    if (away !== null) await removeMoved(scope, away);
-  }
+  for (const directory of [places.directory, paths.workspace(id)]) rubbish.push(moveAway(directory, paths.scratch));
+  for (const away of rubbish) if (away !== null) await removeMoved(scope, away);
   rmSync(places.lock, { force: true });
 }

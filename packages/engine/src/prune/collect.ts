@@ -9,6 +9,7 @@ import type { ContentStore } from "@teu/image/content-store";
 import type { Digest } from "@teu/image/digest";
 
 import { GONE, moveAway, removeMoved, scratchOwner } from "../snapshots/directory.ts";
+import { hasContainer } from "../store/container-rows.ts";
 import type { Database } from "../store/database.ts";
 import { collectBlobs, collectLayers } from "../store/garbage.ts";
 import { endOwedLeases } from "../store/hold-lease.ts";
@@ -80,10 +81,20 @@ function bornAt(content: ContentStore, digest: Digest): number | null {
   return path === undefined ? null : (statSync(path, { throwIfNoEntry: false })?.ctimeMs ?? null);
 }
 
-/** Directories without a row, and scratch whose process is dead. Rows of workspaces and containers are made before their directories. */
+/**
+ * Directories without a row, locks of containers without one, and scratch whose process is dead. Rows of workspaces and containers
+ * are made before their directories, and go before them. Volumes are not swept: their rows may be lost at a power cut, and what
+ * they hold must not.
+ */
 async function sweepDirectories(scope: Scope, { db, paths }: CollectContext): Promise<void> {
   for (const key of readdirSync(paths.workspaces)) {
     if (getWorkspace(db, key) === null) moveAway(paths.workspace(key), paths.scratch);
+  }
+  for (const id of readdirSync(paths.containers)) {
+    if (!hasContainer(db, id)) moveAway(paths.container(id).directory, paths.scratch);
+  }
+  for (const id of readdirSync(paths.locks)) {
+    if (!hasContainer(db, id)) rmSync(paths.container(id).lock, { force: true });
   }
   for (const hex of readdirSync(paths.layers)) {
     // Layers are made directory first: inside a transaction, so that this one sees both or neither.

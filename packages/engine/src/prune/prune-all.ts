@@ -9,11 +9,12 @@ import { readLife } from "../containers/life.ts";
 import { removeContainer } from "../containers/remove.ts";
 import { reconcile } from "../containers/reconcile.ts";
 import { isOver } from "../containers/settle.ts";
-import { moveAway, removeMoved } from "../snapshots/directory.ts";
+import { removeMoved } from "../snapshots/directory.ts";
 import { pruneCache } from "../store/build-cache-rows.ts";
 import { containersOfImage, listContainers } from "../store/container-rows.ts";
 import { deleteImage, deleteImageName, listImageNames, listImages } from "../store/image-rows.ts";
-import { deleteVolume, listVolumes, usedVolumes } from "../store/volume-rows.ts";
+import { listVolumes, usedVolumes } from "../store/volume-rows.ts";
+import { discardVolume } from "../volumes/discard-volume.ts";
 import { type CollectContext, collectGarbage } from "./collect.ts";
 import type { PruneOptions, PruneReport } from "./prune.ts";
 
@@ -61,18 +62,13 @@ function pruneImages({ db }: CollectContext, which: "dangling" | "unused" | "non
   );
 }
 
-async function pruneVolumes(scope: Scope, { db, paths }: CollectContext): Promise<string[]> {
+async function pruneVolumes(scope: Scope, context: CollectContext): Promise<string[]> {
+  const { db } = context;
   const gone = db.transaction(() => {
     const used = usedVolumes(db);
-    const unused = listVolumes(db)
-      .filter((volume) => !used.has(volume.name))
-      .map((volume) => volume.name);
-    for (const name of unused) deleteVolume(db, name);
-    return unused;
+    const unused = listVolumes(db).filter((volume) => !used.has(volume.name));
+    return unused.map(({ name }) => ({ name, away: discardVolume(context, name) }));
   });
-  for (const name of gone) {
-    const away = moveAway(paths.volume(name), paths.scratch);
-    if (away !== null) await removeMoved(scope, away);
-  }
-  return gone;
+  for (const { away } of gone) if (away !== null) await removeMoved(scope, away);
+  return gone.map(({ name }) => name);
 }
