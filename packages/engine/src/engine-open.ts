@@ -71,9 +71,9 @@ class LocalEngine implements Engine {
     this.content = context.content;
     this.snapshots = context.snapshots;
     this.images = new LocalImages(context, (id) => !isOver(readLife(paths.container(id))));
-    this.containers = new ShimContainers(context, async (scope, ref) => {
-      const { id, chainId, config } = await this.images.get(scope, ref);
-      return { name: ref, id, chainId, config };
+    this.containers = new ShimContainers(context, async (scope, ref, options) => {
+      const { id, chainId, config, platform } = await this.images.get(scope, ref, options);
+      return { name: ref, id, chainId, config, platform };
     });
     this.networks = new BridgeNetworks(db, paths.root);
     this.buildCache = new StoredBuildCache(db);

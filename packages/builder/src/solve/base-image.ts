@@ -62,7 +62,7 @@ async function localImage(
 ): Promise<Image | null> {
   if (session.options.pull === true) return null;
   try {
-    const image = await session.engine.images.get(scope, reference);
+    const image = await session.engine.images.get(scope, reference, { platform: platformText(platform) });
     return image.platform.architecture === platform.architecture && image.platform.os === platform.os ? image : null;
   } catch (error) {
     if (isTeuError(error, "not-found")) return null;

@@ -46,22 +46,21 @@ async function haveImage(context: CommandContext, engine: Engine, image: string,
       known: ["always", "missing", "never"],
       fallback: "use always, missing or never",
     });
+  const platform = input.text("platform");
+  const wanted = platform === undefined ? {} : { platform };
   if (policy !== "always") {
     try {
-      await engine.images.get(context.scope, image);
+      await engine.images.get(context.scope, image, wanted);
       return;
     } catch (error) {
       if (!isTeuError(error, "not-found") || policy === "never") throw error;
     }
-    if (!input.flag("quiet")) context.warn(`Unable to find image '${image}' locally`);
+    const what = platform === undefined ? `'${image}'` : `'${image}' for ${platform}`;
+    if (!input.flag("quiet")) context.warn(`Unable to find image ${what} locally`);
   }
   using progress = transferProgress(context.io.stderr, {
     quiet: input.flag("quiet"),
     dumb: context.environment.term === "dumb",
   });
-  const platform = input.text("platform");
-  await engine.images.pull(context.scope, image, {
-    progress: (event) => progress.event(event),
-    ...(platform === undefined ? {} : { platform }),
-  });
+  await engine.images.pull(context.scope, image, { progress: (event) => progress.event(event), ...wanted });
 }

@@ -48,7 +48,7 @@ export const CONTAINER_OPTIONS: readonly OptionSpec[] = [
   { long: "oom-score-adj", value: "int", help: "How soon the kernel kills it when memory is short (-1000 to 1000)" },
   { long: "pid", value: "string", help: 'PID namespace: "host" or "private"' },
   { long: "pids-limit", value: "int", help: "Most processes; -1: unlimited" },
-  { long: "platform", value: "string", help: "Platform of the image, when it is pulled" },
+  { long: "platform", value: "string", help: 'Platform of the image ("linux/arm64")' },
   { long: "privileged", help: "Give it extended privileges" },
   {
     long: "publish",
@@ -182,6 +182,7 @@ type Texts = Pick<
   | "hostname"
   | "domainname"
   | "stopSignal"
+  | "platform"
   | "runtime"
   | "pid"
   | "ipc"
@@ -199,6 +200,7 @@ function texts(
     hostname: "hostname",
     domainname: "domainname",
     stopSignal: "stop-signal",
+    platform: "platform",
     runtime: "runtime",
     pid: "pid",
     ipc: "ipc",

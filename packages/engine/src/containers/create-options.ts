@@ -56,6 +56,8 @@ export type ImageSource =
 /** Everything about one container. Absent means: what the image says, else Docker's default. */
 export interface CreateOptions {
   readonly image: ImageSource;
+  /** "linux/arm64": which image is meant; `not-found` when it is not here. Default: this host's, else whichever is here. */
+  readonly platform?: string;
   /** [a-zA-Z0-9][a-zA-Z0-9_.-]*; default: adjective_noun. */
   readonly name?: string;
   readonly command?: readonly string[];

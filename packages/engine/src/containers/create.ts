@@ -5,8 +5,10 @@ import { mkdirSync } from "node:fs";
 import { isTeuError } from "@teu/base/errors";
 import { cleanupScope, type Scope } from "@teu/base/scope";
 import type { Digest } from "@teu/image/digest";
-import type { ImageConfig } from "@teu/specs/image";
+import { formatPlatform, hostPlatform, platformMatches } from "@teu/image/platform";
+import type { ImageConfig, Platform } from "@teu/specs/image";
 
+import type { ImageGetOptions } from "../images/images.ts";
 import { layersDown, makeWorkspace, workspaceOf } from "../snapshots/overlay-snapshots.ts";
 import { addContainer, type ContainerRow } from "../store/container-rows.ts";
 import { addWorkspace } from "../store/layer-rows.ts";
@@ -29,6 +31,7 @@ export interface ResolvedImage {
   readonly id: Digest | null;
   readonly chainId: Digest | null;
   readonly config: ImageConfig;
+  readonly platform?: Platform;
 }
 
 /** See `Containers.create`. `find` looks an image of this engine up. */
@@ -36,12 +39,12 @@ export async function createContainer(
   scope: Scope,
   context: ContainerContext,
   options: CreateOptions,
-  find: (ref: string) => Promise<ResolvedImage>,
+  find: (ref: string, options: ImageGetOptions) => Promise<ResolvedImage>,
 ): Promise<CreatedContainer> {
   scope.check("create container");
   const image =
     typeof options.image === "string"
-      ? await find(options.image)
+      ? await find(options.image, options.platform === undefined ? {} : { platform: options.platform })
       : { ...options.image, name: options.image.chainId ?? "scratch", id: null };
   const id = newContainerId();
   const { settings, warnings } = resolveSettings({
@@ -73,7 +76,13 @@ export async function createContainer(
     );
     throw diskError("create container", error);
   }
-  return { id, name: row.name, warnings };
+  return { id, name: row.name, warnings: [...warnings, ...foreignPlatform(image)] };
+}
+
+/** With an emulator such an image runs; without one it ends with "exec format error", which says nothing. */
+function foreignPlatform({ name, platform }: { readonly name: string; readonly platform?: Platform }): string[] {
+  if (platform === undefined || platformMatches(hostPlatform(), platform)) return [];
+  return [`the image ${name} is for ${formatPlatform(platform)}, this host is ${formatPlatform(hostPlatform())}`];
 }
 
 function addNamed(

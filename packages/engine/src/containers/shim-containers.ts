@@ -3,6 +3,7 @@
 import type { Scope } from "@teu/base/scope";
 import type { ExitRecord } from "@teu/shim/protocol";
 
+import type { ImageGetOptions } from "../images/images.ts";
 import { listPorts } from "../store/network-rows.ts";
 import { renameContainer } from "../store/container-rows.ts";
 import type {
@@ -30,19 +31,22 @@ import { openSession } from "./shim/session.ts";
 import { attachRequest, startContainer } from "./start.ts";
 import { killContainer, requireRunning, stopContainer, tellContainer, untilOver, waitForContainer } from "./stop.ts";
 
+/** Looks an image of this engine up. */
+export type FindImage = (scope: Scope, ref: string, options: ImageGetOptions) => Promise<ResolvedImage>;
+
 /** Containers under teu-shim. */
 export class ShimContainers implements Containers {
   readonly #context: ContainerContext;
-  readonly #findImage: (scope: Scope, ref: string) => Promise<ResolvedImage>;
+  readonly #findImage: FindImage;
 
-  constructor(context: ContainerContext, findImage: (scope: Scope, ref: string) => Promise<ResolvedImage>) {
+  constructor(context: ContainerContext, findImage: FindImage) {
     this.#context = context;
     this.#findImage = findImage;
   }
 
   async create(scope: Scope, options: CreateOptions): Promise<CreatedContainer> {
     await reconcile(scope, this.#context);
-    return createContainer(scope, this.#context, options, (ref) => this.#findImage(scope, ref));
+    return createContainer(scope, this.#context, options, (ref, wanted) => this.#findImage(scope, ref, wanted));
   }
 
   start(scope: Scope, ref: string): Promise<void>;

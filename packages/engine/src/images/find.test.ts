@@ -69,3 +69,15 @@ test("findImage: not-found and conflict", () => {
   ];
   for (const { ref, code } of cases) assert.throws(() => findImage(db, ref), { code }, ref);
 });
+
+test("findImage: for a platform it is the one that is here, or an error that says for which it is", () => {
+  using db = opened();
+  const amd64 = { os: "linux", architecture: "amd64" };
+  for (const platform of [amd64, { ...amd64, variant: "v3" }])
+    assert.equal(findImage(db, "busybox", platform).row.id, digest("abc1"));
+  for (const ref of ["busybox", "abc1", digest("abc1")])
+    assert.throws(() => findImage(db, ref, { os: "linux", architecture: "arm64" }), {
+      code: "not-found",
+      message: /here for linux\/amd64, not for linux\/arm64/,
+    });
+});

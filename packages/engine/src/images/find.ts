@@ -2,7 +2,9 @@
 
 import { isTeuError, TeuError } from "@teu/base/errors";
 import { type Digest, isDigest } from "@teu/image/digest";
+import { formatPlatform, platformMatches } from "@teu/image/platform";
 import { parseReference, type Reference, referenceName, referenceText } from "@teu/image/reference";
+import type { Platform } from "@teu/specs/image";
 
 import type { Database } from "../store/database.ts";
 import {
@@ -21,11 +23,20 @@ export interface FoundImage {
 }
 
 /**
- * @throws TeuError `not-found`, `conflict` for an ambiguous beginning of an id, `invalid` for what is neither.
- * A name wins over the beginning of an id, as in Docker.
+ * @throws TeuError `not-found` (also when it is here for other platforms than the one asked for), `conflict` for an ambiguous
+ * beginning of an id, `invalid` for what is neither. A name wins over the beginning of an id, as in Docker.
  */
-export function findImage(db: Database, ref: string): FoundImage {
+export function findImage(db: Database, ref: string, platform?: Platform): FoundImage {
   const found = byWholeId(db, ref) ?? byName(db, ref) ?? byPrefix(db, ref);
+  if (found !== null && platform !== undefined && !platformMatches(platform, found.row.platform)) {
+    throw new TeuError({
+      code: "not-found",
+      op: "find image",
+      subject: ref,
+      message: `it is here for ${formatPlatform(found.row.platform)}, not for ${formatPlatform(platform)}`,
+      hint: "pull it for that platform",
+    });
+  }
   if (found !== null) return found;
   throw new TeuError({
     code: "not-found",

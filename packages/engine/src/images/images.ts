@@ -104,6 +104,12 @@ export interface ImageRemoval {
   readonly deleted: readonly Digest[];
 }
 
+/** Options of `get`. */
+export interface ImageGetOptions {
+  /** "linux/arm64", "linux/arm/v7". */
+  readonly platform?: string;
+}
+
 /** Options of `list`. */
 export interface ImageListOptions {
   /** Only this repository, or repository:tag. */
@@ -121,7 +127,8 @@ export interface Images {
   /** Gives `target` as a further name. */
   tag(scope: Scope, ref: string, target: string): Promise<void>;
   list(scope: Scope, options?: ImageListOptions): Promise<Image[]>;
-  get(scope: Scope, ref: string): Promise<Image>;
+  /** `platform`: the image must be for it, or for one that it runs too. */
+  get(scope: Scope, ref: string, options?: ImageGetOptions): Promise<Image>;
   inspect(scope: Scope, ref: string): Promise<ImageInspect>;
   history(scope: Scope, ref: string): Promise<ImageHistoryEntry[]>;
   /** Takes the name away; with the last name (or by id) the image. `conflict` when a container uses it, unless forced (never for a running one). */

@@ -2,6 +2,7 @@
 
 import type { Scope } from "@teu/base/scope";
 import type { Digest } from "@teu/image/digest";
+import { parsePlatform } from "@teu/image/platform";
 import type { ImageSink, ImageSource } from "@teu/image/transport/source-and-sink";
 import type { Descriptor } from "@teu/specs/image";
 
@@ -12,6 +13,7 @@ import { imageOf } from "./image-of.ts";
 import type {
   CreateImageOptions,
   Image,
+  ImageGetOptions,
   ImageHistoryEntry,
   ImageInspect,
   ImageListOptions,
@@ -57,8 +59,9 @@ export class LocalImages implements Images {
     return (await import("./list.ts")).listAll(scope, this.#context, options);
   }
 
-  async get(scope: Scope, ref: string): Promise<Image> {
-    return imageOf(scope, this.#context, findImage(this.#context.db, await this.#name(ref)));
+  async get(scope: Scope, ref: string, { platform }: ImageGetOptions = {}): Promise<Image> {
+    const wanted = platform === undefined ? undefined : parsePlatform(platform);
+    return imageOf(scope, this.#context, findImage(this.#context.db, await this.#name(ref), wanted));
   }
 
   async inspect(scope: Scope, ref: string): Promise<ImageInspect> {

@@ -1,10 +1,9 @@
 // pull: download for one platform, unpack what is there while the rest comes, name. The name appears last: an image that has one is whole.
 
-import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 import { pullImage, type PullResult } from "@teu/distribution/client/pull";
+import { parsePlatform } from "@teu/image/platform";
 import { type Reference, referenceName, referenceText } from "@teu/image/reference";
-import type { Platform } from "@teu/specs/image";
 
 import { getImageName, type ImageRow } from "../store/image-rows.ts";
 import type { ImageContext } from "./context.ts";
@@ -52,18 +51,4 @@ async function pullReference(
 export function namesOf(reference: Reference, digest: string): string[] {
   const byDigest = `${referenceName(reference)}@${digest}`;
   return reference.digest === undefined ? [referenceText(reference), byDigest] : [byDigest];
-}
-
-/** "linux/arm/v7". @throws TeuError `invalid`. */
-export function parsePlatform(text: string): Platform {
-  const match = /^([a-z0-9]+)\/([a-z0-9_]+)(?:\/([a-z0-9.]+))?$/.exec(text);
-  const [, os, architecture, variant] = match ?? [];
-  if (os === undefined || architecture === undefined)
-    throw new TeuError({
-      code: "invalid",
-      op: "read platform",
-      subject: text,
-      message: 'want os/architecture[/variant], as in "linux/arm64"',
-    });
-  return { os, architecture, ...(variant === undefined ? {} : { variant }) };
 }
