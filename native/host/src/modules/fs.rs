@@ -22,7 +22,7 @@ pub const EXPORTS: &[Export] = exports! {
     "readTextAt" 3 => read_text_at,
     "writeTextAt" 3 => write_text_at,
     "fstat" 1 => fstat,
-    "ownerOf" 1 => owner_of,
+    "ownerAt" 2 => owner_at,
     "statAt" 3 => stat_at,
     "fstatfs" 1 => fstatfs,
     "filesystemType" 1 => filesystem_type,
@@ -178,8 +178,9 @@ fn fstat(call: &Call) -> Outcome<Record<14>> {
     stat::of(call.fd(0)?).map(|found| stat_record(&found)).on("statx", call.fd(0)?)
 }
 
-fn owner_of(call: &Call) -> Outcome<u32> {
-    stat::of(call.fd(0)?).map(|found| found.stx_uid).on("statx", call.fd(0)?)
+fn owner_at(call: &Call) -> Outcome<u32> {
+    let path = call.path(1)?;
+    stat::at(call.dirfd(0)?, &path, 0).map(|found| found.stx_uid).on("statx", path.as_bytes())
 }
 
 fn stat_at(call: &Call) -> Outcome<Record<14>> {

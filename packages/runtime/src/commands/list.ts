@@ -4,7 +4,7 @@
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import type { Command } from "../cli/command.ts";
-import { StateDirectory, containerIds, forEachContainer } from "../container/record.ts";
+import { containerIds, forEachContainer, placeBelow, tryReadHead } from "../container/record.ts";
 import { verbatim } from "../failure.ts";
 import { type StateReport, reportState } from "./state.ts";
 
@@ -27,7 +27,7 @@ export const list: Command = {
       if (ids.length > 0) kernel.host.print(ids.join("\n"));
       return 0;
     }
-    const reports = forEachContainer(kernel, root, (id, rootFd) => readReport(kernel, root, rootFd, id));
+    const reports = forEachContainer(kernel, root, (id, rootFd) => readReport(kernel, rootFd, id));
     if (format === "json") kernel.host.print(JSON.stringify(reports.length === 0 ? null : reports));
     else kernel.host.print(table(reports));
     return 0;
@@ -35,15 +35,11 @@ export const list: Command = {
 };
 
 /** Containers come and go while we look: one that is gone is left out. */
-function readReport(kernel: Kernel, root: string, rootFd: number, id: string): StateReport | null {
+function readReport(kernel: Kernel, rootFd: number, id: string): StateReport | null {
+  const place = placeBelow(rootFd, id);
   try {
-    const directory = StateDirectory.openIn(kernel, root, rootFd, id);
-    try {
-      const head = directory.tryReadHead();
-      return head === null ? null : reportState(kernel, directory, head);
-    } finally {
-      directory.close();
-    }
+    const head = tryReadHead(kernel, place);
+    return head === null ? null : reportState(kernel, place, head);
   } catch (error) {
     if (isSysError(error, "ENOENT")) return null;
     throw error;

@@ -5,7 +5,7 @@ import { AT_FDCWD } from "@teu/sys/constants/fs";
 import type { Kernel } from "@teu/sys/kernel";
 import type { Status } from "@teu/specs/runtime";
 import type { Command } from "../cli/command.ts";
-import { type RecordHead, StateDirectory } from "../container/record.ts";
+import { type RecordHead, StateDirectory, type StatePlace } from "../container/record.ts";
 import { statusOfHead } from "../container/status.ts";
 
 /** What runc prints per container; `list --format json` prints the same. */
@@ -23,8 +23,8 @@ export interface StateReport {
 }
 
 /** Reads one container's report. */
-export function reportState(kernel: Kernel, directory: StateDirectory, record: RecordHead): StateReport {
-  const status = statusOfHead(kernel, directory, record);
+export function reportState(kernel: Kernel, place: StatePlace, record: RecordHead): StateReport {
+  const status = statusOfHead(kernel, place, record);
   return {
     ociVersion: record.ociVersion,
     id: record.id,
@@ -34,13 +34,13 @@ export function reportState(kernel: Kernel, directory: StateDirectory, record: R
     rootfs: record.rootfs,
     created: record.created,
     ...(Object.keys(record.annotations).length === 0 ? {} : { annotations: record.annotations }),
-    owner: ownerName(kernel, directory),
+    owner: ownerName(kernel, place),
   };
 }
 
 /** The owner's name of the directory, by the host's /etc/passwd. */
-export function ownerName(kernel: Kernel, directory: StateDirectory): string {
-  const uid = kernel.fs.ownerOf(directory.fd);
+function ownerName(kernel: Kernel, { dirfd, prefix }: StatePlace): string {
+  const uid = kernel.fs.ownerAt(dirfd, prefix === "" ? "." : prefix);
   if (uid === 0) return "root";
   const lines = kernel.fs.accessAt(AT_FDCWD, "/etc/passwd", 4)
     ? kernel.fs.readTextAt(AT_FDCWD, "/etc/passwd", 1 << 20).split("\n")

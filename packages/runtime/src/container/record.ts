@@ -162,10 +162,37 @@ type HeadLine = readonly [
   freezerFile: string,
 ];
 
+/** How the kernel finds the files of a state directory: `prefix` and their name, below an open directory. */
+export interface StatePlace {
+  readonly dirfd: number;
+  readonly prefix: string;
+}
+
+/** The place of a container when its root is open: a short way for the kernel, which counts when a thousand are looked at. */
+export function placeBelow(rootFd: number, id: string): StatePlace {
+  return { dirfd: rootFd, prefix: `${id}/` };
+}
+
+/** The head of a record; null when there is no state.json (a create that was killed early, or a container that has just gone). */
+export function tryReadHead(kernel: Kernel, place: StatePlace): RecordHead | null {
+  const text = readState(kernel, place);
+  return text === null ? null : headOfText(text);
+}
+
+function readState(kernel: Kernel, { dirfd, prefix }: StatePlace): string | null {
+  try {
+    return kernel.fs.readTextAt(dirfd, prefix + STATE, LIMIT);
+  } catch (error) {
+    if (isSysError(error, "ENOENT")) return null;
+    throw error;
+  }
+}
+
 /** An open state directory. Close it with `close`. */
-export class StateDirectory {
+export class StateDirectory implements StatePlace {
   readonly path: string;
   readonly fd: number;
+  readonly prefix = "";
   readonly #kernel: Kernel;
 
   private constructor(kernel: Kernel, path: string, fd: number) {
@@ -174,20 +201,16 @@ export class StateDirectory {
     this.fd = fd;
   }
 
+  get dirfd(): number {
+    return this.fd;
+  }
+
   /** Opens the directory of an existing container; a link in its place is none. Throws `not-found` with runc's text. */
   static open(kernel: Kernel, root: string, id: string): StateDirectory {
-    return StateDirectory.#open(kernel, `${root}/${checkId(id)}`, AT_FDCWD, `${root}/${id}`);
-  }
-
-  /** The same when the root is open: a short way for the kernel, which counts when a thousand are looked at. */
-  static openIn(kernel: Kernel, root: string, rootFd: number, id: string): StateDirectory {
-    return StateDirectory.#open(kernel, `${root}/${id}`, rootFd, checkId(id));
-  }
-
-  static #open(kernel: Kernel, path: string, dirfd: number, name: string): StateDirectory {
+    const path = `${root}/${checkId(id)}`;
     const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     try {
-      return new StateDirectory(kernel, path, kernel.fs.openat(dirfd, name, flags, 0));
+      return new StateDirectory(kernel, path, kernel.fs.openat(AT_FDCWD, path, flags, 0));
     } catch (error) {
       if (isSysError(error, "ENOTDIR") || isSysError(error, "ELOOP"))
         throw new TeuError({ code: "denied", op: "open container", subject: path, message: "is not a directory" });
@@ -245,14 +268,8 @@ export class StateDirectory {
 
   /** null when there is no state.json (a create that was killed early). */
   tryRead(): ContainerRecord | null {
-    const text = this.#readState();
+    const text = readState(this.#kernel, this);
     return text === null ? null : (JSON.parse(text) as ContainerRecord);
-  }
-
-  /** Its head alone; null as for `tryRead`. */
-  tryReadHead(): RecordHead | null {
-    const text = this.#readState();
-    return text === null ? null : headOfText(text);
   }
 
   /** Throws `not-found` like a missing container. */
@@ -262,7 +279,7 @@ export class StateDirectory {
 
   /** Its head alone. Throws as `read`. */
   readHead(): RecordHead {
-    return existing(this.tryReadHead());
+    return existing(tryReadHead(this.#kernel, this));
   }
 
   write(record: ContainerRecord): void {
@@ -309,15 +326,6 @@ export class StateDirectory {
 
   close(): void {
     this.#kernel.fs.close(this.fd);
-  }
-
-  #readState(): string | null {
-    try {
-      return this.#kernel.fs.readTextAt(this.fd, STATE, LIMIT);
-    } catch (error) {
-      if (isSysError(error, "ENOENT")) return null;
-      throw error;
-    }
   }
 }
 

@@ -63,8 +63,8 @@ declare module "sys:fs" {
   /** open(O_WRONLY, no create) + one write(2) + close: what cgroup and procfs files want. Subject of the error is the path. */
   export function writeTextAt(dirfd: number, path: string, text: string): void;
   export function fstat(fd: number): Stat;
-  /** The uid of `fstat` alone: no object of fourteen values for each container of a list. */
-  export function ownerOf(fd: number): number;
+  /** The uid of `statAt` without flags alone: no object of fourteen values for each container of a list. */
+  export function ownerAt(dirfd: number, path: string): number;
   /** statx(2); `flags` AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH ... */
   export function statAt(dirfd: number, path: string, flags: number): Stat;
   export function fstatfs(fd: number): StatFs;

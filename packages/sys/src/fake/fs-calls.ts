@@ -201,7 +201,6 @@ function descriptorCalls(world: World) {
       return opened.offset;
     },
     fstat: (fd: number) => statOf(world.located(fd, "statx")),
-    ownerOf: (fd: number) => world.located(fd, "statx").inode.uid,
     fstatfs: (fd: number) => {
       const { mount, inode } = world.located(fd, "fstatfs");
       return { type: inode.magic, flags: mount.attributes, blockSize: 4096, blocks: 0, blocksFree: 0 };
@@ -289,6 +288,7 @@ function pathCalls(world: World) {
       const location = find(world, dirfd, path, true, "openat");
       writeTo(world, openFile("file", { location, flags: O_WRONLY }), encode(text), "write");
     },
+    ownerAt: (dirfd: number, path: string) => find(world, dirfd, path, true, "statx").inode.uid,
     statAt: (dirfd: number, path: string, flags: number) =>
       statOf(
         path === ""

@@ -164,8 +164,8 @@ function idCalls(world: World) {
     processStat: (pid: number) => {
       const found = world.processes.get(pid);
       if (found === undefined) return null;
-      const { state, ppid: parent, startTime, ignored } = found;
-      return { letter: state === "zombie" ? "Z" : "S", parent, startTime, deaf: [...ignored].some((one) => one < 32) };
+      const { ppid: parent, startTime, ignored } = found;
+      return { letter: world.letterOf(found), parent, startTime, deaf: [...ignored].some((one) => one < 32) };
     },
     getpid: () => world.self.pid,
     getppid: () => world.self.ppid,

@@ -57,10 +57,9 @@ function processDirectory(world: World, process: FakeProcess): Inode {
   made.add(
     "stat",
     window(PROC_SUPER_MAGIC, () => {
-      const { state, ppid, startTime, ignored } = alive();
+      const { ppid, startTime, ignored } = alive();
       const mask = [...ignored].filter((one) => one < 32).reduce((bits, one) => bits + 2 ** (one - 1), 0);
-      const letter = state === "zombie" ? "Z" : "S";
-      return `${pid} (a) b) ${letter} ${ppid} ${Array.from({ length: 17 }, () => 0).join(" ")} ${startTime}${" 0".repeat(10)} ${mask} 0\n`;
+      return `${pid} (a) b) ${world.letterOf(alive())} ${ppid} ${Array.from({ length: 17 }, () => 0).join(" ")} ${startTime}${" 0".repeat(10)} ${mask} 0\n`;
     }),
   );
   made.add(
@@ -133,7 +132,7 @@ function cgroupDirectory(world: World, controllers: string, path: string): Inode
       .join("");
   made.add("cgroup.procs", window(magic, list, join));
   if (unified) addUnifiedFiles(made, members, world);
-  else addLegacyFiles(made, controllers, path, list, join);
+  else addLegacyFiles(world, made, controllers, path, list, join);
   return made;
 }
 
@@ -206,6 +205,7 @@ const LEGACY_FILES: Readonly<Record<string, readonly string[]>> = {
 };
 
 function addLegacyFiles(
+  world: World,
   made: Inode,
   controllers: string,
   path: string,
@@ -226,7 +226,11 @@ function addLegacyFiles(
         window(
           made.magic,
           () => `${state}\n`,
-          (text) => void (state = text.trim()),
+          (text) => {
+            state = text.trim();
+            if (state === "FROZEN") world.frozen.add(path);
+            else world.frozen.delete(path);
+          },
         ),
       );
     }

@@ -115,6 +115,8 @@ export class World {
   nextPid = 101;
   nextNamespace = 4_026_531_900;
   clock = 1_700_000_000_000_000_000n;
+  /** Paths of frozen cgroups of v1's freezer. */
+  readonly frozen: Set<string> = new Set();
   /** Waiting children of `Simulation.park`. */
   readonly parked: Map<number, () => void> = new Map();
 
@@ -127,6 +129,13 @@ export class World {
     const found = this.processes.get(pid === 0 ? this.current : pid);
     if (found === undefined) throw sysError("ESRCH", call, String(pid));
     return found;
+  }
+
+  /** As in /proc/PID/stat: what v1's freezer holds shows as D. */
+  letterOf({ state, cgroups }: FakeProcess): string {
+    if (state === "zombie") return "Z";
+    const cgroup = cgroups.get("freezer");
+    return cgroup !== undefined && this.frozen.has(cgroup) ? "D" : "S";
   }
 
   /** The open file behind an fd of the acting process. Throws EBADF. */

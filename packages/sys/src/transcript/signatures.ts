@@ -29,7 +29,7 @@ export const SIGNATURES: Readonly<Record<string, readonly [readonly ArgumentKind
   pread: [["fd", "value", "value"], ""],
   write: [["fd", "value"], ""],
   fstat: [["fd"], ""],
-  ownerOf: [["fd"], ""],
+  ownerAt: [["fd", "value"], ""],
   fstatfs: [["fd"], ""],
   filesystemType: [["value"], ""],
   fchmod: [["fd", "octal"], ""],
