@@ -133,7 +133,7 @@ export const ALLOWED: Allowed = {
     'chdir "/"': AFTER,
   },
   "packages/runtime/src/container/status.ts": {
-    "openIfThere directory.fd, START_FIFO": "in the state directory",
+    "openIfThere dirfd, prefix + START_FIFO": "in the state directory",
   },
   "packages/runtime/src/linux/hot-mounts.ts": {
     'umount2 "."': "the directory was entered by descriptor",

@@ -451,7 +451,7 @@ export const DEFENCES: readonly Defence[] = [
     against: "a pid that was given to another process",
     what: "a process is the recorded one only with the recorded start time",
     file: "packages/runtime/src/container/status.ts",
-    changes: [["stat.startTime === record.startTime && ", ""]],
+    changes: [["stat.startTime !== startTime || ", ""]],
     kill: { case: "records: a pid that is somebody else's by now is neither signalled nor entered" },
   },
   {
