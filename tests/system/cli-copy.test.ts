@@ -139,6 +139,8 @@ test("docs/guide/copy-and-mirror.md: works when typed in", { skip }, async () =>
   const guide = readFileSync(new URL("../../docs/guide/copy-and-mirror.md", import.meta.url), "utf8");
   const lines = [...guide.matchAll(/^# (teu .*)$/gm)].map((match) => match[1] ?? "");
   assert.ok(lines.length >= 7);
+  const list = /^```yaml\n([^]*?)^```$/m.exec(guide)?.[1] ?? "";
+  writeFileSync(join(host.directory, "images.yaml"), list.replaceAll("127.0.0.1:5000", registry.address));
   for (const line of lines) {
     const words = line.replaceAll("127.0.0.1:5000", registry.address).split(" ").slice(1);
     const outcome = await host.teu(words, { cwd: host.directory });

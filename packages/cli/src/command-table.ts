@@ -91,6 +91,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   save,
   start,
   stop,
+  sync: { summary: "Mirror the images that a list names", load: () => import("./commands/sync.ts") },
   tag,
   top,
   version: { summary: "Show versions", load: () => import("./commands/version.ts") },

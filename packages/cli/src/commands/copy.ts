@@ -20,6 +20,7 @@ export const command: Command = {
   ].join("\n"),
   options: [
     { long: "all", short: "a", help: "All platforms of the image" },
+    { long: "dest-cert-dir", value: "dir", help: "Certificates for the destination's registry" },
     { long: "dest-creds", value: "user:password", help: "Credentials for the destination's registry" },
     { long: "dest-tls-verify", on: true, help: "Destination: TLS with verification; false: plain HTTP too" },
     { long: "digest-tags", help: "Tags that belong to the image by its digest, too (sha256-HEX.sig)" },
@@ -30,6 +31,7 @@ export const command: Command = {
     { long: "preserve-digests", help: "Always so; skopeo's flag" },
     { long: "quiet", short: "q", help: "Show only the digest" },
     { long: "referrers", help: "Signatures, SBOMs and all else that refers to the image, too" },
+    { long: "src-cert-dir", value: "dir", help: "Certificates for the source's registry" },
     { long: "src-creds", value: "user:password", help: "Credentials for the source's registry" },
     { long: "src-tls-verify", on: true, help: "Source: TLS with verification; false: plain HTTP too" },
   ],

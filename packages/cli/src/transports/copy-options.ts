@@ -9,6 +9,7 @@ import type { PlaceAccess } from "./open-place.ts";
 
 /** Flags of commands on one place. */
 export const ACCESS_OPTIONS: readonly OptionSpec[] = [
+  { long: "cert-dir", value: "dir", help: "Certificates for the registry: *.crt to trust, *.cert with *.key to show" },
   { long: "creds", value: "user:password", help: "Credentials for the registry, instead of those of login" },
   { long: "insecure", help: "Plain HTTP, or TLS without verification" },
   { long: "tls-verify", on: true, help: "TLS with verification; false is --insecure" },
@@ -16,16 +17,12 @@ export const ACCESS_OPTIONS: readonly OptionSpec[] = [
 
 /** How the one place is reached. */
 export function accessOf(input: CommandInput): PlaceAccess {
-  return access(input.flag("insecure") || !input.flag("tls-verify"), input.text("creds"), "creds");
+  return access(input, input.flag("insecure") || !input.flag("tls-verify"), "");
 }
 
 /** How one side of a copy is reached: "src" or "dest". */
 export function sideAccess(input: CommandInput, side: "src" | "dest"): PlaceAccess {
-  return access(
-    input.flag("insecure") || !input.flag(`${side}-tls-verify`),
-    input.text(`${side}-creds`),
-    `${side}-creds`,
-  );
+  return access(input, input.flag("insecure") || !input.flag(`${side}-tls-verify`), `${side}-`);
 }
 
 /** What --all and --platform ask for; default: this machine's platform. */
@@ -43,11 +40,15 @@ export function wantsJson(input: CommandInput): boolean {
   throw usageError(`the format ${JSON.stringify(format)} is not known`, { fallback: "use json, or leave it out" });
 }
 
-function access(insecure: boolean, creds: string | undefined, flag: string): PlaceAccess {
-  if (creds === undefined) return { insecure };
+function access(input: CommandInput, insecure: boolean, prefix: "" | "src-" | "dest-"): PlaceAccess {
+  const certDirectory = input.text(`${prefix}cert-dir`);
+  const base = { insecure, ...(certDirectory === undefined ? {} : { certDirectory }) };
+  const flag = `${prefix}creds`;
+  const creds = input.text(flag);
+  if (creds === undefined) return base;
   const colon = creds.indexOf(":");
   // The value is not repeated: it holds a password.
   if (colon <= 0)
     throw usageError(`--${flag} is not USER:PASSWORD`, { fallback: "write the user, a colon, the password" });
-  return { insecure, credentials: { username: creds.slice(0, colon), password: creds.slice(colon + 1) } };
+  return { ...base, credentials: { username: creds.slice(0, colon), password: creds.slice(colon + 1) } };
 }

@@ -15,6 +15,8 @@ export interface PlaceAccess {
   /** Plain HTTP, or TLS without verification, for the host of the name. */
   readonly insecure: boolean;
   readonly credentials?: { readonly username: string; readonly password: string };
+  /** A directory with certificates for that host, instead of those of certs.d. */
+  readonly certDirectory?: string;
 }
 
 /** image-spec, annotations: what a ref.name may consist of; its first character is never "@", which stands for a place here. */
@@ -24,27 +26,40 @@ const REF_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._:/+-]|@(?=[A-Za-z0-9])){0,1023}$/;
 export class Places implements AsyncDisposable {
   readonly #context: CommandContext;
   readonly #opened: AsyncDisposable[] = [];
+  readonly #clients: Map<string, Promise<RegistryClient>>;
+  readonly #ownsClients: boolean;
   #engine: Engine | undefined;
 
-  constructor(context: CommandContext) {
+  /** `parent`: whose clients are used, so that many short-lived places share connections and tokens. */
+  constructor(context: CommandContext, parent?: Places) {
     this.#context = context;
+    this.#clients = parent === undefined ? new Map() : parent.#clients;
+    this.#ownsClients = parent === undefined;
   }
 
-  /** A client for one registry. */
-  async client(domain: string, access: PlaceAccess): Promise<RegistryClient> {
+  /** A client for one registry; the same one for the same access. */
+  client(domain: string, access: PlaceAccess): Promise<RegistryClient> {
+    const key = JSON.stringify([domain, access]);
+    let client = this.#clients.get(key);
+    if (client === undefined) this.#clients.set(key, (client = this.#makeClient(domain, access)));
+    return client;
+  }
+
+  async #makeClient(domain: string, access: PlaceAccess): Promise<RegistryClient> {
     const { userClient } = await import("@teu/distribution/client/user-client");
     const { DiskUploadJournal } = await import("@teu/distribution/client/upload-journal");
-    const { credentials } = access;
+    const { credentials, certDirectory } = access;
     const { root, runroot } = this.#context.environment;
-    return this.#own(
-      userClient(process.env, {
-        insecure: (host) => access.insecure && host === domain,
-        uploads: new DiskUploadJournal(enginePaths(root, runroot).uploads),
-        ...(credentials === undefined
-          ? {}
-          : { credentials: { find: async (_scope, host) => (host === domain ? credentials : null) } }),
-      }),
-    );
+    return userClient(process.env, {
+      insecure: (host) => access.insecure && host === domain,
+      uploads: new DiskUploadJournal(enginePaths(root, runroot).uploads),
+      ...(credentials === undefined
+        ? {}
+        : { credentials: { find: async (_scope, host) => (host === domain ? credentials : null) } }),
+      ...(certDirectory === undefined
+        ? {}
+        : { certificateDirectory: (host) => (host === domain ? certDirectory : undefined) }),
+    });
   }
 
   /** Opens an image to be read. */
@@ -99,7 +114,8 @@ export class Places implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     // The last one first: sources stand on clients and on the engine.
     const failures: unknown[] = [];
-    for (const one of this.#opened.toReversed()) {
+    const clients = this.#ownsClients ? await Promise.all(this.#clients.values()) : [];
+    for (const one of [...clients, ...this.#opened].toReversed()) {
       try {
         await one[Symbol.asyncDispose]();
       } catch (error) {

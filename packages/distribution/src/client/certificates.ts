@@ -2,7 +2,7 @@
 // what this machine shows of itself (mutual TLS) in pairs NAME.cert and NAME.key, all in PEM. This module reads no environment.
 
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { TeuError } from "@teu/base/errors";
 
@@ -27,11 +27,17 @@ export function certificateDirectories(env: Readonly<Record<string, string | und
   return [...own, "/etc/containers/certs.d", "/etc/docker/certs.d"];
 }
 
-/** Reads what the directories have for a host; they need not exist. @throws TeuError `denied` for a file that cannot be read, `invalid`. */
-export function certificatesIn(directories: readonly string[]): CertificateSource {
+/** A directory that somebody named for a host, instead of DIR/HOST; undefined for other hosts. */
+export type NamedDirectory = (host: string) => string | undefined;
+
+/**
+ * Reads what the directories have for a host; they need not exist, a named one must.
+ * @throws TeuError `denied` for a file that cannot be read, `invalid`, `not-found`.
+ */
+export function certificatesIn(directories: readonly string[], named?: NamedDirectory): CertificateSource {
   return async (host) => {
     const found: string[] = [];
-    for (const place of placesOf(directories, host)) {
+    for (const place of await placesOf(directories, host, named)) {
       for (const name of await namesIn(place)) {
         if (name.endsWith(".crt")) found.push(await readAuthority(path.join(place, name)));
       }
@@ -41,10 +47,10 @@ export function certificatesIn(directories: readonly string[]): CertificateSourc
 }
 
 /** Reads the pairs that the directories have for a host. @throws TeuError `denied`, `invalid` for a pair that is not whole or does not fit. */
-export function clientCertificatesIn(directories: readonly string[]): ClientCertificateSource {
+export function clientCertificatesIn(directories: readonly string[], named?: NamedDirectory): ClientCertificateSource {
   return async (host) => {
     const found: ClientCertificate[] = [];
-    for (const place of placesOf(directories, host)) {
+    for (const place of await placesOf(directories, host, named)) {
       const names = await namesIn(place);
       for (const name of names) {
         const stem = name.replace(/\.(?:cert|key)$/, "");
@@ -83,9 +89,22 @@ export async function readAuthority(file: string): Promise<string> {
   return text;
 }
 
-function placesOf(directories: readonly string[], host: string): string[] {
+async function placesOf(
+  directories: readonly string[],
+  host: string,
+  named: NamedDirectory | undefined,
+): Promise<string[]> {
+  const directory = named?.(host);
+  if (directory !== undefined) {
+    const isThere = await stat(directory).then(
+      (found) => found.isDirectory(),
+      () => false,
+    );
+    if (isThere) return [directory];
+    throw new TeuError({ code: "not-found", op: OP, subject: directory, message: "there is no such directory" });
+  }
   // ".." is a host name to URL parsers.
-  return host.startsWith(".") ? [] : directories.map((directory) => path.join(directory, host));
+  return host.startsWith(".") ? [] : directories.map((one) => path.join(one, host));
 }
 
 async function namesIn(directory: string): Promise<string[]> {

@@ -1,7 +1,7 @@
 // A registry client as the user's machine is set up: credentials, certificates, mirrors, rules and proxies where Docker, Podman and
 // containerd keep them.
 
-import { certificateDirectories, certificatesIn, clientCertificatesIn } from "./certificates.ts";
+import { certificateDirectories, certificatesIn, clientCertificatesIn, type NamedDirectory } from "./certificates.ts";
 import { credentialFiles, type CredentialSource, CredentialStore } from "./credentials.ts";
 import { endpointsIn, hostsDirectories } from "./hosts-toml.ts";
 import { readRegistriesConf, registriesFiles } from "./registries-conf.ts";
@@ -14,6 +14,8 @@ export interface UserClientOptions {
   readonly insecure: (host: string) => boolean;
   /** Instead of what files and helpers say. */
   readonly credentials?: CredentialSource;
+  /** Directories with certificates for single hosts, instead of those of certs.d. */
+  readonly certificateDirectory?: NamedDirectory;
   /** Where unfinished uploads are remembered. */
   readonly uploads?: UploadJournal;
 }
@@ -21,14 +23,14 @@ export interface UserClientOptions {
 /** A client. The caller disposes it. */
 export function userClient(
   env: Readonly<Record<string, string | undefined>>,
-  { insecure, credentials, uploads }: UserClientOptions,
+  { insecure, credentials, certificateDirectory, uploads }: UserClientOptions,
 ): RegistryClient {
   return new RegistryClient({
     credentials: credentials ?? new CredentialStore(credentialFiles(env)),
     plainHttp: insecure,
     insecure,
-    certificates: certificatesIn(certificateDirectories(env)),
-    clientCertificates: clientCertificatesIn(certificateDirectories(env)),
+    certificates: certificatesIn(certificateDirectories(env), certificateDirectory),
+    clientCertificates: clientCertificatesIn(certificateDirectories(env), certificateDirectory),
     endpoints: endpointsIn(hostsDirectories(env)),
     registries: () => readRegistriesConf(registriesFiles(env)),
     proxyEnv: env,
