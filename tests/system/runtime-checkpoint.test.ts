@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -90,6 +91,41 @@ test("checkpoint: without --leave-running the container is gone, cgroup and stat
   expectOk(call("", "checkpoint", "--image-path", images(), id));
   assert.match(bench.call("state", id).err, /does not exist/);
   assert.equal(existsSync(`/sys/fs/cgroup/pids/${id}`), false);
+});
+
+test("checkpoint: warns that lazy pages are open to all", { skip }, () => {
+  const { id } = sleeping();
+  const asked = ["--lazy-pages", "--page-server", "127.0.0.1:9000", "--leave-running"];
+  const { err } = expectOk(call("", "checkpoint", "--image-path", images(), ...asked, id));
+  assert.match(err, /on port 9000 of all addresses, not only 127\.0\.0\.1/);
+});
+
+test("checkpoint: a root that is read-only is so again, and the container goes on, when CRIU fails", { skip }, () => {
+  const { id } = sleeping((spec) => ({ ...spec, root: { path: "rootfs", readonly: true } }));
+  assert.equal(call("fail", "checkpoint", "--image-path", images(), id).code, 1);
+  assert.equal(bench.status(id), "running");
+  assert.match(bench.call("exec", id, "/bin/touch", "/x").err, /Read-only file system/);
+  // One that was paused stays so.
+  expectOk(bench.call("pause", id));
+  assert.equal(call("fail", "checkpoint", "--image-path", images(), id).code, 1);
+  assert.equal(bench.status(id), "paused");
+  expectOk(bench.call("resume", id));
+  assert.match(bench.call("exec", id, "/bin/touch", "/x").err, /Read-only file system/);
+});
+
+test("checkpoint: unsupported when a root is read-only and no cgroup can hold the processes", { skip }, () => {
+  const bundle = bench.script("exec sleep 300", (spec) => ({ ...spec, root: { path: "rootfs", readonly: true } }));
+  const id = bench.started(bundle);
+  const state = join(bench.directory, "root", id, "state.json");
+  const text = readFileSync(state, "utf8");
+  // As of a rootless one.
+  const record = JSON.parse(text) as { cgroup: object };
+  writeFileSync(state, JSON.stringify({ ...record, cgroup: { kind: "none", directories: [] } }));
+  const { code, err } = call("", "checkpoint", "--image-path", images(), id);
+  writeFileSync(state, text);
+  assert.equal(code, 1);
+  assert.match(err, /its root is read-only, and it has no cgroup/);
+  assert.equal(bench.status(id), "running");
 });
 
 test("checkpoint: --pre-dump asks for memory only", { skip }, () => {
@@ -327,3 +363,103 @@ test("with CRIU: a checkpoint that runc took is restored", { skip: noCriu }, (co
   expectOk(bench.call("restore", "--detach", "--image-path", directory, "--bundle", bundle.path, id));
   assert.equal(bench.status(id), "running");
 });
+
+/** Counts in /tmp/count, whole at any moment. */
+function countingBundle(change: (spec: Spec) => Spec): { readonly path: string; readonly rootfs: string } {
+  const script =
+    "exec </dev/null >/dev/null 2>&1; i=0; while :; do i=$((i+1)); echo $i >/tmp/next; mv /tmp/next /tmp/count; sleep 0.05; done";
+  return bench.script(script, (spec) => change({ ...spec, root: { path: "rootfs" } }));
+}
+
+function countOf(bundle: { readonly rootfs: string }): number {
+  return Number(readFileSync(join(bundle.rootfs, "tmp/count"), "utf8"));
+}
+
+test("with CRIU: a container in a user namespace goes on, as the same users", { skip: noCriu }, () => {
+  const bundle = countingBundle((spec) => {
+    const ids = [{ containerID: 0, hostID: 200_000, size: 65_536 }];
+    const namespaces = [...(spec.linux?.namespaces ?? []), { type: "user" as const }];
+    return withLinux(spec, { namespaces, uidMappings: ids, gidMappings: ids });
+  });
+  execFileSync("chown", ["-R", "200000:200000", bundle.rootfs]);
+  for (let path = bundle.rootfs; path.startsWith(bench.directory); path = join(path, "..")) chmodSync(path, 0o755);
+  const id = startHelper(bundle);
+  const directory = images();
+  expectOk(bench.call("checkpoint", "--image-path", directory, "--work-path", directory, id));
+  chmodSync(directory, 0o755);
+  for (const name of readdirSync(directory)) chmodSync(join(directory, name), 0o644);
+  const before = countOf(bundle);
+  const words = ["--image-path", directory, "--work-path", directory, "--bundle", bundle.path];
+  expectOk(bench.call("restore", "--detach", ...words, id));
+  bench.until("it goes on", () => countOf(bundle) > before);
+  const { pid } = JSON.parse(expectOk(bench.call("state", id)).out) as { pid: number };
+  assert.match(readFileSync(`/proc/${pid}/uid_map`, "utf8"), /^ *0 +200000 +65536$/m);
+  assert.match(readFileSync(`/proc/${pid}/status`, "utf8"), /^Uid:\t200000\t/m);
+  assert.equal(expectOk(bench.call("exec", id, "/bin/id", "-u")).out, "0");
+});
+
+test(
+  "with CRIU: --lazy-pages fetches memory from `criu lazy-pages` once the program runs again",
+  { skip: noCriu },
+  async (context) => {
+    const features = spawnSync("criu", ["check", "--feature", "uffd-noncoop"]);
+    if (features.status !== 0) return context.skip("this kernel's userfaultfd cannot tell CRIU of forks");
+    const bundle = countingBundle((spec) => spec);
+    const id = startHelper(bundle);
+    const directory = images();
+    expectOk(bench.call("checkpoint", "--image-path", directory, "--work-path", directory, id));
+    const before = countOf(bundle);
+    const words = ["--image-path", directory, "--work-path", directory, "--bundle", bundle.path];
+    // Without the server of pages: an error that names it, and nothing is left.
+    const refused = bench.call("restore", "--detach", "--lazy-pages", ...words, id);
+    assert.equal(refused.code, 1);
+    assert.match(refused.err, /criu lazy-pages/);
+    assert.equal(existsSync(`/sys/fs/cgroup/pids/${id}`), false);
+    const server = spawn("criu", ["lazy-pages", "--images-dir", directory, "--work-dir", directory], {
+      stdio: "ignore",
+    });
+    const ended = new Promise<number | null>((resolve) => server.on("exit", resolve));
+    try {
+      bench.until("the server of pages listens", () => existsSync(join(directory, "lazy-pages.socket")));
+      expectOk(bench.call("restore", "--detach", "--lazy-pages", ...words, id));
+      bench.until("it goes on", () => countOf(bundle) > before);
+      // It has handed over every page.
+      assert.equal(await ended, 0);
+    } finally {
+      server.kill("SIGKILL");
+    }
+    assert.equal(bench.status(id), "running");
+  },
+);
+
+test(
+  "with CRIU: a read-only root is read-only again before anything runs, and while it is left running",
+  { skip: noCriu },
+  () => {
+    const script =
+      "exec </dev/null >/dev/null 2>&1; while :; do touch /no 2>/dev/null && touch /tmp/written; sleep 0.02; done";
+    const bundle = bench.script(script, (spec) => ({
+      ...spec,
+      root: { path: "rootfs", readonly: true },
+      mounts: [...(spec.mounts ?? []), { destination: "/tmp", type: "tmpfs", source: "tmpfs" }],
+    }));
+    const id = bench.started(bundle);
+    const untouched = (): void => {
+      assert.equal(bench.status(id), "running");
+      assert.match(bench.call("exec", id, "/bin/touch", "/x").err, /Read-only file system/);
+      // What the program itself tries all the time.
+      assert.equal(bench.call("exec", id, "/bin/ls", "/tmp").out, "");
+    };
+    const directory = images();
+    const place = ["--image-path", directory, "--work-path", directory];
+    expectOk(bench.call("checkpoint", "--leave-running", ...place, id));
+    untouched();
+    expectOk(bench.call("checkpoint", ...place, id));
+    expectOk(bench.call("restore", "--detach", ...place, "--bundle", bundle.path, id));
+    untouched();
+    assert.deepEqual(
+      readdirSync(bundle.rootfs).filter((name) => name === "no" || name === "x" || /criu|crtools/.test(name)),
+      [],
+    );
+  },
+);

@@ -24,7 +24,11 @@ interface KernelProgram {
 }
 
 const PROGRAMS: readonly KernelProgram[] = [
-  { name: "teu-runtime", entry: "packages/runtime/src/main.ts", seal: ["create", "run", "exec", "restore", "mounts"] },
+  {
+    name: "teu-runtime",
+    entry: "packages/runtime/src/main.ts",
+    seal: ["create", "run", "exec", "restore", "checkpoint", "mounts"],
+  },
   { name: "teu-shim", entry: "packages/shim/src/main.ts", seal: [] },
   // What `teu-runtime --explain` becomes.
   { name: "teu-explain", entry: "packages/runtime/src/explain-main.ts", seal: [] },

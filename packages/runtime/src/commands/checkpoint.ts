@@ -39,6 +39,7 @@ export const checkpoint: Command = {
     const status = statusOf(kernel, directory, record);
     if (status !== "running" && status !== "paused")
       throw verbatim("conflict", `Container cannot be checkpointed in ${status} state`);
+    for (const warning of openToAll(request.options)) log.warn(warning);
     checkpointContainer(kernel, record, parseSpec(directory.readConfig()), request);
     if (request.preDump || request.options.leaveRunning === true) return 0;
     try {
@@ -50,6 +51,14 @@ export const checkpoint: Command = {
     return 0;
   },
 };
+
+/** With lazy pages CRIU leaves out the address of its request, and listens on all (`setup_opts_from_req`, CRIU 4.2). */
+function openToAll({ lazyPages, pageServer }: CheckpointRequest["options"]): string[] {
+  if (lazyPages !== true || pageServer === undefined || ["0.0.0.0", "::"].includes(pageServer.address)) return [];
+  return [
+    `with --lazy-pages CRIU serves the container's memory on port ${pageServer.port} of all addresses, not only ${pageServer.address}, to whoever asks first`,
+  ];
+}
 
 function checkpointRequest(kernel: Kernel, flags: FlagValues): CheckpointRequest {
   const server = flags.string("page-server");

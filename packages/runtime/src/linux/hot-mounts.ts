@@ -5,6 +5,7 @@
 
 import { TeuError } from "@teu/base/errors";
 import {
+  AT_EMPTY_PATH,
   AT_FDCWD,
   O_CLOEXEC,
   O_DIRECTORY,
@@ -13,7 +14,7 @@ import {
   S_IFMT,
   STATX_ATTR_MOUNT_ROOT,
 } from "@teu/sys/constants/fs";
-import { MNT_DETACH, UMOUNT_NOFOLLOW, MS_SLAVE } from "@teu/sys/constants/mount";
+import { MNT_DETACH, MOUNT_ATTR_RDONLY, MS_SLAVE, UMOUNT_NOFOLLOW } from "@teu/sys/constants/mount";
 import { CLONE_NEWNS, CLONE_NEWUSER, PR_SET_DUMPABLE, SIGKILL } from "@teu/sys/constants/process";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
@@ -62,6 +63,14 @@ export function removeMounts(kernel: Kernel, record: ContainerRecord, destinatio
   inside(kernel, record, [], (root) => {
     for (const destination of destinations.toReversed()) removeMount(kernel, root, destination);
   });
+}
+
+/** Changes whether a running container's root is read-only. */
+export function setRootReadonly(kernel: Kernel, record: ContainerRecord, readonly: boolean): void {
+  const change = { set: readonly ? MOUNT_ATTR_RDONLY : 0, clear: readonly ? 0 : MOUNT_ATTR_RDONLY };
+  inside(kernel, record, [], ({ fd }) =>
+    kernel.mount.mountSetattr(fd, "", AT_EMPTY_PATH, { ...change, propagation: 0, usernsFd: -1 }),
+  );
 }
 
 function removeMount(kernel: Kernel, root: RootfsPath, destination: string): void {

@@ -15,6 +15,7 @@ import { type CriuOptions, REQUEST } from "./criu-messages.ts";
 import { NAMESPACE_KEYS, dumpMounts, externalPlaces, planJoins } from "./external.ts";
 import { mountsAt, namespaceInode, readMounts, standardStreams } from "./facts.ts";
 import { checkParent, closeDirectories, openDirectories, writeDescriptors } from "./images.ts";
+import { withWritableRoot } from "./readonly-root.ts";
 
 /** How to checkpoint. Paths are absolute. */
 export interface CheckpointRequest {
@@ -72,7 +73,9 @@ export function checkpointContainer(
       cgroupControllers: controllers(record.cgroup),
       ...externals(kernel, plan, record.pid, request.preDump ? -1 : directories.images),
     };
-    dump(kernel, record.id, options, request);
+    const take = (): void => dump(kernel, record.id, options, request);
+    if (plan.readonlyRoot && !request.preDump) withWritableRoot(kernel, record, take);
+    else take();
   } finally {
     closeDirectories(kernel, directories);
   }

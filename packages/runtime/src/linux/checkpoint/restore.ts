@@ -14,6 +14,7 @@ import { type CgroupLayout, parseOwnCgroups } from "../cgroup/layout.ts";
 import { type CgroupHandle, createCgroup, fillCgroup, removeCgroup } from "../cgroup/manager.ts";
 import type { CgroupRecord } from "../cgroup/record.ts";
 import { runHooks } from "../hooks.ts";
+import { setRootReadonly } from "../hot-mounts.ts";
 import { openJoins } from "../namespace-files.ts";
 import { RootfsPath } from "../rootfs-path.ts";
 import { type Started, firstRecord, sweep } from "../start.ts";
@@ -176,6 +177,8 @@ function converse(restoring: Restoring, undo: Undo): ContainerRecord {
       known = { ...record, pid, startTime: kernel.process.processStat(pid)?.startTime ?? 0 };
       undo.push(() => endProcess(kernel, pid));
       directory.write(known);
+      // By the images it is writable: see readonly-root.ts.
+      if (plan.readonlyRoot) setRootReadonly(kernel, known, true);
     }
   };
   const options = restoreOptions(restoring);
