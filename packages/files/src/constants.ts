@@ -21,6 +21,8 @@ export const O_NONBLOCK: number = constants.O_NONBLOCK;
 export const O_DIRECTORY: number = constants.O_DIRECTORY;
 /** Fail on a final symlink (or, with O_PATH, open the link itself). */
 export const O_NOFOLLOW: number = constants.O_NOFOLLOW;
+/** In a directory: a file without a name. */
+export const O_TMPFILE: number = 0o20000000 | constants.O_DIRECTORY;
 /** A handle on a place, without opening what is there. */
 export const O_PATH = 0o10000000;
 

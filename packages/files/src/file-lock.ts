@@ -20,6 +20,11 @@ export interface LockOptions {
   readonly shared?: boolean;
 }
 
+/** Locks an open file for as long as it is open; false when somebody else holds it. */
+export function tryLockFd(fd: number): boolean {
+  return attempt("lock", `fd ${fd}`, (addon) => addon.tryFlock(fd, LOCK_EX));
+}
+
 /** A lock held; released when disposed. The file stays. */
 export class FileLock implements Disposable {
   readonly path: string;

@@ -2,7 +2,7 @@
 // A reader sees the old content or the new, after a crash too. Needs no addon.
 
 import { randomBytes } from "node:crypto";
-import { open, rename, unlink } from "node:fs/promises";
+import { open, readdir, rename, rm, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 import { fileError } from "./addon.ts";
@@ -42,6 +42,15 @@ export async function replaceFile(
   } catch (error) {
     await removeTemp(temp);
     throw fileError("replace", path, error);
+  }
+}
+
+/** Removes what writers of `path` left that were killed before the rename. Only while no other one can be at it: under its lock. */
+export async function removeAbandoned(path: string): Promise<void> {
+  const prefix = `.${basename(path)}.`;
+  for (const name of await readdir(dirname(path))) {
+    if (name.startsWith(prefix) && /^[0-9a-f]{12}$/.test(name.slice(prefix.length)))
+      await rm(join(dirname(path), name), { force: true });
   }
 }
 

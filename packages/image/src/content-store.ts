@@ -61,6 +61,8 @@ export interface ContentStore {
   delete(scope: Scope, digest: Digest): Promise<boolean>;
   /** All blobs, in no particular order. */
   list(scope: Scope): AsyncIterable<BlobInfo>;
+  /** Removes what interrupted ingests left to be gone on with; those under way are not disturbed. */
+  dropInterrupted?(scope: Scope): Promise<void>;
 }
 
 /** One blob being written. Owned by who asked for it; disposing without `commit` abandons it. */

@@ -87,6 +87,18 @@ test("DiskContentStore.open: removes what killed writers left, keeps the living 
   assert.equal((await living.commit()).digest, digestOf("still here"));
 });
 
+test("DiskContentStore.dropInterrupted: takes what could be gone on with, and spares the living", async () => {
+  await using directory = await temporary();
+  const store = await DiskContentStore.open(directory.path);
+  await writeFile(join(directory.path, "ingest/key-recent"), "half");
+  await using living = await store.ingest(scope, "alive", { resume: true });
+  await living.write(Buffer.from("still "));
+  await store.dropInterrupted(scope);
+  assert.equal((await readdir(join(directory.path, "ingest"))).length, 1);
+  await living.write(Buffer.from("here"));
+  assert.equal((await living.commit()).digest, digestOf("still here"));
+});
+
 test("DiskContentStore.ingest: goes on when its working directory was taken away", async () => {
   await using directory = await temporary();
   const store = await DiskContentStore.open(directory.path);

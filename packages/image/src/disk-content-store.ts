@@ -1,5 +1,5 @@
 // The content store on disk. Safe for several processes; a kill at any instruction leaves no half blob visible,
-// and what it leaves in ingest/ is removed by the next open.
+// and what it leaves in ingest/ is removed by the next open, or gone on with.
 //
 //   DIR/
 //     blobs/<algorithm>/<encoded>   whole, verified, mode 0444, never written again
@@ -47,7 +47,7 @@ export class DiskContentStore implements ContentStore {
     try {
       makeDirectory(join(directory, "blobs", "sha256"), 0o755);
       makeDirectory(store.#ingestDirectory(), 0o700);
-      await store.#sweep();
+      await store.#sweep(Date.now() - RESUMABLE_DAYS * 86_400_000);
     } catch (error) {
       throw fileError("open content store", directory, error);
     }
@@ -154,6 +154,15 @@ export class DiskContentStore implements ContentStore {
     }
   }
 
+  async dropInterrupted(scope: Scope): Promise<void> {
+    scope.check("remove interrupted ingests");
+    try {
+      await this.#sweep(Number.POSITIVE_INFINITY);
+    } catch (error) {
+      throw fileError("remove interrupted ingests", this.directory, error);
+    }
+  }
+
   #ingestDirectory(): string {
     return join(this.directory, "ingest");
   }
@@ -186,9 +195,8 @@ export class DiskContentStore implements ContentStore {
     }
   }
 
-  /** Removes ingests without a living writer: temporary and published ones at once, resumable ones when old. */
-  async #sweep(): Promise<void> {
-    const oldest = Date.now() - RESUMABLE_DAYS * 86_400_000;
+  /** Removes ingests without a living writer: temporary and published ones, and resumable ones from before `oldest`. */
+  async #sweep(oldest: number): Promise<void> {
     for (const { name } of await listDirectory(this.#ingestDirectory())) {
       const path = join(this.#ingestDirectory(), name);
       if (name.startsWith("key-") && (await mayResume(path, oldest))) continue;

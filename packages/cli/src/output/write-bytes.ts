@@ -1,9 +1,7 @@
 // Bytes to stdout, or to a file that appears when all of them are there.
 
-import { createWriteStream } from "node:fs";
-import { rename, rm } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
-import { TeuError } from "@teu/base/errors";
+import { WholeFile } from "@teu/files/whole-file";
 import type { CommandContext } from "../command.ts";
 
 /** `output`: the file; undefined: stdout. `op` names the action in errors. */
@@ -13,18 +11,12 @@ export async function writeBytes(
   output: string | undefined,
   op: string,
 ): Promise<void> {
-  const { signal } = context.scope;
-  if (output === undefined) return await pipeline(bytes, context.io.stdout, { end: false, signal });
-  // Beside the target, so that a failure does not leave half of it under the wanted name.
-  const partial = `${output}.${process.pid}.partial`;
-  try {
-    await pipeline(bytes, createWriteStream(partial), { signal });
-    await rename(partial, output);
-  } catch (cause) {
-    await rm(partial, { force: true });
-    context.scope.check(op);
-    throw cause instanceof TeuError
-      ? cause
-      : new TeuError({ code: "unavailable", op, subject: output, message: "it cannot be written", cause });
+  const { scope } = context;
+  if (output === undefined) return await pipeline(bytes, context.io.stdout, { end: false, signal: scope.signal });
+  await using file = await WholeFile.create(output);
+  for await (const chunk of bytes) {
+    scope.check(op);
+    await file.write(chunk);
   }
+  await file.publish();
 }

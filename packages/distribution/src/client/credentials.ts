@@ -1,12 +1,12 @@
 // Credentials from the files that Docker and Podman share: config.json and auth.json, with `auths`, `credHelpers` and `credsStore`.
 // Reads and writes keep whatever else is in a file. Where the files are is decided by `credentialFiles`; this module reads no environment.
 
-import { open, readFile, rename, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { randomUUID } from "node:crypto";
 import { isTeuError, TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 import { makeDirectory } from "@teu/files/make-directory";
+import { WholeFile } from "@teu/files/whole-file";
 import { parseJson } from "@teu/specs/json";
 
 import { eraseWithHelper, getFromHelper, storeWithHelper } from "./credential-helper.ts";
@@ -234,23 +234,15 @@ function text(value: unknown, at: string): void {
     throw new TeuError({ code: "invalid", op: "read credentials", message: `/${at} must be text` });
 }
 
-// Written beside and renamed: another program reads the old file or the new one, never half of it.
+// Another program reads the old file or the new one, never half of it; a kill leaves no second file with secrets.
 async function writeConfig(scope: Scope, file: string, config: ConfigFile): Promise<void> {
   scope.check("store credentials");
-  const directory = path.dirname(file);
-  const temporary = path.join(directory, `.${path.basename(file)}.${randomUUID()}`);
   try {
-    makeDirectory(directory, 0o700);
-    const handle = await open(temporary, "wx", 0o600);
-    try {
-      await handle.writeFile(`${JSON.stringify(config, null, "\t")}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, file);
+    makeDirectory(path.dirname(file), 0o700);
+    await using written = await WholeFile.create(file, { mode: 0o600 });
+    await written.write(Buffer.from(`${JSON.stringify(config, null, "\t")}\n`));
+    await written.publish();
   } catch (error) {
-    await rm(temporary, { force: true });
     throw new TeuError({
       code: "denied",
       op: "store credentials",

@@ -3,8 +3,8 @@
 // upload then begins anew next time.
 
 import { createHash } from "node:crypto";
-import { unlinkSync } from "node:fs";
-import { readdir, readFile, stat, unlink } from "node:fs/promises";
+import { rmSync, statSync, unlinkSync } from "node:fs";
+import { readdir, readFile, unlink } from "node:fs/promises";
 import path from "node:path";
 import { isTeuError } from "@teu/base/errors";
 import { FileLock } from "@teu/files/file-lock";
@@ -45,7 +45,7 @@ export class DiskUploadJournal implements UploadJournal {
     const file = path.join(this.#directory, createHash("sha256").update(upload).digest("hex"));
     try {
       makeDirectory(this.#directory, 0o700);
-      if (!this.#swept) await this.#sweep();
+      if (!this.#swept) await this.#sweep(Date.now() - LONGEST);
       this.#swept = true;
       const lock = FileLock.tryAcquire(`${file}.lock`);
       return lock === null ? null : new DiskRecord(lock, file, upload, await readLocation(file, upload));
@@ -55,12 +55,21 @@ export class DiskUploadJournal implements UploadJournal {
     }
   }
 
-  async #sweep(): Promise<void> {
-    for (const name of await readdir(this.#directory)) {
-      if (name.endsWith(".lock")) continue;
-      const file = path.join(this.#directory, name);
-      const { mtimeMs } = await stat(file);
-      if (Date.now() - mtimeMs > LONGEST) await removeUnlocked(file);
+  /** Forgets all uploads that nobody is at. @throws TeuError or the system's error when they cannot be removed. */
+  async clear(): Promise<void> {
+    await this.#sweep(Number.POSITIVE_INFINITY);
+  }
+
+  /** Forgets uploads noted before `oldest`; what has only a lock, or a note that its writer was killed at, goes in any case. */
+  async #sweep(oldest: number): Promise<void> {
+    for (const [upload, temporary] of uploadsOf(await namesIn(this.#directory))) {
+      const file = path.join(this.#directory, upload);
+      using lock = FileLock.tryAcquire(`${file}.lock`);
+      if (lock === null) continue;
+      for (const name of temporary) rmSync(path.join(this.#directory, name), { force: true });
+      if ((statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0) >= oldest) continue;
+      rmSync(file, { force: true });
+      rmSync(lock.path, { force: true });
     }
   }
 }
@@ -106,11 +115,24 @@ function removeQuietly(file: string): void {
   }
 }
 
-async function removeUnlocked(file: string): Promise<void> {
-  using lock = FileLock.tryAcquire(`${file}.lock`);
-  if (lock === null) return;
-  await unlink(file);
-  await unlink(lock.path);
+async function namesIn(directory: string): Promise<readonly string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}
+
+/** The uploads that files of the directory belong to, with the names of files that were to become a note. */
+function uploadsOf(names: readonly string[]): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const name of names) {
+    const [, hidden, upload] = /^(\.?)([0-9a-f]{64})(?:\.|$)/.exec(name) ?? [];
+    if (upload === undefined) continue;
+    found.set(upload, [...(found.get(upload) ?? []), ...(hidden === "." ? [name] : [])]);
+  }
+  return found;
 }
 
 async function readLocation(file: string, upload: string): Promise<string | null> {

@@ -268,3 +268,31 @@ test("DiskUploadJournal: one task has an upload; what is damaged, foreign or old
   await writeFile(root.join("file"), "");
   assert.equal(await new DiskUploadJournal(root.join("file")).claim("a"), null);
 });
+
+test("DiskUploadJournal: what a kill left goes by itself, and notes of uploads that nobody is at by clear", async () => {
+  await using root = await tempRoot();
+  await new DiskUploadJournal(root.join("u")).clear();
+  const journal = new DiskUploadJournal(root.join("u"));
+  {
+    using noted = await journal.claim("noted");
+    await noted?.note("https://r.example/1");
+  }
+  using living = await journal.claim("living");
+  await living?.note("https://r.example/2");
+  const kept = (await readdir(root.join("u"))).toSorted();
+  // Killed before the note had its name, and before there was one.
+  const [file = ""] = kept.filter((name) => !name.endsWith(".lock"));
+  await writeFile(root.join(`u/.${file}.0123456789ab`), "{");
+  await writeFile(root.join(`u/${"0".repeat(64)}.lock`), "");
+  await writeFile(root.join("u/other"), "");
+  {
+    using _ = await new DiskUploadJournal(root.join("u")).claim("another");
+  }
+  const left = (await readdir(root.join("u"))).filter(
+    (name) => !kept.includes(name) && name !== `.${file}.0123456789ab`,
+  );
+  assert.deepEqual(left, ["other"]);
+  await new DiskUploadJournal(root.join("u")).clear();
+  assert.equal((await readdir(root.join("u"))).length, 3, "the living one's note and lock, and what is not ours");
+  assert.equal(await new DiskUploadJournal(root.join("u")).claim("living"), null);
+});

@@ -66,17 +66,15 @@ export async function createContainer(
     settings,
     createdAt: scope.now(),
   };
-  const row = addNamed(scope, context, base, options.name);
   try {
-    mkdirSync(context.paths.container(id).directory, { mode: 0o711 });
-    makeWorkspace(context.snapshots.context, workspaceOf(context.snapshots.context, id, image.chainId));
+    const { name } = addNamed(scope, context, base, options.name);
+    return { id, name, warnings: [...warnings, ...foreignPlatform(image)] };
   } catch (error) {
     await undo(scope, "remove what was made of the container", () =>
       discardContainer(cleanupScope(scope), context, id, true),
     );
     throw diskError("create container", error);
   }
-  return { id, name: row.name, warnings: [...warnings, ...foreignPlatform(image)] };
 }
 
 /** With an emulator such an image runs; without one it ends with "exec format error", which says nothing. */
@@ -100,6 +98,8 @@ function addNamed(
         if (row.chainId !== null) layersDown(context.snapshots.context, row.chainId);
         addContainer(db, row);
         addWorkspace(db, { key: row.id, parent: row.chainId }, null, scope.now());
+        // Before the rows can be seen: a kill leaves a whole container, or directories that are swept.
+        makeDirectories(context, row);
       },
       !row.autoRemove && row.owner === null,
     );
@@ -113,4 +113,9 @@ function addNamed(
       if (!isTeuError(error, "already-exists") || attempt >= NAME_TRIES) throw error;
     }
   }
+}
+
+function makeDirectories({ paths, snapshots }: ContainerContext, { id, chainId }: ContainerRow): void {
+  mkdirSync(paths.container(id).directory, { mode: 0o711 });
+  makeWorkspace(snapshots.context, workspaceOf(snapshots.context, id, chainId));
 }

@@ -10,7 +10,7 @@ import { decodeUtf8 } from "@teu/base/utf8";
 import { fileError } from "@teu/files/addon";
 import { FileLock } from "@teu/files/file-lock";
 import { makeDirectory } from "@teu/files/make-directory";
-import { replaceFile } from "@teu/files/replace-file";
+import { removeAbandoned, replaceFile } from "@teu/files/replace-file";
 import { digestEncoded, digestOf } from "@teu/image/digest";
 import { parseReference, type Reference, referenceText } from "@teu/image/reference";
 import {
@@ -129,6 +129,7 @@ export class ManifestLists {
 
   async #write({ name, members }: ManifestList): Promise<void> {
     const kept = members.map(({ reference, descriptor }) => ({ reference: referenceText(reference), descriptor }));
+    await removeAbandoned(this.#path(name));
     await replaceFile(this.#path(name), JSON.stringify({ name: referenceText(name), members: kept }));
   }
 }

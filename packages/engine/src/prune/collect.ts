@@ -83,19 +83,21 @@ function bornAt(content: ContentStore, digest: Digest): number | null {
 
 /**
  * Directories without a row, locks of containers without one, and scratch whose process is dead. Rows of workspaces and containers
- * are made before their directories, and go before them. Volumes are not swept: their rows may be lost at a power cut, and what
- * they hold must not.
+ * go before their directories; those of containers come with them, in one transaction, so that this one sees both or neither.
+ * Volumes are not swept: their rows may be lost at a power cut, and what they hold must not.
  */
 async function sweepDirectories(scope: Scope, { db, paths }: CollectContext): Promise<void> {
-  for (const key of readdirSync(paths.workspaces)) {
-    if (getWorkspace(db, key) === null) moveAway(paths.workspace(key), paths.scratch);
-  }
-  for (const id of readdirSync(paths.containers)) {
-    if (!hasContainer(db, id)) moveAway(paths.container(id).directory, paths.scratch);
-  }
-  for (const id of readdirSync(paths.locks)) {
-    if (!hasContainer(db, id)) rmSync(paths.container(id).lock, { force: true });
-  }
+  db.transaction(() => {
+    for (const key of readdirSync(paths.workspaces)) {
+      if (getWorkspace(db, key) === null) moveAway(paths.workspace(key), paths.scratch);
+    }
+    for (const id of readdirSync(paths.containers)) {
+      if (!hasContainer(db, id)) moveAway(paths.container(id).directory, paths.scratch);
+    }
+    for (const id of readdirSync(paths.locks)) {
+      if (!hasContainer(db, id)) rmSync(paths.container(id).lock, { force: true });
+    }
+  });
   for (const hex of readdirSync(paths.layers)) {
     // Layers are made directory first: inside a transaction, so that this one sees both or neither.
     db.transaction(() => {

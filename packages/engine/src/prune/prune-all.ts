@@ -1,4 +1,7 @@
-// prune: containers that do not run, images without a name, then everything that nothing needs any more.
+// prune: containers that do not run, images without a name, then everything that nothing needs any more, and what interrupted
+// downloads and uploads left.
+
+import { existsSync } from "node:fs";
 
 import { isTeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
@@ -30,7 +33,16 @@ export async function pruneAll(
   if (options.buildCache === true) pruneCache(context.db, Number.MAX_SAFE_INTEGER);
   const volumes = options.volumes === true ? await pruneVolumes(scope, context) : [];
   const { layers, blobs, reclaimed } = await collectGarbage(scope, context);
+  await dropInterrupted(scope, context);
   return { containers, images, layers, blobs, volumes, reclaimed };
+}
+
+/** Parts of downloads and notes of uploads that the next pull or push would go on with: whoever prunes wants the room. */
+async function dropInterrupted(scope: Scope, { content, paths }: CollectContext): Promise<void> {
+  await content.dropInterrupted?.(scope);
+  if (!existsSync(paths.uploads)) return;
+  const { DiskUploadJournal } = await import("@teu/distribution/client/upload-journal");
+  await new DiskUploadJournal(paths.uploads).clear();
 }
 
 async function pruneContainers(scope: Scope, context: ContainerContext): Promise<string[]> {

@@ -44,6 +44,10 @@ export class OnDemandContent implements ContentStore {
     yield* (await this.#open()).list(scope);
   }
 
+  async dropInterrupted(scope: Scope): Promise<void> {
+    await (await this.#open()).dropInterrupted(scope);
+  }
+
   #open(): Promise<DiskContentStore> {
     this.#opened ??= DiskContentStore.open(this.#directory);
     return this.#opened;

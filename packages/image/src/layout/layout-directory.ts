@@ -3,7 +3,7 @@
 
 import { randomBytes } from "node:crypto";
 import { constants, type Stats } from "node:fs";
-import { chmod, open, readdir, rm, rmdir, stat, writeFile } from "node:fs/promises";
+import { chmod, open, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 import { TeuError } from "@teu/base/errors";
@@ -11,7 +11,7 @@ import type { Scope } from "@teu/base/scope";
 import { fileError } from "@teu/files/addon";
 import { FileLock } from "@teu/files/file-lock";
 import { makeDirectory } from "@teu/files/make-directory";
-import { replaceFile } from "@teu/files/replace-file";
+import { removeAbandoned, replaceFile } from "@teu/files/replace-file";
 import { DOCUMENT_LIMITS, type ImageIndex, parseImageLayout, parseIndex } from "@teu/specs/image";
 
 import type { ContentStore } from "../content-store.ts";
@@ -27,9 +27,6 @@ import {
   layoutIndex,
   type NamedImage,
 } from "./layout-files.ts";
-
-/** What `replaceFile` writes before it is the index. */
-const INDEX_TEMP = /^\.index\.json\.[0-9a-f]{12}$/;
 
 /**
  * The index of a layout directory.
@@ -75,11 +72,9 @@ export async function changeLayoutIndex(
 ): Promise<void> {
   using _ = await FileLock.acquire(scope, join(directory, LAYOUT_FILE));
   const changed = change(await readLayoutIndex(scope, directory));
-  for (const name of await readdir(directory)) {
-    // Of a writer that was killed: a living one would have the lock.
-    if (INDEX_TEMP.test(name)) await rm(join(directory, name), { force: true });
-  }
-  await replaceFile(join(directory, INDEX_FILE), JSON.stringify(changed), { mode: 0o644 });
+  const file = join(directory, INDEX_FILE);
+  await removeAbandoned(file);
+  await replaceFile(file, JSON.stringify(changed), { mode: 0o644 });
 }
 
 /** Makes an empty layout where there is none. @throws TeuError `invalid` when there is one of another version. */

@@ -1,14 +1,9 @@
 // A tar file for one image (`oci-archive:`, `docker-archive:`), written in one go while blobs arrive. Both are OCI layouts;
 // docker-archive has Docker's manifest.json beside, as `docker save` writes it since version 25. The file appears when it is whole.
 
-import { randomBytes } from "node:crypto";
-import { type FileHandle, open, rename, unlink } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
-
 import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
-import { fileError } from "@teu/files/addon";
-import { syncDirectory } from "@teu/files/replace-file";
+import { WholeFile } from "@teu/files/whole-file";
 import { type Descriptor, MEDIA_TYPES } from "@teu/specs/image";
 
 import { type Digest, digestAlgorithm } from "../digest.ts";
@@ -31,12 +26,7 @@ export interface ArchiveSinkOptions {
 
 /** Opens the sink. @throws TeuError when the file cannot be made. */
 export async function openArchiveSink(name: string, path: string, options: ArchiveSinkOptions): Promise<ImageSink> {
-  const temp = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}`);
-  try {
-    return new ArchiveSink(name, path, temp, await open(temp, "wx", 0o666), options);
-  } catch (error) {
-    throw fileError("write archive", path, error);
-  }
+  return new ArchiveSink(name, await WholeFile.create(path), options);
 }
 
 class ArchiveSink implements ImageSink {
@@ -45,20 +35,15 @@ class ArchiveSink implements ImageSink {
   readonly concurrency = 1;
   readonly repeatable = false;
   readonly noReferrers?: string;
-  readonly #path: string;
-  readonly #temp: string;
-  readonly #file: FileHandle;
+  readonly #file: WholeFile;
   readonly #options: ArchiveSinkOptions;
   readonly #documents = new MemoryContentStore();
   readonly #referrers: Descriptor[] = [];
   readonly #directories = new Set<string>();
   readonly #written = new Set<Digest>();
-  #finished = false;
 
-  constructor(name: string, path: string, temp: string, file: FileHandle, options: ArchiveSinkOptions) {
+  constructor(name: string, file: WholeFile, options: ArchiveSinkOptions) {
     this.name = name;
-    this.#path = path;
-    this.#temp = temp;
     this.#file = file;
     this.#options = options;
     if (options.docker !== undefined) this.noReferrers = "Docker's archives hold single images only";
@@ -95,20 +80,12 @@ class ArchiveSink implements ImageSink {
       await this.#small(DOCKER_MANIFEST, JSON.stringify(await dockerManifest(scope, this.#documents, [image])));
     }
     await this.#small(LAYOUT_FILE, LAYOUT_CONTENT);
-    await this.#write(TAR_END);
-    try {
-      await this.#file.sync();
-      await rename(this.#temp, this.#path);
-      await syncDirectory(dirname(this.#path));
-    } catch (error) {
-      throw fileError("write archive", this.#path, error);
-    }
-    this.#finished = true;
+    await this.#file.write(TAR_END);
+    await this.#file.publish();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#file.close();
-    if (!this.#finished) await unlink(this.#temp);
+    await this.#file[Symbol.asyncDispose]();
   }
 
   async #blob(
@@ -120,13 +97,13 @@ class ArchiveSink implements ImageSink {
     for (const directory of ["blobs", `blobs/${digestAlgorithm(digest)}`]) {
       if (this.#directories.has(directory)) continue;
       this.#directories.add(directory);
-      await this.#write(encodeTarHeader(tarEntry({ type: "directory", name: directory })));
+      await this.#file.write(encodeTarHeader(tarEntry({ type: "directory", name: directory })));
     }
-    await this.#write(encodeTarHeader(tarEntry({ type: "file", name: blobPath(digest), size, mode: 0o444 })));
+    await this.#file.write(encodeTarHeader(tarEntry({ type: "file", name: blobPath(digest), size, mode: 0o444 })));
     let at = 0;
     for await (const chunk of content) {
       scope.check("write archive");
-      await this.#write(chunk);
+      await this.#file.write(chunk);
       at += chunk.length;
       progress?.(at);
     }
@@ -137,23 +114,14 @@ class ArchiveSink implements ImageSink {
         subject: digest,
         message: `${at} bytes instead of ${size}`,
       });
-    await this.#write(tarPadding(size));
+    await this.#file.write(tarPadding(size));
     this.#written.add(digest);
   }
 
   async #small(name: string, text: string): Promise<void> {
     const bytes = Buffer.from(text);
-    await this.#write(encodeTarHeader(tarEntry({ type: "file", name, size: bytes.length })));
-    await this.#write(bytes);
-    await this.#write(tarPadding(bytes.length));
-  }
-
-  async #write(bytes: Uint8Array): Promise<void> {
-    try {
-      // Of a handle, writeFile goes on where the last one ended, and writes everything.
-      if (bytes.length > 0) await this.#file.writeFile(bytes);
-    } catch (error) {
-      throw fileError("write archive", this.#path, error);
-    }
+    await this.#file.write(encodeTarHeader(tarEntry({ type: "file", name, size: bytes.length })));
+    await this.#file.write(bytes);
+    await this.#file.write(tarPadding(bytes.length));
   }
 }

@@ -2,13 +2,11 @@
 // members may come in any order and every one is verified there.
 
 import { createReadStream } from "node:fs";
-import { mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
 
 import type { Scope } from "@teu/base/scope";
-import { cleanupScope } from "@teu/base/scope";
 import { fileError } from "@teu/files/addon";
-import { removeTree } from "@teu/files/remove-tree";
+import { TemporaryDirectory } from "@teu/files/temporary-directory";
 
 import { DiskContentStore } from "../disk-content-store.ts";
 import { loadArchive } from "../docker-archive/load-archive.ts";
@@ -31,10 +29,10 @@ export async function openArchiveSource(
   reference: string | undefined,
   options: ArchiveOptions,
 ): Promise<ImageSource> {
-  const directory = await makeTemporary(options.temporary);
-  const dispose = async (): Promise<void> => await removeTree(cleanupScope(scope), directory);
+  const directory = await TemporaryDirectory.make(scope, options.temporary, "teu-archive-");
+  const dispose = async (): Promise<void> => await directory[Symbol.asyncDispose]();
   try {
-    const store = await DiskContentStore.open(join(directory, "store"));
+    const store = await DiskContentStore.open(join(directory.path, "store"));
     const found = await loadArchive(scope, readFile(file), store);
     const entries = found.flatMap((image) => [
       ...(image.labels.length === 0 || image.names.length > 0 ? layoutIndex([image]).manifests : []),
@@ -50,14 +48,6 @@ export async function openArchiveSource(
   } catch (error) {
     await dispose();
     throw error;
-  }
-}
-
-async function makeTemporary(parent: string): Promise<string> {
-  try {
-    return await mkdtemp(join(parent, "teu-archive-"));
-  } catch (error) {
-    throw fileError("make temporary directory", parent, error);
   }
 }
 
