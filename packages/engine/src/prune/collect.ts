@@ -39,23 +39,25 @@ export async function collectGarbage(scope: Scope, context: CollectContext): Pro
   endOwedLeases(db);
   expireLeases(db, scope.now());
   for (const key of orphanedWorkspaces(db)) deleteWorkspace(db, key);
-  const layers = sweepLayers(context);
+  const layers = collectAllLayers(db);
   const blobs = await sweepBlobs(scope, context);
   await sweepDirectories(scope, context);
   return { layers: layers.gone, blobs: blobs.gone, reclaimed: layers.bytes + blobs.bytes };
 }
 
-function sweepLayers({ db, paths }: CollectContext): { gone: Digest[]; bytes: number } {
+/** Rows only: a row without its directory would be a layer that is not whole. The directories are swept, as those of killed processes. */
+function collectAllLayers(db: Database): { gone: Digest[]; bytes: number } {
   const gone: Digest[] = [];
   let bytes = 0;
-  const discard = (chainId: Digest, size: number) => {
-    moveAway(paths.layer(chainId), paths.scratch);
-    gone.push(chainId);
-    bytes += size;
-  };
   // From the top down: a layer goes when nothing stands on it any more.
-  while (collectLayers(db, discard) > 0);
-  return { gone, bytes };
+  for (;;) {
+    const batch = collectLayers(db);
+    if (batch.length === 0) return { gone, bytes };
+    for (const { chainId, size } of batch) {
+      gone.push(chainId);
+      bytes += size;
+    }
+  }
 }
 
 async function sweepBlobs(scope: Scope, { db, content }: CollectContext): Promise<{ gone: Digest[]; bytes: number }> {

@@ -22,7 +22,8 @@ function layers(db: Database): void {
 
 function collected(db: Database): string[] {
   const gone: string[] = [];
-  while (collectLayers(db, (chainId) => gone.push(chainId)) > 0);
+  for (let batch = collectLayers(db); batch.length > 0; batch = collectLayers(db))
+    gone.push(...batch.map(({ chainId }) => chainId));
   return gone;
 }
 

@@ -17,18 +17,15 @@ const LIVE_LAYERS = `WITH RECURSIVE live(id) AS (
   UNION SELECT digest FROM lease_item WHERE kind = 'layer'
   UNION SELECT layer.parent FROM live JOIN layer ON layer.chain_id = live.id WHERE layer.parent IS NOT NULL)`;
 
-/** Layers that nothing needs and no layer stands on, a batch of them: removed from the table, each after `discard` returned. */
-export function collectLayers(db: Database, discard: (chainId: Digest, size: number) => void): number {
+/** Removes a batch of layers that nothing needs and no layer stands on from the table; none: there are no more. */
+export function collectLayers(db: Database): readonly { readonly chainId: Digest; readonly size: number }[] {
   return db.transaction(() => {
     const rows = db.all(
       `${LIVE_LAYERS} SELECT chain_id, size FROM layer WHERE chain_id NOT IN (SELECT id FROM live)
        AND NOT EXISTS (SELECT 1 FROM layer AS child WHERE child.parent = layer.chain_id) LIMIT ${BATCH}`,
     );
-    for (const row of rows) {
-      discard(String(row["chain_id"]) as Digest, Number(row["size"]));
-      db.run("DELETE FROM layer WHERE chain_id = ?", String(row["chain_id"]));
-    }
-    return rows.length;
+    for (const row of rows) db.run("DELETE FROM layer WHERE chain_id = ?", String(row["chain_id"]));
+    return rows.map((row) => ({ chainId: String(row["chain_id"]) as Digest, size: Number(row["size"]) }));
   });
 }
 
