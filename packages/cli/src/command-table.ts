@@ -1,4 +1,4 @@
-// Every command by name, loaded only when it is invoked. Groups (image, container, manifest, system, registry) hold further names for the same files.
+// Every command by name, loaded only when it is invoked. Groups (artifact, image, container, manifest, system, registry) hold further names for the same files.
 
 import type { Command } from "./command.ts";
 
@@ -100,6 +100,15 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
 
 /** Nouns. */
 export const GROUPS: Readonly<Record<string, CommandGroup>> = {
+  artifact: {
+    summary: "Push and pull files as artifacts",
+    verbs: {
+      attach: { summary: "Attach files to an image", load: () => import("./commands/artifact-attach.ts") },
+      discover: { summary: "Show what refers to an image", load: () => import("./commands/artifact-discover.ts") },
+      pull: { summary: "Pull the files of an artifact", load: () => import("./commands/artifact-pull.ts") },
+      push: { summary: "Push files as an artifact", load: () => import("./commands/artifact-push.ts") },
+    },
+  },
   container: {
     summary: "Manage containers",
     verbs: {

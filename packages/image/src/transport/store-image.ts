@@ -107,6 +107,21 @@ async function ingestBlob(
   }
 }
 
+/** As the referrers API lists it (distribution-spec): type and annotations are the manifest's, whatever a list says. */
+function describedReferrer(
+  { mediaType, digest, size }: Descriptor,
+  body: ReturnType<typeof parseIndex> | ReturnType<typeof parseManifest>,
+): Descriptor {
+  const artifactType = body.artifactType ?? ("config" in body ? body.config.mediaType : undefined);
+  return {
+    mediaType,
+    digest,
+    size,
+    ...(artifactType === undefined ? {} : { artifactType }),
+    ...(body.annotations === undefined ? {} : { annotations: body.annotations }),
+  };
+}
+
 async function bySubject(
   scope: Scope,
   store: ContentStore,
@@ -119,8 +134,10 @@ async function bySubject(
     const digest = parseDigest(descriptor.digest);
     if ((await store.info(scope, digest)) === null) continue;
     const bytes = await store.readAll(scope, digest, DOCUMENT_LIMITS.manifest);
-    const { subject } = isIndex ? parseIndex(bytes) : parseManifest(bytes);
-    if (subject !== undefined) found.set(subject.digest, [...(found.get(subject.digest) ?? []), descriptor]);
+    const body = isIndex ? parseIndex(bytes) : parseManifest(bytes);
+    const { subject } = body;
+    if (subject === undefined) continue;
+    found.set(subject.digest, [...(found.get(subject.digest) ?? []), describedReferrer(descriptor, body)]);
   }
   return found;
 }
