@@ -11,7 +11,7 @@ import { truncate } from "@teu/files/data";
 import type { OwnedFd } from "@teu/files/open";
 import { setXattr } from "@teu/files/xattrs";
 import { DEFAULT_DECOMPRESS_LIMITS, decompress } from "@teu/image/compression/decompress";
-import { FORBIDDEN_XATTRS } from "@teu/image/layer/layer-writer";
+import { FORBIDDEN_XATTRS } from "@teu/image/layer/entry-attributes";
 import { DEFAULT_LAYER_LIMITS } from "@teu/image/layer/limits";
 import type { TarEntry } from "@teu/image/tar/entry";
 import { TarReader, type TarSink } from "@teu/image/tar/reader";

@@ -1,6 +1,6 @@
 // Several overlay-format directories seen as one tree, without mounting: lookup by component through directory
 // descriptors, so that no symlink is ever followed by the kernel and nothing leads outside.
-// Knows overlayfs' marks (whiteout = character device 0:0, opaque = trusted.overlay.opaque "y"); refuses redirects, which
+// Knows overlayfs' marks (whiteout = character device 0:0, opaque = overlay.opaque "y"); refuses redirects, which
 // would move the search to a place named by file content.
 
 import { TeuError } from "@teu/base/errors";
@@ -21,11 +21,26 @@ import { closeFd, openat2 } from "@teu/files/open";
 import { isType, lookupAt, type Stat } from "@teu/files/stat";
 import { getXattr } from "@teu/files/xattrs";
 
-/** overlayfs' mark on a directory that hides what is below. */
-export const OPAQUE_XATTR = "trusted.overlay.opaque";
-/** Prefix of all of overlayfs' own attributes. */
-export const OVERLAY_XATTRS = "trusted.overlay.";
-const REDIRECT_XATTR = "trusted.overlay.redirect";
+/** Names of overlayfs' own attributes. */
+export interface OverlayNames {
+  /** Begins all of them. */
+  readonly prefix: string;
+  /** Marks a directory that hides what is below. */
+  readonly opaque: string;
+  /** A directory that was moved. */
+  readonly redirect: string;
+  /** A file whose content was left in a lower layer. */
+  readonly metacopy: string;
+}
+
+/** Those that overlayfs keeps by default, which needs root. */
+export const TRUSTED: OverlayNames = overlayNames("trusted.overlay.");
+/** Those with the mount option `userxattr`, for users without root. */
+export const USER: OverlayNames = overlayNames("user.overlay.");
+
+function overlayNames(prefix: string): OverlayNames {
+  return { prefix, opaque: `${prefix}opaque`, redirect: `${prefix}redirect`, metacopy: `${prefix}metacopy` };
+}
 
 /** Symlinks followed in one resolution, as in the kernel. */
 const MAX_SYMLINKS = 40;
@@ -86,9 +101,11 @@ export function components(path: string): string[] {
 /** The merged tree of `roots`, topmost first. Keeps directories open; closed when disposed. */
 export class UnionTree implements Disposable {
   readonly root: Node;
+  readonly names: OverlayNames;
   readonly #nodes = new Map<string, Node>();
 
-  constructor(roots: readonly string[]) {
+  constructor(roots: readonly string[], names: OverlayNames = TRUSTED) {
+    this.names = names;
     this.root = { path: "", name: "", parent: null, parts: [] };
     try {
       for (const [layer, path] of roots.entries()) {
@@ -138,7 +155,7 @@ export class UnionTree implements Disposable {
       }
       const fd = openChild(part.fd, node.name);
       node.parts.push({ layer: part.layer, fd });
-      if (index < dir.parts.length - 1 && endsMerge(fd, node.path)) return;
+      if (index < dir.parts.length - 1 && endsMerge(fd, node.path, this.names)) return;
     }
   }
 
@@ -210,8 +227,8 @@ export class UnionTree implements Disposable {
   }
 }
 
-function endsMerge(fd: number, path: string): boolean {
-  if (getXattr(fd, "", REDIRECT_XATTR) !== null) {
+function endsMerge(fd: number, path: string, names: OverlayNames): boolean {
+  if (getXattr(fd, "", names.redirect) !== null) {
     throw new TeuError({
       code: "unsupported",
       op: "read layer",
@@ -220,7 +237,7 @@ function endsMerge(fd: number, path: string): boolean {
       hint: "mount the overlay with redirect_dir=off",
     });
   }
-  const value = getXattr(fd, "", OPAQUE_XATTR);
+  const value = getXattr(fd, "", names.opaque);
   return value !== null && value[0] === 0x79;
 }
 

@@ -1,5 +1,5 @@
 // Unpacks one layer into a directory in overlay format, in one pass: size and digest of the blob, decompression, digest of
-// the tar (DiffID), entries. Needs root. Verified at the end, so the directory is only to be used after it returned;
+// the tar (DiffID), entries. Needs root unless told otherwise. Verified at the end, so the directory is only to be used after it returned;
 // when it does not return, there is no directory.
 
 import { readdir } from "node:fs/promises";
@@ -34,6 +34,12 @@ export interface ApplyLayerOptions {
   readonly target: string;
   /** Directories of the layers below, topmost first. */
   readonly lower: readonly string[];
+  /**
+   * As a user without root: every file is this user's, its real owner an extended attribute (user.rootlesscontainers, as umoci has
+   * it), a device an empty file with one (user.containers.override_stat), overlayfs' marks those of its `userxattr`. What only
+   * root may set (trusted.*, security.*) is dropped with a warning. The layers below must be unpacked so too. Default false.
+   */
+  readonly rootless?: boolean;
   readonly limits?: Partial<LayerLimits>;
 }
 
@@ -53,7 +59,7 @@ export interface AppliedLayer {
 /**
  * Unpacks a layer.
  * @throws TeuError `corrupt` (digest, size, archive, hostile entries), `exhausted` (limits, disk full), `unsupported`
- *   (media type, compression), `conflict` (target not empty), `denied` (not root), `cancelled`.
+ *   (media type, compression), `conflict` (target not empty), `denied` (not root, and not `rootless`), `cancelled`.
  */
 export async function applyLayer(scope: Scope, options: ApplyLayerOptions): Promise<AppliedLayer> {
   if (layerCompression(options.mediaType) === null) {
@@ -78,7 +84,7 @@ async function unpack(scope: Scope, options: ApplyLayerOptions): Promise<Applied
   const blob = new PoolBlobVerifier("unpack layer", expectedBlob(options));
   const wanted = options.expectedDiffId === undefined ? undefined : parseDigest(options.expectedDiffId);
   const tar = createPoolDigester(wanted === undefined ? "sha256" : digestAlgorithm(wanted));
-  using writer = new LayerWriter(scope.log, options.target, options.lower);
+  using writer = new LayerWriter(scope.log, options.target, options.lower, options.rootless === true);
   const reader = new TarReader(writer, limits);
   for await (const chunk of decompress(scope, verifying(options.source, blob), limits, { reuse: true })) {
     // Hashed in the thread pool while its files are written here.

@@ -1,6 +1,6 @@
 // Makes a layer's tar from an overlay upper directory: no scan of the lower tree, the upper directory is the difference.
 // Names sorted, directories before their content, whiteouts before their siblings as image-spec wishes.
-// Same tree, same bytes. Sockets have no place in a tar and are left out. Needs root.
+// Same tree, same bytes. Sockets have no place in a tar and are left out. Needs root, or directories that were filled without.
 
 import { readSync } from "node:fs";
 
@@ -24,11 +24,12 @@ import { openDirectory, openat2, OwnedFd } from "@teu/files/open";
 import { isType, type Stat, statAt } from "@teu/files/stat";
 import { getXattr, listXattrs } from "@teu/files/xattrs";
 
-import { isWhiteout, OPAQUE_XATTR, openChild, OVERLAY_XATTRS } from "../internal/union-tree.ts";
+import { isWhiteout, openChild, type OverlayNames, TRUSTED, USER } from "../internal/union-tree.ts";
 import { NO_XATTRS, type TarEntry, type TarType } from "../tar/entry.ts";
 import { encodeTarHeader, TAR_END, tarEntry, tarPadding } from "../tar/writer.ts";
 import { isTooLong, LONGEST_PATH, OPAQUE_MARK, WHITEOUT_PREFIX } from "./entry-place.ts";
 import { ONE_COMPONENT } from "./layer-tree.ts";
+import { decodeDevice, decodeOwner, DEVICE_XATTR, type Owner, OWNER_XATTR } from "./rootless.ts";
 import { UnionView } from "./union-view.ts";
 
 /** What to make a layer of. */
@@ -39,6 +40,8 @@ export interface DiffOptions {
   readonly lower: readonly string[];
   /** Later times become this one: SOURCE_DATE_EPOCH, in nanoseconds. */
   readonly latestNs?: bigint;
+  /** The directories are as `applyLayer` fills them without root, or mounted with `userxattr`. Default false. */
+  readonly rootless?: boolean;
 }
 
 /** Tar bytes are handed over in pieces of about this size. */
@@ -59,7 +62,7 @@ const TYPES: ReadonlyMap<number, TarType> = new Map([
  * @throws TeuError `unsupported` for redirect_dir and metacopy, `conflict` when a file changes while it is read.
  */
 export async function* diffOverlay(scope: Scope, options: DiffOptions): AsyncIterable<Uint8Array> {
-  using view = UnionView.open(options.lower);
+  using view = UnionView.open(options.lower, options.rootless === true ? USER : TRUSTED);
   using upper = openDirectory(options.upper);
   const walker = new DiffWalker(scope, options, view);
   const out = new Chunker();
@@ -109,10 +112,33 @@ interface Level {
   readonly left: Item[];
 }
 
+interface Xattrs {
+  readonly xattrs: ReadonlyMap<string, Uint8Array>;
+  readonly overlay: ReadonlyMap<string, Uint8Array>;
+  readonly kept: Partial<TarEntry>;
+}
+
+/** Without root: who owns what has no attribute. */
+const ROOT: Owner = { uid: 0, gid: 0 };
+
+/** Takes owner and device out of the attributes of a file of a user without root. */
+function keptIn(xattrs: Map<string, Uint8Array>): Partial<TarEntry> {
+  const owner = decodeOwner(xattrs.get(OWNER_XATTR) ?? new Uint8Array(0)) ?? ROOT;
+  const device = decodeDevice(xattrs.get(DEVICE_XATTR) ?? new Uint8Array(0));
+  xattrs.delete(OWNER_XATTR);
+  xattrs.delete(DEVICE_XATTR);
+  if (device === null) return owner;
+  const { major, minor, uid, gid, mode } = device;
+  const type = isType(mode, S_IFCHR) ? "character" : "block";
+  return { type, size: 0, devMajor: major, devMinor: minor, uid, gid };
+}
+
 class DiffWalker {
   readonly #scope: Scope;
   readonly #latestNs: bigint | undefined;
   readonly #lower: UnionView;
+  readonly #overlay: OverlayNames;
+  readonly #rootless: boolean;
   /** First name of each file with several. */
   readonly #names = new Map<string, string>();
 
@@ -120,6 +146,8 @@ class DiffWalker {
     this.#scope = scope;
     this.#latestNs = options.latestNs;
     this.#lower = lower;
+    this.#rootless = options.rootless === true;
+    this.#overlay = this.#rootless ? USER : TRUSTED;
   }
 
   /** Everything below the directory `root`, depth first; a list of levels and no recursion: a container chose the depth. */
@@ -171,9 +199,9 @@ class DiffWalker {
     const level: Level = { fd: owner.fd, owner, path: `${full}/`, left: [] };
     // From here on it is closed with the others.
     levels.push(level);
-    const { xattrs, overlay } = this.#xattrs(owner.fd, "", full);
-    yield encodeTarHeader(this.#entry(full, stat, { xattrs }));
-    const opaque = overlay.get(OPAQUE_XATTR)?.[0];
+    const { xattrs, overlay, kept } = this.#xattrs(owner.fd, "", full);
+    yield encodeTarHeader(this.#entry(full, stat, { xattrs, ...kept }));
+    const opaque = overlay.get(this.#overlay.opaque)?.[0];
     // "x": whiteouts as attributes (Linux 6.7, nested overlays).
     if (opaque !== undefined && opaque !== 0x79) throw unsupported(full, "whiteouts kept as attributes are not read");
     // The kernel marks every new directory opaque; only one that hides something needs to say so.
@@ -192,11 +220,12 @@ class DiffWalker {
     const full = `${path}${name}`;
     const first = stat.nlink > 1 ? this.#firstName(full, stat) : null;
     if (first !== null) {
-      yield encodeTarHeader(this.#entry(full, stat, { type: "hardlink", linkName: first, size: 0 }));
+      const { kept } = this.#rootless ? this.#xattrs(fd, name, full) : { kept: {} };
+      yield encodeTarHeader(this.#entry(full, stat, { ...kept, type: "hardlink", linkName: first, size: 0 }));
       return;
     }
-    const { xattrs, overlay } = this.#xattrs(fd, name, full);
-    if (overlay.has("trusted.overlay.metacopy")) {
+    const { xattrs, overlay, kept } = this.#xattrs(fd, name, full);
+    if (overlay.has(this.#overlay.metacopy)) {
       throw unsupported(
         full,
         "its content was left in a lower layer (metacopy)",
@@ -204,12 +233,14 @@ class DiffWalker {
       );
     }
     if (isType(stat.mode, S_IFLNK)) {
-      yield encodeTarHeader(this.#entry(full, stat, { xattrs, linkName: readlinkAt(fd, name), size: 0 }));
+      yield encodeTarHeader(this.#entry(full, stat, { xattrs, linkName: readlinkAt(fd, name), size: 0, ...kept }));
     } else if (isType(stat.mode, S_IFREG)) {
-      yield encodeTarHeader(this.#entry(full, stat, { xattrs }));
-      yield* content(fd, name, full, stat.size);
+      const entry = this.#entry(full, stat, { xattrs, ...kept });
+      yield encodeTarHeader(entry);
+      if (entry.type === "file") yield* content(fd, name, full, stat.size);
     } else {
-      yield encodeTarHeader(this.#entry(full, stat, { xattrs, devMajor: stat.rdevMajor, devMinor: stat.rdevMinor }));
+      const device = { devMajor: stat.rdevMajor, devMinor: stat.rdevMinor };
+      yield encodeTarHeader(this.#entry(full, stat, { xattrs, ...device, ...kept }));
     }
   }
 
@@ -236,24 +267,20 @@ class DiffWalker {
     });
   }
 
-  /** Attributes that belong to the file, and overlayfs' own. */
-  #xattrs(
-    fd: number,
-    name: string,
-    full: string,
-  ): { xattrs: ReadonlyMap<string, Uint8Array>; overlay: Map<string, Uint8Array> } {
+  /** Attributes that belong to the file, overlayfs' own, and what others of the tar are kept in attributes without root. */
+  #xattrs(fd: number, name: string, full: string): Xattrs {
     const keys = listXattrs(fd, name);
-    if (keys.length === 0) return { xattrs: NO_XATTRS, overlay: new Map() };
+    if (keys.length === 0) return { xattrs: NO_XATTRS, overlay: new Map(), kept: this.#rootless ? ROOT : {} };
     const xattrs = new Map<string, Uint8Array>();
     const overlay = new Map<string, Uint8Array>();
     for (const key of keys) {
       const value = getXattr(fd, name, key);
-      if (value !== null) (key.startsWith(OVERLAY_XATTRS) ? overlay : xattrs).set(key, value);
+      if (value !== null) (key.startsWith(this.#overlay.prefix) ? overlay : xattrs).set(key, value);
     }
-    if (overlay.has("trusted.overlay.redirect")) {
+    if (overlay.has(this.#overlay.redirect)) {
       throw unsupported(full, "it was renamed with overlayfs' redirect_dir", "mount the overlay with redirect_dir=off");
     }
-    return { xattrs, overlay };
+    return { xattrs, overlay, kept: this.#rootless ? keptIn(xattrs) : {} };
   }
 }
 

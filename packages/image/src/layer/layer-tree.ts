@@ -29,11 +29,12 @@ import {
   type Found,
   isWhiteout,
   type Node,
-  OPAQUE_XATTR,
   openChild,
-  OVERLAY_XATTRS,
+  type OverlayNames,
   type Resolved,
+  TRUSTED,
   UnionTree,
+  USER,
 } from "../internal/union-tree.ts";
 
 /** openat2 for one component. */
@@ -48,14 +49,17 @@ export class LayerTree implements Disposable {
   readonly #parents = new Map<string, Node>();
   /** Times of directories in the target, by resolved path: each new child would overwrite them. */
   readonly #times = new Map<string, bigint>();
+  /** Without root: modes of directories by path, given last, since one that is not writable takes no more entries. */
+  readonly #modes: Map<string, number> | null;
 
   /** `lower` topmost first. The target must exist and be empty; its root takes the attributes of the lower root. */
-  constructor(target: string, lower: readonly string[]) {
-    this.#tree = new UnionTree([target, ...lower]);
+  constructor(target: string, lower: readonly string[], rootless: boolean = false) {
+    this.#tree = new UnionTree([target, ...lower], rootless ? USER : TRUSTED);
+    this.#modes = rootless ? new Map() : null;
     const [top, below] = this.#tree.root.parts;
     if (top === undefined) return;
     if (below === undefined) {
-      this.#dress(top.fd, { uid: 0, gid: 0, mode: 0o755 });
+      this.#dress(top.fd, "", { uid: 0, gid: 0, mode: 0o755 });
       this.#times.set("", 0n);
     } else {
       // overlayfs shows the upper root's attributes, not the lower one's.
@@ -93,8 +97,8 @@ export class LayerTree implements Disposable {
     return this.#topFd(node);
   }
 
-  /** Makes (or takes over) the directory `name`; returns its descriptor in the target, owned by the tree. */
-  makeDirectory(parent: Node, name: string, mtimeNs: bigint): number {
+  /** Makes (or takes over) the directory `name`; returns its descriptor in the target, owned by the tree, and its path. */
+  makeDirectory(parent: Node, name: string, mtimeNs: bigint): { readonly fd: number; readonly path: string } {
     const found = this.#tree.find(parent, name);
     let node: Node;
     if (found !== null && isType(found.stat.mode, S_IFDIR)) {
@@ -104,7 +108,13 @@ export class LayerTree implements Disposable {
       node = this.#newDirectory(parent, name);
     }
     this.#times.set(node.path, mtimeNs);
-    return this.#topFd(node);
+    return { fd: this.#topFd(node), path: node.path };
+  }
+
+  /** Sets the mode of a directory of the target, "" for the root; without root it stays one to write in until the end. */
+  setMode(fd: number, path: string, mode: number): void {
+    this.#modes?.set(path, mode);
+    fchmod(fd, this.#modes === null ? mode : mode | 0o700);
   }
 
   /** Sets the root's time; its other attributes are set by descriptor. */
@@ -132,7 +142,7 @@ export class LayerTree implements Disposable {
   bringUp(dir: Node, name: string, found: Found): number {
     if (found.part.layer === 0) return found.part.fd;
     const fd = this.#ensureTop(dir);
-    copyEntry(found, name, fd);
+    copyEntry(found, name, fd, this.#disk);
     return fd;
   }
 
@@ -142,7 +152,7 @@ export class LayerTree implements Disposable {
     if (top !== null && !isType(top.mode, S_IFDIR)) return;
     if (top !== null) {
       using fd = new OwnedFd(openChild(this.#topFd(parent), name));
-      setXattr(fd.fd, "", OPAQUE_XATTR, YES);
+      setXattr(fd.fd, "", this.#tree.names.opaque, YES);
     } else {
       // Without anything to hide it would only be a puzzling device node.
       if (this.#tree.find(parent, name) === null) return;
@@ -159,19 +169,21 @@ export class LayerTree implements Disposable {
       for (const part of lower) for (const { name } of readDir(part.fd)) this.whiteOut(node, name);
       return;
     }
-    setXattr(this.#ensureTop(node), "", OPAQUE_XATTR, YES);
+    setXattr(this.#ensureTop(node), "", this.#tree.names.opaque, YES);
     this.#forget(node.path);
   }
 
-  /** Sets the times of all directories, as the last thing. */
+  /** Sets the times (and without root the modes) of all directories, as the last thing. */
   finish(): void {
-    for (const [path, mtimeNs] of this.#times) {
-      if (path === "") {
-        futimens(this.rootFd, mtimeNs);
-        continue;
-      }
-      using fd = new OwnedFd(openat2(this.rootFd, path.slice(1), O_RDONLY | O_NOFOLLOW, 0, ONE_COMPONENT));
-      futimens(fd.fd, mtimeNs);
+    // What lies below first: a directory that may not be searched leads nowhere.
+    const paths = [...this.#times].toSorted(([a], [b]) => b.length - a.length);
+    for (const [path, mtimeNs] of this.#modes === null ? this.#times : paths) {
+      using opened =
+        path === "" ? null : new OwnedFd(openat2(this.rootFd, path.slice(1), O_RDONLY | O_NOFOLLOW, 0, ONE_COMPONENT));
+      const fd = opened?.fd ?? this.rootFd;
+      futimens(fd, mtimeNs);
+      const mode = this.#modes?.get(path);
+      if (mode !== undefined) fchmod(fd, mode);
     }
   }
 
@@ -199,7 +211,7 @@ export class LayerTree implements Disposable {
         throw new TeuError({ code: "corrupt", op: "unpack layer entry", subject: parent, message });
       }
       node = this.#newDirectory(node, part);
-      this.#dress(this.#topFd(node), { uid: 0, gid: 0, mode: 0o755 });
+      this.#dress(this.#topFd(node), node.path, { uid: 0, gid: 0, mode: 0o755 });
       this.#times.set(node.path, 0n);
     }
     return node;
@@ -217,7 +229,7 @@ export class LayerTree implements Disposable {
     if (evicted) {
       // A whiteout or a file of this very layer said that whatever is below is gone.
       using made = new OwnedFd(openChild(fd, name));
-      setXattr(made.fd, "", OPAQUE_XATTR, YES);
+      setXattr(made.fd, "", this.#tree.names.opaque, YES);
     }
     this.#tree.forget(`${parent.path}/${name}`);
     const part = parent.parts[0] as Found["part"];
@@ -247,14 +259,19 @@ export class LayerTree implements Disposable {
 
   #copyDirectory(from: number, to: number, path: string): void {
     const stat = statAt(from, ".");
-    this.#dress(to, stat);
-    copyXattrs(from, ".", to, "");
+    this.#dress(to, path, stat);
+    copyXattrs(from, ".", to, "", this.#disk);
     this.#times.set(path, stat.mtimeNs);
   }
 
-  #dress(fd: number, attributes: Pick<Stat, "uid" | "gid" | "mode">): void {
-    fchown(fd, attributes.uid, attributes.gid);
-    fchmod(fd, attributes.mode & 0o7777);
+  get #disk(): Disk {
+    return { names: this.#tree.names, rootless: this.#modes !== null };
+  }
+
+  #dress(fd: number, path: string, attributes: Pick<Stat, "uid" | "gid" | "mode">): void {
+    // Without root everything is the user's own, and the real owner an attribute.
+    if (this.#modes === null) fchown(fd, attributes.uid, attributes.gid);
+    this.setMode(fd, path, attributes.mode & 0o7777);
   }
 
   #evict(parent: Node, name: string): void {
@@ -274,15 +291,22 @@ export class LayerTree implements Disposable {
   }
 
   #dropTimes(path: string): void {
-    this.#times.delete(path);
-    for (const known of this.#times.keys()) {
-      if (known.startsWith(`${path}/`)) this.#times.delete(known);
+    for (const known of [...this.#times.keys()]) {
+      if (known !== path && !known.startsWith(`${path}/`)) continue;
+      this.#times.delete(known);
+      this.#modes?.delete(known);
     }
   }
 }
 
+/** How attributes are kept. */
+interface Disk {
+  readonly names: OverlayNames;
+  readonly rootless: boolean;
+}
+
 /** Copies one file, link or node into the target with all attributes; its place must be free. */
-function copyEntry({ part, stat }: Found, name: string, to: number): void {
+function copyEntry({ part, stat }: Found, name: string, to: number, disk: Disk): void {
   if (isType(stat.mode, S_IFREG)) {
     using source = new OwnedFd(openat2(part.fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, ONE_COMPONENT));
     using copy = new OwnedFd(openat2(to, name, O_WRONLY | O_CREAT | O_EXCL, 0o600, ONE_COMPONENT));
@@ -292,15 +316,17 @@ function copyEntry({ part, stat }: Found, name: string, to: number): void {
   } else {
     mknodAt(to, name, stat.mode, stat.rdevMajor, stat.rdevMinor);
   }
-  chownAt(to, name, stat.uid, stat.gid);
+  // Changing the owner takes capabilities away, hence root's order; who is not root cannot set attributes of what is not writable.
+  if (disk.rootless) copyXattrs(part.fd, name, to, name, disk);
+  else chownAt(to, name, stat.uid, stat.gid);
   if (!isType(stat.mode, S_IFLNK)) chmodAt(to, name, stat.mode & 0o7777);
-  copyXattrs(part.fd, name, to, name);
+  if (!disk.rootless) copyXattrs(part.fd, name, to, name, disk);
   setTimesAt(to, name, stat.mtimeNs);
 }
 
-function copyXattrs(from: number, fromName: string, to: number, toName: string): void {
+function copyXattrs(from: number, fromName: string, to: number, toName: string, { names }: Disk): void {
   for (const key of listXattrs(from, fromName)) {
-    if (key.startsWith(OVERLAY_XATTRS)) continue;
+    if (key.startsWith(names.prefix)) continue;
     const value = getXattr(from, fromName, key);
     if (value !== null) setXattr(to, toName, key, value);
   }

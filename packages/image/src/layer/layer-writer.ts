@@ -1,29 +1,26 @@
 // Writes the entries of one layer's tar into a directory in overlay format (image-spec, layer.md "Applying Changesets").
-// Order of attributes: owner, then mode (chown clears setuid), then extended attributes (chown clears capabilities too),
-// then times. What a name means is entry-place's business, how directories are found and made is layer-tree's.
+// What a name means is entry-place's business, how directories are found and made is layer-tree's, how entries get their
+// owner, mode and attributes is entry-attributes'. Times come last.
 
 import { writeSync } from "node:fs";
 
 import { isTeuError, TeuError } from "@teu/base/errors";
 import type { Log } from "@teu/base/scope";
-import { errnoOf } from "@teu/files/addon";
-import { chmodAt, chownAt, fchmod, fchown, futimens, setTimesAt } from "@teu/files/attributes";
+import { fchmod, futimens, setTimesAt } from "@teu/files/attributes";
 import { O_CREAT, O_EXCL, O_WRONLY, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO } from "@teu/files/constants";
 import { truncate, writeAll, writeNewFile } from "@teu/files/data";
 import { linkAt, mknodAt, symlinkAt } from "@teu/files/entries";
 import { closeFd, openat2 } from "@teu/files/open";
 import { isType, lookupAt } from "@teu/files/stat";
-import { setXattr } from "@teu/files/xattrs";
 
 import type { Node } from "../internal/union-tree.ts";
 import type { TarEntry } from "../tar/entry.ts";
 import type { TarSink } from "../tar/reader.ts";
+import { EntryAttributes } from "./entry-attributes.ts";
 import { linkTarget, placeOf } from "./entry-place.ts";
 import { LayerTree, ONE_COMPONENT } from "./layer-tree.ts";
 
 const NOTHING = new Uint8Array(0);
-/** overlayfs' attributes never come from an image: "redirect" would show other files of the host's layers. */
-export const FORBIDDEN_XATTRS: RegExp = /^(?:trusted|user)\.overlay\./;
 
 interface PendingFile {
   readonly entry: TarEntry;
@@ -42,16 +39,16 @@ interface DeferredLink {
 /** A tar sink that fills a directory. `finish` when the archive was whole; dispose in any case. */
 export class LayerWriter implements TarSink, Disposable {
   readonly #tree: LayerTree;
-  readonly #log: Log;
+  readonly #attributes: EntryAttributes;
   #file: PendingFile | null = null;
   #current = "";
   /** Hard links whose target had not come yet. */
   readonly #deferred: DeferredLink[] = [];
 
   /** See `LayerTree` for what target and lower must be. */
-  constructor(log: Log, target: string, lower: readonly string[]) {
-    this.#log = log;
-    this.#tree = new LayerTree(target, lower);
+  constructor(log: Log, target: string, lower: readonly string[], rootless: boolean = false) {
+    this.#attributes = new EntryAttributes(log, rootless);
+    this.#tree = new LayerTree(target, lower, rootless);
   }
 
   entry(entry: TarEntry): void {
@@ -140,9 +137,7 @@ export class LayerWriter implements TarSink, Disposable {
       });
     }
     const fd = this.#tree.rootFd;
-    fchown(fd, entry.uid, entry.gid);
-    fchmod(fd, entry.mode);
-    this.#setXattrs(entry, fd, "");
+    this.#attributes.give(entry, fd, () => this.#tree.setMode(fd, "", entry.mode));
     this.#tree.setRootTime(entry.mtimeNs);
   }
 
@@ -166,10 +161,8 @@ export class LayerWriter implements TarSink, Disposable {
   }
 
   #makeDirectory(entry: TarEntry, parent: Node, name: string): void {
-    const fd = this.#tree.makeDirectory(parent, name, entry.mtimeNs);
-    fchown(fd, entry.uid, entry.gid);
-    fchmod(fd, entry.mode);
-    this.#setXattrs(entry, fd, "");
+    const { fd, path } = this.#tree.makeDirectory(parent, name, entry.mtimeNs);
+    this.#attributes.give(entry, fd, () => this.#tree.setMode(fd, path, entry.mode));
   }
 
   #makeNode(entry: TarEntry, parent: Node, name: string): void {
@@ -182,6 +175,10 @@ export class LayerWriter implements TarSink, Disposable {
         message: "character device 0:0 is overlayfs' own mark for a deleted file",
       });
     }
+    if (entry.type !== "fifo" && this.#attributes.rootless) {
+      this.#file = { entry, parent, name, fd: null, written: false };
+      return;
+    }
     const type = entry.type === "character" ? S_IFCHR : entry.type === "block" ? S_IFBLK : S_IFIFO;
     const fd = this.#tree.fd(parent);
     this.#tree.replacing(parent, name, () => mknodAt(fd, name, type | 0o600, entry.devMajor, entry.devMinor));
@@ -189,9 +186,7 @@ export class LayerWriter implements TarSink, Disposable {
   }
 
   #dressNode(entry: TarEntry, fd: number, name: string): void {
-    chownAt(fd, name, entry.uid, entry.gid);
-    if (entry.type !== "symlink") chmodAt(fd, name, entry.mode);
-    this.#setXattrs(entry, fd, name);
+    this.#attributes.giveAt(entry, fd, name);
     setTimesAt(fd, name, entry.mtimeNs);
   }
 
@@ -219,8 +214,9 @@ export class LayerWriter implements TarSink, Disposable {
 
   #write(file: PendingFile, chunk: Uint8Array, offset: number): void {
     const { entry, parent, name } = file;
-    if (chunk.length === entry.size && entry.sparse === null && entry.xattrs.size === 0) {
-      this.#tree.replacing(parent, name, () => writeNewFile(this.#tree.fd(parent), name, chunk, entry));
+    const plain = chunk.length === entry.size && entry.sparse === null ? this.#attributes.plain(entry) : null;
+    if (plain !== null) {
+      this.#tree.replacing(parent, name, () => writeNewFile(this.#tree.fd(parent), name, chunk, plain));
       file.written = true;
       return;
     }
@@ -231,16 +227,15 @@ export class LayerWriter implements TarSink, Disposable {
 
   #endFile(file: PendingFile): void {
     const { entry, parent, name } = file;
-    if (file.fd === null && entry.sparse === null && entry.xattrs.size === 0) {
-      this.#tree.replacing(parent, name, () => writeNewFile(this.#tree.fd(parent), name, NOTHING, entry));
+    const plain = file.fd === null && entry.sparse === null ? this.#attributes.plain(entry) : null;
+    if (plain !== null) {
+      this.#tree.replacing(parent, name, () => writeNewFile(this.#tree.fd(parent), name, NOTHING, plain));
       return;
     }
     const fd = file.fd ?? this.#create(parent, name);
     try {
       if (entry.sparse !== null) truncate(fd, entry.size);
-      fchown(fd, entry.uid, entry.gid);
-      fchmod(fd, entry.mode);
-      this.#setXattrs(entry, fd, "");
+      this.#attributes.give(entry, fd, () => fchmod(fd, entry.mode));
       futimens(fd, entry.mtimeNs);
     } finally {
       closeFd(fd);
@@ -253,22 +248,6 @@ export class LayerWriter implements TarSink, Disposable {
       fd = openat2(this.#tree.fd(parent), name, O_WRONLY | O_CREAT | O_EXCL, 0o600, ONE_COMPONENT);
     });
     return fd;
-  }
-
-  #setXattrs(entry: TarEntry, fd: number, name: string): void {
-    for (const [key, value] of entry.xattrs) {
-      if (FORBIDDEN_XATTRS.test(key)) {
-        this.#log.warn("extended attribute of overlayfs dropped from layer", { path: entry.name, name: key });
-        continue;
-      }
-      try {
-        setXattr(fd, name, key, value);
-      } catch (error) {
-        // A capability is what makes the program work; other attributes are lost by every tool where the file system has none.
-        if (errnoOf(error) !== "EOPNOTSUPP" || key === "security.capability") throw error;
-        this.#log.warn("file system does not take an extended attribute", { path: entry.name, name: key });
-      }
-    }
   }
 }
 

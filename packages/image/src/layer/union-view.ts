@@ -21,7 +21,15 @@ import { OwnedFd, openat2 } from "@teu/files/open";
 import { fstat, isType, lookupAt, type Stat } from "@teu/files/stat";
 import { getXattr, listXattrs } from "@teu/files/xattrs";
 
-import { type Found, isWhiteout, type Node, OVERLAY_XATTRS, type Resolved, UnionTree } from "../internal/union-tree.ts";
+import {
+  type Found,
+  isWhiteout,
+  type Node,
+  type OverlayNames,
+  type Resolved,
+  TRUSTED,
+  UnionTree,
+} from "../internal/union-tree.ts";
 
 /** What a path leads to. */
 export interface UnionEntry {
@@ -47,8 +55,8 @@ export class UnionView implements Disposable {
   }
 
   /** Opens directories in overlay format, topmost first. @throws TeuError `not-found` when one is missing. */
-  static open(directories: readonly string[]): UnionView {
-    return new UnionView(new UnionTree(directories));
+  static open(directories: readonly string[], names: OverlayNames = TRUSTED): UnionView {
+    return new UnionView(new UnionTree(directories, names));
   }
 
   /** The entry at `path` ("/" is the root of the view), or null. @throws TeuError `invalid` for symlink loops. */
@@ -130,7 +138,7 @@ export class UnionView implements Disposable {
     const at = name === "" ? "." : name;
     const values = new Map<string, Uint8Array>();
     for (const key of listXattrs(found.part.fd, at)) {
-      if (key.startsWith(OVERLAY_XATTRS)) continue;
+      if (key.startsWith(this.#tree.names.prefix)) continue;
       const value = getXattr(found.part.fd, at, key);
       if (value !== null) values.set(key, value);
     }
