@@ -113,7 +113,17 @@ const MISTAKES: readonly { readonly args: readonly string[]; readonly code: numb
   { args: ["copy", "--format", "yaml", "containers:base", "dir:x"], code: 125, stderr: /"yaml" is not known/ },
   { args: ["copy", "--src-creds", "secret", "containers:base", "dir:x"], code: 125, stderr: /is not USER:PASSWORD/ },
   { args: ["copy", "--sign-by", "x", "containers:base", "dir:x"], code: 125, stderr: /not supported yet/ },
-  { args: ["copy", "docker-daemon:base", "dir:x"], code: 1, stderr: /docker save/ },
+  { args: ["copy", "containers-storage:base", "dir:x"], code: 1, stderr: /podman save/ },
+  {
+    args: ["copy", "--src-daemon-host", "unix:///nowhere.sock", "docker-daemon:base", "dir:x"],
+    code: 1,
+    stderr: /the daemon cannot be reached/,
+  },
+  {
+    args: ["copy", "containers:base", `docker-daemon:sha256:${"a".repeat(64)}`],
+    code: 125,
+    stderr: /cannot be the name/,
+  },
   { args: ["copy", "containers:absent", "oci:never"], code: 1, stderr: /No such image/ },
   { args: ["copy", "oci:absent", "oci:never"], code: 1, stderr: /read image layout/ },
   {

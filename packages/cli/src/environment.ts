@@ -28,6 +28,22 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     doc: "Anything but empty, 0 or false: show causes of errors and debug messages, as --debug does.",
   },
   { name: "DOCKER_CONFIG", fallback: "$HOME/.docker", doc: "Directory of config.json, where login keeps credentials." },
+  {
+    name: "DOCKER_HOST",
+    fallback: "unix:///var/run/docker.sock",
+    doc: "Docker daemon of docker-daemon: places; the flags --src-daemon-host and --dest-daemon-host win.",
+  },
+  {
+    name: "DOCKER_TLS_VERIFY",
+    fallback: "",
+    doc: "Not empty: TLS to a Docker daemon at tcp://, its certificate checked.",
+  },
+  { name: "DOCKER_TLS", fallback: "", doc: "Not empty: TLS to a Docker daemon at tcp://, without a check." },
+  {
+    name: "DOCKER_CERT_PATH",
+    fallback: "$DOCKER_CONFIG",
+    doc: "Directory with ca.pem, cert.pem and key.pem for a Docker daemon over TLS.",
+  },
   { name: "HOME", fallback: "", doc: "Used when DOCKER_CONFIG is not set." },
   { name: "TMPDIR", fallback: "/var/tmp", doc: "Where archives are taken apart to be copied: room for a whole image." },
   { name: "NO_COLOR", fallback: "", doc: "Not empty: no colours." },

@@ -28,9 +28,11 @@ export const command: Command = {
   },
 };
 
+const IMAGES_ONLY: ReadonlySet<string> = new Set(["containers", "docker-daemon", "docker-archive"]);
+
 /** Images of this host and Docker's archives hold images only. */
 function artifactPlace(text: string): TransportName {
   const place = parseTransportName(text);
-  if (place.transport !== "containers" && place.transport !== "docker-archive") return place;
+  if (!IMAGES_ONLY.has(place.transport)) return place;
   throw usageError(`${JSON.stringify(text)} holds images only`, { fallback: "use a registry or an OCI layout" });
 }

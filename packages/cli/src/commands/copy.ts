@@ -22,6 +22,11 @@ export const command: Command = {
     { long: "all", short: "a", help: "All platforms of the image" },
     { long: "dest-cert-dir", value: "dir", help: "Certificates for the destination's registry" },
     { long: "dest-creds", value: "user:password", help: "Credentials for the destination's registry" },
+    {
+      long: "dest-daemon-host",
+      value: "host",
+      help: "Docker daemon of the destination (unix:///PATH, tcp://HOST:PORT)",
+    },
     { long: "dest-tls-verify", on: true, help: "Destination: TLS with verification; false: plain HTTP too" },
     { long: "digest-tags", help: "Tags that belong to the image by its digest, too (sha256-HEX.sig)" },
     { long: "digestfile", value: "file", help: "Write the digest to a file" },
@@ -33,6 +38,7 @@ export const command: Command = {
     { long: "referrers", help: "Signatures, SBOMs and all else that refers to the image, too" },
     { long: "src-cert-dir", value: "dir", help: "Certificates for the source's registry" },
     { long: "src-creds", value: "user:password", help: "Credentials for the source's registry" },
+    { long: "src-daemon-host", value: "host", help: "Docker daemon of the source" },
     { long: "src-tls-verify", on: true, help: "Source: TLS with verification; false: plain HTTP too" },
   ],
   unsupported: [

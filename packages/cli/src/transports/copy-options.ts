@@ -42,7 +42,12 @@ export function wantsJson(input: CommandInput): boolean {
 
 function access(input: CommandInput, insecure: boolean, prefix: "" | "src-" | "dest-"): PlaceAccess {
   const certDirectory = input.text(`${prefix}cert-dir`);
-  const base = { insecure, ...(certDirectory === undefined ? {} : { certDirectory }) };
+  const daemonHost = prefix === "" ? undefined : input.text(`${prefix}daemon-host`);
+  const base = {
+    insecure,
+    ...(certDirectory === undefined ? {} : { certDirectory }),
+    ...(daemonHost === undefined ? {} : { daemonHost }),
+  };
   const flag = `${prefix}creds`;
   const creds = input.text(flag);
   if (creds === undefined) return base;

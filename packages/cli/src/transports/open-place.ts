@@ -2,6 +2,7 @@
 
 import { TeuError } from "@teu/base/errors";
 import type { RegistryClient } from "@teu/distribution/client/registry-client";
+import type { DockerDaemon } from "@teu/distribution/daemon/docker-daemon";
 import type { Engine } from "@teu/engine/engine";
 import { enginePaths } from "@teu/engine/store/paths";
 import { parseReference, type Reference } from "@teu/image/reference";
@@ -17,6 +18,8 @@ export interface PlaceAccess {
   readonly credentials?: { readonly username: string; readonly password: string };
   /** A directory with certificates for that host, instead of those of certs.d. */
   readonly certDirectory?: string;
+  /** Of a Docker daemon, instead of DOCKER_HOST. */
+  readonly daemonHost?: string;
 }
 
 /** image-spec, annotations: what a ref.name may consist of; its first character is never "@", which stands for a place here. */
@@ -71,6 +74,11 @@ export class Places implements AsyncDisposable {
     }
     if (name.transport === "containers")
       return this.#own(await (await this.#theEngine()).images.openSource(scope, name.image));
+    if (name.transport === "docker-daemon") {
+      const { readArchiveSource } = await import("@teu/image/transport/archive-source");
+      const archive = (await this.#daemon(access)).exportImage(scope, name.image);
+      return this.#own(await readArchiveSource(scope, name.text, archive, undefined, this.#context.environment));
+    }
     if (name.transport === "dir") {
       const { directorySource } = await import("@teu/image/transport/directory-image");
       return this.#own(directorySource(name.text, name.path));
@@ -93,6 +101,13 @@ export class Places implements AsyncDisposable {
     }
     if (name.transport === "containers")
       return this.#own(await (await this.#theEngine()).images.openSink(this.#context.scope, name.image));
+    if (name.transport === "docker-daemon") {
+      const { archiveSink } = await import("@teu/image/transport/archive-sink");
+      const docker = daemonName(name.image);
+      return this.#own(
+        archiveSink(name.text, await (await this.#daemon(access)).load(this.#context.scope), { docker }),
+      );
+    }
     if (name.transport === "dir") {
       const { directorySink } = await import("@teu/image/transport/directory-image");
       return this.#own(await directorySink(name.text, name.path));
@@ -125,6 +140,12 @@ export class Places implements AsyncDisposable {
     if (failures.length > 0) throw failures[0];
   }
 
+  async #daemon({ daemonHost }: PlaceAccess): Promise<DockerDaemon> {
+    const { daemonAddress } = await import("@teu/distribution/daemon/daemon-address");
+    const { DockerDaemon } = await import("@teu/distribution/daemon/docker-daemon");
+    return new DockerDaemon(daemonAddress(process.env, daemonHost));
+  }
+
   async #theEngine(): Promise<Engine> {
     this.#engine ??= this.#own(await this.#context.engine());
     return this.#engine;
@@ -140,6 +161,14 @@ function labelOf(image: string | undefined): string | undefined {
   if (image === undefined || REF_NAME.test(image)) return image;
   throw usageError(`${JSON.stringify(image)} cannot be the name of an image in a layout`, {
     fallback: 'use letters, digits and "-._:@/+"',
+  });
+}
+
+function daemonName(image: string): { readonly name: Reference } {
+  const { name } = image.startsWith("sha256:") ? {} : dockerName(image);
+  if (name !== undefined) return { name };
+  throw usageError(`${JSON.stringify(image)} cannot be the name of an image that is loaded`, {
+    fallback: "write docker-daemon:NAME:TAG",
   });
 }
 

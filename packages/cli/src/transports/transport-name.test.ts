@@ -24,6 +24,9 @@ test("parseTransportName: as skopeo, crane and regctl write them", () => {
     ["docker-archive:f.tar", "docker-archive", "f.tar", undefined],
     ["dir:/a:b", "dir", "/a:b", undefined],
     ["containers:a:b", "containers", undefined, "a:b"],
+    ["docker-daemon:busybox", "docker-daemon", undefined, "busybox:latest"],
+    ["docker-daemon:localhost:5000/a:v1", "docker-daemon", undefined, "localhost:5000/a:v1"],
+    [`docker-daemon:sha256:${HEX}`, "docker-daemon", undefined, `sha256:${HEX}`],
   ];
   for (const [text, transport, first, second] of cases) {
     const name = parseTransportName(text);
@@ -39,13 +42,13 @@ test("parseTransportName: as skopeo, crane and regctl write them", () => {
 });
 
 test("parseTransportName: refuses what names no place, and other tools' stores with what to do instead", () => {
-  for (const text of ["oci:", "oci::v1", "dir:", "containers:", "oci-archive:"])
+  for (const text of ["oci:", "oci::v1", "dir:", "containers:", "oci-archive:", "docker-daemon:"])
     assert.throws(
       () => parseTransportName(text),
       (error) => isTeuError(error, "invalid") && error.detail["usage"] === true,
       text,
     );
-  for (const text of ["docker-daemon:a", "containers-storage:a", "sif:a"])
+  for (const text of ["containers-storage:a", "sif:a"])
     assert.throws(
       () => parseTransportName(text),
       (error) => isTeuError(error, "unsupported") && error.hint !== undefined,

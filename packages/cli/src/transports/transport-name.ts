@@ -2,7 +2,7 @@
 // a reference to a registry, as crane's and Docker's users write it.
 
 import { TeuError } from "@teu/base/errors";
-import { parseReference, type Reference } from "@teu/image/reference";
+import { familiarText, parseReference, type Reference } from "@teu/image/reference";
 import { usageError } from "../grammar/usage-error.ts";
 
 /** A place that may be read or written. */
@@ -16,12 +16,13 @@ export type TransportName =
       readonly image?: string;
     }
   | { readonly transport: "dir"; readonly text: string; readonly path: string }
-  | { readonly transport: "containers"; readonly text: string; readonly image: string };
+  | { readonly transport: "containers"; readonly text: string; readonly image: string }
+  /** `image`: a familiar name, or an id ("sha256:..."). */
+  | { readonly transport: "docker-daemon"; readonly text: string; readonly image: string };
 
 const DOCKER = "docker://";
 /** Transports of other tools, and what does instead. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
-  "docker-daemon": "use `docker save` or `docker load` with docker-archive:",
   "containers-storage": "use `podman save` or `podman load` with oci-archive:; teu's own images are containers:",
   sif: "only OCI and Docker images can be copied",
   ostree: "only OCI and Docker images can be copied",
@@ -36,6 +37,7 @@ export const TRANSPORTS: readonly string[] = [
   "oci-archive:",
   "docker-archive:",
   "dir:",
+  "docker-daemon:",
   "containers:",
 ];
 
@@ -50,6 +52,7 @@ export function parseTransportName(text: string): TransportName {
   if (prefix === "oci" || prefix === "oci-archive" || prefix === "docker-archive") return inFile(prefix, text, rest);
   if (prefix === "dir") return { transport: "dir", text, path: needed(text, rest) };
   if (prefix === "containers") return { transport: "containers", text, image: needed(text, rest) };
+  if (prefix === "docker-daemon") return { transport: "docker-daemon", text, image: inDaemon(needed(text, rest)) };
   const instead = Object.hasOwn(ELSEWHERE, prefix) ? ELSEWHERE[prefix] : undefined;
   if (instead !== undefined)
     throw new TeuError({
@@ -60,6 +63,12 @@ export function parseTransportName(text: string): TransportName {
       hint: instead,
     });
   return { transport: "docker", text: DOCKER + text, reference: parseReference(text) };
+}
+
+/** A daemon finds images by name or id; names by digest it has only of what it pulled. */
+function inDaemon(text: string): string {
+  if (/^sha256:[a-f0-9]{64}$/.test(text)) return text;
+  return familiarText(parseReference(text));
 }
 
 // skopeo splits at the first colon, so names may have colons and paths may not; regctl adds a digest behind "@".

@@ -2,14 +2,14 @@
 // What oras writes: titles, packed directories, the empty config.
 
 import { createReadStream, createWriteStream } from "node:fs";
-import { lstat, mkdtemp, open } from "node:fs/promises";
+import { lstat, open } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 
 import { TeuError } from "@teu/base/errors";
-import { cleanupScope, type Scope } from "@teu/base/scope";
+import type { Scope } from "@teu/base/scope";
 import { fileError } from "@teu/files/addon";
-import { removeTree } from "@teu/files/remove-tree";
+import { TemporaryDirectory } from "@teu/files/temporary-directory";
 import { type Descriptor, DOCUMENT_LIMITS, EMPTY_DESCRIPTOR, type ImageManifest, MEDIA_TYPES } from "@teu/specs/image";
 
 import { compress } from "../compression/compress.ts";
@@ -79,7 +79,7 @@ class Builder {
   readonly #scope: Scope;
   readonly #temporary: string;
   readonly #blobs = new Map<string, string>();
-  #workplace: string | undefined;
+  #workplace: TemporaryDirectory | undefined;
 
   constructor(scope: Scope, temporary: string) {
     this.#scope = scope;
@@ -115,7 +115,7 @@ class Builder {
   }
 
   async dispose(): Promise<void> {
-    if (this.#workplace !== undefined) await removeTree(cleanupScope(this.#scope), this.#workplace);
+    await this.#workplace?.[Symbol.asyncDispose]();
   }
 
   async #manifest(options: ArtifactOptions): Promise<ImageManifest> {
@@ -190,8 +190,8 @@ class Builder {
       }
     }
     try {
-      this.#workplace ??= await mkdtemp(join(this.#temporary, "teu-artifact-"));
-      const packed = join(this.#workplace, String(this.#blobs.size));
+      this.#workplace ??= await TemporaryDirectory.make(this.#scope, this.#temporary, "teu-packed-");
+      const packed = join(this.#workplace.path, String(this.#blobs.size));
       await pipeline(
         compress(this.#scope, hashed(), { compression: "gzip" }),
         createWriteStream(packed, { flags: "wx" }),

@@ -1,5 +1,6 @@
-// A tar file for one image (`oci-archive:`, `docker-archive:`), written in one go while blobs arrive. Both are OCI layouts;
-// docker-archive has Docker's manifest.json beside, as `docker save` writes it since version 25. The file appears when it is whole.
+// A tar for one image (`oci-archive:`, `docker-archive:`), written in one go while blobs arrive: into a file, which appears when it is
+// whole, or to whoever takes such a stream. Both are OCI layouts; docker-archive has Docker's manifest.json beside, as `docker save`
+// writes it since version 25.
 
 import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
@@ -24,9 +25,21 @@ export interface ArchiveSinkOptions {
   readonly label?: string;
 }
 
-/** Opens the sink. @throws TeuError when the file cannot be made. */
+/** Where an archive's bytes go. Disposing without `publish` leaves nothing. */
+export interface ArchiveOutput extends AsyncDisposable {
+  write(bytes: Uint8Array): Promise<void>;
+  /** All was written. */
+  publish(): Promise<void>;
+}
+
+/** A sink that writes a file. @throws TeuError when it cannot be made. */
 export async function openArchiveSink(name: string, path: string, options: ArchiveSinkOptions): Promise<ImageSink> {
-  return new ArchiveSink(name, await WholeFile.create(path), options);
+  return archiveSink(name, await WholeFile.create(path), options);
+}
+
+/** A sink that writes to an output, which it disposes. */
+export function archiveSink(name: string, output: ArchiveOutput, options: ArchiveSinkOptions): ImageSink {
+  return new ArchiveSink(name, output, options);
 }
 
 class ArchiveSink implements ImageSink {
@@ -35,16 +48,16 @@ class ArchiveSink implements ImageSink {
   readonly concurrency = 1;
   readonly repeatable = false;
   readonly noReferrers?: string;
-  readonly #file: WholeFile;
+  readonly #output: ArchiveOutput;
   readonly #options: ArchiveSinkOptions;
   readonly #documents = new MemoryContentStore();
   readonly #referrers: Descriptor[] = [];
   readonly #directories = new Set<string>();
   readonly #written = new Set<Digest>();
 
-  constructor(name: string, file: WholeFile, options: ArchiveSinkOptions) {
+  constructor(name: string, output: ArchiveOutput, options: ArchiveSinkOptions) {
     this.name = name;
-    this.#file = file;
+    this.#output = output;
     this.#options = options;
     if (options.docker !== undefined) this.noReferrers = "Docker's archives hold single images only";
   }
@@ -80,12 +93,12 @@ class ArchiveSink implements ImageSink {
       await this.#small(DOCKER_MANIFEST, JSON.stringify(await dockerManifest(scope, this.#documents, [image])));
     }
     await this.#small(LAYOUT_FILE, LAYOUT_CONTENT);
-    await this.#file.write(TAR_END);
-    await this.#file.publish();
+    await this.#output.write(TAR_END);
+    await this.#output.publish();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#file[Symbol.asyncDispose]();
+    await this.#output[Symbol.asyncDispose]();
   }
 
   async #blob(
@@ -97,13 +110,13 @@ class ArchiveSink implements ImageSink {
     for (const directory of ["blobs", `blobs/${digestAlgorithm(digest)}`]) {
       if (this.#directories.has(directory)) continue;
       this.#directories.add(directory);
-      await this.#file.write(encodeTarHeader(tarEntry({ type: "directory", name: directory })));
+      await this.#output.write(encodeTarHeader(tarEntry({ type: "directory", name: directory })));
     }
-    await this.#file.write(encodeTarHeader(tarEntry({ type: "file", name: blobPath(digest), size, mode: 0o444 })));
+    await this.#output.write(encodeTarHeader(tarEntry({ type: "file", name: blobPath(digest), size, mode: 0o444 })));
     let at = 0;
     for await (const chunk of content) {
       scope.check("write archive");
-      await this.#file.write(chunk);
+      await this.#output.write(chunk);
       at += chunk.length;
       progress?.(at);
     }
@@ -114,14 +127,14 @@ class ArchiveSink implements ImageSink {
         subject: digest,
         message: `${at} bytes instead of ${size}`,
       });
-    await this.#file.write(tarPadding(size));
+    await this.#output.write(tarPadding(size));
     this.#written.add(digest);
   }
 
   async #small(name: string, text: string): Promise<void> {
     const bytes = Buffer.from(text);
-    await this.#file.write(encodeTarHeader(tarEntry({ type: "file", name, size: bytes.length })));
-    await this.#file.write(bytes);
-    await this.#file.write(tarPadding(bytes.length));
+    await this.#output.write(encodeTarHeader(tarEntry({ type: "file", name, size: bytes.length })));
+    await this.#output.write(bytes);
+    await this.#output.write(tarPadding(bytes.length));
   }
 }

@@ -1,4 +1,4 @@
-// An image in a tar file (`oci-archive:`, `docker-archive:`), compressed or not. It is taken apart into a temporary store first, as
+// An image in a tar (a file of `oci-archive:` or `docker-archive:`, or a stream), compressed or not. It is taken apart into a temporary store first, as
 // members may come in any order and every one is verified there.
 
 import { createReadStream } from "node:fs";
@@ -21,11 +21,22 @@ export interface ArchiveOptions {
   readonly temporary: string;
 }
 
-/** Reads a whole archive; `reference` as `findEntry` takes it. Dispose the source: it holds a temporary directory. */
-export async function openArchiveSource(
+/** Reads a whole archive file; `reference` as `findEntry` takes it. Dispose the source: it holds a temporary directory. */
+export function openArchiveSource(
   scope: Scope,
   name: string,
   file: string,
+  reference: string | undefined,
+  options: ArchiveOptions,
+): Promise<ImageSource> {
+  return readArchiveSource(scope, name, readFile(file), reference, options);
+}
+
+/** The same for an archive that comes as a stream. */
+export async function readArchiveSource(
+  scope: Scope,
+  name: string,
+  archive: AsyncIterable<Uint8Array>,
   reference: string | undefined,
   options: ArchiveOptions,
 ): Promise<ImageSource> {
@@ -33,7 +44,7 @@ export async function openArchiveSource(
   const dispose = async (): Promise<void> => await directory[Symbol.asyncDispose]();
   try {
     const store = await DiskContentStore.open(join(directory.path, "store"));
-    const found = await loadArchive(scope, readFile(file), store);
+    const found = await loadArchive(scope, archive, store);
     const entries = found.flatMap((image) => [
       ...(image.labels.length === 0 || image.names.length > 0 ? layoutIndex([image]).manifests : []),
       ...image.labels.map((label) => ({ ...image.descriptor, annotations: { [REF_NAME]: label } })),
