@@ -14,4 +14,5 @@ mod inflate;
 mod open;
 mod process;
 mod stat;
+mod unzstd;
 mod xattr;

@@ -66,9 +66,12 @@ export interface FilesAddon {
   tryWaitpid(pid: number): boolean;
   exitNow(code: number): void;
   Hasher: new (bits: number) => { update(data: Uint8Array): Promise<void>; digest(): string };
-  Inflater: new () => {
-    step(input: Uint8Array, output: Uint8Array): Promise<{ consumed: number; produced: number; ended: boolean }>;
-  };
+  Inflater: new () => Unpacker;
+  Unzstd: new (windowLog: number) => Unpacker;
+}
+
+interface Unpacker {
+  step(input: Uint8Array, output: Uint8Array): Promise<{ consumed: number; produced: number; ended: boolean }>;
 }
 
 const FILE = "teu-files.node";

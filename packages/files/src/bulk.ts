@@ -1,4 +1,4 @@
-// Work on many bytes in libuv's thread pool: hashing, and inflating gzip. The bytes handed over must stay as they are until
+// Work on many bytes in libuv's thread pool: hashing, and unpacking gzip and zstd. The bytes handed over must stay as they are until
 // the promise is settled; one call at a time for each object.
 
 import { attempt } from "./addon.ts";
@@ -11,19 +11,22 @@ export interface PoolHasher {
   digest(): string;
 }
 
-/** What one step of an inflater did. */
+/** What one step did. */
 export interface InflateStep {
   /** Bytes of the input that were used. */
   readonly consumed: number;
   /** Bytes of the output that were filled. */
   readonly produced: number;
-  /** The member is over and whole; what is left of the input is not its own. */
+  /** A member (a frame) is over and whole, and the next has not begun. */
   readonly ended: boolean;
 }
 
-/** One gzip member being inflated. */
+/** One gzip member, or a stream of zstd frames, being unpacked. */
 export interface PoolInflater {
-  /** Inflates until the input is used up, the output full, or the member over. Rejects when the data is no gzip. */
+  /**
+   * Goes on until the input is used up, the output full, or the gzip member over. Where the output was filled, more may
+   * come without any input. Rejects when the data is not what it should be.
+   */
   step(input: Uint8Array, output: Uint8Array): Promise<InflateStep>;
 }
 
@@ -35,4 +38,9 @@ export function poolHasher(bits: 256 | 512): PoolHasher {
 /** An inflater for one member. */
 export function poolInflater(): PoolInflater {
   return attempt("inflate", "gzip", ({ Inflater }) => new Inflater());
+}
+
+/** Unpacks zstd frames, one after the other; windows beyond 2^`windowLog` bytes are refused. */
+export function poolUnzstd(windowLog: number): PoolInflater {
+  return attempt("decompress", "zstd", ({ Unzstd }) => new Unzstd(windowLog));
 }

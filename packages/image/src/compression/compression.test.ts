@@ -17,6 +17,7 @@ const scope = createScope();
 const HELLO = Buffer.from("hello ".repeat(5000));
 const GZIP = gzipSync(HELLO);
 const ZSTD = zstdCompressSync(HELLO);
+const LONG = Buffer.alloc((1 << 20) + 50_000, "long ");
 const SKIPPABLE = Buffer.from([0x5a, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4]);
 
 async function* cut(bytes: Uint8Array, size: number): AsyncIterable<Uint8Array> {
@@ -38,6 +39,12 @@ const GOOD: readonly [string, Uint8Array, Buffer][] = [
   ["zstd", ZSTD, HELLO],
   ["two zstd frames", Buffer.concat([ZSTD, ZSTD]), TWICE],
   ["skippable frames around", Buffer.concat([SKIPPABLE, ZSTD, SKIPPABLE, SKIPPABLE, ZSTD, SKIPPABLE]), TWICE],
+  // Each frame's input is used up before all of its output had room.
+  [
+    "zstd of more than a chunk, thrice",
+    Buffer.concat([zstdCompressSync(LONG), zstdCompressSync(LONG), zstdCompressSync(LONG)]),
+    Buffer.concat([LONG, LONG, LONG]),
+  ],
   [
     "a hundred zstd frames",
     Buffer.concat(Array.from({ length: 100 }, () => zstdCompressSync("x"))),

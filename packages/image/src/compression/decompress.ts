@@ -1,15 +1,13 @@
 // Decompresses gzip (several members) and zstd (several and skippable frames) with limits that stop bombs.
 // Trailing bytes that are no further member are refused: they would be content that some readers see and others not.
-// The work is done in Node's thread pool, some large chunks ahead of the reader.
+// The work is done in the thread pool, some large chunks ahead of the reader.
 
-import { constants, createZstdDecompress, type ZstdDecompress } from "node:zlib";
-
-import { isTeuError, TeuError } from "@teu/base/errors";
-import { endedError, type Scope } from "@teu/base/scope";
+import { TeuError } from "@teu/base/errors";
+import type { Scope } from "@teu/base/scope";
 
 import { detectCompression, MAGIC_BYTES } from "./detect.ts";
 import { Feed } from "./feed.ts";
-import { gunzip } from "./gunzip.ts";
+import { expandInPool } from "./pool-expand.ts";
 
 /** When decompression is called off. */
 export interface DecompressLimits {
@@ -22,13 +20,6 @@ export interface DecompressLimits {
 
 /** Fits every sane layer: 64 GiB, and 250 times the compressed size from 1 GiB on. */
 export const DEFAULT_DECOMPRESS_LIMITS: DecompressLimits = { bytes: 64 * 2 ** 30, ratio: 250, ratioFloor: 2 ** 30 };
-
-/** Of zstd: with 256 KiB an unpacking takes a tenth longer, with 4 MiB no less. */
-const CHUNK = 1 << 20;
-/** Output that may wait for the reader. */
-const AHEAD = 2 * CHUNK;
-/** 128 MiB: what zstd itself takes without being told; more is a memory bomb. */
-const ZSTD_WINDOW_LOG = 27;
 
 /** How the chunks are given. */
 export interface DecompressOptions {
@@ -100,69 +91,10 @@ async function* expand(
 ): AsyncIterable<Uint8Array> {
   const feed = new Feed(source);
   try {
-    if (compression === "gzip") yield* gunzip(scope, feed, reuse);
-    // Engine after engine: node:zlib's zstd ends with the first frame whose end is inside a chunk.
-    else for (let first = true; first || (await feed.hasMore()); first = false) yield* unpackFrames(scope, feed);
+    yield* expandInPool(scope, feed, compression, reuse);
   } finally {
     await feed.close();
   }
-}
-
-async function* unpackFrames(scope: Scope, feed: Feed): AsyncIterable<Uint8Array> {
-  const engine = makeEngine();
-  const stop = (): void => void engine.destroy(endedError("decompress", scope.signal.reason));
-  scope.signal.addEventListener("abort", stop, { once: true });
-  let ended = false;
-  const over = new Promise<void>((resolve) => {
-    engine.once("end", resolve).once("close", resolve);
-  });
-  // Whatever the pump meets ends the reading below, by destroying the engine.
-  const pumped = pump(feed, engine, over).catch((error: unknown) => void engine.destroy(error as Error));
-  try {
-    yield* engine as AsyncIterable<Uint8Array>;
-    ended = true;
-  } catch (error) {
-    throw zstdError(error);
-  } finally {
-    scope.signal.removeEventListener("abort", stop);
-    engine.destroy();
-    // After a failure the pump may be waiting for a source that never answers.
-    if (ended) await pumped;
-  }
-  if (engine.bytesWritten === 0 && (await feed.hasMore())) throw trailing();
-}
-
-/** Feeds the engine until it or the input is over; what the engine did not take goes back. */
-async function pump(feed: Feed, engine: ZstdDecompress, over: Promise<void>): Promise<void> {
-  for (let fed = 0; ;) {
-    const chunk = await feed.next();
-    if (chunk === null) return void engine.end();
-    fed += chunk.length;
-    // An engine that has seen its end calls back late or never.
-    const written = new Promise<void>((resolve) => void engine.write(chunk, () => resolve()));
-    await Promise.race([written, over]);
-    const left = fed - engine.bytesWritten;
-    if (left > 0) return feed.giveBack(chunk.subarray(chunk.length - left));
-    if (engine.destroyed || engine.readableEnded) return;
-  }
-}
-
-function makeEngine(): ZstdDecompress {
-  const params = { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG };
-  const options = { chunkSize: CHUNK, readableHighWaterMark: AHEAD, writableHighWaterMark: AHEAD, params };
-  return createZstdDecompress(options);
-}
-
-function zstdError(error: unknown): unknown {
-  // Not ours to rename: cancellation, or what the source threw.
-  if (isTeuError(error)) return error;
-  const code = (error as { code?: unknown }).code;
-  if (typeof code !== "string" || !/^(Z_|ZSTD_|ERR_TRAILING)/.test(code)) return error;
-  return new TeuError({ code: "corrupt", op: "decompress", message: "zstd data is broken", cause: error });
-}
-
-function trailing(): TeuError {
-  return new TeuError({ code: "corrupt", op: "decompress", message: "bytes follow the end of the compressed data" });
 }
 
 /** The first bytes, and a stream that still begins with them. */

@@ -1,9 +1,8 @@
-// The input of a decompressor: one chunk read ahead, with room for what was given back.
+// The input of a decompressor: one chunk read ahead.
 
 /** Pulls chunks out of `source`. */
 export class Feed {
   readonly #iterator: AsyncIterator<Uint8Array>;
-  #back: Uint8Array | null = null;
   #ahead: Promise<IteratorResult<Uint8Array>> | null = null;
   #done = false;
 
@@ -13,9 +12,6 @@ export class Feed {
 
   /** The next chunk, never an empty one; null at the end. */
   async next(): Promise<Uint8Array | null> {
-    const back = this.#back;
-    this.#back = null;
-    if (back !== null) return back;
     while (!this.#done) {
       const { done, value } = await (this.#ahead ?? this.#iterator.next());
       this.#ahead = null;
@@ -26,17 +22,6 @@ export class Feed {
       }
     }
     return null;
-  }
-
-  /** What `next` gives next. */
-  giveBack(chunk: Uint8Array): void {
-    this.#back = chunk;
-  }
-
-  /** Whether `next` has something to give. */
-  async hasMore(): Promise<boolean> {
-    this.#back ??= await this.next();
-    return this.#back !== null;
   }
 
   /** Ends the source. */
