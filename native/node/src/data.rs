@@ -29,7 +29,7 @@ pub fn write_new_file(
     done.and(closed.map(|_| ()))
 }
 
-fn fill(fd: i32, mut data: &[u8]) -> Result<()> {
+pub fn fill(fd: i32, mut data: &[u8]) -> Result<()> {
     while !data.is_empty() {
         let written = unsafe { libc::write(fd, data.as_ptr().cast(), data.len()) };
         if written < 0 {

@@ -15,4 +15,5 @@ mod open;
 mod process;
 mod stat;
 mod unzstd;
+mod write_files;
 mod xattr;

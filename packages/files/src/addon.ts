@@ -68,10 +68,25 @@ export interface FilesAddon {
   Hasher: new (bits: number) => { update(data: Uint8Array): Promise<void>; digest(): string };
   Inflater: new () => Unpacker;
   Unzstd: new (windowLog: number) => Unpacker;
+  FileWriter: new () => PlanWriter;
 }
 
 interface Unpacker {
   step(input: Uint8Array, output: Uint8Array): Promise<{ consumed: number; produced: number; ended: boolean }>;
+}
+
+interface PlanWriter {
+  start(plan: Float64Array, names: Uint8Array, data: Uint8Array, count: number): Promise<PlanWritten>;
+  wait(): PlanWritten;
+  run(plan: Float64Array, names: Uint8Array, data: Uint8Array, count: number): PlanWritten;
+  close(): void;
+}
+
+/** How far a plan was carried out: records, and the error of the one that failed. */
+export interface PlanWritten {
+  done: number;
+  code: string;
+  message: string;
 }
 
 const FILE = "teu-files.node";

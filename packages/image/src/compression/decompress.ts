@@ -23,7 +23,7 @@ export const DEFAULT_DECOMPRESS_LIMITS: DecompressLimits = { bytes: 64 * 2 ** 30
 
 /** How the chunks are given. */
 export interface DecompressOptions {
-  /** Each chunk is valid until the next one is asked for only; default false: chunks belong to the reader. */
+  /** Each chunk is valid until the one after the next is asked for; default false: chunks belong to the reader. */
   readonly reuse?: boolean;
 }
 

@@ -15,7 +15,7 @@ const AHEAD = 2;
 const ZSTD_WINDOW_LOG = 27;
 const NOTHING = new Uint8Array(0);
 
-/** The content. With `reuse` a chunk is valid until the next one is asked for. @throws TeuError `corrupt`, `cancelled`. */
+/** The content. With `reuse` a chunk is valid until the one after the next is asked for. @throws TeuError `corrupt`, `cancelled`. */
 export async function* expandInPool(
   scope: Scope,
   feed: Feed,
@@ -27,6 +27,7 @@ export async function* expandInPool(
   const steps: Promise<Uint8Array | null>[] = [];
   let last: Promise<unknown> = Promise.resolve();
   let over = false;
+  let before: Uint8Array | null = null;
   const begin = (): void => {
     // One after the other: each goes on where the one before it has stopped.
     const step = last.then(() => (over ? null : members.next(spare.pop() ?? Buffer.allocUnsafeSlow(CHUNK))));
@@ -42,7 +43,8 @@ export async function* expandInPool(
       if (chunk === null) return;
       begin();
       yield chunk;
-      if (reuse) spare.push(new Uint8Array(chunk.buffer));
+      if (reuse && before !== null) spare.push(new Uint8Array(before.buffer));
+      before = chunk;
     }
   } finally {
     over = true;

@@ -60,6 +60,16 @@ export interface Node {
   readonly name: string;
   readonly parent: Node | null;
   parts: Part[];
+  /** All that the topmost layer has in it, kept by whoever fills that layer (some of it may be gone again); null: not known. */
+  made: Set<string> | null;
+}
+
+/** Told to whoever writes the topmost layer beside the tree. */
+export interface Writer {
+  /** Before a name of the topmost layer is looked at. */
+  settle(directory: string, name: string): void;
+  /** Before directories are closed. */
+  drain(): void;
 }
 
 /** An entry found in a merged directory. */
@@ -103,10 +113,12 @@ export class UnionTree implements Disposable {
   readonly root: Node;
   readonly names: OverlayNames;
   readonly #nodes = new Map<string, Node>();
+  readonly #writer: Writer | null;
 
-  constructor(roots: readonly string[], names: OverlayNames = TRUSTED) {
+  constructor(roots: readonly string[], names: OverlayNames = TRUSTED, writer: Writer | null = null) {
     this.names = names;
-    this.root = { path: "", name: "", parent: null, parts: [] };
+    this.#writer = writer;
+    this.root = { path: "", name: "", parent: null, parts: [], made: null };
     try {
       for (const [layer, path] of roots.entries()) {
         const fd = openat2(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, 0);
@@ -121,20 +133,27 @@ export class UnionTree implements Disposable {
   /** The entry `name` of a directory, or null when absent or whited out. */
   find(dir: Node, name: string): Found | null {
     for (const part of dir.parts) {
+      if (part.layer === 0 && dir.made?.has(name) === false) continue;
+      if (part.layer === 0) this.#writer?.settle(dir.path, name);
       const stat = lookupAt(part.fd, name);
       if (stat !== null) return isWhiteout(stat) ? null : { part, stat };
     }
     return null;
   }
 
-  /** The merged directory below `dir` that `found` is the topmost part of. */
-  child(dir: Node, name: string, found: Found): Node {
+  /** The merged directory at a resolved path, when it is remembered. */
+  known(path: string): Node | null {
+    return this.#nodes.get(path) ?? null;
+  }
+
+  /** The merged directory below `dir` that has its topmost part in the part `top` of `dir`. */
+  child(dir: Node, name: string, top: Part): Node {
     const path = `${dir.path}/${name}`;
     const known = this.#nodes.get(path);
     if (known !== undefined) return known;
-    const node: Node = { path, name, parent: dir, parts: [] };
+    const node: Node = { path, name, parent: dir, parts: [], made: null };
     try {
-      this.#collect(dir, found, node);
+      this.#collect(dir, top, node);
     } catch (error) {
       closeParts(node);
       throw error;
@@ -143,8 +162,8 @@ export class UnionTree implements Disposable {
     return node;
   }
 
-  #collect(dir: Node, found: Found, node: Node): void {
-    const from = dir.parts.indexOf(found.part);
+  #collect(dir: Node, top: Part, node: Node): void {
+    const from = dir.parts.indexOf(top);
     for (const [index, part] of dir.parts.entries()) {
       if (index < from) continue;
       if (index > from) {
@@ -189,7 +208,7 @@ export class UnionTree implements Disposable {
       }
       if (last) return { dir, name, found, missing: [] };
       if (!isType(found.stat.mode, S_IFDIR)) throw invalid(path, `${dir.path}/${name} is not a directory`);
-      dir = this.child(dir, name, found);
+      dir = this.child(dir, name, found.part);
     }
   }
 
@@ -197,6 +216,7 @@ export class UnionTree implements Disposable {
   forget(path: string): void {
     // What is below a directory is remembered only with the directory itself.
     if (path !== "" && !this.#nodes.has(path)) return;
+    this.#writer?.drain();
     for (const [key, node] of this.#nodes) {
       if (key !== path && !key.startsWith(`${path}/`)) continue;
       this.#nodes.delete(key);

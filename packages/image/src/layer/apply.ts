@@ -87,10 +87,11 @@ async function unpack(scope: Scope, options: ApplyLayerOptions): Promise<Applied
   using writer = new LayerWriter(scope.log, options.target, options.lower, options.rootless === true);
   const reader = new TarReader(writer, limits);
   for await (const chunk of decompress(scope, verifying(options.source, blob), limits, { reuse: true })) {
-    // Hashed in the thread pool while its files are written here.
+    // Hashed in the thread pool while it is read here; its files are written there while the next one is read.
     const hashed = tar.update(chunk);
     try {
       reader.write(chunk);
+      await writer.flush();
     } finally {
       await hashed;
     }

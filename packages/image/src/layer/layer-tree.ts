@@ -31,19 +31,25 @@ import {
   type Node,
   openChild,
   type OverlayNames,
+  type Part,
   type Resolved,
   TRUSTED,
   UnionTree,
   USER,
 } from "../internal/union-tree.ts";
+import { PendingFiles } from "./pending-files.ts";
 
 /** openat2 for one component. */
 export const ONE_COMPONENT: number = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
 
 const YES = Buffer.from("y");
+/** Names remembered of one directory, so that one with millions costs no memory. */
+const REMEMBERED = 20_000;
 
 /** Target of a layer. Closed when disposed; `finish` first when all went well. */
 export class LayerTree implements Disposable {
+  /** Files that may still be to be written. */
+  readonly files: PendingFiles = new PendingFiles();
   readonly #tree: UnionTree;
   /** Directories by the parent text of entries: entries of one directory usually follow each other. */
   readonly #parents = new Map<string, Node>();
@@ -54,8 +60,9 @@ export class LayerTree implements Disposable {
 
   /** `lower` topmost first. The target must exist and be empty; its root takes the attributes of the lower root. */
   constructor(target: string, lower: readonly string[], rootless: boolean = false) {
-    this.#tree = new UnionTree([target, ...lower], rootless ? USER : TRUSTED);
+    this.#tree = new UnionTree([target, ...lower], rootless ? USER : TRUSTED, this.files);
     this.#modes = rootless ? new Map() : null;
+    this.#tree.root.made = new Set();
     const [top, below] = this.#tree.root.parts;
     if (top === undefined) return;
     if (below === undefined) {
@@ -77,7 +84,7 @@ export class LayerTree implements Disposable {
     if (this.#tree.trim()) this.#parents.clear();
     const known = this.#parents.get(parent);
     if (known !== undefined) return known;
-    const node = parent === "" ? this.#tree.root : this.#makePath(parent);
+    const node = parent === "" ? this.#tree.root : (this.#tree.known(`/${parent}`) ?? this.#makePath(parent));
     this.#ensureTop(node);
     this.#parents.set(parent, node);
     return node;
@@ -89,7 +96,7 @@ export class LayerTree implements Disposable {
     const resolved = this.#tree.resolve(parent, true);
     const { dir, name, found, missing } = resolved;
     if (found === null || missing.length > 0 || !isType(found.stat.mode, S_IFDIR)) return null;
-    return name === "" ? this.#tree.root : this.#tree.child(dir, name, found);
+    return name === "" ? this.#tree.root : this.#tree.child(dir, name, found.part);
   }
 
   /** Descriptor of a directory given by `directory`, in the target. */
@@ -102,7 +109,7 @@ export class LayerTree implements Disposable {
     const found = this.#tree.find(parent, name);
     let node: Node;
     if (found !== null && isType(found.stat.mode, S_IFDIR)) {
-      node = this.#tree.child(parent, name, found);
+      node = this.#tree.child(parent, name, found.part);
       if (node.parts[0]?.layer !== 0) this.#addTop(node);
     } else {
       node = this.#newDirectory(parent, name);
@@ -122,8 +129,16 @@ export class LayerTree implements Disposable {
     this.#times.set("", mtimeNs);
   }
 
+  /** Makes the place free for a new file, to be given to `files`. */
+  clear(parent: Node, name: string): void {
+    if (this.#here(parent, name) !== null) this.#evict(parent, name);
+    this.#note(parent, name);
+  }
+
   /** Runs `create`, and again after removing what is in its way in the target. */
   replacing(parent: Node, name: string, create: () => void): void {
+    this.files.settle(parent.path, name);
+    this.#note(parent, name);
     try {
       create();
     } catch (error) {
@@ -142,13 +157,26 @@ export class LayerTree implements Disposable {
   bringUp(dir: Node, name: string, found: Found): number {
     if (found.part.layer === 0) return found.part.fd;
     const fd = this.#ensureTop(dir);
+    this.#note(dir, name);
     copyEntry(found, name, fd, this.#disk);
     return fd;
   }
 
+  /** What the target itself has at a place, of this layer. */
+  #here(node: Node, name: string): Stat | null {
+    if (node.made?.has(name) === false) return null;
+    this.files.settle(node.path, name);
+    return lookupAt(this.#topFd(node), name);
+  }
+
+  #note(node: Node, name: string): void {
+    node.made?.add(name);
+    if ((node.made?.size ?? 0) > REMEMBERED) node.made = null;
+  }
+
   /** Hides a lower entry. What this layer itself has put there stays, but for the lower content of a directory. */
   whiteOut(parent: Node, name: string): void {
-    const top = parent.parts[0]?.layer === 0 ? lookupAt(this.#topFd(parent), name) : null;
+    const top = parent.parts[0]?.layer === 0 ? this.#here(parent, name) : null;
     if (top !== null && !isType(top.mode, S_IFDIR)) return;
     if (top !== null) {
       using fd = new OwnedFd(openChild(this.#topFd(parent), name));
@@ -157,6 +185,7 @@ export class LayerTree implements Disposable {
       // Without anything to hide it would only be a puzzling device node.
       if (this.#tree.find(parent, name) === null) return;
       mknodAt(this.#ensureTop(parent), name, 0o020000, 0, 0);
+      this.#note(parent, name);
     }
     this.#forget(`${parent.path}/${name}`);
   }
@@ -175,6 +204,7 @@ export class LayerTree implements Disposable {
 
   /** Sets the times (and without root the modes) of all directories, as the last thing. */
   finish(): void {
+    this.files.drain();
     // What lies below first: a directory that may not be searched leads nowhere.
     const paths = [...this.#times].toSorted(([a], [b]) => b.length - a.length);
     for (const [path, mtimeNs] of this.#modes === null ? this.#times : paths) {
@@ -188,6 +218,8 @@ export class LayerTree implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    // Its files are written below directories that are closed then.
+    this.files[Symbol.dispose]();
     this.#tree[Symbol.dispose]();
   }
 
@@ -196,7 +228,7 @@ export class LayerTree implements Disposable {
     const { dir, name, found, missing } = this.#tree.resolve(parent, true);
     if (found !== null) {
       if (name === "") return this.#tree.root;
-      if (isType(found.stat.mode, S_IFDIR)) return this.#tree.child(dir, name, found);
+      if (isType(found.stat.mode, S_IFDIR)) return this.#tree.child(dir, name, found.part);
       throw new TeuError({
         code: "corrupt",
         op: "unpack layer entry",
@@ -221,19 +253,21 @@ export class LayerTree implements Disposable {
   #newDirectory(parent: Node, name: string): Node {
     const fd = this.#ensureTop(parent);
     let evicted = false;
-    if (lookupAt(fd, name) !== null) {
+    if (this.#here(parent, name) !== null) {
       this.#evict(parent, name);
       evicted = true;
     }
     mkdirAt(fd, name, 0o700);
+    this.#note(parent, name);
     if (evicted) {
       // A whiteout or a file of this very layer said that whatever is below is gone.
       using made = new OwnedFd(openChild(fd, name));
       setXattr(made.fd, "", this.#tree.names.opaque, YES);
     }
     this.#tree.forget(`${parent.path}/${name}`);
-    const part = parent.parts[0] as Found["part"];
-    return this.#tree.child(parent, name, { part, stat: statAt(fd, name) });
+    const node = this.#tree.child(parent, name, parent.parts[0] as Part);
+    node.made = new Set();
+    return node;
   }
 
   /** The directory's descriptor in the target; a directory known from lower layers only is copied, attributes and all. */
@@ -248,8 +282,10 @@ export class LayerTree implements Disposable {
   #addTop(node: Node): number {
     const parentFd = this.#ensureTop(node.parent as Node);
     mkdirAt(parentFd, node.name, 0o700);
+    this.#note(node.parent as Node, node.name);
     const fd = openChild(parentFd, node.name);
     node.parts.unshift({ layer: 0, fd });
+    node.made = new Set();
     return fd;
   }
 
@@ -276,8 +312,10 @@ export class LayerTree implements Disposable {
 
   #evict(parent: Node, name: string): void {
     const fd = this.#topFd(parent);
-    const stat = lookupAt(fd, name);
+    const stat = this.#here(parent, name);
     if (stat === null) return;
+    // There may be more to come below it.
+    this.files.drain();
     removeTreeAt(fd, name);
     const path = `${parent.path}/${name}`;
     if (isType(stat.mode, S_IFDIR)) this.#dropTimes(path);

@@ -1,14 +1,14 @@
 // Writes the entries of one layer's tar into a directory in overlay format (image-spec, layer.md "Applying Changesets").
 // What a name means is entry-place's business, how directories are found and made is layer-tree's, how entries get their
-// owner, mode and attributes is entry-attributes'. Times come last.
+// owner, mode and attributes is entry-attributes'. Ordinary files go to the thread pool by plan (pending-files). Times come last.
 
 import { writeSync } from "node:fs";
 
-import { isTeuError, TeuError } from "@teu/base/errors";
+import { TeuError } from "@teu/base/errors";
 import type { Log } from "@teu/base/scope";
 import { fchmod, futimens, setTimesAt } from "@teu/files/attributes";
 import { O_CREAT, O_EXCL, O_WRONLY, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO } from "@teu/files/constants";
-import { truncate, writeAll, writeNewFile } from "@teu/files/data";
+import { truncate, writeAll } from "@teu/files/data";
 import { linkAt, mknodAt, symlinkAt } from "@teu/files/entries";
 import { closeFd, openat2 } from "@teu/files/open";
 import { isType, lookupAt } from "@teu/files/stat";
@@ -16,9 +16,10 @@ import { isType, lookupAt } from "@teu/files/stat";
 import type { Node } from "../internal/union-tree.ts";
 import type { TarEntry } from "../tar/entry.ts";
 import type { TarSink } from "../tar/reader.ts";
-import { EntryAttributes } from "./entry-attributes.ts";
+import { EntryAttributes, type PlainAttributes } from "./entry-attributes.ts";
 import { linkTarget, placeOf } from "./entry-place.ts";
 import { LayerTree, ONE_COMPONENT } from "./layer-tree.ts";
+import { unpackError } from "./unpack-error.ts";
 
 const NOTHING = new Uint8Array(0);
 
@@ -26,8 +27,11 @@ interface PendingFile {
   readonly entry: TarEntry;
   readonly parent: Node;
   readonly name: string;
+  /** What the plan says of it; null for what a plan cannot say (holes, extended attributes): that is written at once. */
+  readonly plain: PlainAttributes | null;
   fd: number | null;
-  written: boolean;
+  /** Content that came; -1 before the file is begun. */
+  size: number;
 }
 
 interface DeferredLink {
@@ -64,7 +68,14 @@ export class LayerWriter implements TarSink, Disposable {
   endEntry(): void {
     const file = this.#file;
     this.#file = null;
-    if (file !== null && !file.written) this.#guard(() => this.#endFile(file));
+    if (file === null) return;
+    if (file.plain === null) this.#guard(() => this.#endFile(file));
+    else if (file.size < 0) this.#guard(() => this.#gather(file, file.plain as PlainAttributes, NOTHING));
+  }
+
+  /** To be called after each chunk of the archive; then the chunk before it is not needed any more. */
+  async flush(): Promise<void> {
+    await this.#tree.files.flush();
   }
 
   /** Makes the links that had to wait, and sets directory times. */
@@ -94,15 +105,9 @@ export class LayerWriter implements TarSink, Disposable {
     try {
       action();
     } catch (error) {
-      if (isTeuError(error) && error.op === "unpack layer entry") throw error;
-      const code = isTeuError(error) ? error.code : "internal";
-      throw new TeuError({
-        code,
-        op: "unpack layer entry",
-        subject: this.#current,
-        message: "layer cannot be unpacked",
-        cause: error,
-      });
+      // A file that came before and cannot be written is what went wrong first.
+      this.#tree.files.drain();
+      throw unpackError(this.#current, error);
     }
   }
 
@@ -145,7 +150,7 @@ export class LayerWriter implements TarSink, Disposable {
     const parent = this.#tree.directory(parentPath);
     switch (entry.type) {
       case "file":
-        this.#file = { entry, parent, name, fd: null, written: false };
+        this.#file = this.#pending(entry, parent, name);
         return;
       case "directory":
         return this.#makeDirectory(entry, parent, name);
@@ -176,7 +181,7 @@ export class LayerWriter implements TarSink, Disposable {
       });
     }
     if (entry.type !== "fifo" && this.#attributes.rootless) {
-      this.#file = { entry, parent, name, fd: null, written: false };
+      this.#file = this.#pending(entry, parent, name);
       return;
     }
     const type = entry.type === "character" ? S_IFCHR : entry.type === "block" ? S_IFBLK : S_IFIFO;
@@ -213,25 +218,30 @@ export class LayerWriter implements TarSink, Disposable {
   }
 
   #write(file: PendingFile, chunk: Uint8Array, offset: number): void {
-    const { entry, parent, name } = file;
-    const plain = chunk.length === entry.size && entry.sparse === null ? this.#attributes.plain(entry) : null;
-    if (plain !== null) {
-      this.#tree.replacing(parent, name, () => writeNewFile(this.#tree.fd(parent), name, chunk, plain));
-      file.written = true;
-      return;
-    }
-    file.fd ??= this.#create(parent, name);
-    if (entry.sparse === null) writeAll(file.fd, chunk);
+    if (file.plain !== null) return this.#gather(file, file.plain, chunk);
+    file.fd ??= this.#create(file.parent, file.name);
+    if (file.entry.sparse === null) writeAll(file.fd, chunk);
     else writeAt(file.fd, chunk, offset);
+  }
+
+  #pending(entry: TarEntry, parent: Node, name: string): PendingFile {
+    const plain = entry.sparse === null ? this.#attributes.plain(entry) : null;
+    return { entry, parent, name, plain, fd: null, size: -1 };
+  }
+
+  #gather(file: PendingFile, plain: PlainAttributes, data: Uint8Array): void {
+    const { entry, parent, name } = file;
+    const first = file.size < 0;
+    if (first) this.#tree.clear(parent, name);
+    file.size = Math.max(file.size, 0) + data.length;
+    const { mode, uid, gid, mtimeNs } = plain;
+    const last = file.size === entry.size;
+    const piece = { dirfd: this.#tree.fd(parent), name, data, mode, uid, gid, mtimeNs, first, last };
+    this.#tree.files.add(`${parent.path}/${name}`, entry.name, piece);
   }
 
   #endFile(file: PendingFile): void {
     const { entry, parent, name } = file;
-    const plain = file.fd === null && entry.sparse === null ? this.#attributes.plain(entry) : null;
-    if (plain !== null) {
-      this.#tree.replacing(parent, name, () => writeNewFile(this.#tree.fd(parent), name, NOTHING, plain));
-      return;
-    }
     const fd = file.fd ?? this.#create(parent, name);
     try {
       if (entry.sparse !== null) truncate(fd, entry.size);

@@ -163,7 +163,7 @@ export class UnionView implements Disposable {
     if (!isType(found.stat.mode, S_IFDIR)) {
       throw new TeuError({ code: "invalid", op: "read directory", subject: path, message: "it is not a directory" });
     }
-    return this.#tree.child(dir, name, found);
+    return this.#tree.child(dir, name, found.part);
   }
 
   /** Null when something in front of the last component is missing. */

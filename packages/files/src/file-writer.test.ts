@@ -1,0 +1,143 @@
+// Files by plan: content, attributes, order, and what happens at the first that cannot be written.
+
+import assert from "node:assert/strict";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+
+import { errnoOf } from "./addon.ts";
+import { type FilePiece, FileWriter, writeError } from "./file-writer.ts";
+import { openDirectory } from "./open.ts";
+import { statAt } from "./stat.ts";
+
+const UID = process.getuid?.() ?? 0;
+const GID = process.getgid?.() ?? 0;
+
+interface Place extends Disposable {
+  readonly path: string;
+  readonly writer: FileWriter<string>;
+  piece(name: string, data: string | Uint8Array, more?: Partial<FilePiece>): FilePiece;
+}
+
+function place(): Place {
+  const path = mkdtempSync(join(tmpdir(), "teu-file-writer-"));
+  const directory = openDirectory(path);
+  const writer = new FileWriter<string>((tag, error) => Object.assign(writeError(tag, error), { tag }));
+  return {
+    path,
+    writer,
+    piece: (name, data, more) => ({
+      dirfd: directory.fd,
+      name,
+      data: Buffer.from(data),
+      mode: 0o644,
+      uid: UID,
+      gid: GID,
+      mtimeNs: 0n,
+      first: true,
+      last: true,
+      ...more,
+    }),
+    [Symbol.dispose]() {
+      writer[Symbol.dispose]();
+      directory[Symbol.dispose]();
+      rmSync(path, { recursive: true });
+    },
+  };
+}
+
+test("FileWriter: content, mode whatever the umask, time to the nanosecond, odd names", async () => {
+  const before = process.umask(0o077);
+  try {
+    using at = place();
+    const modes = [0o644, 0o755, 0o600, 0o640, 0o4755, 0o2711, 0o1777, 0, 0o444, 0o070];
+    const mtimeNs = -1_500_000_001n;
+    for (const mode of modes) at.writer.add(at.piece(`m${mode}`, `content ${mode}`, { mode, mtimeNs }), "");
+    at.writer.add(at.piece("\udcff é", ""), "");
+    await at.writer.flush();
+    at.writer.drain();
+    using directory = openDirectory(at.path);
+    for (const mode of modes) {
+      const stat = statAt(directory.fd, `m${mode}`);
+      assert.deepEqual([stat.mode & 0o7777, stat.mtimeNs, stat.uid, stat.gid], [mode, mtimeNs, UID, GID]);
+      if (UID === 0) assert.equal(readFileSync(join(at.path, `m${mode}`), "utf8"), `content ${mode}`);
+    }
+    assert.equal(statAt(directory.fd, "\udcff é").size, 0);
+  } finally {
+    process.umask(before);
+  }
+});
+
+test("FileWriter: a file in pieces, over flushes and drains; more files than one plan has room for", async () => {
+  using at = place();
+  at.writer.add(at.piece("long", "one ", { last: false }), "");
+  await at.writer.flush();
+  at.writer.add(at.piece("long", "two ", { first: false, last: false }), "");
+  at.writer.drain();
+  at.writer.add(at.piece("long", "three", { first: false }), "");
+  for (let index = 0; index < 2500; index++) at.writer.add(at.piece(`${"n".repeat(200)}${index}`, `${index}`), "");
+  await at.writer.flush();
+  await at.writer.flush();
+  assert.equal(readFileSync(join(at.path, "long"), "utf8"), "one two three");
+  assert.equal(readdirSync(at.path).length, 2501);
+  assert.equal(readFileSync(join(at.path, `${"n".repeat(200)}2499`), "utf8"), "2499");
+});
+
+test("FileWriter: it ends at the first file that cannot be written, says which, and writes none after it", async () => {
+  for (const wait of ["flush", "drain", "both"] as const) {
+    using at = place();
+    writeFileSync(join(at.path, "there"), "before");
+    at.writer.add(at.piece("a", "a"), "first");
+    at.writer.add(at.piece("there", "after"), "second");
+    at.writer.add(at.piece("b", "b"), "third");
+    at.writer.add(at.piece("n".repeat(300), "c"), "fourth");
+    const expected = (error: unknown): boolean => {
+      const { tag, detail } = error as { tag: string; detail: { errno: string; syscall: string } };
+      assert.deepEqual([tag, detail.errno, detail.syscall], ["second", "EEXIST", "openat"]);
+      return true;
+    };
+    if (wait !== "drain") await at.writer.flush();
+    if (wait === "both") at.writer.add(at.piece("c", "c"), "fifth");
+    if (wait === "flush") await assert.rejects(at.writer.flush(), expected);
+    else assert.throws(() => at.writer.drain(), expected);
+    at.writer.drain();
+    assert.deepEqual(readdirSync(at.path).toSorted(), ["a", "there"]);
+    assert.equal(readFileSync(join(at.path, "there"), "utf8"), "before");
+  }
+});
+
+test("FileWriter: follows no symlink, walks no path, and disposing it closes a file that is not whole", () => {
+  using at = place();
+  mkdirSync(join(at.path, "d"));
+  symlinkSync("d/new", join(at.path, "link"));
+  for (const [name, errno] of [
+    ["link", "EEXIST"],
+    ["d/new", "EINVAL"],
+    ["..", "EEXIST"],
+    ["nul\0", "EINVAL"],
+  ] as const) {
+    at.writer.add(at.piece(name, "x"), name);
+    assert.throws(
+      () => at.writer.drain(),
+      (error) => errnoOf(error) === errno,
+    );
+  }
+  assert.deepEqual(readdirSync(join(at.path, "d")), []);
+  const opened = readdirSync("/proc/self/fd").length;
+  at.writer.add(at.piece("half", "x", { last: false }), "half");
+  at.writer.drain();
+  assert.equal(readdirSync("/proc/self/fd").length, opened + 1);
+  at.writer[Symbol.dispose]();
+  assert.equal(readdirSync("/proc/self/fd").length, opened);
+  assert.equal(statSync(join(at.path, "half")).size, 1);
+});
