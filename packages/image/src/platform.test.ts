@@ -89,3 +89,16 @@ test("platformMatches: what runs on what", () => {
   assert.ok(!platformMatches(parsePlatform("linux/386"), { os: "linux", architecture: "amd64" }));
   assert.ok(platformMatches(parsePlatform("linux/arm64"), { os: "linux", architecture: "arm64", variant: "" }));
 });
+
+test("parsePlatform, platformCandidates: long texts and large numbers cost nothing", () => {
+  for (const variant of ["v4000000000", "v", "vx", "v-1", "v0"])
+    for (const architecture of ["amd64", "arm"])
+      assert.deepEqual(platformCandidates({ os: "linux", architecture, variant }), [
+        { os: "linux", architecture, variant },
+      ]);
+  assert.equal(platformCandidates({ os: "linux", architecture: "arm64", variant: "v8.4000000000" }).length, 6);
+  assert.throws(
+    () => parsePlatform("linux".repeat(1000)),
+    (error: Error) => error.message.length < 300,
+  );
+});

@@ -16,6 +16,9 @@ const NODE_ARCHITECTURES: Readonly<Record<string, readonly [architecture: string
   mips64el: ["mips64le"],
 };
 
+/** Characters of a platform's text. */
+const LONGEST = 100;
+
 /** What people call architectures. */
 const ALIASES: Readonly<Record<string, readonly [architecture: string, variant?: string]>> = {
   x86_64: ["amd64"],
@@ -51,12 +54,12 @@ export function hostPlatform(): Platform {
  * @throws TeuError `invalid`.
  */
 export function parsePlatform(text: string): Platform {
-  const parts = text.toLowerCase().split("/");
+  const parts = text.length > LONGEST ? [""] : text.toLowerCase().split("/");
   if (parts.length > 3 || parts.some((part) => !/^[a-z0-9][a-z0-9_.-]*$/.test(part))) {
     throw new TeuError({
       code: "invalid",
       op: "read platform",
-      subject: text,
+      subject: text.slice(0, LONGEST),
       message: 'want "os/architecture" or "os/architecture/variant"',
     });
   }
@@ -114,17 +117,28 @@ type Pair = readonly [architecture: string, variant: string | undefined];
 
 function architectureCandidates(architecture: string, variant: string | undefined): Pair[] {
   if (architecture === "amd64") {
-    const level = Number(variant?.slice(1) ?? 1);
+    const level = levelOf(variant, 1, 1);
+    if (level === null) return [[architecture, variant]];
     return [...descend(level, 2).map((n): Pair => ["amd64", `v${n}`]), ["amd64", undefined], ["386", undefined]];
   }
   if (architecture === "arm64") return [...arm64Candidates(variant ?? "v8"), ...armCandidates(8)];
-  if (architecture === "arm") return armCandidates(Number(variant?.slice(1) ?? 7));
+  if (architecture === "arm") {
+    const level = levelOf(variant, 5, 7);
+    return level === null ? [[architecture, variant]] : armCandidates(level);
+  }
   return [[architecture, variant]];
+}
+
+/** The number of "v7"; null for a variant that is none from `lowest` on. At most two digits: as many candidates are made of it. */
+function levelOf(variant: string | undefined, lowest: number, standard: number): number | null {
+  if (variant === undefined) return standard;
+  const level = Number(/^v([0-9]{1,2})$/.exec(variant)?.[1] ?? 0);
+  return level < lowest ? null : level;
 }
 
 /** v9.x runs everything of v9.0..x and of v8.0..(x+5), which it includes. */
 function arm64Candidates(variant: string): Pair[] {
-  const match = /^v([89])(?:\.([0-9]+))?$/.exec(variant);
+  const match = /^v([89])(?:\.([0-9]{1,2}))?$/.exec(variant);
   if (match === null)
     return [
       ["arm64", variant],

@@ -26,6 +26,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   "index-digest-is-path.json": "cannot read image index: /manifests/0/digest must match ",
   "index-digest-upper-case.json": "cannot read image index: /manifests/0/digest must match ",
   "manifest-schema1.json": 'cannot read image manifest: it has "fsLayers" and so is not only an image manifest',
+  "config-case-variant.json": 'cannot read image config: it has "Config", which some readers take for "config"',
   "config-unknown-rootfs.json": 'cannot read image config: /rootfs/type must be "layers", is "squash"',
   "config-env-is-text.json": 'cannot read image config: /config/Env must be array, is "A=b"',
 };

@@ -189,6 +189,7 @@ export function parseIndex(bytes: Uint8Array): ImageIndex {
  */
 export function parseImageConfig(bytes: Uint8Array): ImageConfig {
   const value = documentObject(bytes, "image config", DOCUMENT_LIMITS.config);
+  refuseCaseVariants(value, "image config", CONFIG_KEYS);
   dropNulls(value, CONFIG_KEYS);
   dropNulls(value["config"], CONTAINER_KEYS);
   for (const entry of listOf(value["history"])) dropNulls(entry, HISTORY_KEYS);
