@@ -17,7 +17,7 @@ const NODE_ARCHITECTURES: Readonly<Record<string, readonly [architecture: string
 };
 
 /** Characters of a platform's text. */
-const LONGEST = 100;
+const LONGEST = 128;
 
 /** What people call architectures. */
 const ALIASES: Readonly<Record<string, readonly [architecture: string, variant?: string]>> = {
@@ -55,7 +55,7 @@ export function hostPlatform(): Platform {
  */
 export function parsePlatform(text: string): Platform {
   const parts = text.length > LONGEST ? [""] : text.toLowerCase().split("/");
-  if (parts.length > 3 || parts.some((part) => !/^[a-z0-9][a-z0-9_.-]*$/.test(part))) {
+  if (parts.length > 3 || parts.some((part) => !/^[a-z0-9][a-z0-9_.-]{0,39}$/.test(part))) {
     throw new TeuError({
       code: "invalid",
       op: "read platform",
