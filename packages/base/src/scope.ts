@@ -56,6 +56,12 @@ export function createScope(options: ScopeOptions = {}): Scope {
 }
 
 /**
+ * Patience for tidying up that removes directory trees, milliseconds: whoever filled one chose how many entries it has, and a busy
+ * disk takes more than a millisecond for each directory.
+ */
+export const REMOVAL_PATIENCE = 600_000;
+
+/**
  * A scope for tidying up after `scope` ended: same log and clock, its own deadline (default 10 s),
  * so that a cancelled operation still leaves nothing behind.
  */

@@ -4,7 +4,7 @@
 import { randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { TeuError } from "@teu/base/errors";
-import { cleanupScope, type Scope } from "@teu/base/scope";
+import { cleanupScope, REMOVAL_PATIENCE, type Scope } from "@teu/base/scope";
 import type { Engine } from "@teu/engine/engine";
 import type { Lease } from "@teu/engine/store/leases";
 import { removeTree } from "@teu/files/remove-tree";
@@ -44,7 +44,7 @@ export async function buildImage(scope: Scope, engine: Engine, options: BuildOpt
   const scratch = new ScratchDirectory();
   held.defer(async () => {
     const path = await scratch.existing();
-    if (path !== null) await removeTree(cleanupScope(scope), path);
+    if (path !== null) await removeTree(cleanupScope(scope, REMOVAL_PATIENCE), path);
   });
   const { inner, session } = makeSession(scope, { engine, lease, options, buildArgs, file, graph, context, scratch });
   const state = await solveAll(inner, session);

@@ -6,7 +6,7 @@ import { mkdtemp, readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 import { isTeuError } from "@teu/base/errors";
-import { cleanupScope, type Scope } from "@teu/base/scope";
+import { cleanupScope, REMOVAL_PATIENCE, type Scope } from "@teu/base/scope";
 
 import { fileError } from "./addon.ts";
 import { FileLock } from "./file-lock.ts";
@@ -15,9 +15,6 @@ import { removeTree } from "./remove-tree.ts";
 const LOCK = "lock";
 /** What `mkdtemp` puts behind a prefix. */
 const RANDOM = /^[A-Za-z0-9]{6}$/;
-/** For removing a tree, milliseconds. */
-const PATIENCE = 60_000;
-
 /** Gone with everything in it when disposed. `lock` in it is taken. */
 export class TemporaryDirectory implements AsyncDisposable {
   readonly path: string;
@@ -47,7 +44,7 @@ export class TemporaryDirectory implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     using _ = this.#lock;
-    await removeTree(cleanupScope(this.#scope, PATIENCE), this.path);
+    await removeTree(cleanupScope(this.#scope, REMOVAL_PATIENCE), this.path);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { TeuError } from "@teu/base/errors";
-import { cleanupScope, type Scope } from "@teu/base/scope";
+import { cleanupScope, REMOVAL_PATIENCE, type Scope } from "@teu/base/scope";
 import type { CreateOptions } from "@teu/engine/containers/create-options";
 import type { Layer } from "@teu/engine/snapshots/snapshots";
 import type { RunInstruction } from "../dockerfile/instructions/instruction.ts";
@@ -83,7 +83,9 @@ async function execute(
   const { containers } = session.engine;
   const { id } = await containers.create(scope, createOptions(session, state, step, volumes));
   // On every way out, also after a commit, which takes only the container's files away.
-  held.defer(async () => await containers.remove(cleanupScope(scope), id, { force: true, volumes: true }));
+  held.defer(
+    async () => await containers.remove(cleanupScope(scope, REMOVAL_PATIENCE), id, { force: true, volumes: true }),
+  );
   await runToEnd(scope, session, step, id, report);
   const workspace = await session.lease.snapshots.workspace(scope, id);
   if (workspace === null)

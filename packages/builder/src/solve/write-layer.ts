@@ -1,7 +1,7 @@
 // A layer written by us rather than by a container: a workspace, filled, committed; gone again when anything fails.
 
 import { randomBytes } from "node:crypto";
-import { cleanupScope, type Scope } from "@teu/base/scope";
+import { cleanupScope, REMOVAL_PATIENCE, type Scope } from "@teu/base/scope";
 import type { Layer } from "@teu/engine/snapshots/snapshots";
 import type { Digest } from "@teu/image/digest";
 import type { BuildSession } from "./session.ts";
@@ -19,7 +19,7 @@ export async function writeLayer(
     await fill(workspace.upper);
     return await session.lease.snapshots.commit(scope, key);
   } catch (error) {
-    await session.lease.snapshots.remove(cleanupScope(scope), key);
+    await session.lease.snapshots.remove(cleanupScope(scope, REMOVAL_PATIENCE), key);
     throw error;
   }
 }

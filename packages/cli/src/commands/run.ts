@@ -1,6 +1,6 @@
 // run: create and start a container; in the foreground with its streams, signals and exit code, or in the background.
 
-import { cleanupScope } from "@teu/base/scope";
+import { cleanupScope, REMOVAL_PATIENCE } from "@teu/base/scope";
 import type { Engine } from "@teu/engine/engine";
 import { exitCodeOf } from "@teu/engine/exit-code";
 import { isTeuError } from "@teu/base/errors";
@@ -83,7 +83,7 @@ function proxySignals(context: CommandContext, engine: Engine, id: string): Disp
 
 async function removeQuietly(context: CommandContext, engine: Engine, id: string): Promise<void> {
   try {
-    await engine.containers.remove(cleanupScope(context.scope), id, { force: true, volumes: true });
+    await engine.containers.remove(cleanupScope(context.scope, REMOVAL_PATIENCE), id, { force: true, volumes: true });
   } catch (error) {
     if (!isTeuError(error, "not-found"))
       context.scope.log.warn(`the container ${id.slice(0, 12)} cannot be removed: ${String(error)}`);

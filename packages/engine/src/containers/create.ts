@@ -3,7 +3,7 @@
 import { mkdirSync } from "node:fs";
 
 import { isTeuError } from "@teu/base/errors";
-import { cleanupScope, type Scope } from "@teu/base/scope";
+import { cleanupScope, REMOVAL_PATIENCE, type Scope } from "@teu/base/scope";
 import type { Digest } from "@teu/image/digest";
 import { formatPlatform, hostPlatform, platformMatches } from "@teu/image/platform";
 import type { ImageConfig, Platform } from "@teu/specs/image";
@@ -71,7 +71,7 @@ export async function createContainer(
     return { id, name, warnings: [...warnings, ...foreignPlatform(image)] };
   } catch (error) {
     await undo(scope, "remove what was made of the container", () =>
-      discardContainer(cleanupScope(scope), context, id, true),
+      discardContainer(cleanupScope(scope, REMOVAL_PATIENCE), context, id, true),
     );
     throw diskError("create container", error);
   }

@@ -2,7 +2,7 @@
 
 import { existsSync, mkdirSync, renameSync } from "node:fs";
 
-import { cleanupScope, type Scope } from "@teu/base/scope";
+import { cleanupScope, REMOVAL_PATIENCE, type Scope } from "@teu/base/scope";
 import { makeDirectory } from "@teu/files/make-directory";
 import { UnionView } from "@teu/image/layer/union-view";
 
@@ -44,7 +44,7 @@ async function makeVolume(
     await fillVolume(scope, view, target, scratch);
     renameSync(scratch, directory);
   } catch (error) {
-    await removeMoved(cleanupScope(scope), scratch);
+    await removeMoved(cleanupScope(scope, REMOVAL_PATIENCE), scratch);
     // Another container made it meanwhile, and not empty: that one it is.
     if ((error as NodeJS.ErrnoException).code !== "ENOTEMPTY") throw error;
   }

@@ -4,7 +4,7 @@
 import { mkdirSync } from "node:fs";
 
 import { TeuError } from "@teu/base/errors";
-import { cleanupScope, type Scope } from "@teu/base/scope";
+import { cleanupScope, REMOVAL_PATIENCE, type Scope } from "@teu/base/scope";
 import type { ContentStore } from "@teu/image/content-store";
 import type { Digest } from "@teu/image/digest";
 
@@ -78,7 +78,7 @@ export class OverlaySnapshots implements Snapshots {
     try {
       makeWorkspace(this.context, workspace);
     } catch (error) {
-      await this.remove(cleanupScope(scope), key);
+      await this.remove(cleanupScope(scope, REMOVAL_PATIENCE), key);
       throw error;
     }
     return workspace;

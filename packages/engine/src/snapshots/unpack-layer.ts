@@ -2,7 +2,7 @@
 
 import { mkdirSync } from "node:fs";
 
-import { cleanupScope, type Scope } from "@teu/base/scope";
+import { cleanupScope, REMOVAL_PATIENCE, type Scope } from "@teu/base/scope";
 import { chainIdOf } from "@teu/image/chain-id";
 import type { ContentStore } from "@teu/image/content-store";
 import { type Digest, parseDigest } from "@teu/image/digest";
@@ -53,7 +53,7 @@ export async function unpackLayer(scope: Scope, context: SnapshotContext, option
       size,
     });
   } catch (error) {
-    await removeMoved(cleanupScope(scope), directory);
+    await removeMoved(cleanupScope(scope, REMOVAL_PATIENCE), directory);
     throw error;
   }
 }

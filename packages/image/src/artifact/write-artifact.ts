@@ -6,7 +6,7 @@ import { join } from "node:path";
 
 import { isTeuError, TeuError } from "@teu/base/errors";
 import { inParallel } from "@teu/base/parallel";
-import { cleanupScope, type Scope } from "@teu/base/scope";
+import { cleanupScope, REMOVAL_PATIENCE, type Scope } from "@teu/base/scope";
 import { fileError } from "@teu/files/addon";
 import { removeTree } from "@teu/files/remove-tree";
 import type { Descriptor } from "@teu/specs/image";
@@ -82,7 +82,8 @@ export async function writeArtifact(
   const workplace = makeWorkplace(options.directory, image.document.descriptor.digest);
   const entries = await gather(scope, source, wanted, workplace, options).catch(async (error: unknown) => {
     // There is nothing to go on with in what is wrong.
-    if (isTeuError(error, "invalid") || isTeuError(error, "corrupt")) await removeTree(cleanupScope(scope), workplace);
+    if (isTeuError(error, "invalid") || isTeuError(error, "corrupt"))
+      await removeTree(cleanupScope(scope, REMOVAL_PATIENCE), workplace);
     throw error;
   });
   for (const entry of entries.flat()) {
@@ -90,7 +91,7 @@ export async function writeArtifact(
     else directory.checkFile(entry.parts, overwrite);
   }
   place(directory, entries.flat(), overwrite, workplace);
-  await removeTree(cleanupScope(scope), workplace);
+  await removeTree(cleanupScope(scope, REMOVAL_PATIENCE), workplace);
   return { files: wanted.map((one, index) => writtenFile(one, entries[index] ?? [])), skipped };
 }
 

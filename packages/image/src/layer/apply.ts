@@ -5,7 +5,7 @@
 import { readdir } from "node:fs/promises";
 
 import { TeuError } from "@teu/base/errors";
-import { cleanupScope, type Scope } from "@teu/base/scope";
+import { cleanupScope, REMOVAL_PATIENCE, type Scope } from "@teu/base/scope";
 import { fileError } from "@teu/files/addon";
 import { makeDirectory } from "@teu/files/make-directory";
 import { removeTree } from "@teu/files/remove-tree";
@@ -74,7 +74,7 @@ export async function applyLayer(scope: Scope, options: ApplyLayerOptions): Prom
   try {
     return await unpack(scope, options);
   } catch (error) {
-    await removeTree(cleanupScope(scope, 60_000), options.target);
+    await removeTree(cleanupScope(scope, REMOVAL_PATIENCE), options.target);
     throw fileError("unpack layer", options.target, error);
   }
 }
