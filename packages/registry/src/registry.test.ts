@@ -173,9 +173,12 @@ test("Registry: nothing of a request gets into headers as a line of its own (sce
 });
 
 test("Registry: access is decided before anything is touched (scenarios 14, 22)", async () => {
-  const allowed: Record<string, readonly string[]> = { public: ["pull", "push", "delete"], "": ["any", "catalog"] };
+  const allowed: Record<string, readonly string[]> = {
+    public: ["pull", "push", "delete", "catalog"],
+    "": ["any", "catalog"],
+  };
   const access: AccessControl = {
-    decide: (_scope, headers, { action, repository }) =>
+    decide: (_scope, { headers }, { action, repository }) =>
       headers.authorization === "Basic admin" || allowed[repository]?.includes(action) === true
         ? { allowed: true, identity: { name: null } }
         : { allowed: false, ...(headers.authorization === undefined ? { challenge: 'Basic realm="r"' } : {}) },

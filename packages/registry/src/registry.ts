@@ -11,7 +11,7 @@ import { createRegistryHandler } from "@teu/distribution/server/handler";
 import type { MetadataStorage } from "@teu/distribution/server/metadata-storage";
 import type { ServerLimits } from "@teu/distribution/server/server-options";
 
-import { BasicAccess } from "./access/basic-access.ts";
+import { AccessDesk, type AccessOptions } from "./access/access-desk.ts";
 import { listenOn, parseListenAddress } from "./listen-address.ts";
 import { SqliteMetadata } from "./metadata/sqlite-metadata.ts";
 import { RequestTracker } from "./request-tracker.ts";
@@ -21,19 +21,15 @@ import { sweep, type SweepResult } from "./sweep.ts";
 import { readTlsFiles, type TlsFiles, type TlsPair } from "./tls-files.ts";
 
 /** What a registry can be told; everything has a default. Milliseconds. */
-export interface RegistryOptions {
+export interface RegistryOptions extends AccessOptions {
   /** "HOST:PORT"; port 0 takes a free one. Default "127.0.0.1:0". */
   readonly address?: string;
   /** Directory to keep everything in; absent: in memory. */
   readonly root?: string;
   /** Ends the registry's work when it ends; the log goes there. */
   readonly scope?: Scope;
-  /** Who may do what. Default: everybody everything, or what `htpasswd` says. */
+  /** Who may do what. Default: everybody everything, or what the options of `AccessOptions` say, which exclude this one. */
   readonly access?: AccessControl;
-  /** File of users with bcrypt hashes; read again when it changes. Not together with `access`. */
-  readonly htpasswd?: string;
-  /** With `htpasswd`: anybody may pull. Default false. */
-  readonly anonymousPull?: boolean;
   /** Speaks TLS, and nothing else. */
   readonly tls?: TlsFiles;
   readonly limits?: Partial<ServerLimits>;
@@ -91,7 +87,7 @@ export class Registry implements AsyncDisposable {
       createRegistryHandler({
         scope,
         ...storages,
-        ...(access === undefined ? {} : { access }),
+        access,
         ...(limits === undefined ? {} : { limits }),
         ...(readOnly === undefined ? {} : { readOnly }),
         ...(deletes === undefined ? {} : { deletes }),
@@ -181,15 +177,20 @@ async function openStorages(
 
 async function openAccess(
   scope: Scope,
-  { access, htpasswd, anonymousPull = false }: RegistryOptions,
-): Promise<{ access?: AccessControl; close: () => Promise<void> }> {
-  const nothing = async (): Promise<void> => {};
-  if (htpasswd === undefined) return access === undefined ? { close: nothing } : { access, close: nothing };
-  if (access !== undefined) {
-    throw new TeuError({ code: "invalid", op: "open registry", message: "access and htpasswd exclude each other" });
+  options: RegistryOptions,
+): Promise<{ access: AccessControl; close: () => Promise<void> }> {
+  const { access } = options;
+  if (access === undefined) {
+    const desk = await AccessDesk.open(scope, options);
+    return { access: desk.access, close: () => desk[Symbol.asyncDispose]() };
   }
-  const basic = await BasicAccess.open(scope, { file: htpasswd, anonymousPull });
-  return { access: basic, close: () => basic[Symbol.asyncDispose]() };
+  if (options.htpasswd !== undefined || options.rules !== undefined)
+    throw new TeuError({
+      code: "invalid",
+      op: "open registry",
+      message: "access and htpasswd or rules exclude each other",
+    });
+  return { access, close: async () => {} };
 }
 
 async function makeServer(tracker: RequestTracker, tls: TlsPair | undefined): Promise<Server> {

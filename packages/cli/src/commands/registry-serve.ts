@@ -19,7 +19,7 @@ export const command: Command = {
     {
       long: "htpasswd",
       value: "file",
-      help: "Users with bcrypt hashes, as `htpasswd -B` makes them; only they get in",
+      help: "Users with bcrypt or argon2id hashes, as `htpasswd -B` makes them; only they get in",
     },
     { long: "memory", help: "Keep everything in memory" },
     { long: "read-only", help: "Refuse pushes and deletions" },

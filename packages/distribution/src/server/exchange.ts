@@ -4,7 +4,7 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:
 import { createScope, type Scope } from "@teu/base/scope";
 
 import { API_VERSION } from "../wire/headers.ts";
-import type { Identity } from "./access.ts";
+import type { Identity, TagRights } from "./access.ts";
 import { type Problem, problem } from "./problem.ts";
 import type { RegistryServerOptions, ServerLimits } from "./server-options.ts";
 
@@ -23,6 +23,8 @@ export class Exchange {
   readonly path: string;
   /** Set once the request was allowed. */
   identity: Identity = { name: null };
+  /** What the permission says of tags; absent: none is protected. */
+  tags: TagRights | undefined;
   readonly #queryText: string;
   #query: URLSearchParams | undefined;
   #scope: Scope | undefined;

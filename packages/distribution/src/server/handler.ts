@@ -79,10 +79,11 @@ function checkPolicy(exchange: Exchange, action: AccessAction): void {
 
 async function authorise(exchange: Exchange, request: AccessRequest): Promise<void> {
   const { access, scope } = exchange.context;
-  const pending = access.decide(scope, exchange.request.headers, request);
+  const pending = access.decide(scope, exchange.request, request);
   const decision = "then" in pending ? await pending : pending;
   if (!decision.allowed) throw refusalOf(decision);
   exchange.identity = decision.identity;
+  exchange.tags = decision.tags;
 }
 
 function refusalOf(decision: AccessDecision & { readonly allowed: false }): Problem {

@@ -7,6 +7,7 @@ import { createScope, type Scope } from "@teu/base/scope";
 import type { BlobInfo } from "@teu/image/content-store";
 import { type Digest, digestOf } from "@teu/image/digest";
 
+import type { TagRights } from "./access.ts";
 import type { ManifestReference, MetadataStorage, NewManifest } from "./metadata-storage.ts";
 
 const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
@@ -214,6 +215,38 @@ export function metadataStorageSuite(
     await storage.deleteManifest(scope, "a", entries[0]?.digest ?? subject);
     assert.equal((await storage.listReferrers(scope, "a", subject, { limit: 10 })).length, 2);
     assert.deepEqual(await storage.listReferrers(scope, "b", subject, { limit: 10 }), []);
+  });
+
+  check("a protected tag is neither moved nor removed, by whatever way", async (storage, scope) => {
+    const blob = blobOf("layer");
+    await storage.linkBlob(scope, "a", blob);
+    const one = manifestOf("one", [reference(blob)]);
+    const two = manifestOf("two");
+    const list = manifestOf("list", [{ kind: "manifest", digest: one.digest, size: one.bytes.length, required: true }]);
+    const rights: TagRights = {
+      mayPoint: (tag, exists) => !(exists && tag.startsWith("v")) && tag !== "closed",
+      mayRemove: (tag) => !tag.startsWith("v"),
+    };
+    await storage.putManifest(scope, "a", { manifest: one, tags: ["free"], rights });
+    await storage.putManifest(scope, "a", { manifest: two, tags: ["free2"], rights });
+    const stored = { kind: "stored", created: true };
+    assert.deepEqual(await storage.putManifest(scope, "a", { manifest: list, tags: ["v1"], rights }), stored);
+    // Where it points already, it may be pointed again.
+    const again = { kind: "stored", created: false };
+    assert.deepEqual(await storage.putManifest(scope, "a", { manifest: list, tags: ["v1"], rights }), again);
+    // One of several tags is enough, and then none of them changes (zot CVE-2026-31801, #4266).
+    const refused = { kind: "tag-protected", tag: "v1" };
+    assert.deepEqual(await storage.putManifest(scope, "a", { manifest: two, tags: ["x", "v1"], rights }), refused);
+    assert.deepEqual(await storage.putManifest(scope, "a", { manifest: two, tags: ["closed"], rights }), {
+      kind: "tag-protected",
+      tag: "closed",
+    });
+    assert.deepEqual(await storage.listTags(scope, "a", { limit: 10 }), ["free", "free2", "v1"]);
+    for (const { digest } of [list, one])
+      assert.deepEqual(await storage.deleteManifest(scope, "a", digest, rights), { protectedTag: "v1" });
+    assert.deepEqual(await storage.unlinkBlob(scope, "a", blob.digest, rights), { protectedTag: "v1" });
+    assert.deepEqual(await storage.findBlob(scope, "a", blob.digest), blob);
+    assert.deepEqual(await storage.deleteManifest(scope, "a", two.digest, rights), ["free2"]);
   });
 
   check("uploads belong to a repository, are limited and grow old", async (storage, scope, clock) => {

@@ -6,6 +6,8 @@ import type { Scope } from "@teu/base/scope";
 import type { BlobInfo } from "@teu/image/content-store";
 import type { Digest } from "@teu/image/digest";
 
+import type { TagRights } from "./access.ts";
+
 /** The index. Names, tags and digests given to it are well-formed. */
 export interface MetadataStorage extends AsyncDisposable {
   /** Whether anything was ever kept under the name. */
@@ -21,15 +23,20 @@ export interface MetadataStorage extends AsyncDisposable {
   mountBlob(scope: Scope, repository: string, digest: Digest, from: string): Promise<BlobInfo | null>;
   /** Some repositories that have the blob. */
   repositoriesWithBlob(scope: Scope, digest: Digest, limit: number): Promise<readonly string[]>;
-  /** Takes the blob out of this repository only; false when it was not in it. Other repositories keep it. */
-  unlinkBlob(scope: Scope, repository: string, digest: Digest): Promise<boolean>;
+  /** Takes the blob out of this repository only; false when it was not in it. Other repositories keep it. With `rights`, not what a protected tag needs. */
+  unlinkBlob(scope: Scope, repository: string, digest: Digest, rights?: TagRights): Promise<boolean | TagProtected>;
 
   /** By tag or digest; null when absent. */
   findManifest(scope: Scope, repository: string, reference: ManifestName): Promise<StoredManifest | null>;
   /** Stores a manifest and points tags at it, all or nothing. */
   putManifest(scope: Scope, repository: string, push: ManifestPush): Promise<PushOutcome>;
-  /** Removes a manifest and the tags that point at it; null when absent. */
-  deleteManifest(scope: Scope, repository: string, digest: Digest): Promise<readonly string[] | null>;
+  /** Removes a manifest and the tags that point at it; null when absent. With `rights`, not what a protected tag needs. */
+  deleteManifest(
+    scope: Scope,
+    repository: string,
+    digest: Digest,
+    rights?: TagRights,
+  ): Promise<readonly string[] | null | TagProtected>;
   /** Removes one tag; the manifest stays. The digest it had; null when absent. */
   deleteTag(scope: Scope, repository: string, tag: string): Promise<Digest | null>;
   /** Tags in byte order; null when the repository is unknown. */
@@ -104,6 +111,8 @@ export interface NewManifest extends StoredManifest {
 export interface ManifestPush {
   readonly manifest: NewManifest;
   readonly tags: readonly string[];
+  /** Which tags may be made and moved; absent: all. */
+  readonly rights?: TagRights;
   /** What the first tag must point at for the push to happen: a digest, "any" or "none". */
   readonly condition?: Digest | "any" | "none";
 }
@@ -113,7 +122,18 @@ export type PushOutcome =
   | { readonly kind: "stored"; readonly created: boolean }
   | { readonly kind: "missing"; readonly digests: readonly Digest[] }
   | { readonly kind: "wrong-size"; readonly digest: Digest; readonly declared: number; readonly actual: number }
-  | { readonly kind: "condition-failed"; readonly current: Digest | null };
+  | { readonly kind: "condition-failed"; readonly current: Digest | null }
+  | { readonly kind: "tag-protected"; readonly tag: string };
+
+/** Nothing was removed, since this tag stands for it and may not be touched. */
+export interface TagProtected {
+  readonly protectedTag: string;
+}
+
+/** Whether a removal was refused. */
+export function isProtected(outcome: unknown): outcome is TagProtected {
+  return typeof outcome === "object" && outcome !== null && "protectedTag" in outcome;
+}
 
 /** One entry of a referrers list. */
 export interface Referrer {

@@ -34,6 +34,11 @@ export function problem(status: number, code: RegistryErrorCode, message: string
   return new Problem(status, { code, message, ...(detail === undefined ? {} : { detail }) });
 }
 
+/** The refusal of a change that would move or remove a tag that this caller may not touch. */
+export function tagProtected(tag: string): Problem {
+  return problem(403, "DENIED", "the tag may not be changed", { tag });
+}
+
 const STATUS: Readonly<Partial<Record<ErrorCode, readonly [number, RegistryErrorCode]>>> = {
   "not-found": [404, "UNKNOWN"],
   invalid: [400, "UNKNOWN"],

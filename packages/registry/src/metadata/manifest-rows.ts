@@ -1,5 +1,6 @@
 // Rows of manifest, repository_manifest and reference: finding, pushing and deleting manifests, and who refers to whom.
 
+import type { TagRights } from "@teu/distribution/server/access";
 import type { Digest } from "@teu/image/digest";
 import type {
   ManifestName,
@@ -49,12 +50,22 @@ export function putManifest(db: Database, repository: string, push: ManifestPush
   const [firstTag] = tags;
   const current = known === null || firstTag === undefined ? null : findTag(db, known, firstTag);
   if (condition !== undefined && !holds(condition, current)) return { kind: "condition-failed", current };
+  const refused = push.rights === undefined ? undefined : refusedTag(db, known, push, push.rights);
+  if (refused !== undefined) return { kind: "tag-protected", tag: refused };
   const fault = referenceFault(db, known, manifest.references);
   if (fault !== null) return fault;
   const id = known ?? ensureRepository(db, repository, now);
   const created = storeManifest(db, id, manifest, now);
   for (const tag of tags) setTag(db, id, tag, manifest.digest, now);
   return { kind: "stored", created };
+}
+
+// A tag that points there already is not touched.
+function refusedTag(db: Database, known: number | null, push: ManifestPush, rights: TagRights): string | undefined {
+  return push.tags.find((tag) => {
+    const digest = known === null ? null : findTag(db, known, tag);
+    return digest !== push.manifest.digest && !rights.mayPoint(tag, digest !== null);
+  });
 }
 
 function holds(condition: NonNullable<ManifestPush["condition"]>, current: Digest | null): boolean {

@@ -2,16 +2,19 @@
 // A file for a registry on disk, ":memory:" for one in a test.
 
 import type { Scope } from "@teu/base/scope";
-import type {
-  ManifestName,
-  ManifestPush,
-  MetadataStorage,
-  Page,
-  PushOutcome,
-  Referrer,
-  StoredManifest,
-  TagChange,
-  UploadSession,
+import type { TagRights } from "@teu/distribution/server/access";
+import {
+  isProtected,
+  type ManifestName,
+  type ManifestPush,
+  type MetadataStorage,
+  type Page,
+  type PushOutcome,
+  type Referrer,
+  type StoredManifest,
+  type TagChange,
+  type TagProtected,
+  type UploadSession,
 } from "@teu/distribution/server/metadata-storage";
 import type { BlobInfo } from "@teu/image/content-store";
 import type { Digest } from "@teu/image/digest";
@@ -20,6 +23,7 @@ import * as blobs from "./blob-rows.ts";
 import { Database } from "./database.ts";
 import { ManifestCache } from "./manifest-cache.ts";
 import * as manifests from "./manifest-rows.ts";
+import { protectedBy } from "./protected-tags.ts";
 import * as repositories from "./repository-rows.ts";
 import * as tags from "./tag-rows.ts";
 import * as uploads from "./upload-rows.ts";
@@ -72,9 +76,18 @@ export class SqliteMetadata implements MetadataStorage {
     return blobs.repositoriesWithBlob(this.#db, digest, limit);
   }
 
-  async unlinkBlob(scope: Scope, repository: string, digest: Digest): Promise<boolean> {
+  async unlinkBlob(
+    scope: Scope,
+    repository: string,
+    digest: Digest,
+    rights?: TagRights,
+  ): Promise<boolean | TagProtected> {
     scope.check("unlink blob");
-    return this.#db.transaction(() => blobs.unlinkBlob(this.#db, repository, digest, scope.now()));
+    return this.#db.transaction(
+      () =>
+        protectedBy(this.#db, repository, digest, rights) ??
+        blobs.unlinkBlob(this.#db, repository, digest, scope.now()),
+    );
   }
 
   async findManifest(scope: Scope, repository: string, name: ManifestName): Promise<StoredManifest | null> {
@@ -93,9 +106,19 @@ export class SqliteMetadata implements MetadataStorage {
     return this.#db.transaction(() => manifests.putManifest(this.#db, repository, push, scope.now()));
   }
 
-  async deleteManifest(scope: Scope, repository: string, digest: Digest): Promise<readonly string[] | null> {
+  async deleteManifest(
+    scope: Scope,
+    repository: string,
+    digest: Digest,
+    rights?: TagRights,
+  ): Promise<readonly string[] | null | TagProtected> {
     scope.check("delete manifest");
-    const removed = this.#db.transaction(() => manifests.deleteManifest(this.#db, repository, digest, scope.now()));
+    const removed = this.#db.transaction(
+      () =>
+        protectedBy(this.#db, repository, digest, rights) ??
+        manifests.deleteManifest(this.#db, repository, digest, scope.now()),
+    );
+    if (isProtected(removed)) return removed;
     for (const reference of [...(removed ?? []), digest]) this.#cache.delete(cacheKey(repository, reference));
     return removed;
   }

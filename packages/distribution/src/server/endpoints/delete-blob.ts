@@ -2,13 +2,16 @@
 
 import type { Exchange } from "../exchange.ts";
 import { checkDigest } from "../names.ts";
-import { problem } from "../problem.ts";
+import { isProtected } from "../metadata-storage.ts";
+import { problem, tagProtected } from "../problem.ts";
 
 /** Unlinks a blob. */
 export async function deleteBlob(exchange: Exchange, repository: string, text: string): Promise<void> {
   const { metadata, scope } = exchange.context;
   const digest = checkDigest(text);
-  if (!(await metadata.unlinkBlob(scope, repository, digest))) {
+  const outcome = await metadata.unlinkBlob(scope, repository, digest, exchange.tags);
+  if (isProtected(outcome)) throw tagProtected(outcome.protectedTag);
+  if (!outcome) {
     throw problem(404, "BLOB_UNKNOWN", "blob not known in this repository", { digest });
   }
   exchange.sendEmpty(202);

@@ -1,4 +1,4 @@
-// GET /v2/_catalog (reserved extension): names of repositories, in pages, only those that the caller may pull from.
+// GET /v2/_catalog (reserved extension): names of repositories, in pages, only those that the caller may see.
 
 import { formatNextLink } from "../../wire/link-header.ts";
 import type { Exchange } from "../exchange.ts";
@@ -25,7 +25,7 @@ async function visibleNames(exchange: Exchange, wanted: number): Promise<string[
     const limit = wanted - names.length;
     const found = await metadata.listRepositories(scope, { limit, ...(after === undefined ? {} : { after }) });
     for (const repository of found) {
-      const decision = await access.decide(scope, exchange.request.headers, { action: "pull", repository });
+      const decision = await access.decide(scope, exchange.request, { action: "catalog", repository });
       if (decision.allowed) names.push(repository);
     }
     if (found.length < limit) break;

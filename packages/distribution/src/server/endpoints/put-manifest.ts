@@ -11,7 +11,7 @@ import type { Exchange } from "../exchange.ts";
 import { manifestFacts } from "../manifest-facts.ts";
 import type { ManifestName, NewManifest, PushOutcome } from "../metadata-storage.ts";
 import { checkComputableDigest, checkReference, checkTag } from "../names.ts";
-import { Problem, problem } from "../problem.ts";
+import { Problem, problem, tagProtected } from "../problem.ts";
 
 /** Stores a manifest and its tags. */
 export async function putManifest(exchange: Exchange, repository: string, reference: string): Promise<void> {
@@ -30,6 +30,7 @@ export async function putManifest(exchange: Exchange, repository: string, refere
   const outcome = await metadata.putManifest(scope, repository, {
     manifest,
     tags,
+    ...(exchange.tags === undefined ? {} : { rights: exchange.tags }),
     ...(condition === undefined ? {} : { condition }),
   });
   if (outcome.kind !== "stored") throw refusal(outcome);
@@ -65,6 +66,8 @@ function refusal(outcome: Exclude<PushOutcome, { kind: "stored" }>): Problem {
       return new Problem(404, outcome.digests.slice(0, 100).map(missing));
     case "wrong-size":
       return problem(400, "MANIFEST_INVALID", "a descriptor's size is not the size of its content", outcome);
+    case "tag-protected":
+      return tagProtected(outcome.tag);
     case "condition-failed":
       return problem(412, "MANIFEST_INVALID", "the tag is not what the condition wants", { current: outcome.current });
   }

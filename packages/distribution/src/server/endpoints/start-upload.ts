@@ -71,7 +71,7 @@ async function mountBlob(
   if (from !== null && !isRepositoryName(from)) return false;
   const sources = from === null ? await metadata.repositoriesWithBlob(scope, digest, MOUNT_CANDIDATES) : [from];
   for (const source of sources) {
-    const decision = await access.decide(scope, exchange.request.headers, { action: "pull", repository: source });
+    const decision = await access.decide(scope, exchange.request, { action: "pull", repository: source });
     if (decision.allowed && (await metadata.mountBlob(scope, repository, digest, source)) !== null) return true;
   }
   return false;

@@ -6,7 +6,7 @@ import type { AccessAction, AccessDecision } from "@teu/distribution/server/acce
 import { tempRoot } from "@teu/testkit/temp-root";
 import { hashSync } from "bcryptjs";
 
-import { BasicAccess } from "./basic-access.ts";
+import { AccessDesk } from "./access-desk.ts";
 
 const ANN = `ann:${hashSync("right", 4)}`;
 const BOB = `bob:${hashSync("pässwörd:x", 4)}`;
@@ -22,21 +22,17 @@ function setting(): { scope: ReturnType<typeof createScope>; clock: { now: numbe
   return { scope: createScope({ log, now: () => clock.now }), clock, lines };
 }
 
-async function ask(
-  access: BasicAccess,
-  authorization?: string,
-  action: AccessAction = "push",
-): Promise<AccessDecision> {
+async function ask(desk: AccessDesk, authorization?: string, action: AccessAction = "push"): Promise<AccessDecision> {
   const headers = authorization === undefined ? {} : { authorization };
-  return access.decide(createScope(), headers, { action, repository: "a" });
+  return desk.access.decide(createScope(), { headers }, { action, repository: "a" });
 }
 
-test("BasicAccess: lets in who knows the password, and nobody else", async () => {
+test("GuardedAccess: lets in who knows the password, and nobody else", async () => {
   await using root = await tempRoot();
   await writeFile(root.join("users"), `${ANN}\n${BOB}\n`);
-  await using access = await BasicAccess.open(createScope(), { file: root.join("users") });
-  assert.deepEqual(await ask(access, basic("ann", "right")), { allowed: true, identity: { name: "ann" } });
-  assert.deepEqual(await ask(access, basic("bob", "pässwörd:x").replace("Basic", "bASIC ")), {
+  await using desk = await AccessDesk.open(createScope(), { htpasswd: root.join("users") });
+  assert.deepEqual(await ask(desk, basic("ann", "right")), { allowed: true, identity: { name: "ann" } });
+  assert.deepEqual(await ask(desk, basic("bob", "pässwörd:x").replace("Basic", "bASIC ")), {
     allowed: true,
     identity: { name: "bob" },
   });
@@ -56,18 +52,18 @@ test("BasicAccess: lets in who knows the password, and nobody else", async () =>
     `${basic("ann", "right")}, ${basic("ann", "right")}`,
   ];
   for (const header of refused) {
-    const decision = await ask(access, header, "pull");
+    const decision = await ask(desk, header, "pull");
     assert.equal(decision.allowed, false, header);
     assert.match((decision as { challenge?: string }).challenge ?? "", /^Basic realm="/, header);
   }
 });
 
-test("BasicAccess: with anonymousPull, pulls need nothing, but wrong passwords stay wrong", async () => {
+test("GuardedAccess: with anonymousPull, pulls need nothing, but wrong passwords stay wrong", async () => {
   await using root = await tempRoot();
   await writeFile(root.join("users"), ANN);
-  await using access = await BasicAccess.open(createScope(), { file: root.join("users"), anonymousPull: true });
+  await using desk = await AccessDesk.open(createScope(), { htpasswd: root.join("users"), anonymousPull: true });
   const allowed = async (header: string | undefined, action: AccessAction): Promise<boolean> =>
-    (await ask(access, header, action)).allowed;
+    (await ask(desk, header, action)).allowed;
   assert.equal(await allowed(undefined, "pull"), true);
   assert.equal(await allowed("Basic Og==", "pull"), true);
   assert.equal(await allowed(basic("ann", "wrong"), "pull"), false);
@@ -78,16 +74,16 @@ test("BasicAccess: with anonymousPull, pulls need nothing, but wrong passwords s
   }
 });
 
-test("BasicAccess: computes once what many requests ask at once, and remembers what was right", async () => {
+test("GuardedAccess: computes once what many requests ask at once, and remembers what was right", async () => {
   await using root = await tempRoot();
   await writeFile(root.join("users"), `ann:${hashSync("right", 10)}`);
-  await using access = await BasicAccess.open(createScope(), { file: root.join("users") });
+  await using desk = await AccessDesk.open(createScope(), { htpasswd: root.join("users") });
   // More than may wait for the thread.
-  const decisions = await Promise.all(Array.from({ length: 100 }, () => ask(access, basic("ann", "right"))));
+  const decisions = await Promise.all(Array.from({ length: 100 }, () => ask(desk, basic("ann", "right"))));
   assert.ok(decisions.every(({ allowed }) => allowed));
   const timed = async (header: string): Promise<number> => {
     const from = process.cpuUsage();
-    await ask(access, header);
+    await ask(desk, header);
     const { user, system } = process.cpuUsage(from);
     return user + system;
   };
@@ -95,16 +91,16 @@ test("BasicAccess: computes once what many requests ask at once, and remembers w
   assert.ok(right < wrong / 4, `${right} us of CPU for what is remembered, ${wrong} for a check`);
 });
 
-test("BasicAccess: a user that does not exist costs as much as one that does, and the event loop goes on", async () => {
+test("GuardedAccess: a user that does not exist costs as much as one that does, and the event loop goes on", async () => {
   await using root = await tempRoot();
   await writeFile(root.join("users"), `${ANN}\nbob:${hashSync("right", 10)}`);
-  await using access = await BasicAccess.open(createScope(), { file: root.join("users") });
-  await ask(access, basic("bob", "first"));
+  await using desk = await AccessDesk.open(createScope(), { htpasswd: root.join("users") });
+  await ask(desk, basic("bob", "first"));
   // CPU time, which a busy machine does not change, and in turns.
   const least = { known: Number.POSITIVE_INFINITY, unknown: Number.POSITIVE_INFINITY };
   const measure = async (kind: keyof typeof least, header: string): Promise<void> => {
     const from = process.cpuUsage();
-    await ask(access, header);
+    await ask(desk, header);
     const { user, system } = process.cpuUsage(from);
     least[kind] = Math.min(least[kind], user + system);
   };
@@ -120,27 +116,30 @@ test("BasicAccess: a user that does not exist costs as much as one that does, an
   assert.ok(ticks > 20, `${ticks} turns of the event loop meanwhile`);
 });
 
-test("BasicAccess: too many different passwords at once are told to come back", async () => {
+test("GuardedAccess: too many different passwords at once are told to come back", async () => {
   await using root = await tempRoot();
   await writeFile(root.join("users"), `ann:${hashSync("right", 8)}`);
-  await using access = await BasicAccess.open(createScope(), { file: root.join("users") });
-  const tries = Array.from({ length: 64 }, (_, n) => ask(access, basic("ann", `wrong${n}`)));
+  await using desk = await AccessDesk.open(createScope(), {
+    htpasswd: root.join("users"),
+    attempts: { perUser: 1000, perAddress: 1000 },
+  });
+  const tries = Array.from({ length: 64 }, (_, n) => ask(desk, basic("ann", `wrong${n}`)));
   const decisions = await Promise.all(tries);
   assert.ok(decisions.some((decision) => !decision.allowed && decision.retryAfter === 1));
   assert.ok(decisions.every(({ allowed }) => !allowed));
-  assert.equal((await ask(access, basic("ann", "right"))).allowed, true);
+  assert.equal((await ask(desk, basic("ann", "right"))).allowed, true);
 });
 
-test("BasicAccess: reads the file again when it changes; removed users and old passwords are out", async () => {
+test("GuardedAccess: reads the file again when it changes; removed users and old passwords are out", async () => {
   await using root = await tempRoot();
   const { scope, clock, lines } = setting();
   const file = root.join("users");
   await writeFile(file, `${ANN}\n${BOB}`);
-  await using access = await BasicAccess.open(scope, { file });
+  await using desk = await AccessDesk.open(scope, { htpasswd: file });
   const allowed = async (user: string, password: string): Promise<boolean> => {
     clock.now += 1000;
     const request = { action: "pull", repository: "a" } as const;
-    return (await access.decide(scope, { authorization: basic(user, password) }, request)).allowed;
+    return (await desk.access.decide(scope, { headers: { authorization: basic(user, password) } }, request)).allowed;
   };
   assert.deepEqual([await allowed("ann", "right"), await allowed("bob", "pässwörd:x")], [true, true]);
   await writeFile(file, `ann:${hashSync("new", 4)}`);
@@ -157,19 +156,19 @@ test("BasicAccess: reads the file again when it changes; removed users and old p
   assert.deepEqual([await allowed("ann", "new"), await allowed("ann", "right")], [false, true]);
 });
 
-test("BasicAccess.open: not-found without the file, invalid for other hashes than bcrypt", async () => {
+test("AccessDesk.open: not-found without the file, invalid for other hashes than bcrypt", async () => {
   await using root = await tempRoot();
-  await assert.rejects(BasicAccess.open(createScope(), { file: root.join("missing") }), { code: "not-found" });
+  await assert.rejects(AccessDesk.open(createScope(), { htpasswd: root.join("missing") }), { code: "not-found" });
   await writeFile(root.join("users"), "ann:{SHA}x");
-  await assert.rejects(BasicAccess.open(createScope(), { file: root.join("users") }), { code: "invalid" });
+  await assert.rejects(AccessDesk.open(createScope(), { htpasswd: root.join("users") }), { code: "invalid" });
 });
 
-test("BasicAccess: closing ends checks under way", async () => {
+test("GuardedAccess: closing ends checks under way", async () => {
   await using root = await tempRoot();
   await writeFile(root.join("users"), `ann:${hashSync("right", 12)}`);
-  const access = await BasicAccess.open(createScope(), { file: root.join("users") });
-  const refused = assert.rejects(ask(access, basic("ann", "right")), { code: "cancelled" });
+  const desk = await AccessDesk.open(createScope(), { htpasswd: root.join("users") });
+  const refused = assert.rejects(ask(desk, basic("ann", "right")), { code: "cancelled" });
   await new Promise((resolve) => setTimeout(resolve, 20));
-  await access[Symbol.asyncDispose]();
+  await desk[Symbol.asyncDispose]();
   await refused;
 });
