@@ -16,9 +16,9 @@ import { exportLayout } from "@teu/image/layout/layout-directory";
 import { packLayer, type PackedLayer } from "@teu/image/layer/pack";
 import { hostPlatform } from "@teu/image/platform";
 import { parseReference } from "@teu/image/reference";
-import { buildSync } from "esbuild";
 
 import { compare, type Contestant, machineLine, printTable } from "./hyperfine.ts";
+import { bundleProgram } from "./program.ts";
 import { layerOfWords } from "./words.ts";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -60,10 +60,7 @@ class Workplace {
   constructor(directory: string) {
     this.directory = directory;
     this.target = join(directory, "target");
-    this.#program = join(directory, "unpack-one.mjs");
-    const entry = join(import.meta.dirname, "unpack-one.ts");
-    buildSync({ entryPoints: [entry], outfile: this.#program, bundle: true, platform: "node", format: "esm" });
-    process.env["TEU_FILES_ADDON"] ??= join(ROOT, "dist/native/teu-files.node");
+    this.#program = bundleProgram(directory, "unpack-one.ts");
   }
 
   async prepare(tar: AsyncIterable<Uint8Array>, compression: Compression): Promise<Prepared> {

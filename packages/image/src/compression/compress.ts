@@ -1,12 +1,13 @@
-// Compresses a stream with gzip or zstd. Same input, same bytes: no names, no times in the headers.
+// Compresses a stream with gzip or zstd. Same input, same bytes, on any machine: no names, no times in the headers.
 
 import { pipeline } from "node:stream/promises";
 import { PassThrough } from "node:stream";
-import { constants, createGzip, createZstdCompress } from "node:zlib";
+import { constants, createZstdCompress } from "node:zlib";
 
 import type { Scope } from "@teu/base/scope";
 
 import type { Compression } from "./detect.ts";
+import { gzip } from "./gzip.ts";
 
 /** How hard to try: 1 to 9 for gzip (default 6), 1 to 19 for zstd (default 3). */
 export interface CompressOptions {
@@ -26,7 +27,11 @@ export async function* compress(
     yield* source;
     return;
   }
-  const engine = makeEngine(options.compression, options.level);
+  if (options.compression === "gzip") {
+    yield* gzip(scope, source, options.level);
+    return;
+  }
+  const engine = zstdEngine(options.level);
   const out = new PassThrough({ highWaterMark: 4 * CHUNK });
   const done = pipeline(source, engine, out, { signal: scope.signal });
   // Awaited at the end; until then a failure must not count as unhandled.
@@ -42,8 +47,7 @@ export async function* compress(
   await done;
 }
 
-function makeEngine(compression: "gzip" | "zstd", level: number | undefined): NodeJS.ReadWriteStream {
-  if (compression === "gzip") return createGzip({ chunkSize: CHUNK, ...(level === undefined ? {} : { level }) });
-  const params = { [constants.ZSTD_c_compressionLevel]: level ?? 3, [constants.ZSTD_c_checksumFlag]: 1 };
+function zstdEngine(level: number = 3): NodeJS.ReadWriteStream {
+  const params = { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 };
   return createZstdCompress({ chunkSize: CHUNK, params });
 }

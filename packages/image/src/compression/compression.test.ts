@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { gzipSync, zstdCompressSync } from "node:zlib";
+import { gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
 
 import { isTeuError } from "@teu/base/errors";
 import { createScope } from "@teu/base/scope";
@@ -140,6 +140,42 @@ test("compress: what decompress reads, the same bytes each time", async () => {
   }
   const best = await collectBytes(compress(scope, cut(TWICE, 1000), { compression: "gzip", level: 9 }), 1 << 20);
   assert.ok(TWICE.equals(await inflate(best, 100)));
+});
+
+test("compress: gzip of many pieces is one member, the same however the source is cut", async () => {
+  const content = Buffer.from(Array.from({ length: 300_000 }, (_, index) => `line ${index * index}\n`).join(""));
+  assert.ok(content.length > 4 << 20);
+  const pack = (size: number): Promise<Uint8Array> =>
+    collectBytes(compress(scope, cut(content, size), { compression: "gzip" }), 1 << 24);
+  const packed = await pack(content.length);
+  // Of one member, and as small as without pieces.
+  assert.ok(gunzipSync(packed, { rejectGarbageAfterEnd: true }).equals(content));
+  assert.ok(packed.length < gzipSync(content).length * 1.005);
+  for (const size of [(1 << 20) - 1, 1 << 20, 77_777]) assert.ok(Buffer.from(await pack(size)).equals(packed));
+  assert.ok(content.equals(await inflate(packed, 1000)));
+});
+
+test("compress: cancelled while the source keeps it waiting, and its source is ended when nobody reads on", async () => {
+  for (const compression of ["gzip", "zstd"] as const) {
+    const controller = new AbortController();
+    async function* stuck(): AsyncIterable<Uint8Array> {
+      yield HELLO;
+      controller.abort();
+      await new Promise(() => {});
+    }
+    const packed = compress(scope.withSignal(controller.signal), stuck(), { compression });
+    await assert.rejects(collectBytes(packed, 1 << 20), (error) => isTeuError(error, "cancelled"));
+  }
+  let returned = false;
+  async function* endless(): AsyncIterable<Uint8Array> {
+    try {
+      for (;;) yield HELLO;
+    } finally {
+      returned = true;
+    }
+  }
+  for await (const chunk of compress(scope, endless(), { compression: "gzip" })) if (chunk.length > 1000) break;
+  assert.ok(returned);
 });
 
 test("compress: passes on what the source throws", async () => {

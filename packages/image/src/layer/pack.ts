@@ -6,7 +6,7 @@ import type { Descriptor } from "@teu/specs/image";
 import { compress, type CompressOptions } from "../compression/compress.ts";
 import { layerMediaType } from "../compression/detect.ts";
 import type { ContentStore } from "../content-store.ts";
-import { createDigester, type Digest } from "../digest.ts";
+import { createPoolDigester, type Digest } from "../digest.ts";
 
 /** What to pack, how, and where to. */
 export interface PackLayerOptions extends CompressOptions {
@@ -29,11 +29,16 @@ let count = 0;
 
 /** Packs a layer. On failure the store holds nothing of it. */
 export async function packLayer(scope: Scope, options: PackLayerOptions): Promise<PackedLayer> {
-  const tar = createDigester();
+  const tar = createPoolDigester();
   async function* hashed(): AsyncIterable<Uint8Array> {
     for await (const chunk of options.source) {
-      tar.update(chunk);
-      yield chunk;
+      // In the thread pool, while it is compressed there as well.
+      const hashed = tar.update(chunk);
+      try {
+        yield chunk;
+      } finally {
+        await hashed;
+      }
     }
   }
   await using ingest = await options.store.ingest(scope, `pack-${process.pid}-${++count}`);

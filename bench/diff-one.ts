@@ -1,0 +1,11 @@
+// One layer made of an overlay upper directory: the program that the benchmark of making layers runs, bundled as the command line is.
+
+import { createScope } from "@teu/base/scope";
+import { DiskContentStore } from "@teu/image/disk-content-store";
+import { diffOverlay } from "@teu/image/layer/diff";
+import { packLayer } from "@teu/image/layer/pack";
+
+const [upper = "", directory = ""] = process.argv.slice(2);
+const scope = createScope();
+const store = await DiskContentStore.open(directory);
+await packLayer(scope, { source: diffOverlay(scope, { upper, lower: [] }), store, compression: "gzip" });
