@@ -11,6 +11,7 @@ const READERS: Readonly<Record<string, string>> = {
   "packages/cli/src/commands/build.ts": "`--build-arg NAME` takes the caller's value",
   "packages/cli/src/commands/exec.ts": "`--env NAME` takes the caller's value",
   "packages/cli/src/commands/run-container.ts": "`--env NAME` takes the caller's value",
+  "packages/cli/src/signing/key-files.ts": "`--key env://NAME` takes the caller's value",
   "packages/cli/src/transports/open-place.ts": "credential files and proxies, as every registry client finds them",
   "packages/engine/src/images/registry-client.ts": "credential files and proxies, as every registry client finds them",
   "packages/engine/src/programs.ts": "PATH, to find a runtime",

@@ -65,9 +65,12 @@ test("environment: defaults, and each variable documented", () => {
     term: "",
     columns: undefined,
     temporary: "/var/tmp",
+    home: undefined,
+    keyPassword: undefined,
   });
   assert.equal(readEnvironment({ TEU_DEBUG: "0" }).debug, false);
   assert.equal(readEnvironment({ TEU_DEBUG: "1", TEU_ROOT: "" }).debug, true);
+  assert.equal(readEnvironment({ COSIGN_PASSWORD: "" }).keyPassword, "");
   for (const { doc } of ENVIRONMENT) assert.ok(doc.length > 10);
 });
 

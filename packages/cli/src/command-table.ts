@@ -1,4 +1,4 @@
-// Every command by name, loaded only when it is invoked. Groups (artifact, image, container, manifest, system, registry) hold further names for the same files.
+// Every command by name, loaded only when it is invoked. Groups (artifact, image, container, key, manifest, system, registry) hold further names for the same files.
 
 import type { Command } from "./command.ts";
 
@@ -89,11 +89,13 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   rmi,
   run,
   save,
+  sign: { summary: "Sign images on a registry", load: () => import("./commands/sign.ts") },
   start,
   stop,
   sync: { summary: "Mirror the images that a list names", load: () => import("./commands/sync.ts") },
   tag,
   top,
+  verify: { summary: "Verify signatures of images on a registry", load: () => import("./commands/verify.ts") },
   version: { summary: "Show versions", load: () => import("./commands/version.ts") },
   wait,
 };
@@ -147,6 +149,13 @@ export const GROUPS: Readonly<Record<string, CommandGroup>> = {
       rm: rmi,
       save,
       tag,
+    },
+  },
+  key: {
+    summary: "Make keys to sign images with",
+    verbs: {
+      generate: { summary: "Make a key pair to sign images with", load: () => import("./commands/key-generate.ts") },
+      public: { summary: "Show the public key of a private key", load: () => import("./commands/key-public.ts") },
     },
   },
   manifest: {

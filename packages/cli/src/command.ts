@@ -1,7 +1,7 @@
 // What a command is: a description, its flags as data, and a function. One file per verb in commands/.
 
 import type { Scope } from "@teu/base/scope";
-import type { Engine } from "@teu/engine/engine";
+import type { Engine, EngineOptions } from "@teu/engine/engine";
 import type { Environment } from "./environment.ts";
 
 /** One flag. */
@@ -47,7 +47,7 @@ export interface CommandContext {
   readonly runroot: string;
   readonly debug: boolean;
   /** Opens the engine; the command disposes it. */
-  engine(): Promise<Engine>;
+  engine(options?: Pick<EngineOptions, "signaturePolicy">): Promise<Engine>;
   /** Writes a line to stdout. */
   print(line: string): void;
   /** Writes a line to stderr. */

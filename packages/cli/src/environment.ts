@@ -45,6 +45,12 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     doc: "Directory with ca.pem, cert.pem and key.pem for a Docker daemon over TLS.",
   },
   { name: "HOME", fallback: "", doc: "Used when DOCKER_CONFIG is not set." },
+  { name: "HOME", fallback: "", doc: "Used when DOCKER_CONFIG is not set; and for .config/containers/policy.json." },
+  {
+    name: "COSIGN_PASSWORD",
+    fallback: "asked for",
+    doc: "Password of private keys (sign, key), empty too. cosign reads the same.",
+  },
   { name: "TMPDIR", fallback: "/var/tmp", doc: "Where archives are taken apart to be copied: room for a whole image." },
   { name: "NO_COLOR", fallback: "", doc: "Not empty: no colours." },
   { name: "COLUMNS", fallback: "width of the terminal", doc: "Width of progress output." },
@@ -61,6 +67,9 @@ export interface Environment {
   readonly term: string;
   readonly columns: number | undefined;
   readonly temporary: string;
+  readonly home: string | undefined;
+  /** Empty counts. */
+  readonly keyPassword: string | undefined;
 }
 
 /** Reads them once. */
@@ -78,5 +87,7 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     term: text("TERM") ?? "",
     columns: Number.isInteger(columns) && columns > 0 ? columns : undefined,
     temporary: text("TMPDIR") ?? "/var/tmp",
+    home: text("HOME"),
+    keyPassword: env["COSIGN_PASSWORD"],
   };
 }

@@ -148,11 +148,12 @@ function makeContext(
     root,
     runroot,
     debug: given.debug,
-    engine: async () => {
+    engine: async (options) => {
       const { Engine } = await import("@teu/engine/engine");
       return await Engine.open(scope, {
         root,
         runroot,
+        ...options,
         ...(environment.runtime === undefined ? {} : { runtime: environment.runtime }),
         ...(environment.shim === undefined ? {} : { shim: environment.shim }),
       });

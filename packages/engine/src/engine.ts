@@ -23,6 +23,8 @@ export interface EngineOptions {
   readonly shim?: string;
   /** Where credentials are kept; default: DOCKER_CONFIG's or HOME's config.json. */
   readonly credentialsFile?: string;
+  /** The policy that says which images are pulled; default: HOME's policy.json, then that of /etc/containers; without one: all. */
+  readonly signaturePolicy?: string;
 }
 
 /** Numbers for `teu info`. */

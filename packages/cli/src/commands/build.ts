@@ -9,6 +9,7 @@ import type { Command, CommandContext, CommandInput } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
 import { wholeNumber } from "../options/container-options.ts";
 import { readBuildArgs } from "../options/name-values.ts";
+import { POLICY_OPTION, policyOf } from "../options/signature-policy.ts";
 import { buildProgress } from "../output/build-progress.ts";
 import { readAllInput } from "../terminal/prompt.ts";
 
@@ -36,6 +37,7 @@ export const command: Command = {
     { long: "pull", help: "Look for newer base images" },
     { long: "quiet", short: "q", help: "Print only the image's id" },
     { long: "rm", on: true, help: "Accepted for compatibility: nothing is left behind anyway" },
+    POLICY_OPTION,
     { long: "tag", short: "t", value: "list", repeat: true, help: "Names of the image" },
     { long: "target", value: "string", help: "Stage to build" },
   ],
@@ -89,7 +91,7 @@ export const command: Command = {
         fallback: `use ${PROGRESS.join(", ")}`,
       });
     const options = await buildOptions(context, input);
-    await using engine = await context.engine();
+    await using engine = await context.engine(policyOf(input));
     const result = await (async () => {
       using progress = buildProgress(context.io.stderr, kind, context.environment.term === "dumb");
       return await buildImage(context.scope, engine, { ...options, progress: (event) => progress.event(event) });

@@ -4,8 +4,10 @@ import { writeFile } from "node:fs/promises";
 import { fileError } from "@teu/files/addon";
 import { copyImage } from "@teu/image/transport/copy-image";
 import type { Command } from "../command.ts";
+import { POLICY_OPTION, policyOf } from "../options/signature-policy.ts";
 import { copyProgress } from "../output/copy-progress.ts";
 import { checkDigestTags, copyDigestTags } from "../transports/digest-tags.ts";
+import { copyGate } from "../transports/copy-policy.ts";
 import { sideAccess, wantedPlatform, wantsJson } from "../transports/copy-options.ts";
 import { Places } from "../transports/open-place.ts";
 import { parseTransportName, TRANSPORTS } from "../transports/transport-name.ts";
@@ -37,6 +39,7 @@ export const command: Command = {
     { long: "quiet", short: "q", help: "Show only the digest" },
     { long: "referrers", help: "Signatures, SBOMs and all else that refers to the image, too" },
     { long: "src-cert-dir", value: "dir", help: "Certificates for the source's registry" },
+    POLICY_OPTION,
     { long: "src-creds", value: "user:password", help: "Credentials for the source's registry" },
     { long: "src-daemon-host", value: "host", help: "Docker daemon of the source" },
     { long: "src-tls-verify", on: true, help: "Source: TLS with verification; false: plain HTTP too" },
@@ -71,6 +74,7 @@ export const command: Command = {
     const source = await places.source(names.from, sides.from);
     // First, so that an image that is not there leaves no empty layout behind.
     await source.resolve(context.scope);
+    const approve = await copyGate(context, policyOf(input), places, names.from, sides.from, source);
     const sink = await places.sink(names.to, sides.to, source);
     const result = await (async () => {
       using progress = copyProgress(context, quiet);
@@ -79,6 +83,7 @@ export const command: Command = {
         sink,
         platform,
         referrers: input.flag("referrers"),
+        ...(approve === undefined ? {} : { approve }),
         progress: progress.copied,
       });
     })();

@@ -2,6 +2,7 @@
 
 import type { Command } from "../command.ts";
 import { CONTAINER_OPTIONS, UNSUPPORTED_CONTAINER_OPTIONS } from "../options/container-options.ts";
+import { policyOf } from "../options/signature-policy.ts";
 import { createFromInput } from "./run-container.ts";
 
 /** `teu create`. */
@@ -15,7 +16,7 @@ export const command: Command = {
   examples: ["teu create --name job busybox sh -c 'sleep 1; echo done'", "teu start -a job"],
   failure: 125,
   run: async (context, input) => {
-    await using engine = await context.engine();
+    await using engine = await context.engine(policyOf(input));
     context.print((await createFromInput(context, engine, input)).id);
     return 0;
   },

@@ -3,6 +3,7 @@
 import type { Image } from "@teu/engine/images/images";
 import { familiarText, parseReference, referenceText } from "@teu/image/reference";
 import type { Command } from "../command.ts";
+import { POLICY_OPTION, policyOf } from "../options/signature-policy.ts";
 import { transferProgress } from "../output/transfer-progress.ts";
 
 /** `teu pull`. */
@@ -13,6 +14,7 @@ export const command: Command = {
     { long: "insecure", help: "Plain HTTP, or TLS without verification" },
     { long: "platform", value: "string", help: 'Platform of the image ("linux/arm64")' },
     { long: "quiet", short: "q", help: "Show only its name" },
+    POLICY_OPTION,
   ],
   unsupported: ["all-tags", "disable-content-trust"],
   args: [1, 1],
@@ -20,7 +22,7 @@ export const command: Command = {
   run: async (context, input) => {
     const platform = input.text("platform");
     const quiet = input.flag("quiet");
-    await using engine = await context.engine();
+    await using engine = await context.engine(policyOf(input));
     const image = await (async () => {
       using progress = transferProgress(context.io.stdout, { quiet, dumb: context.environment.term === "dumb" });
       return await engine.images.pull(context.scope, input.args[0] ?? "", {

@@ -6,6 +6,7 @@ import { exitCodeOf } from "@teu/engine/exit-code";
 import { isTeuError } from "@teu/base/errors";
 import type { Command, CommandContext, CommandInput } from "../command.ts";
 import { CONTAINER_OPTIONS, UNSUPPORTED_CONTAINER_OPTIONS } from "../options/container-options.ts";
+import { policyOf } from "../options/signature-policy.ts";
 import { printError } from "../output/print-error.ts";
 import { connect } from "../terminal/stream-session.ts";
 import { createFromInput } from "./run-container.ts";
@@ -36,7 +37,7 @@ export const command: Command = {
   ],
   failure: 125,
   run: async (context, input) => {
-    await using engine = await context.engine();
+    await using engine = await context.engine(policyOf(input));
     const created = await createFromInput(context, engine, input, input.flag("rm"));
     try {
       if (!input.flag("detach")) return await runAttached(context, engine, created.id, input);

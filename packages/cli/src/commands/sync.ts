@@ -6,6 +6,7 @@ import { fileError } from "@teu/files/addon";
 import { parsePlatform } from "@teu/image/platform";
 import type { Command, CommandContext, CommandInput } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
+import { POLICY_OPTION, policyOf } from "../options/signature-policy.ts";
 import { copyProgress } from "../output/copy-progress.ts";
 import { printError } from "../output/print-error.ts";
 import { syncImages, type SyncOptions, type SyncResult } from "../sync/sync-images.ts";
@@ -38,6 +39,7 @@ export const command: Command = {
     { long: "preserve-digests", help: "Always so; skopeo's flag" },
     { long: "quiet", short: "q", help: "Show failures only" },
     { long: "referrers", help: "Signatures, SBOMs and all else that refers to an image, too" },
+    POLICY_OPTION,
     { long: "scoped", help: "Keep whole names, with their registries" },
   ],
   unsupported: ["append-suffix", "dest", "remove-signatures", "sign-by", "sign-by-sigstore", "src"],
@@ -64,6 +66,7 @@ export const command: Command = {
         access: sideAccess(input, "dest"),
         platform: platform === undefined ? "all" : parsePlatform(platform),
         ...switches(input),
+        ...policyOf(input),
         progress: progress.copied,
         report: (result) => {
           results.push(result);

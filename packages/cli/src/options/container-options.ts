@@ -7,6 +7,7 @@ import { usageError } from "../grammar/usage-error.ts";
 import { parseDevice, parseLogOptions, parseUlimit } from "./container-values.ts";
 import { readEnv, readLabels } from "./name-values.ts";
 import { parsePublish } from "./publish.ts";
+import { POLICY_OPTION } from "./signature-policy.ts";
 import { presentMount, parseTmpfs, parseVolume } from "./volume.ts";
 
 /** Flags of run and create. */
@@ -71,6 +72,7 @@ export const CONTAINER_OPTIONS: readonly OptionSpec[] = [
     help: "seccomp=..., no-new-privileges, apparmor=unconfined, systempaths=unconfined",
   },
   { long: "shm-size", value: "bytes", help: "Size of /dev/shm" },
+  POLICY_OPTION,
   { long: "stop-signal", value: "string", help: "Signal that stops it" },
   { long: "stop-timeout", value: "int", help: "Seconds to wait before it is killed" },
   { long: "sysctl", value: "map", repeat: true, help: "Kernel parameters of its namespaces" },

@@ -10,6 +10,7 @@ import type { ImageSource } from "@teu/image/transport/source-and-sink";
 import type { Platform } from "@teu/specs/image";
 import type { CommandContext } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
+import { copyGate } from "../transports/copy-policy.ts";
 import { copyDigestTags } from "../transports/digest-tags.ts";
 import { type PlaceAccess, Places } from "../transports/open-place.ts";
 import type { TransportName } from "../transports/transport-name.ts";
@@ -29,6 +30,8 @@ export interface SyncOptions {
   readonly digestTags: boolean;
   readonly keepGoing: boolean;
   readonly dryRun: boolean;
+  /** Policy that says which images are copied; default: the host's. */
+  readonly signaturePolicy?: string;
   readonly progress: (event: CopyEvent) => void;
   /** Told for each image, and for each repository whose tags cannot be listed. */
   readonly report: (result: SyncResult) => void;
@@ -161,8 +164,11 @@ async function mirror(
   const isThere = (await presentDigest(scope, places, place, options.access)) === digest;
   if (isThere && !referrers && !options.digestTags) return { ...common, status: "present", bytes: 0 };
   if (options.dryRun) return { ...common, status: isThere ? "present" : "planned", bytes: 0 };
+  const approve = await copyGate(context, options, places, from, access, source);
   const sink = await places.sink(place, options.access, source);
-  const result = await copyImage(scope, { source, sink, platform, referrers, progress: options.progress });
+  const { progress } = options;
+  const policed = approve === undefined ? {} : { approve };
+  const result = await copyImage(scope, { source, sink, platform, referrers, progress, ...policed });
   const sides = { from: access, to: options.access };
   const tags = options.digestTags
     ? await copyDigestTags(context, places, { from, to: place }, sides, result.documents)

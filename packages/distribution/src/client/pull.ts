@@ -34,6 +34,11 @@ export interface PullOptions {
   readonly concurrency?: number;
   /** The store has what the reference stood for last time: one HEAD shows whether it still does, and costs nothing of a rate limit. */
   readonly isHere?: boolean;
+  /**
+   * Asked once, before any blob is: what the reference stands for and, through indexes, the manifest for the platform, with the bytes
+   * that will be used. What it throws ends the pull.
+   */
+  readonly approve?: (scope: Scope, documents: readonly ManifestContent[]) => Promise<void>;
   /** Told once, before any blob is asked for: the manifest for the platform. Not with platform "all". */
   readonly onManifest?: (manifest: Uint8Array) => void;
   /** Told for each blob that the store has, verified, while others are still on their way. */
@@ -64,6 +69,7 @@ export async function pullImage(scope: Scope, options: PullOptions): Promise<Pul
   options.progress?.({ kind: "resolved", digest: top.descriptor.digest, mediaType: top.descriptor.mediaType });
   const visited = new Map<Digest, ManifestContent>();
   const chosen = await collect(scope, options, top, visited, 0);
+  await options.approve?.(scope, options.platform === "all" ? [top] : [...visited.values()]);
   const manifest = options.platform === "all" ? undefined : visited.get(chosen.digest);
   if (manifest !== undefined) options.onManifest?.(manifest.bytes);
   const blobs = new Map<Digest, Descriptor>();

@@ -2,6 +2,9 @@
 
 import type { Scope } from "@teu/base/scope";
 import { pullImage, type PullResult } from "@teu/distribution/client/pull";
+import { policyGate } from "@teu/distribution/signing/policy/policy-gate";
+import { registrySubject } from "@teu/distribution/signing/policy/policy-scopes";
+import { registryPlace } from "@teu/distribution/signing/signature-place";
 import { parsePlatform } from "@teu/image/platform";
 import { type Reference, referenceName, referenceText } from "@teu/image/reference";
 
@@ -9,7 +12,7 @@ import { getImageName, type ImageRow } from "../store/image-rows.ts";
 import type { ImageContext } from "./context.ts";
 import type { PullOptions } from "./images.ts";
 import { registerImage } from "./register.ts";
-import { registryClient, transferProgress } from "./registry-client.ts";
+import { policyChoice, registryClient, transferProgress } from "./registry-client.ts";
 import { firstMeaning } from "./short-name.ts";
 import { type Arrivals, unpackWhile } from "./unpack-early.ts";
 
@@ -28,6 +31,11 @@ async function pullReference(
   await using client = registryClient(context, options, reference.domain);
   await using lease = context.hold(scope);
   const progress = transferProgress("download", options.progress);
+  const approve = await policyGate(
+    policyChoice(context),
+    registrySubject(reference, referenceText(reference)),
+    registryPlace(client, reference),
+  );
   const download = (inner: Scope, arrivals: Arrivals): Promise<PullResult> =>
     pullImage(inner, {
       client,
@@ -36,6 +44,7 @@ async function pullReference(
       isHere: getImageName(context.db, referenceText(reference)) !== null,
       onManifest: arrivals.manifest,
       onBlob: arrivals.blob,
+      ...(approve === undefined ? {} : { approve }),
       ...(platform === undefined ? {} : { platform }),
       ...(progress === undefined ? {} : { progress }),
     });

@@ -6,6 +6,7 @@ import { readRegistriesConf, type RegistriesConf, registriesFiles } from "@teu/d
 import type { RegistryClient } from "@teu/distribution/client/registry-client";
 import { DiskUploadJournal } from "@teu/distribution/client/upload-journal";
 import { userClient } from "@teu/distribution/client/user-client";
+import type { PolicyChoice } from "@teu/distribution/signing/policy/policy-gate";
 
 import type { ImageContext } from "./context.ts";
 import type { ImageProgress, RegistryAccess } from "./images.ts";
@@ -19,6 +20,11 @@ export function credentialStore(context: ImageContext): CredentialStore {
 /** What this machine's registries.conf says. */
 export function registriesConf(): Promise<RegistriesConf> {
   return readRegistriesConf(registriesFiles(process.env));
+}
+
+/** Which signature policy is for pulls. */
+export function policyChoice({ options: { signaturePolicy: file } }: ImageContext): PolicyChoice {
+  return { home: process.env["HOME"], ...(file === undefined ? {} : { file }) };
 }
 
 /** A client. The caller disposes it. `domain`: the only registry that `access` speaks of. */

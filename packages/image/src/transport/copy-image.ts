@@ -7,7 +7,7 @@ import type { Scope } from "@teu/base/scope";
 import { type Descriptor, MEDIA_TYPES, type Platform } from "@teu/specs/image";
 
 import { type Digest, digestOf, parseDigest } from "../digest.ts";
-import { type Image, Index, isDocumentType, openDocument, openImage, readBlob } from "./open-image.ts";
+import { type Image, Index, isDocumentType, openDocument, openEnd, openPath, readBlob } from "./open-image.ts";
 import type { BlobIdentity, BlobOutcome, ImageDocument, ImageSink, ImageSource, OpenBlob } from "./source-and-sink.ts";
 
 /** What happens to one blob. */
@@ -27,6 +27,11 @@ export interface CopyImageOptions {
   readonly platform: Platform | "all";
   /** What refers to the copied documents too, and what refers to that. */
   readonly referrers?: boolean;
+  /**
+   * Asked once, before any blob is read: what the source's name stands for and, through indexes, what is copied, with the bytes that
+   * will be. What it throws ends the copy.
+   */
+  readonly approve?: (scope: Scope, documents: readonly ImageDocument[]) => Promise<void>;
   /** Must not throw. */
   readonly progress?: (event: CopyEvent) => void;
 }
@@ -66,8 +71,12 @@ const NOT_DISTRIBUTABLE: ReadonlySet<string> = new Set([
 export async function copyImage(scope: Scope, options: CopyImageOptions): Promise<CopyImageResult> {
   const { source, sink } = options;
   if (options.referrers === true && sink.noReferrers !== undefined) throw noReferrers(sink.name, sink.noReferrers);
-  const root =
-    options.platform === "all" ? await openImage(scope, source) : await openImage(scope, source, options.platform);
+  const path = await openPath(scope, source, options.platform);
+  const root = openEnd(path);
+  await options.approve?.(
+    scope,
+    path.map(({ document }) => document),
+  );
   const tree = new Tree(options.source);
   await tree.add(scope, root, 0);
   const own = tree.documents.length;

@@ -108,13 +108,29 @@ export async function openDocument(scope: Scope, source: ImageSource, descriptor
 export async function openImage(scope: Scope, source: ImageSource): Promise<Image | Index>;
 export async function openImage(scope: Scope, source: ImageSource, platform: Platform): Promise<Image>;
 export async function openImage(scope: Scope, source: ImageSource, platform?: Platform): Promise<Image | Index> {
-  let value = await openDocument(scope, source, await source.resolve(scope));
-  if (platform === undefined) return value;
-  for (let depth = 0; value instanceof Index; depth++) {
-    if (depth >= MAX_DEPTH) throw fault("exhausted", source, `indexes nested deeper than ${MAX_DEPTH}`);
+  return openEnd(await openPath(scope, source, platform ?? "all"));
+}
+
+/** The same with the way there: what the name stands for first, then indexes, the image last. With "all" only the first. */
+export async function openPath(
+  scope: Scope,
+  source: ImageSource,
+  platform: Platform | "all",
+): Promise<readonly [Image | Index, ...(Image | Index)[]]> {
+  const first = await openDocument(scope, source, await source.resolve(scope));
+  const path: [Image | Index, ...(Image | Index)[]] = [first];
+  if (platform === "all") return path;
+  for (let value = first; value instanceof Index;) {
+    if (path.length > MAX_DEPTH) throw fault("exhausted", source, `indexes nested deeper than ${MAX_DEPTH}`);
     value = await openDocument(scope, source, chosen(source, value, platform));
+    path.push(value);
   }
-  return value;
+  return path;
+}
+
+/** Where a path ends. */
+export function openEnd(path: readonly [Image | Index, ...(Image | Index)[]]): Image | Index {
+  return path.at(-1) ?? path[0];
 }
 
 /** A blob of a source, verified to its end: nothing may be trusted before. */

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 
-import { type ErrorCode, isTeuError } from "@teu/base/errors";
+import { type ErrorCode, isTeuError, TeuError } from "@teu/base/errors";
 import { createScope } from "@teu/base/scope";
 import { type Descriptor, MEDIA_TYPES } from "@teu/specs/image";
 
@@ -21,7 +21,7 @@ import { copyImage } from "./copy-image.ts";
 import { directorySink, directorySource } from "./directory-image.ts";
 import { documentType } from "./document-type.ts";
 import { layoutSink, layoutSource } from "./layout-image.ts";
-import type { ImageSink, ImageSource } from "./source-and-sink.ts";
+import type { ImageDocument, ImageSink, ImageSource } from "./source-and-sink.ts";
 import { putStoreBlob, putStoreDocument, storeSource } from "./store-image.ts";
 
 const scope = createScope();
@@ -97,6 +97,30 @@ test("copyImage: indexes without end, and lies about sizes, are refused before a
   ] as const) {
     const target = new MemoryContentStore();
     await assert.rejects(copy(sourceOf(store, root), memorySink(target)), fails(code, text));
+    assert.deepEqual(await Array.fromAsync(target.list(scope)), []);
+  }
+});
+
+test("copyImage: asks for approval with the bytes that it will copy, before it reads a blob", async () => {
+  const store = new MemoryContentStore();
+  const layer = await put(store, MEDIA_TYPES.layer, "layer");
+  const platform = { os: "linux", architecture: "amd64" };
+  const child = { ...(await image(store, [layer])), platform };
+  const root = await writeIndex(scope, store, [child]);
+  for (const [wanted, path] of [
+    [platform, [root.digest, child.digest]],
+    ["all", [root.digest]],
+  ] as const) {
+    const asked: string[] = [];
+    const target = new MemoryContentStore();
+    const approve = async (_: unknown, documents: readonly ImageDocument[]): Promise<void> => {
+      asked.push(...documents.map(({ bytes }) => digestOf(bytes)));
+      throw new TeuError({ code: "denied", op: "test", message: "no" });
+    };
+    const source = sourceOf(store, root);
+    const sink = memorySink(target);
+    await assert.rejects(copyImage(scope, { source, sink, platform: wanted, approve }), fails("denied"));
+    assert.deepEqual(asked, path);
     assert.deepEqual(await Array.fromAsync(target.list(scope)), []);
   }
 });

@@ -1,0 +1,20 @@
+// key public: the public half of a private key.
+
+import type { Command } from "../command.ts";
+import { usageError } from "../grammar/usage-error.ts";
+import { privateKeyFrom } from "../signing/key-files.ts";
+
+/** `teu key public`. */
+export const command: Command = {
+  usage: "key public --key FILE",
+  summary: "Show the public key of a private key",
+  options: [{ long: "key", value: "file", help: 'Private key: a file, or "env://NAME"' }],
+  args: [0, 0],
+  examples: ["teu key public --key cosign.key > cosign.pub"],
+  run: async (context, input) => {
+    const key = input.text("key");
+    if (key === undefined) throw usageError("--key is missing", { fallback: "write --key FILE" });
+    context.io.stdout.write((await privateKeyFrom(context, key)).publicKey.pem);
+    return 0;
+  },
+};

@@ -1,0 +1,119 @@
+// Whether a policy takes an image, decided on the documents that will be used: an index and the manifest in it that was chosen. A
+// signature of the index covers everything in it; one of the manifest covers what is taken.
+
+import { errorText, isTeuError, TeuError } from "@teu/base/errors";
+import type { Scope } from "@teu/base/scope";
+import type { Digest } from "@teu/image/digest";
+
+import type { SignatureClaim, SignedImage } from "../claim.ts";
+import { findSignatures, type FoundSignature } from "../find-signatures.ts";
+import { readLimitedFile } from "../limited-file.ts";
+import { LARGEST_KEY_FILE } from "../pem.ts";
+import { parsePublicKey, type PublicKey } from "../public-key.ts";
+import type { SignaturePlace } from "../signature-place.ts";
+import { signingError } from "../signing-error.ts";
+import { type RejectedSignature, trustInKeys, verifySignatures } from "../verify-image.ts";
+import { type PolicySubject, requirementsFor } from "./policy-scopes.ts";
+import type { KeySource, PolicyRequirement, SignaturePolicy, SigstoreSigned } from "./policy.ts";
+import { fitsIdentity } from "./signed-identity.ts";
+
+/** An image that is about to be used. */
+export interface PolicyQuestion {
+  readonly subject: PolicySubject;
+  /** What its name stands for first, then, through indexes, what was chosen. Verified against their digests. */
+  readonly documents: readonly SignedImage[];
+  readonly place: SignaturePlace;
+}
+
+/**
+ * Returns when the policy takes the image; everything else is an error.
+ * @throws TeuError `denied` when it does not, `unsupported` when that cannot be found out here, or what went wrong.
+ */
+export async function enforcePolicy(scope: Scope, policy: SignaturePolicy, question: PolicyQuestion): Promise<void> {
+  const { requirements, where } = requirementsFor(policy, question.subject);
+  const found = new Map<Digest, FoundSignature[]>();
+  const signaturesOf = async ({ descriptor: { digest } }: SignedImage): Promise<FoundSignature[]> => {
+    const known = found.get(digest) ?? (await findSignatures(scope, question.place, digest));
+    found.set(digest, known);
+    return known;
+  };
+  for (const requirement of requirements) {
+    try {
+      await enforce(requirement, question, signaturesOf);
+    } catch (cause) {
+      if (!isTeuError(cause) || !OWN.has(cause.code)) throw cause;
+      throw new TeuError({
+        code: cause.code,
+        op: "use image",
+        subject: question.subject.text,
+        message: `the signature policy does not take it (${policy.file}, ${where}): ${cause.what}`,
+        detail: { policy: policy.file, scope: where, ...cause.detail },
+        ...(cause.hint === undefined ? {} : { hint: cause.hint }),
+      });
+    }
+  }
+}
+
+const OWN: ReadonlySet<string> = new Set(["denied", "unsupported", "invalid", "exhausted"]);
+
+async function enforce(
+  requirement: PolicyRequirement,
+  question: PolicyQuestion,
+  signaturesOf: (image: SignedImage) => Promise<readonly FoundSignature[]>,
+): Promise<void> {
+  if (requirement.type === "insecureAcceptAnything") return;
+  if (requirement.type === "reject") throw refused("it rejects everything here");
+  if (requirement.type === "unevaluable") {
+    throw signingError("unsupported", "evaluate signature policy", `${requirement.what} cannot be verified here`, {
+      hint: "use sigstoreSigned with a key, or another tool for these images",
+    });
+  }
+  const trust = trustInKeys(
+    await readKeys(requirement.keys),
+    requirement.logs.length === 0 ? null : await readKeys(requirement.logs),
+  );
+  const accept = acceptedBy(requirement, question.subject);
+  const rejected: RejectedSignature[] = [];
+  for (const image of question.documents) {
+    const result = verifySignatures(await signaturesOf(image), image, trust, accept);
+    if (result.accepted.length > 0) return;
+    rejected.push(...result.rejected);
+  }
+  if (rejected.length === 0) throw refused("it has no signature");
+  throw refused(`none of its signatures counts: ${summary(rejected)}`);
+}
+
+function acceptedBy({ signedIdentity }: SigstoreSigned, { reference }: PolicySubject) {
+  return (claim: SignatureClaim): string | null => {
+    if (fitsIdentity(signedIdentity, reference, claim.reference)) return null;
+    if (claim.reference === null) return "it does not say which repository the image is of, as cosign 3's bundles";
+    return `it is for ${JSON.stringify(claim.reference.slice(0, 300))}, which is not what ${signedIdentity.type} wants`;
+  };
+}
+
+/** Why signatures did not count, the first few of them. */
+export function summary(rejected: readonly RejectedSignature[]): string {
+  const reasons = new Map<string, number>();
+  for (const { reason } of rejected) reasons.set(reason.what, (reasons.get(reason.what) ?? 0) + 1);
+  const lines = [...reasons].map(([reason, count]) => (count === 1 ? reason : `${reason} (${count} times)`));
+  return lines.slice(0, 5).join("; ") + (lines.length > 5 ? `; and ${lines.length - 5} other reasons` : "");
+}
+
+async function readKeys(sources: readonly KeySource[]): Promise<PublicKey[]> {
+  return Promise.all(sources.map(readKey));
+}
+
+async function readKey(source: KeySource): Promise<PublicKey> {
+  if ("data" in source) return parsePublicKey(source.data.toString("utf8"));
+  let bytes: Uint8Array;
+  try {
+    bytes = await readLimitedFile(source.path, LARGEST_KEY_FILE);
+  } catch (cause) {
+    throw refused(`its key cannot be read: ${errorText(cause)}`);
+  }
+  return parsePublicKey(Buffer.from(bytes).toString("utf8"));
+}
+
+function refused(message: string): TeuError {
+  return signingError("denied", "evaluate signature policy", message);
+}
