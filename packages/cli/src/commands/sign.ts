@@ -1,7 +1,6 @@
 // sign: signatures of images on a registry, with a key of one's own.
 
-import { signImage } from "@teu/distribution/signing/sign-image";
-import type { SignatureFormat } from "@teu/distribution/signing/private-key";
+import { signImage, type SignatureFormat } from "@teu/distribution/signing/sign-image";
 import { parseReference, referenceName } from "@teu/image/reference";
 import type { Command, CommandInput } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";

@@ -41,7 +41,7 @@ export function isBundleType(mediaType: string | undefined): boolean {
 
 /** A new bundle around a statement. */
 export function writeBundle(statement: Uint8Array, key: PrivateKey): Buffer {
-  const signature = key.sign(preAuthentication(STATEMENT_PAYLOAD, statement), "bundle");
+  const signature = key.sign(preAuthentication(STATEMENT_PAYLOAD, statement));
   const document = {
     mediaType: BUNDLE,
     verificationMaterial: { publicKey: { hint: key.publicKey.hint } },

@@ -8,13 +8,10 @@ import { parsePem, printPem } from "./pem.ts";
 import { type PublicKey, publicKeyOf } from "./public-key.ts";
 import { signingError } from "./signing-error.ts";
 
-/** Where the signature goes: the tag format hashes with sha256 whatever the curve, bundles with the curve's own hash. */
-export type SignatureFormat = "bundle" | "tag";
-
 /** A key that signs. */
 export interface PrivateKey {
   readonly publicKey: PublicKey;
-  sign(message: Uint8Array, format: SignatureFormat): Buffer;
+  sign(message: Uint8Array): Buffer;
 }
 
 /** Both halves of a new key, as the files cosign writes. */
@@ -62,10 +59,7 @@ function fromDer(bytes: Buffer, type: "pkcs8" | "sec1" | "pkcs1", passphrase?: s
   const publicKey = publicKeyOf(createPublicKey(key));
   return {
     publicKey,
-    sign: (message, format) => {
-      const hash = publicKey.hash !== null && format === "tag" ? "sha256" : publicKey.hash;
-      return sign(hash, message, { key, dsaEncoding: "der" });
-    },
+    sign: (message) => sign(publicKey.hash, message, { key, dsaEncoding: "der" }),
   };
 }
 

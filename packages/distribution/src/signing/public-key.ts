@@ -3,10 +3,10 @@
 
 import { createHash, createPublicKey, type KeyObject, verify } from "node:crypto";
 
+import { verifyEd25519ph } from "./ed25519ph.ts";
 import { parsePem, type PemBlock, printPem } from "./pem.ts";
 import { signingError } from "./signing-error.ts";
 
-/** Hashes for one kind of key, the first one is used for new bundles. */
 type Hash = "sha256" | "sha384" | "sha512";
 
 /** A key that signatures are verified with. */
@@ -18,8 +18,8 @@ export interface PublicKey {
   readonly der: Buffer;
   /** base64 of the sha256 of `der`: how bundles name a key. */
   readonly hint: string;
-  /** What a signature is made over; null: the message itself (Ed25519). */
-  readonly hash: Hash | null;
+  /** What new signatures are made over; null: the message itself (Ed25519). */
+  readonly hash: "sha256" | null;
   /** True when the key made the signature of exactly these bytes. */
   verifies(message: Uint8Array, signature: Uint8Array): boolean;
 }
@@ -59,11 +59,11 @@ export function publicKeyOf(key: KeyObject): PublicKey {
     const curve = Object.hasOwn(CURVES, details?.namedCurve ?? "") ? CURVES[details?.namedCurve ?? ""] : undefined;
     if (curve === undefined) throw unsupported(`the curve ${details?.namedCurve ?? "without a name"}`);
     const { name, hash } = curve;
-    // The tag format always hashes with sha256, whatever the curve (cosign's SIGNATURE_SPEC); bundles with the curve's own.
-    const hashes: readonly Hash[] = hash === "sha256" ? [hash] : [hash, "sha256"];
+    // cosign hashes with sha256 whatever the curve when it verifies, and with the curve's own hash in some of its signatures.
+    const hashes: readonly Hash[] = hash === "sha256" ? [hash] : ["sha256", hash];
     const verifies = (message: Uint8Array, signature: Uint8Array): boolean =>
       hashes.some((one) => verify(one, message, { key, dsaEncoding: "der" }, signature));
-    return { ...common, algorithm: `ECDSA ${name}`, hash, verifies };
+    return { ...common, algorithm: `ECDSA ${name}`, hash: "sha256", verifies };
   }
   if (type === "rsa") {
     const bits = details?.modulusLength ?? 0;
@@ -72,7 +72,9 @@ export function publicKeyOf(key: KeyObject): PublicKey {
     return { ...common, algorithm: `RSA ${bits}`, hash: "sha256", verifies };
   }
   if (type === "ed25519") {
-    const verifies = (message: Uint8Array, signature: Uint8Array): boolean => verify(null, message, key, signature);
+    // We sign with the pure form, which cosign verifies as well; cosign signs with the prehashed one.
+    const verifies = (message: Uint8Array, signature: Uint8Array): boolean =>
+      verify(null, message, key, signature) || verifyEd25519ph(der.subarray(-32), message, signature);
     return { ...common, algorithm: "Ed25519", hash: null, verifies };
   }
   throw unsupported(type ?? "its kind");

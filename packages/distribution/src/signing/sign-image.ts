@@ -22,12 +22,15 @@ import type { RegistryClient } from "../client/registry-client.ts";
 import { BUNDLE, writeBundle } from "./bundle.ts";
 import type { SignedImage } from "./claim.ts";
 import { findSignatures, MOST_SIGNATURES, signatureLayers } from "./find-signatures.ts";
-import type { PrivateKey, SignatureFormat } from "./private-key.ts";
+import type { PrivateKey } from "./private-key.ts";
 import { registryPlace, signatureTag } from "./signature-place.ts";
 import { signingError } from "./signing-error.ts";
 import { SIGNATURE_ANNOTATION, SIMPLE_SIGNING, simpleSigningPayload } from "./simple-signing.ts";
 import { SIGN_PREDICATE, signStatement } from "./statement.ts";
 import { trustInKeys, verifySignatures } from "./verify-image.ts";
+
+/** Where a signature goes: a bundle that refers to the image, or a payload under cosign's tag. */
+export type SignatureFormat = "bundle" | "tag";
 
 /** What to sign, with what, and how. */
 export interface SignOptions {
@@ -149,7 +152,7 @@ async function attachUnderTag(scope: Scope, options: SignOptions, image: SignedI
     mediaType: SIMPLE_SIGNING,
     digest: digestOf(payload),
     size: payload.length,
-    annotations: { [SIGNATURE_ANNOTATION]: options.key.sign(payload, "tag").toString("base64") },
+    annotations: { [SIGNATURE_ANNOTATION]: options.key.sign(payload).toString("base64") },
   };
   const earlier = await earlierManifest(scope, options, tag);
   const layers = [...(earlier?.layers ?? []), layer];

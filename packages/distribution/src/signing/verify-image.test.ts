@@ -22,7 +22,7 @@ const OTHER_IMAGE = digestOf("another image");
 
 function signed(payload: Buffer | string, by: PrivateKey = key): TagSignature {
   const bytes = Buffer.from(payload);
-  return { payload: bytes, signature: by.sign(bytes, "tag") };
+  return { payload: bytes, signature: by.sign(bytes) };
 }
 
 async function rejection(bench: SignatureBench): Promise<string> {
@@ -82,14 +82,14 @@ test("tag: payloads that the key signed, and that still say nothing of this imag
 test("tag: signatures that the key did not make of this payload", async () => {
   await using bench = await SignatureBench.open();
   const payload = simpleSigningPayload(bench.digest, "host/team/app", {});
-  const good = key.sign(payload, "tag");
+  const good = key.sign(payload);
   const raw = good.toString("base64");
   const cases: readonly [string, TagSignature, RegExp][] = [
     ["of another key", signed(payload, other), /not made by this key/],
-    ["of another payload", { payload, signature: key.sign(Buffer.from("x"), "tag") }, /not made by this key/],
+    ["of another payload", { payload, signature: key.sign(Buffer.from("x")) }, /not made by this key/],
     [
       "of a bundle's encoding",
-      { payload, signature: key.sign(Buffer.from(`DSSEv1 1 x ${payload.length} ${payload.toString()}`), "tag") },
+      { payload, signature: key.sign(Buffer.from(`DSSEv1 1 x ${payload.length} ${payload.toString()}`)) },
       /not made/,
     ],
     ["empty", { payload, signature: "" }, /not made by this key/],
@@ -166,7 +166,7 @@ function bundle(
     dsseEnvelope: {
       payload: bytes.toString("base64"),
       payloadType: type,
-      signatures: [{ sig: by.sign(encoded, "bundle").toString("base64") }],
+      signatures: [{ sig: by.sign(encoded).toString("base64") }],
     },
   };
 }
@@ -283,7 +283,7 @@ test("bundle: a signature of the manifest's bytes counts, of other bytes or with
         verificationMaterial: { publicKey: {} },
         messageSignature: {
           messageDigest: { algorithm: "SHA2_256", digest: Buffer.from(digest.slice(7), "hex").toString("base64") },
-          signature: key.sign(bytes, "bundle").toString("base64"),
+          signature: key.sign(bytes).toString("base64"),
         },
       }),
     );
