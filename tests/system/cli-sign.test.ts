@@ -70,7 +70,7 @@ async function skopeo(...argv: readonly string[]): Promise<boolean> {
   } catch (error) {
     const { stderr = "" } = error as { stderr?: string };
     if (/rejected by policy/.test(stderr)) return false;
-    throw new Error(`skopeo ${argv.join(" ")}: ${stderr}`);
+    throw new Error(`skopeo ${argv.join(" ")}: ${stderr}`, { cause: error });
   }
 }
 
