@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 
 import { digestOf } from "@teu/image/digest";
+import { writeArchive } from "@teu/image/layout/write-archive";
+import { parseReference } from "@teu/image/reference";
 import { Registry } from "@teu/registry/registry";
 import { MEDIA_TYPES } from "@teu/specs/image";
 
@@ -84,6 +86,39 @@ test("Images.save, load: both archive forms bring the image back", opts, async (
   await assert.rejects(images.load(scope, async_([Buffer.from("no archive at all, only some text".repeat(50))])));
   await assert.rejects(images.load(scope, async_([layerTar([{ name: "../../x", content: "y" }])])));
   assert.equal(await blobs(host), before);
+});
+
+test("Images.load: an archive takes no name by digest, and says whose names it takes", opts, async () => {
+  await using host = await EngineHost.open();
+  const {
+    engine: { images },
+    scope,
+  } = host;
+  const mine = await host.busybox("debian:latest");
+  const other = await host.busybox("other:1", { Env: ["OTHER=1"] });
+  const archive = Buffer.concat(
+    await Array.fromAsync(images.save(scope, ["other:1"], { format: "oci-archive" }), Buffer.from),
+  );
+  const claiming = (name: string): Buffer => {
+    // The same length, so that sizes and checksums of the tar stay true.
+    const annotation = JSON.stringify("docker.io/library/other:1");
+    const wanted = JSON.stringify(name).padEnd(annotation.length);
+    return Buffer.from(archive.toString("latin1").replace(annotation, wanted), "latin1");
+  };
+  const told: string[] = [];
+  const [loaded] = await images.load(scope, async_([claiming("debian:latest")]), {
+    moved: (name, from) => told.push(`${name} ${from}`),
+  });
+  assert.deepEqual(told, [`docker.io/library/debian:latest ${mine.id}`]);
+  assert.equal(loaded?.id, other.id);
+  assert.equal((await images.get(scope, "debian:latest")).id, other.id);
+  assert.equal((await images.get(scope, mine.id)).id, mine.id, "the image that had the name is still there");
+  await images.load(scope, async_([claiming("debian:latest")]), { moved: (name) => told.push(name) });
+  assert.equal(told.length, 1, "nothing moved the second time");
+  const digest = `x.example/y@${mine.manifest.digest}`;
+  const named = [{ descriptor: other.manifest, names: [parseReference(digest)] }];
+  await images.load(scope, writeArchive(scope, host.engine.content, named, { docker: false }));
+  await assert.rejects(images.get(scope, digest), { code: "not-found" });
 });
 
 test("Images: names move, remove untags first, refuses what is used", opts, async () => {

@@ -46,6 +46,7 @@ const REFUSED: readonly { name: string; code: ErrorCode; text: RegExp; lower?: L
     text: /"\.\."/,
     items: [{ name: "/../outside/victim", content: "x" }],
   },
+  { name: "a name that ends with ..", code: "corrupt", text: /"\.\."/, items: [{ name: "a/..", type: "directory" }] },
   { name: "a name that is ..", code: "corrupt", text: /"\.\."/, items: [{ name: "..", type: "directory" }] },
   { name: "a whiteout of ..", code: "corrupt", text: /whiteout of nothing/, items: [{ name: "a/.wh..." }] },
   { name: "a whiteout of .", code: "corrupt", text: /whiteout of nothing/, items: [{ name: "a/.wh.." }] },
@@ -99,6 +100,22 @@ const REFUSED: readonly { name: string; code: ErrorCode; text: RegExp; lower?: L
     items: [
       { name: "l", type: "symlink", linkName: "../../outside" },
       { name: "h", type: "hardlink", linkName: "l/victim" },
+    ],
+  },
+  {
+    name: "a hard link through a lower symlink to the outside",
+    code: "corrupt",
+    text: /not in the image/,
+    lower: [{ name: "l", type: "symlink", linkName: "../../outside" }],
+    items: [{ name: "h", type: "hardlink", linkName: "l/victim" }],
+  },
+  {
+    name: "a hard link to a symlink's target on the host",
+    code: "corrupt",
+    text: /not in the image/,
+    items: [
+      { name: "l", type: "symlink", linkName: "/proc/self/root" },
+      { name: "h", type: "hardlink", linkName: "l/etc/passwd" },
     ],
   },
   {
@@ -258,6 +275,52 @@ test("applyLayer: whiteouts and opaque marks through a symlinked parent stay ins
   assert.equal(view.lookup("/outside/victim"), null);
 });
 
+test("applyLayer: whiteouts are marks, whatever type their entry has", async () => {
+  await using stack = await withVictim();
+  await stack.add(["a", "b", "c", "d"].map((name) => ({ name: `${name}/x`, content: "x" })));
+  await stack.add([
+    { name: ".wh.a", type: "symlink", linkName: "../outside" },
+    { name: ".wh.b/", type: "directory" },
+    { name: ".wh.c", type: "fifo" },
+    { name: "d/.wh..wh..opq", type: "symlink", linkName: "../../outside" },
+  ]);
+  assertVictim(stack, "whiteout");
+  using view = UnionView.open(stack.layers);
+  assert.deepEqual(
+    view.readDir("/").map(({ name }) => name),
+    ["d"],
+  );
+  assert.deepEqual(view.readDir("/d"), []);
+});
+
+test("applyLayer: a sparse file larger than any file system takes is refused, with nothing left", async () => {
+  await using stack = await LayerStack.make();
+  const sparse = [
+    encodePaxRecord("GNU.sparse.major", "1"),
+    encodePaxRecord("GNU.sparse.minor", "0"),
+    encodePaxRecord("GNU.sparse.name", "huge"),
+    encodePaxRecord("GNU.sparse.realsize", String(2 ** 53 - 1)),
+  ];
+  const records = Buffer.concat(sparse);
+  const header = encodeTarHeader(tarEntry({ type: "file", name: "p", size: records.length }));
+  header[156] = "x".charCodeAt(0);
+  fixChecksum(header);
+  const map = Buffer.alloc(512);
+  map.write("0\n");
+  const entry = encodeTarHeader(tarEntry({ type: "file", name: "huge", size: map.length }));
+  const tar = Buffer.concat([header, records, Buffer.alloc(512 - (records.length % 512)), entry, map, TAR_END]);
+  await assert.rejects(stack.add(tar), (error) => isTeuError(error, "exhausted") || isTeuError(error, "invalid"));
+  assert.deepEqual(readdirSync(stack.directory), []);
+});
+
+test("applyLayer: an entry without a name is no file", async () => {
+  await using stack = await withVictim();
+  const tar = layerTar([{ name: "x", content: "x" }]);
+  tar[0] = 0;
+  fixChecksum(tar.subarray(0, 512));
+  await assert.rejects(stack.add(tar), (error) => isTeuError(error, "corrupt") && /root is a file/.test(error.message));
+});
+
 test("applyLayer: AUFS' own files are passed over", async () => {
   await using stack = await LayerStack.make();
   await stack.add([
@@ -350,16 +413,18 @@ test("applyLayer: an endless body ends at the declared size", async () => {
   assert.ok(!existsSync(target));
 });
 
-test("applyLayer: bombs stop at the ratio and at the size, in gzip, in many members, in zstd", async () => {
+test("applyLayer: bombs stop at the ratio and at the size, in gzip, in many members, in zstd, in many frames", async () => {
   const zeros = Buffer.concat([
     encodeTarHeader(tarEntry({ type: "file", name: "zeros", size: 64 << 20 })),
     Buffer.alloc(64 << 20),
     TAR_END,
   ]);
   const members = Array.from({ length: 64 }, () => gzipSync(Buffer.alloc(1 << 20)));
+  const frames = Array.from({ length: 64 }, () => zstdCompressSync(Buffer.alloc(1 << 20)));
   const bombs = [
     gzipSync(zeros),
     zstdCompressSync(zeros),
+    Buffer.concat([zstdCompressSync(zeros.subarray(0, 512)), ...frames]),
     Buffer.concat([gzipSync(zeros.subarray(0, 512)), ...members]),
   ];
   for (const blob of bombs) {

@@ -3,6 +3,7 @@
 import { createReadStream } from "node:fs";
 import { access } from "node:fs/promises";
 import { TeuError } from "@teu/base/errors";
+import { shortDigest } from "@teu/image/digest";
 import { familiarText, parseReference } from "@teu/image/reference";
 import type { Command } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
@@ -41,8 +42,13 @@ export const command: Command = {
       quiet: input.flag("quiet") || !context.io.stderr.isTTY,
       dumb: context.environment.term === "dumb",
     });
-    const images = await engine.images.load(context.scope, source, { progress: (event) => progress.event(event) });
+    const moved: string[] = [];
+    const images = await engine.images.load(context.scope, source, {
+      progress: (event) => progress.event(event),
+      moved: (name, from) => moved.push(`${familiarText(parseReference(name))} was image ${shortDigest(from)} before`),
+    });
     progress[Symbol.dispose]();
+    for (const line of moved) context.io.stderr.write(`teu: ${line}\n`);
     for (const image of images) {
       if (image.names.length === 0) context.print(`Loaded image ID: ${image.id}`);
       for (const name of image.names) context.print(`Loaded image: ${familiarText(parseReference(name))}`);

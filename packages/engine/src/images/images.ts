@@ -110,6 +110,13 @@ export interface ImageGetOptions {
   readonly platform?: string;
 }
 
+/** Options of `load`. */
+export interface LoadOptions {
+  readonly progress?: (event: ImageProgress) => void;
+  /** Told of names that another image had until now: whoever wrote the archive chose them. */
+  readonly moved?: (name: string, from: Digest) => void;
+}
+
 /** Options of `list`. */
 export interface ImageListOptions {
   /** Only this repository, or repository:tag. */
@@ -140,11 +147,7 @@ export interface Images {
     options?: { readonly format?: "docker-archive" | "oci-archive" },
   ): AsyncIterable<Uint8Array>;
   /** Reads either archive (also gzipped) and gives the names that it says. */
-  load(
-    scope: Scope,
-    source: AsyncIterable<Uint8Array>,
-    options?: { readonly progress?: (event: ImageProgress) => void },
-  ): Promise<Image[]>;
+  load(scope: Scope, source: AsyncIterable<Uint8Array>, options?: LoadOptions): Promise<Image[]>;
   create(scope: Scope, options: CreateImageOptions): Promise<Image>;
   /** An image to be copied elsewhere, as it was pulled; nothing of it is deleted until the source is disposed. */
   openSource(scope: Scope, ref: string): Promise<ImageSource>;

@@ -9,9 +9,9 @@ import { loadArchive } from "@teu/image/docker-archive/load-archive";
 import { referenceText } from "@teu/image/reference";
 import { type Descriptor, DOCUMENT_LIMITS, MEDIA_TYPES, parseIndex } from "@teu/specs/image";
 
-import type { ImageRow } from "../store/image-rows.ts";
+import { getImageName, type ImageRow } from "../store/image-rows.ts";
 import type { ImageContext } from "./context.ts";
-import type { ImageProgress } from "./images.ts";
+import type { LoadOptions } from "./images.ts";
 import { registerImage } from "./register.ts";
 
 /** Deeper indexes than this are nobody's images. */
@@ -23,13 +23,14 @@ export async function loadImages(
   scope: Scope,
   context: ImageContext,
   source: AsyncIterable<Uint8Array>,
-  progress?: (event: ImageProgress) => void,
+  { progress, moved }: LoadOptions = {},
 ): Promise<ImageRow[]> {
   await using lease = context.hold(scope);
   const rows: ImageRow[] = [];
   for (const { descriptor, names } of await loadArchive(scope, source, lease.content)) {
     const manifest = await manifestFor(scope, lease.content, descriptor, 0);
     const given = names.filter((name) => name.digest === undefined).map(referenceText);
+    const before = given.map((name) => [name, getImageName(context.db, name)?.imageId] as const);
     rows.push(
       await registerImage(scope, context, lease, {
         manifest,
@@ -38,6 +39,7 @@ export async function loadImages(
         ...(progress === undefined ? {} : { progress }),
       }),
     );
+    for (const [name, from] of before) if (from !== undefined && from !== rows.at(-1)?.id) moved?.(name, from);
   }
   return rows;
 }

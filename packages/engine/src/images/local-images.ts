@@ -17,9 +17,9 @@ import type {
   ImageHistoryEntry,
   ImageInspect,
   ImageListOptions,
-  ImageProgress,
   ImageRemoval,
   Images,
+  LoadOptions,
   PullOptions,
   RegistryAccess,
 } from "./images.ts";
@@ -92,12 +92,8 @@ export class LocalImages implements Images {
     yield* (await import("./save.ts")).saveImages(scope, this.#context, names, options.format ?? "docker-archive");
   }
 
-  async load(
-    scope: Scope,
-    source: AsyncIterable<Uint8Array>,
-    options: { readonly progress?: (event: ImageProgress) => void } = {},
-  ): Promise<Image[]> {
-    const rows = await (await import("./load.ts")).loadImages(scope, this.#context, source, options.progress);
+  async load(scope: Scope, source: AsyncIterable<Uint8Array>, options: LoadOptions = {}): Promise<Image[]> {
+    const rows = await (await import("./load.ts")).loadImages(scope, this.#context, source, options);
     return Promise.all(rows.map((row) => imageOf(scope, this.#context, { row, name: null })));
   }
 

@@ -28,6 +28,7 @@ import {
 import { emptyImageConfig, withLayer } from "../image-config.ts";
 import { MemoryContentStore } from "../memory-content-store.ts";
 import { parseReference } from "../reference.ts";
+import { tarMembers } from "../tar/members.ts";
 import { encodeTarHeader, TAR_END, tarEntry, tarPadding } from "../tar/writer.ts";
 import { collectBytes } from "../verified-stream.ts";
 import { exportLayout, importLayout } from "./layout-directory.ts";
@@ -68,6 +69,10 @@ interface Member {
   readonly content?: string | Uint8Array;
   readonly type?: "symlink" | "hardlink" | "character" | "directory";
   readonly linkName?: string;
+}
+
+async function* one(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  yield bytes;
 }
 
 async function* tar(members: readonly Member[]): AsyncIterable<Uint8Array> {
@@ -193,6 +198,54 @@ const REFUSED: readonly { name: string; code: ErrorCode; text: RegExp; members: 
     members: [{ name: "manifest.json", content: '[{"Config":"a","Config":"b"}]' }],
   },
   {
+    name: "a config outside the archive",
+    code: "corrupt",
+    text: /"\.\."/,
+    members: [docker({ Config: "../../etc/passwd", Layers: [] })],
+  },
+  {
+    name: "a layer outside the archive",
+    code: "corrupt",
+    text: /"\.\."/,
+    members: [OLD[4] as Member, docker({ Config: "config.json", Layers: ["a/../../../etc/passwd"] })],
+  },
+  {
+    name: "a blob twice, by two spellings of its name",
+    code: "corrupt",
+    text: /twice/,
+    members: [
+      { name: `blobs/sha256/${digestOf(CONFIG).slice(7)}`, content: CONFIG },
+      { name: `./blobs//sha256/./${digestOf(CONFIG).slice(7)}`, content: CONFIG },
+    ],
+  },
+  {
+    name: "a link and a file of one name",
+    code: "corrupt",
+    text: /twice/,
+    members: [{ name: "x", type: "symlink", linkName: "y" }, { name: "x", content: "z" }, ...OLD],
+  },
+  {
+    name: "a hard link out of the archive",
+    code: "corrupt",
+    text: /"\.\."/,
+    members: [{ name: "h", type: "hardlink", linkName: "../../etc/passwd" }],
+  },
+  {
+    name: "a list larger than lists are",
+    code: "exhausted",
+    text: /limit is/,
+    members: [{ name: "manifest.json", content: Buffer.alloc((4 << 20) + 1, " ") }],
+  },
+  {
+    name: "two meanings of one index",
+    code: "invalid",
+    text: /duplicate name/,
+    members: [
+      { name: "oci-layout", content: '{"imageLayoutVersion":"1.0.0"}' },
+      { name: "index.json", content: '{"schemaVersion":2,"manifests":[],"manifests":[]}' },
+    ],
+  },
+  {
     name: "a config that is missing",
     code: "corrupt",
     text: /lacks it/,
@@ -256,6 +309,37 @@ const REFUSED: readonly { name: string; code: ErrorCode; text: RegExp; members: 
     ],
   },
 ];
+
+test("loadArchive: where index and Docker's list disagree the index counts, names by digest are only told", async () => {
+  const store = new MemoryContentStore();
+  const real = await makeImage(store);
+  const bytes = await collectBytes(writeArchive(scope, store, [{ descriptor: real, names: [NAME] }]), 1 << 20);
+  const members: Member[] = [];
+  for await (const { entry, content } of tarMembers(scope, one(bytes)))
+    if (entry.type === "file")
+      members.push({ name: entry.name, content: Buffer.concat(await Array.fromAsync(content, Buffer.from)) });
+  const replaced = members.map((member) =>
+    member.name === "manifest.json" ? docker({ Config: "elsewhere", RepoTags: ["debian:latest"], Layers: [] }) : member,
+  );
+  const found = await loadArchive(scope, tar(replaced), new MemoryContentStore());
+  assert.deepEqual(found, [{ descriptor: real, names: [NAME], labels: [] }]);
+  const foreign = `docker.io/library/debian@${digestOf("something else")}`;
+  const claimed = replaced.map((member) =>
+    member.name === "index.json"
+      ? {
+          ...member,
+          content: JSON.stringify({
+            schemaVersion: 2,
+            manifests: [{ ...real, annotations: { "io.containerd.image.name": foreign } }],
+          }),
+        }
+      : member,
+  );
+  // The engine gives no such names (tests/system/engine-images.test.ts).
+  const [image] = await loadArchive(scope, tar(claimed), new MemoryContentStore());
+  assert.equal(image?.descriptor.digest, real.digest);
+  assert.equal(image?.names[0]?.digest, digestOf("something else"));
+});
 
 for (const { name, code, text, members } of REFUSED) {
   test(`loadArchive: ${code} for ${name}, and the store stays empty`, async () => {
