@@ -32,6 +32,7 @@ const CHECKS: readonly Check[] = [
   { name: "documentation", argv: tool("check-docs.ts") },
   { name: "error catalogue", argv: tool("check-errors.ts") },
   { name: "environment", argv: tool("check-env.ts") },
+  { name: "tests that pages name", argv: tool("check-citations.ts") },
   { name: "size", argv: tool("check-size.ts", "--report") },
   { name: "generated validators", argv: tool("gen-specs.ts", "--check") },
   { name: "disk layout", argv: tool("gen-disk-layout.ts", "--check") },
