@@ -7,6 +7,7 @@ import {
   DOCUMENT_LIMITS,
   type ImageConfig,
   type ImageManifest,
+  MEDIA_TYPES,
   parseImageConfig,
   parseManifest,
 } from "@teu/specs/image";
@@ -55,6 +56,23 @@ export async function readConfig(scope: Scope, content: ContentStore, row: Pick<
       cause,
     });
   }
+}
+
+/** Whether a manifest is of something else than an image to run: a signature, an SBOM (image-spec, manifest.md "Guidelines for Artifact Usage"). */
+export function isArtifact({ artifactType, config }: ImageManifest): boolean {
+  return artifactType !== undefined || config.mediaType === MEDIA_TYPES.empty;
+}
+
+/** @throws TeuError `unsupported` for the manifest of an artifact. */
+export function checkIsImage(manifest: ImageManifest, digest: string): void {
+  if (!isArtifact(manifest)) return;
+  throw new TeuError({
+    code: "unsupported",
+    op: "read image",
+    subject: digest,
+    message: `it is an artifact (${manifest.artifactType ?? manifest.config.mediaType}), not an image`,
+    hint: "`teu copy` copies artifacts as they are",
+  });
 }
 
 /** The image's manifest document. */

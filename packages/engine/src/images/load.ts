@@ -12,6 +12,7 @@ import { type Descriptor, DOCUMENT_LIMITS, MEDIA_TYPES, parseIndex } from "@teu/
 import { getImageName, type ImageRow } from "../store/image-rows.ts";
 import type { ImageContext } from "./context.ts";
 import type { LoadOptions } from "./images.ts";
+import { isArtifact, readManifest } from "./image-of.ts";
 import { registerImage } from "./register.ts";
 
 /** Deeper indexes than this are nobody's images. */
@@ -27,8 +28,11 @@ export async function loadImages(
 ): Promise<ImageRow[]> {
   await using lease = context.hold(scope);
   const rows: ImageRow[] = [];
-  for (const { descriptor, names } of await loadArchive(scope, source, lease.content)) {
+  const found = await loadArchive(scope, source, lease.content);
+  for (const { descriptor, names } of found) {
     const manifest = await manifestFor(scope, lease.content, descriptor, 0);
+    // Signatures and the like that lie beside the image; alone they are a mistake.
+    if (found.length > 1 && isArtifact(await readManifest(scope, lease.content, manifest.digest))) continue;
     const given = names.filter((name) => name.digest === undefined).map(referenceText);
     const before = given.map((name) => [name, getImageName(context.db, name)?.imageId] as const);
     rows.push(

@@ -11,7 +11,7 @@ import type { Layer } from "../snapshots/snapshots.ts";
 import type { HeldLease } from "../store/hold-lease.ts";
 import { getImage, type ImageRow, putImage, putImageConfig, putImageName } from "../store/image-rows.ts";
 import type { ImageContext } from "./context.ts";
-import { diffIdsOf, readConfig, readManifest } from "./image-of.ts";
+import { checkIsImage, diffIdsOf, readConfig, readManifest } from "./image-of.ts";
 import type { ImageProgress } from "./images.ts";
 
 /** What is to become an image. */
@@ -33,6 +33,7 @@ export async function registerImage(
 ): Promise<ImageRow> {
   const { target = options.manifest } = options;
   const manifest = await readManifest(scope, lease.content, options.manifest.digest);
+  checkIsImage(manifest, options.manifest.digest);
   const id = parseDigest(manifest.config.digest);
   const config = await readConfig(scope, lease.content, { id });
   const diffIds = diffIdsOf(config);

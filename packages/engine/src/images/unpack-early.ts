@@ -3,11 +3,11 @@
 
 import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
-import { type Digest, parseDigest } from "@teu/image/digest";
+import { type Digest, digestOf, parseDigest } from "@teu/image/digest";
 import { parseManifest } from "@teu/specs/image";
 
 import type { HeldLease } from "../store/hold-lease.ts";
-import { diffIdsOf, readConfig } from "./image-of.ts";
+import { checkIsImage, diffIdsOf, readConfig } from "./image-of.ts";
 import type { ImageProgress } from "./images.ts";
 
 /** What a download tells the unpacking. */
@@ -69,6 +69,7 @@ async function unpackLayers(
   progress: ((event: ImageProgress) => void) | undefined,
 ): Promise<void> {
   const manifest = parseManifest(bytes);
+  checkIsImage(manifest, digestOf(bytes));
   const id = parseDigest(manifest.config.digest);
   await arrived(id);
   const diffIds = diffIdsOf(await readConfig(scope, lease.content, { id }));
