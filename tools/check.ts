@@ -39,6 +39,7 @@ const CHECKS: readonly Check[] = [
   { name: "environment page", argv: tool("gen-environment.ts", "--check") },
   { name: "defences page", argv: tool("gen-defences.ts", "--check") },
   { name: "command line pages", argv: tool("gen-cli-docs.ts", "--check") },
+  { name: "registry configuration page", argv: tool("gen-registry-config.ts", "--check") },
 ];
 
 interface Outcome {

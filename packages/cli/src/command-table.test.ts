@@ -64,6 +64,7 @@ test("environment: defaults, and each variable documented", () => {
     debug: false,
     term: "",
     columns: undefined,
+    registry: {},
     temporary: "/var/tmp",
     home: undefined,
     keyPassword: undefined,

@@ -55,6 +55,10 @@ const wait: CommandEntry = {
   load: () => import("./commands/wait.ts"),
 };
 const prune: CommandEntry = { summary: "Remove what nothing needs", load: () => import("./commands/system-prune.ts") };
+const registrySchema: CommandEntry = {
+  summary: "Print the JSON schema of a registry's configuration",
+  load: () => import("./commands/registry-schema.ts"),
+};
 const registryServe: CommandEntry = { summary: "Run a registry", load: () => import("./commands/registry-serve.ts") };
 
 /** Commands without a noun. */
@@ -174,6 +178,6 @@ export const GROUPS: Readonly<Record<string, CommandGroup>> = {
       rm: { summary: "Remove lists from this host", load: () => import("./commands/manifest-rm.ts") },
     },
   },
-  registry: { summary: "Run a registry", verbs: { serve: registryServe } },
+  registry: { summary: "Run a registry", verbs: { schema: registrySchema, serve: registryServe } },
   system: { summary: "Manage this host's state", verbs: { info, prune } },
 };

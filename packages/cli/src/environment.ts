@@ -52,6 +52,11 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     doc: "Password of private keys (sign, key), empty too. cosign reads the same.",
   },
   { name: "TMPDIR", fallback: "/var/tmp", doc: "Where archives are taken apart to be copied: room for a whole image." },
+  {
+    name: "TEU_REGISTRY_",
+    fallback: "",
+    doc: "Beginning of names that go before keys of `registry serve --config` (registry-config.md).",
+  },
   { name: "NO_COLOR", fallback: "", doc: "Not empty: no colours." },
   { name: "COLUMNS", fallback: "width of the terminal", doc: "Width of progress output." },
   { name: "TERM", fallback: "", doc: "Given to containers with a terminal (run -t); dumb: plain progress output." },
@@ -70,6 +75,8 @@ export interface Environment {
   readonly home: string | undefined;
   /** Empty counts. */
   readonly keyPassword: string | undefined;
+  /** Variables that begin with TEU_REGISTRY_. */
+  readonly registry: Readonly<Record<string, string>>;
 }
 
 /** Reads them once. */
@@ -89,5 +96,10 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     temporary: text("TMPDIR") ?? "/var/tmp",
     home: text("HOME"),
     keyPassword: env["COSIGN_PASSWORD"],
+    registry: Object.fromEntries(
+      Object.entries(env).filter(
+        (entry): entry is [string, string] => entry[0].startsWith("TEU_REGISTRY_") && entry[1] !== undefined,
+      ),
+    ),
   };
 }

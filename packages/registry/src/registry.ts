@@ -1,7 +1,6 @@
 // A registry that listens: storages, request handler and HTTP server put together, in memory or on a directory.
 // Layout below the root: registry.db (index), blobs/ and uploads/ (see storage/disk-blob-storage.ts).
 
-import http, { type RequestListener, type Server } from "node:http";
 import path from "node:path";
 import { TeuError } from "@teu/base/errors";
 import { createScope, type Scope } from "@teu/base/scope";
@@ -9,19 +8,22 @@ import type { AccessControl } from "@teu/distribution/server/access";
 import type { BlobStorage } from "@teu/distribution/server/blob-storage";
 import { createRegistryHandler } from "@teu/distribution/server/handler";
 import type { MetadataStorage } from "@teu/distribution/server/metadata-storage";
-import type { ServerLimits } from "@teu/distribution/server/server-options";
+import type { RegistryServerOptions, ServerLimits } from "@teu/distribution/server/server-options";
 
 import { AccessDesk, type AccessOptions } from "./access/access-desk.ts";
+import { makeFront } from "./front.ts";
+import { type HttpServer, makeHttpServer } from "./http-server.ts";
 import { listenOn, parseListenAddress } from "./listen-address.ts";
 import { SqliteMetadata } from "./metadata/sqlite-metadata.ts";
 import { RequestTracker } from "./request-tracker.ts";
 import { checkWritable, DiskBlobStorage } from "./storage/disk-blob-storage.ts";
 import { MemoryBlobStorage } from "./storage/memory-blob-storage.ts";
 import { sweep, type SweepResult } from "./sweep.ts";
-import { readTlsFiles, type TlsFiles, type TlsPair } from "./tls-files.ts";
+import { readTlsFiles, type TlsFiles, tlsStamp } from "./tls-files.ts";
+import { TlsReload } from "./tls-reload.ts";
 
 /** What a registry can be told; everything has a default. Milliseconds. */
-export interface RegistryOptions extends AccessOptions {
+export interface RegistryOptions extends Omit<AccessOptions, "certificates"> {
   /** "HOST:PORT"; port 0 takes a free one. Default "127.0.0.1:0". */
   readonly address?: string;
   /** Directory to keep everything in; absent: in memory. */
@@ -55,15 +57,17 @@ export class Registry implements AsyncDisposable {
   /** "http://127.0.0.1:5000", or "https://..." with TLS. */
   readonly url: string;
   readonly #parts: Parts;
+  #options: RegistryOptions;
   #timer: NodeJS.Timeout | undefined;
   #sweeping: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
-  private constructor(parts: Parts, address: string, secure: boolean) {
+  private constructor(parts: Parts, address: string, options: RegistryOptions) {
     this.#parts = parts;
+    this.#options = options;
     this.address = address;
-    this.url = `${secure ? "https" : "http"}://${address}`;
-    const { interval } = parts;
+    this.url = `${options.tls === undefined ? "http" : "https"}://${address}`;
+    const interval = options.sweepInterval ?? HOUR;
     if (interval > 0) this.#timer = setInterval(() => this.#sweepQuietly(), interval).unref();
   }
 
@@ -75,54 +79,55 @@ export class Registry implements AsyncDisposable {
   static async listen(options: RegistryOptions = {}): Promise<Registry> {
     const scope = options.scope ?? createScope();
     const address = parseListenAddress(options.address ?? "127.0.0.1:0");
+    const stamp = options.tls === undefined ? "" : await tlsStamp(options.tls);
     const tls = options.tls === undefined ? undefined : await readTlsFiles(options.tls);
     await using undo = new AsyncDisposableStack();
-    const { access, close } = await openAccess(scope, options);
-    undo.defer(close);
     const storages = await openStorages(scope, options.root);
     undo.use(storages.blobs);
     undo.use(storages.metadata);
-    const { limits, readOnly, deletes, sparse } = options;
-    const tracker = new RequestTracker(
-      createRegistryHandler({
-        scope,
-        ...storages,
-        access,
-        ...(limits === undefined ? {} : { limits }),
-        ...(readOnly === undefined ? {} : { readOnly }),
-        ...(deletes === undefined ? {} : { deletes }),
-        ...(sparse === undefined ? {} : { sparse }),
-      }),
-    );
-    const server = await makeServer(tracker, tls);
-    const bound = await listenOn(server, address);
+    const { access, desk } = await openAccess(scope, options);
+    if (desk !== undefined) undo.use(desk);
+    const served: Served = { scope, ...storages, access, ...switchesOf(options) };
+    const handler = makeFront(scope, createRegistryHandler(served), () => desk?.tokenServer);
+    const tracker = new RequestTracker(handler);
+    const http = await makeHttpServer((request, response) => tracker.handle(request, response), tls);
+    const bound = await listenOn(http.server, address);
     undo.move();
-    return new Registry(
-      {
-        scope,
-        server,
-        tracker,
-        ...storages,
-        closeAccess: close,
-        grace: options.grace ?? 24 * HOUR,
-        uploadExpiry: options.uploadExpiry ?? 24 * HOUR,
-        interval: options.sweepInterval ?? HOUR,
-        drain: options.drain ?? 10_000,
-      },
-      bound,
-      tls !== undefined,
-    );
+    const reload = options.tls === undefined ? undefined : new TlsReload(scope, http, options.tls, stamp);
+    return new Registry({ scope, http, tracker, served, desk, reload }, bound, options);
+  }
+
+  /**
+   * Goes by other options from now on. Nothing changes when they cannot be used.
+   * Returns the names of those that only another start can change.
+   * @throws TeuError as `listen`.
+   */
+  async reconfigure(options: RegistryOptions): Promise<readonly string[]> {
+    const { scope, desk, served, reload } = this.#parts;
+    if (options.tls !== undefined) await readTlsFiles(options.tls);
+    await desk?.configure(scope, { ...options, certificates: options.tls?.clientCa !== undefined });
+    Object.assign(served, switchesOf(options));
+    const before = this.#options;
+    this.#options = options;
+    if (options.tls !== undefined) await reload?.look(options.tls);
+    return needRestart(before, options);
+  }
+
+  /** Takes new certificates if the files have changed; it looks by itself every ten seconds. */
+  async reloadCertificates(): Promise<void> {
+    await this.#parts.reload?.look();
   }
 
   /** Cleans once now; `strays` also looks for bytes that a crash left. */
   async sweep(options: { readonly strays?: boolean } = {}): Promise<SweepResult> {
-    const { scope, blobs, metadata, grace, uploadExpiry } = this.#parts;
-    return sweep(scope, { blobs, metadata, grace, uploadExpiry, ...options });
+    const { scope, served } = this.#parts;
+    const { grace = 24 * HOUR, uploadExpiry = 24 * HOUR } = this.#options;
+    return sweep(scope, { blobs: served.blobs, metadata: served.metadata, grace, uploadExpiry, ...options });
   }
 
   /** The storages, for what works beside HTTP: export, verification, tests. */
   get storages(): { readonly blobs: BlobStorage; readonly metadata: MetadataStorage } {
-    return this.#parts;
+    return this.#parts.served;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -130,8 +135,11 @@ export class Registry implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    const { server, tracker, drain, blobs, metadata, closeAccess } = this.#parts;
+    const { http, tracker, served, desk, reload } = this.#parts;
+    const { server } = http;
+    const { drain = 10_000 } = this.#options;
     clearInterval(this.#timer);
+    reload?.[Symbol.dispose]();
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     server.closeIdleConnections();
     await tracker.drained(drain);
@@ -139,9 +147,9 @@ export class Registry implements AsyncDisposable {
     await closed;
     await tracker.drained(drain);
     await this.#sweeping;
-    await blobs[Symbol.asyncDispose]();
-    await metadata[Symbol.asyncDispose]();
-    await closeAccess();
+    await served.blobs[Symbol.asyncDispose]();
+    await served.metadata[Symbol.asyncDispose]();
+    await desk?.[Symbol.asyncDispose]();
   }
 
   #sweepQuietly(): void {
@@ -151,17 +159,35 @@ export class Registry implements AsyncDisposable {
   }
 }
 
+/** Options that the handler reads with every request. */
+type Served = { -readonly [K in keyof RegistryServerOptions]: RegistryServerOptions[K] };
+
 interface Parts {
   readonly scope: Scope;
-  readonly server: Server;
+  readonly http: HttpServer;
   readonly tracker: RequestTracker;
-  readonly blobs: BlobStorage;
-  readonly metadata: MetadataStorage;
-  readonly closeAccess: () => Promise<void>;
-  readonly grace: number;
-  readonly uploadExpiry: number;
-  readonly interval: number;
-  readonly drain: number;
+  readonly served: Served;
+  /** Undefined when the caller brought an access control of its own. */
+  readonly desk: AccessDesk | undefined;
+  readonly reload: TlsReload | undefined;
+}
+
+// Whether to speak TLS, and whether to ask for client certificates, is settled when a server is made.
+function needRestart(before: RegistryOptions, after: RegistryOptions): string[] {
+  const parts = ({ address, root, sweepInterval, tls }: RegistryOptions): Record<string, unknown> => ({
+    address,
+    root,
+    sweepInterval,
+    tls: tls === undefined ? null : [tls.clientCa !== undefined, tls.clientCertificates],
+  });
+  const [old, now] = [parts(before), parts(after)];
+  return Object.keys(now).filter((name) => JSON.stringify(old[name]) !== JSON.stringify(now[name]));
+}
+
+type Switches = Required<Pick<RegistryServerOptions, "limits" | "readOnly" | "deletes" | "sparse">>;
+
+function switchesOf({ limits = {}, readOnly = false, deletes = true, sparse = false }: RegistryOptions): Switches {
+  return { limits, readOnly, deletes, sparse };
 }
 
 async function openStorages(
@@ -178,41 +204,13 @@ async function openStorages(
 async function openAccess(
   scope: Scope,
   options: RegistryOptions,
-): Promise<{ access: AccessControl; close: () => Promise<void> }> {
-  const { access } = options;
-  if (access === undefined) {
-    const desk = await AccessDesk.open(scope, options);
-    return { access: desk.access, close: () => desk[Symbol.asyncDispose]() };
+): Promise<{ readonly access: AccessControl; readonly desk: AccessDesk | undefined }> {
+  const { access, htpasswd, rules, tls, root } = options;
+  if (access !== undefined) {
+    if (htpasswd === undefined && rules === undefined) return { access, desk: undefined };
+    const message = "access and htpasswd or rules exclude each other";
+    throw new TeuError({ code: "invalid", op: "open registry", message });
   }
-  if (options.htpasswd !== undefined || options.rules !== undefined)
-    throw new TeuError({
-      code: "invalid",
-      op: "open registry",
-      message: "access and htpasswd or rules exclude each other",
-    });
-  return { access, close: async () => {} };
-}
-
-async function makeServer(tracker: RequestTracker, tls: TlsPair | undefined): Promise<Server> {
-  const options = {
-    // Headers are bounded in size and time; bodies by their rate (body-reader.ts), since a large layer may take hours.
-    maxHeaderSize: 32_768,
-    headersTimeout: 30_000,
-    requestTimeout: 0,
-    keepAliveTimeout: 65_000,
-    connectionsCheckingInterval: 10_000,
-    highWaterMark: 256 << 10,
-    noDelay: true,
-  };
-  const listener: RequestListener = (request, response) => tracker.handle(request, response);
-  const server = tls === undefined ? http.createServer(options, listener) : await secureServer(options, tls, listener);
-  // Neither side says anything for this long: the other side is gone.
-  server.setTimeout(120_000);
-  return server;
-}
-
-// TLS takes 10 ms to load: only who wants it pays.
-async function secureServer(options: http.ServerOptions, tls: TlsPair, listener: RequestListener): Promise<Server> {
-  const https = await import("node:https");
-  return https.createServer({ ...options, ...tls, minVersion: "TLSv1.2", handshakeTimeout: 10_000 }, listener);
+  const desk = await AccessDesk.open(scope, { ...options, certificates: tls?.clientCa !== undefined }, root);
+  return { access: desk.access, desk };
 }

@@ -1,10 +1,12 @@
 // registry serve: a registry in the foreground until a signal.
 
 import { resolve } from "node:path";
+import { ConfigSource } from "@teu/registry/config/config-source";
 import { exposureWarnings } from "@teu/registry/exposure";
+import { jsonLog } from "@teu/registry/operations/json-log";
 import type { RegistryOptions } from "@teu/registry/registry";
 import { serve } from "@teu/registry/serve";
-import type { Command, CommandInput } from "../command.ts";
+import type { Command, CommandContext, CommandInput } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
 
 const HELP = { fallback: "see teu registry serve --help" };
@@ -16,6 +18,11 @@ export const command: Command = {
   options: [
     { long: "addr", value: "host:port", help: 'Where to listen (default "127.0.0.1:5000"; port 0: a free one)' },
     { long: "anonymous-pull", help: "With --htpasswd: anybody may pull" },
+    {
+      long: "config",
+      value: "file",
+      help: "Configuration in YAML, instead of all other flags; read again when it changes",
+    },
     {
       long: "htpasswd",
       value: "file",
@@ -31,22 +38,22 @@ export const command: Command = {
   examples: [
     "teu registry serve --addr 127.0.0.1:5000 --root /var/lib/registry",
     "teu registry serve --addr :443 --root /var/lib/registry --htpasswd users --tls-cert cert.pem --tls-key key.pem",
+    "teu registry serve --config /etc/teu/registry.yaml",
   ],
   run: async (context, input) => {
-    const root = input.text("root");
-    if ((root === undefined) !== input.flag("memory"))
-      throw usageError("a registry needs --root DIRECTORY, or --memory", HELP);
-    const protection = protectionOf(input);
-    const signal = await serve(context.scope, {
-      address: input.text("addr") ?? "127.0.0.1:5000",
-      readOnly: input.flag("read-only"),
-      scope: context.scope,
-      ...(root === undefined ? {} : { root: resolve(root) }),
-      ...protection,
+    const file = input.text("config");
+    const source = file === undefined ? undefined : configSource(context, input, file);
+    const options = source === undefined ? flagOptions(input) : await source.options();
+    // SIGHUP means "read it again"; the other signals end the server, a second one at once.
+    const taken = context.handleSignals((signal) => {
+      if (source === undefined || signal !== "SIGHUP") taken[Symbol.dispose]();
+    });
+    const log = source === undefined ? context.scope.log : jsonLog((line) => void context.io.stderr.write(line));
+    const signal = await serve(context.scope.withLog(log), {
+      ...options,
+      ...(source === undefined ? {} : { source }),
       ready: ({ url, address }) => {
-        const { htpasswd, tls } = protection;
-        const authenticated = htpasswd !== undefined || input.flag("read-only");
-        for (const warning of exposureWarnings({ address, authenticated, secure: tls !== undefined }))
+        for (const warning of exposureWarnings({ address, ...protectionBy(options) }))
           context.warn(`teu: warning: ${warning}`);
         context.print(`listening on ${url}`);
       },
@@ -55,6 +62,31 @@ export const command: Command = {
     return 0;
   },
 };
+
+function configSource(context: CommandContext, input: CommandInput, file: string): ConfigSource {
+  const others = command.options.map(({ long }) => long).filter((name) => name !== "config");
+  const given = others.find((name) => input.flag(name) || input.text(name) !== undefined);
+  if (given !== undefined) throw usageError(`--${given} does not go with --config: write it into the file`, HELP);
+  return new ConfigSource(file, context.environment.registry);
+}
+
+function protectionBy(options: RegistryOptions): { authenticated: boolean; secure: boolean } {
+  const { htpasswd, rules, trustedTokens, tls, readOnly } = options;
+  const login = htpasswd !== undefined || rules !== undefined || (trustedTokens ?? []).length > 0;
+  return { authenticated: login || readOnly === true || tls?.clientCa !== undefined, secure: tls !== undefined };
+}
+
+function flagOptions(input: CommandInput): RegistryOptions {
+  const root = input.text("root");
+  if ((root === undefined) !== input.flag("memory"))
+    throw usageError("a registry needs --root DIRECTORY, --memory, or --config FILE", HELP);
+  return {
+    address: input.text("addr") ?? "127.0.0.1:5000",
+    readOnly: input.flag("read-only"),
+    ...(root === undefined ? {} : { root: resolve(root) }),
+    ...protectionOf(input),
+  };
+}
 
 function protectionOf(input: CommandInput): Pick<RegistryOptions, "htpasswd" | "anonymousPull" | "tls"> {
   const [htpasswd, cert, key] = [input.text("htpasswd"), input.text("tls-cert"), input.text("tls-key")];

@@ -22,7 +22,7 @@ import { uploadStatus } from "./endpoints/upload-status.ts";
 import { Exchange, type ServerContext } from "./exchange.ts";
 import { checkRepository } from "./names.ts";
 import { problem, Problem, problemOf } from "./problem.ts";
-import { DEFAULT_LIMITS, type RegistryServerOptions } from "./server-options.ts";
+import { DEFAULT_LIMITS, type RegistryServerOptions, type ServerLimits } from "./server-options.ts";
 import { UploadSessions } from "./upload-sessions.ts";
 
 /** Answers requests until the process ends. The promise resolves when the answer is complete; it never rejects. */
@@ -30,11 +30,7 @@ export type RegistryHandler = (request: IncomingMessage, response: ServerRespons
 
 /** Makes a handler over two storages. It owns nothing: closing them is the caller's, once no request is under way. */
 export function createRegistryHandler(options: RegistryServerOptions): RegistryHandler {
-  const context: ServerContext = {
-    ...options,
-    access: options.access ?? openAccess,
-    limits: { ...DEFAULT_LIMITS, ...options.limits },
-  };
+  const context = contextOf(options);
   const sessions = new UploadSessions(context);
   return async (request, response) => {
     const exchange = new Exchange(request, response, context);
@@ -43,6 +39,31 @@ export function createRegistryHandler(options: RegistryServerOptions): RegistryH
     } catch (error) {
       report(exchange, error);
     }
+  };
+}
+
+// Switches and limits are read anew for each request: who owns the options may change them while it serves.
+function contextOf(options: RegistryServerOptions): ServerContext {
+  let given: RegistryServerOptions["limits"];
+  let limits: ServerLimits = DEFAULT_LIMITS;
+  return {
+    scope: options.scope,
+    blobs: options.blobs,
+    metadata: options.metadata,
+    access: options.access ?? openAccess,
+    get limits() {
+      if (options.limits !== given) limits = { ...DEFAULT_LIMITS, ...(given = options.limits) };
+      return limits;
+    },
+    get readOnly() {
+      return options.readOnly ?? false;
+    },
+    get deletes() {
+      return options.deletes ?? true;
+    },
+    get sparse() {
+      return options.sparse ?? false;
+    },
   };
 }
 

@@ -1,0 +1,55 @@
+// The HTTP server of the registry, plain or with TLS, with its bounds in one place. A certificate can be exchanged while it serves.
+
+import http, { type RequestListener, type Server } from "node:http";
+
+import type { TlsPair } from "./tls-files.ts";
+
+/** A server, not listening yet. */
+export interface HttpServer {
+  readonly server: Server;
+  /** Takes other certificates for connections from now on. Does nothing without TLS. */
+  exchange(tls: TlsPair): void;
+}
+
+/** Makes one. */
+export async function makeHttpServer(listener: RequestListener, tls: TlsPair | undefined): Promise<HttpServer> {
+  const options = {
+    // Headers are bounded in size and time; bodies by their rate (body-reader.ts), since a large layer may take hours.
+    maxHeaderSize: 32_768,
+    headersTimeout: 30_000,
+    requestTimeout: 0,
+    keepAliveTimeout: 65_000,
+    connectionsCheckingInterval: 10_000,
+    highWaterMark: 256 << 10,
+    noDelay: true,
+  };
+  const made =
+    tls === undefined
+      ? { server: http.createServer(options, listener), exchange: () => {} }
+      : await secureServer(options, tls, listener);
+  // Neither side says anything for this long: the other side is gone.
+  made.server.setTimeout(120_000);
+  return made;
+}
+
+// TLS takes 10 ms to load: only who wants it pays.
+async function secureServer(options: http.ServerOptions, tls: TlsPair, listener: RequestListener): Promise<HttpServer> {
+  const https = await import("node:https");
+  const { clientCertificates } = tls;
+  const server = https.createServer(
+    {
+      ...options,
+      ...contextOf(tls),
+      handshakeTimeout: 10_000,
+      // Who shows a certificate that is not trusted is refused, even where none is needed.
+      requestCert: clientCertificates !== undefined,
+      rejectUnauthorized: clientCertificates === "required",
+    },
+    listener,
+  );
+  return { server, exchange: (next) => server.setSecureContext(contextOf(next)) };
+}
+
+function contextOf({ cert, key, minVersion, clientCa }: TlsPair): Record<string, unknown> {
+  return { cert, key, minVersion: minVersion ?? "TLSv1.2", ...(clientCa === undefined ? {} : { ca: clientCa }) };
+}
