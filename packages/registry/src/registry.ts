@@ -4,7 +4,7 @@
 import path from "node:path";
 import { TeuError } from "@teu/base/errors";
 import { createScope, type Scope } from "@teu/base/scope";
-import type { AccessControl } from "@teu/distribution/server/access";
+import type { AccessControl, Caller } from "@teu/distribution/server/access";
 import type { BlobStorage } from "@teu/distribution/server/blob-storage";
 import { createRegistryHandler } from "@teu/distribution/server/handler";
 import type { MetadataStorage } from "@teu/distribution/server/metadata-storage";
@@ -15,6 +15,7 @@ import { makeFront } from "./front.ts";
 import { type HttpServer, makeHttpServer } from "./http-server.ts";
 import { listenOn, parseListenAddress } from "./listen-address.ts";
 import { SqliteMetadata } from "./metadata/sqlite-metadata.ts";
+import { type OpenOperations, type OperationsOptions, openOperations } from "./operations/open-operations.ts";
 import { RequestTracker } from "./request-tracker.ts";
 import { checkWritable, DiskBlobStorage } from "./storage/disk-blob-storage.ts";
 import { MemoryBlobStorage } from "./storage/memory-blob-storage.ts";
@@ -23,7 +24,7 @@ import { readTlsFiles, type TlsFiles, tlsStamp } from "./tls-files.ts";
 import { TlsReload } from "./tls-reload.ts";
 
 /** What a registry can be told; everything has a default. Milliseconds. */
-export interface RegistryOptions extends Omit<AccessOptions, "certificates"> {
+export interface RegistryOptions extends Omit<AccessOptions, "certificates">, OperationsOptions {
   /** "HOST:PORT"; port 0 takes a free one. Default "127.0.0.1:0". */
   readonly address?: string;
   /** Directory to keep everything in; absent: in memory. */
@@ -87,14 +88,26 @@ export class Registry implements AsyncDisposable {
     undo.use(storages.metadata);
     const { access, desk } = await openAccess(scope, options);
     if (desk !== undefined) undo.use(desk);
-    const served: Served = { scope, ...storages, access, ...switchesOf(options) };
+    const addressOf = (caller: Caller): string =>
+      desk?.access.settings.addressOf(caller) ?? caller.socket?.remoteAddress ?? "";
+    const operations = undo.use(await openOperations(options, { scope, root: options.root, addressOf }));
+    const observe = operations.observe === undefined ? {} : { observe: operations.observe };
+    const served: Served = { scope, ...storages, access, ...switchesOf(options), ...observe };
     const handler = makeFront(scope, createRegistryHandler(served), () => desk?.tokenServer);
     const tracker = new RequestTracker(handler);
     const http = await makeHttpServer((request, response) => tracker.handle(request, response), tls);
     const bound = await listenOn(http.server, address);
+    undo.defer(() => void http.server.close());
+    const url = `${options.tls === undefined ? "http" : "https"}://${bound}`;
+    await operations.begin({
+      url,
+      metadata: storages.metadata,
+      underWay: () => tracker.underWay,
+      isDraining: () => tracker.isDraining,
+    });
     undo.move();
     const reload = options.tls === undefined ? undefined : new TlsReload(scope, http, options.tls, stamp);
-    return new Registry({ scope, http, tracker, served, desk, reload }, bound, options);
+    return new Registry({ scope, http, tracker, served, desk, reload, operations }, bound, options);
   }
 
   /**
@@ -111,6 +124,16 @@ export class Registry implements AsyncDisposable {
     this.#options = options;
     if (options.tls !== undefined) await reload?.look(options.tls);
     return needRestart(before, options);
+  }
+
+  /** Where metrics and health are, when they were asked for. */
+  get operationsAddress(): string | undefined {
+    return this.#parts.operations.address;
+  }
+
+  /** Opens the logs anew, after somebody moved them away. */
+  reopenLogs(): void {
+    this.#parts.operations.reopenLogs();
   }
 
   /** Takes new certificates if the files have changed; it looks by itself every ten seconds. */
@@ -135,7 +158,7 @@ export class Registry implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    const { http, tracker, served, desk, reload } = this.#parts;
+    const { http, tracker, served, desk, reload, operations } = this.#parts;
     const { server } = http;
     const { drain = 10_000 } = this.#options;
     clearInterval(this.#timer);
@@ -147,6 +170,7 @@ export class Registry implements AsyncDisposable {
     await closed;
     await tracker.drained(drain);
     await this.#sweeping;
+    await operations[Symbol.asyncDispose]();
     await served.blobs[Symbol.asyncDispose]();
     await served.metadata[Symbol.asyncDispose]();
     await desk?.[Symbol.asyncDispose]();
@@ -170,14 +194,18 @@ interface Parts {
   /** Undefined when the caller brought an access control of its own. */
   readonly desk: AccessDesk | undefined;
   readonly reload: TlsReload | undefined;
+  readonly operations: OpenOperations;
 }
 
 // Whether to speak TLS, and whether to ask for client certificates, is settled when a server is made.
 function needRestart(before: RegistryOptions, after: RegistryOptions): string[] {
-  const parts = ({ address, root, sweepInterval, tls }: RegistryOptions): Record<string, unknown> => ({
-    address,
-    root,
-    sweepInterval,
+  const parts = ({ tls, ...options }: RegistryOptions): Record<string, unknown> => ({
+    address: options.address,
+    root: options.root,
+    sweepInterval: options.sweepInterval,
+    operations: options.operations,
+    log: [options.accessLog, options.auditLog],
+    webhooks: options.webhooks,
     tls: tls === undefined ? null : [tls.clientCa !== undefined, tls.clientCertificates],
   });
   const [old, now] = [parts(before), parts(after)];

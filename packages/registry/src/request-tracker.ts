@@ -24,6 +24,16 @@ export class RequestTracker {
     });
   }
 
+  /** Requests that are not answered yet. */
+  get underWay(): number {
+    return this.#active;
+  }
+
+  /** Whether it waits for the last ones. */
+  get isDraining(): boolean {
+    return this.#closing;
+  }
+
   /** Resolves when no request is under way, or after `milliseconds`. New ones are answered, and told to go. */
   async drained(milliseconds: number): Promise<void> {
     this.#closing = true;

@@ -52,6 +52,7 @@ async function reload(scope: Scope, registry: Registry, source: ConfigSource): P
   try {
     const restart = await registry.reconfigure({ ...(await source.options()), scope });
     await registry.reloadCertificates();
+    registry.reopenLogs();
     scope.log.info("the configuration was read again", { file: source.file });
     if (restart.length > 0) scope.log.warn("these need a restart", { keys: restart.join(", ") });
   } catch (error) {

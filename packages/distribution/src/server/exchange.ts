@@ -4,8 +4,10 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:
 import { createScope, type Scope } from "@teu/base/scope";
 
 import { API_VERSION } from "../wire/headers.ts";
+import type { Route } from "../wire/routes.ts";
 import type { Identity, TagRights } from "./access.ts";
 import { type Problem, problem } from "./problem.ts";
+import type { RegistryEvent } from "./registry-event.ts";
 import type { RegistryServerOptions, ServerLimits } from "./server-options.ts";
 
 /** What endpoints have at hand besides the request. */
@@ -25,6 +27,10 @@ export class Exchange {
   identity: Identity = { name: null };
   /** What the permission says of tags; absent: none is protected. */
   tags: TagRights | undefined;
+  /** What it asks for; null before that is known, and for what is nothing here. */
+  route: Route | null = null;
+  /** What it did. Kept only where somebody is told. */
+  readonly events: RegistryEvent[] = [];
   readonly #queryText: string;
   #query: URLSearchParams | undefined;
   #scope: Scope | undefined;
@@ -109,6 +115,11 @@ export class Exchange {
       { ...refusal.headers, ...(unread ? { connection: "close" } : {}) },
     );
     if (unread) this.request.resume();
+  }
+
+  /** Notes what the request did, for the observer. */
+  happened(event: RegistryEvent): void {
+    if (this.context.observe !== undefined) this.events.push(event);
   }
 
   /** `n` of a paged list. */

@@ -34,11 +34,13 @@ export function createRegistryHandler(options: RegistryServerOptions): RegistryH
   const sessions = new UploadSessions(context);
   return async (request, response) => {
     const exchange = new Exchange(request, response, context);
+    const start = context.observe === undefined ? 0 : performance.now();
     try {
       await answer(exchange, sessions);
     } catch (error) {
       report(exchange, error);
     }
+    context.observe?.(exchange, performance.now() - start);
   };
 }
 
@@ -51,6 +53,7 @@ function contextOf(options: RegistryServerOptions): ServerContext {
     blobs: options.blobs,
     metadata: options.metadata,
     access: options.access ?? openAccess,
+    ...(options.observe === undefined ? {} : { observe: options.observe }),
     get limits() {
       if (options.limits !== given) limits = { ...DEFAULT_LIMITS, ...(given = options.limits) };
       return limits;
@@ -82,6 +85,7 @@ function report(exchange: Exchange, error: unknown): void {
 async function answer(exchange: Exchange, sessions: UploadSessions): Promise<void> {
   const route = matchRoute(exchange.path);
   if (route === null) throw problem(404, "UNSUPPORTED", "there is nothing at this path");
+  exchange.route = route;
   if ("repository" in route) checkRepository(route.repository);
   const action = actionOf(route, exchange.method);
   if (action === null) throw new Problem(405, { code: "UNSUPPORTED", message: "method not allowed here" });
@@ -102,7 +106,10 @@ async function authorise(exchange: Exchange, request: AccessRequest): Promise<vo
   const { access, scope } = exchange.context;
   const pending = access.decide(scope, exchange.request, request);
   const decision = "then" in pending ? await pending : pending;
-  if (!decision.allowed) throw refusalOf(decision);
+  if (!decision.allowed) {
+    if (decision.identity !== undefined) exchange.identity = decision.identity;
+    throw refusalOf(decision);
+  }
   exchange.identity = decision.identity;
   exchange.tags = decision.tags;
 }

@@ -5,6 +5,7 @@ import type { Scope } from "@teu/base/scope";
 import type { AccessControl } from "./access.ts";
 import type { BlobStorage } from "./blob-storage.ts";
 import type { MetadataStorage } from "./metadata-storage.ts";
+import type { Observer } from "./registry-event.ts";
 
 /** Bounds against clients that are hostile or broken. Bytes, milliseconds, counts. */
 export interface ServerLimits {
@@ -49,6 +50,8 @@ export interface RegistryServerOptions {
   readonly readOnly?: boolean;
   /** Allow DELETE of manifests, tags and blobs. Default true. */
   readonly deletes?: boolean;
+  /** Told of every request. */
+  readonly observe?: Observer;
   /** Take manifests whose layers or platforms are not all here. Default false. */
   readonly sparse?: boolean;
 }

@@ -40,6 +40,13 @@ export function configOptions(config: RegistryConfig, directory: string): Regist
     groups: config.groups,
     immutable: config.immutable,
     requests: config.requests,
+    operations: config.operations,
+    accessLog: logFile(directory, config.log?.access),
+    auditLog: logFile(directory, config.log?.audit),
+    webhooks: config.webhooks?.map(({ timeout, ...hook }) => ({
+      ...hook,
+      ...(timeout === undefined ? {} : { timeout: milliseconds(timeout) }),
+    })),
     trustedProxies: config.trustedProxies,
   });
 }
@@ -74,6 +81,10 @@ function attempts({ longest, ...counts }: Attempts): NonNullable<RegistryOptions
 
 function path(directory: string, text: string | undefined): string | undefined {
   return text === undefined ? undefined : resolve(directory, text);
+}
+
+function logFile(directory: string, text: string | undefined): string | undefined {
+  return text === "-" ? text : path(directory, text);
 }
 
 function duration(text: string | undefined): number | undefined {

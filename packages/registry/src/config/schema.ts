@@ -215,6 +215,84 @@ export const CONFIG_SCHEMA = {
         },
       },
     },
+    operations: {
+      type: "object",
+      additionalProperties: false,
+      required: ["address"],
+      description: "A second address, for those who operate the registry: /metrics, /healthz, /readyz.",
+      properties: {
+        address: { type: "string", description: 'Where, "HOST:PORT".', "x-restart": true },
+        token: {
+          type: "string",
+          minLength: 1,
+          description: "Metrics only for who sends this as a bearer token.",
+          "x-secret": true,
+          "x-restart": true,
+        },
+      },
+    },
+    log: {
+      type: "object",
+      additionalProperties: false,
+      description:
+        "Logs in lines of JSON, opened anew on SIGHUP. What the registry says of itself goes to the standard error.",
+      properties: {
+        access: {
+          type: "string",
+          minLength: 1,
+          description: 'File for every request; "-" is the standard output.',
+          "x-restart": true,
+        },
+        audit: {
+          type: "string",
+          minLength: 1,
+          description:
+            'File for what was changed, by whom and from where, and what was refused; "-" is the standard output.',
+          "x-restart": true,
+        },
+      },
+    },
+    webhooks: {
+      type: "array",
+      description: "Who is told of pushes, pulls and deletions, in docker-registry's form. Needs a restart.",
+      "x-restart": true,
+      items: {
+        type: "object",
+        additionalProperties: false,
+        required: ["name", "url"],
+        properties: {
+          name: {
+            type: "string",
+            pattern: "^[a-z0-9-]{1,64}$",
+            description: "Small letters, digits, dashes; names its queue.",
+          },
+          url: { type: "string", pattern: "^https?://", description: "An http or https URL.", "x-secret": true },
+          actions: {
+            type: "array",
+            items: { enum: ["push", "pull", "mount", "delete"] },
+            description: "What of. Default push, mount, delete.",
+          },
+          repositories: { $ref: "#/$defs/globs", description: "Patterns; default all." },
+          blobs: { type: "boolean", description: "Of blobs, too, not only of manifests and tags. Default false." },
+          secret: {
+            type: "string",
+            minLength: 1,
+            description: "Key of the signature in X-Hub-Signature-256 (HMAC of the body).",
+            "x-secret": true,
+          },
+          headers: {
+            type: "object",
+            description: "Further headers.",
+            additionalProperties: { type: "string", pattern: "^[\\x20-\\x7e]*$", "x-secret": true },
+          },
+          allowPrivate: {
+            type: "boolean",
+            description: "It may be at a private or local address. Default false.",
+          },
+          timeout: { $ref: "#/$defs/duration", description: 'For one try. Default "10s".' },
+        },
+      },
+    },
     requests: {
       type: "object",
       additionalProperties: false,

@@ -14,5 +14,6 @@ export async function deleteBlob(exchange: Exchange, repository: string, text: s
   if (!outcome) {
     throw problem(404, "BLOB_UNKNOWN", "blob not known in this repository", { digest });
   }
+  exchange.happened({ action: "delete", repository, digest });
   exchange.sendEmpty(202);
 }

@@ -17,5 +17,6 @@ export async function deleteManifest(exchange: Exchange, repository: string, ref
       : await metadata.deleteManifest(scope, repository, name.digest, tags);
   if (isProtected(removed)) throw tagProtected(removed.protectedTag);
   if (removed === null) throw problem(404, "MANIFEST_UNKNOWN", "manifest not known", { name: repository, reference });
+  exchange.happened({ action: "delete", repository, ...name });
   exchange.sendEmpty(202);
 }

@@ -18,6 +18,7 @@ export async function finishUpload(exchange: Exchange, route: UploadRoute, sessi
   const chunk = checkChunk(exchange, held);
   const received = await appendBody(exchange.request, held.upload, exchange.context.limits);
   await chunk.check(received);
-  await sessions.finish(held, digest);
+  const { size } = await sessions.finish(held, digest);
+  exchange.happened({ action: "push", repository: route.repository, digest, size });
   exchange.sendEmpty(201, { location: blobPath(route.repository, digest), [CONTENT_DIGEST]: digest });
 }

@@ -9,6 +9,8 @@ import type { Exchange } from "../exchange.ts";
 import { checkDigest } from "../names.ts";
 import { Problem, problem } from "../problem.ts";
 
+const BLOB = "application/octet-stream";
+
 /** Answers with a blob of this repository; the same digest in another one is not visible here. */
 export async function getBlob(exchange: Exchange, repository: string, text: string): Promise<void> {
   const { blobs, metadata, scope } = exchange.context;
@@ -17,7 +19,7 @@ export async function getBlob(exchange: Exchange, repository: string, text: stri
   if (info === null) throw unknownBlob(digest);
   const etag = `"${digest}"`;
   const headers = {
-    "content-type": "application/octet-stream",
+    "content-type": BLOB,
     [CONTENT_DIGEST]: digest,
     etag,
     "accept-ranges": "bytes",
@@ -53,6 +55,7 @@ export async function getBlob(exchange: Exchange, repository: string, text: stri
     if (!(await send(exchange.response, chunk))) return;
   }
   exchange.response.end();
+  exchange.happened({ action: "pull", repository, digest, mediaType: BLOB, size: info.size });
 }
 
 function partHeaders(wanted: RangeRequest, size: number): Record<string, string> {

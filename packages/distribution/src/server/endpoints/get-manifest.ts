@@ -17,4 +17,7 @@ export async function getManifest(exchange: Exchange, repository: string, refere
   const headers = { "content-type": mediaType, [CONTENT_DIGEST]: digest, etag };
   if (isNotModified(exchange, etag)) exchange.sendEmpty(304, headers);
   else exchange.sendBytes(200, headers, bytes);
+  if (exchange.isHead) return;
+  const tag = reference.includes(":") ? {} : { tag: reference };
+  exchange.happened({ action: "pull", repository, digest, mediaType, size: bytes.length, ...tag });
 }

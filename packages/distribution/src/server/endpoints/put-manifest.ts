@@ -34,6 +34,9 @@ export async function putManifest(exchange: Exchange, repository: string, refere
     ...(condition === undefined ? {} : { condition }),
   });
   if (outcome.kind !== "stored") throw refusal(outcome);
+  const pushed = { action: "push", repository, digest: manifest.digest, mediaType: manifest.mediaType } as const;
+  for (const tag of tags.length === 0 ? [undefined] : tags)
+    exchange.happened({ ...pushed, size: bytes.length, ...(tag === undefined ? {} : { tag }) });
   exchange.sendEmpty(201, answerHeaders(repository, manifest, "digest" in name ? tags : []));
 }
 

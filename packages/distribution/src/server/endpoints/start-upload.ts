@@ -44,7 +44,8 @@ async function pushWhole(
     await sessions.cancel(held);
     throw error;
   }
-  await sessions.finish(held, digest);
+  const { size } = await sessions.finish(held, digest);
+  exchange.happened({ action: "push", repository, digest, size });
   sendCreated(exchange, repository, digest);
 }
 
@@ -72,7 +73,10 @@ async function mountBlob(
   const sources = from === null ? await metadata.repositoriesWithBlob(scope, digest, MOUNT_CANDIDATES) : [from];
   for (const source of sources) {
     const decision = await access.decide(scope, exchange.request, { action: "pull", repository: source });
-    if (decision.allowed && (await metadata.mountBlob(scope, repository, digest, source)) !== null) return true;
+    const blob = decision.allowed ? await metadata.mountBlob(scope, repository, digest, source) : null;
+    if (blob === null) continue;
+    exchange.happened({ action: "mount", repository, digest, size: blob.size, fromRepository: source });
+    return true;
   }
   return false;
 }
