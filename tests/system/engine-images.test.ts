@@ -6,6 +6,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 
 import { digestOf } from "@teu/image/digest";
+import { writeIndex } from "@teu/image/documents";
+import { MemoryContentStore } from "@teu/image/memory-content-store";
+import { put } from "@teu/testkit/random-image";
 import { writeArchive } from "@teu/image/layout/write-archive";
 import { parseReference } from "@teu/image/reference";
 import { Registry } from "@teu/registry/registry";
@@ -119,6 +122,24 @@ test("Images.load: an archive takes no name by digest, and says whose names it t
   const named = [{ descriptor: other.manifest, names: [parseReference(digest)] }];
   await images.load(scope, writeArchive(scope, host.engine.content, named, { docker: false }));
   await assert.rejects(images.get(scope, digest), { code: "not-found" });
+});
+
+test("Images.load: what a layout lists beside an image, of any type, is in nobody's way", opts, async () => {
+  await using host = await EngineHost.open();
+  const {
+    engine: { images },
+    scope,
+  } = host;
+  const made = await host.busybox("a/b:1");
+  const store = new MemoryContentStore();
+  for await (const { digest } of host.engine.content.list(scope))
+    await put(scope, store, await host.engine.content.readAll(scope, digest, 1 << 28), "");
+  const odd = await put(scope, store, Buffer.from("odd"), "application/x-odd");
+  const nested = await writeIndex(scope, store, [odd, made.manifest]);
+  const entries = [odd, await writeIndex(scope, store, [nested])].map((descriptor) => ({ descriptor, names: [] }));
+  const [loaded, ...more] = await images.load(scope, writeArchive(scope, store, entries, { docker: false }));
+  assert.equal(loaded?.id, made.id);
+  assert.deepEqual(more, []);
 });
 
 test("Images: names move, remove untags first, refuses what is used", opts, async () => {

@@ -12,7 +12,7 @@ import { digestOf } from "@teu/image/digest";
 import { Registry } from "@teu/registry/registry";
 import { MEDIA_TYPES } from "@teu/specs/image";
 
-import { EngineHost, layerTar, UNABLE } from "./engine-harness.ts";
+import { EngineHost, imageConfig, layerTar, UNABLE } from "./engine-harness.ts";
 
 const INSIDE = "TEU_TEST_SMALL_DISK";
 const skip = UNABLE;
@@ -44,6 +44,32 @@ function everything(): void {
     },
     { skip },
   );
+
+  test("prune: a layer with a DiffID of another algorithm than sha256 stays", { skip }, async () => {
+    await using host = await EngineHost.open();
+    const { scope, engine } = host;
+    const tar = layerTar([{ name: "a", content: "a" }]);
+    const descriptor = { mediaType: MEDIA_TYPES.layer, digest: digestOf(tar, "blake3"), size: tar.length };
+    for (const algorithm of ["sha512", "blake3"] as const) {
+      await using lease = await engine.lease(scope);
+      await using ingest = await lease.content.ingest(scope, "layer", { digest: descriptor.digest });
+      await ingest.write(tar);
+      await ingest.commit();
+      const diffId = digestOf(tar, algorithm);
+      const layer = await lease.snapshots.unpack(scope, { descriptor, diffId, parent: null });
+      await engine.images.create(scope, { config: imageConfig([diffId]), layers: [layer], names: [`x:${algorithm}`] });
+    }
+    await engine.prune(scope);
+    for (const algorithm of ["sha512", "blake3"] as const) {
+      const { chainId } = await engine.images.get(scope, `x:${algorithm}`);
+      assert.equal(chainId, digestOf(tar, algorithm));
+      const [layer] = await engine.snapshots.chain(scope, chainId);
+      assert.equal(readFileSync(join(layer?.directory ?? "", "a"), "utf8"), "a");
+    }
+    await engine.prune(scope, { images: "unused" });
+    assert.deepEqual(readdirSync(join(host.directory, "root/snapshots/layers")), []);
+    assert.deepEqual(await Array.fromAsync(engine.content.list(scope)), []);
+  });
 
   test("prune: takes nothing that a pull beside it needs", { skip }, async () => {
     await using host = await EngineHost.open();

@@ -109,7 +109,7 @@ function readingTests(make: () => Promise<StoreUnderTest>): void {
 }
 
 function writingTests(make: () => Promise<StoreUnderTest>): void {
-  test("commit: many chunks, reused buffers, sha512, the empty blob", async () => {
+  test("commit: many chunks, reused buffers, sha512 and blake3, the empty blob", async () => {
     await using made = await make();
     const content = Buffer.alloc(3_000_000, "0123456789abcdef!");
     await using ingest = await made.store.ingest(scope, "chunks");
@@ -124,9 +124,11 @@ function writingTests(make: () => Promise<StoreUnderTest>): void {
     assert.equal(size, content.length);
     assert.ok(content.equals(await made.store.readAll(scope, digest, size)));
 
-    const long = digestOf(HELLO, "sha512");
-    assert.equal(await put(made.store, HELLO, long), long);
-    assert.deepEqual(Buffer.from(await made.store.readAll(scope, long, 100)), HELLO);
+    for (const algorithm of ["sha512", "blake3"] as const) {
+      const other = digestOf(HELLO, algorithm);
+      assert.equal(await put(made.store, HELLO, other), other);
+      assert.deepEqual(Buffer.from(await made.store.readAll(scope, other, 100)), HELLO);
+    }
     assert.equal(await put(made.store, new Uint8Array(0)), digestOf(""));
     assert.equal((await made.store.readAll(scope, digestOf(""), 0)).length, 0);
   });

@@ -7,6 +7,7 @@ import { isTeuError } from "@teu/base/errors";
 
 import {
   createDigester,
+  createPoolDigester,
   digestAlgorithm,
   digestEncoded,
   digestOf,
@@ -76,8 +77,18 @@ test("digestOf, createDigester: agree, and count", () => {
   assert.equal(digester.digest(), digestOf("{}", "sha512"));
 });
 
+test("createPoolDigester: the digest of createDigester, of every algorithm", async () => {
+  const bytes = Buffer.alloc(300_000, "teu");
+  for (const algorithm of ["sha256", "sha512", "blake3"] as const) {
+    const pool = createPoolDigester(algorithm);
+    for (let at = 0; at < bytes.length; at += 70_000) await pool.update(bytes.subarray(at, at + 70_000));
+    assert.equal(pool.size, bytes.length);
+    assert.equal(pool.digest(), digestOf(bytes, algorithm));
+  }
+});
+
 test("createDigester: unsupported when it cannot be computed", () => {
-  for (const name of ["md5", "blake3", "", "constructor"]) {
+  for (const name of ["md5", "blake2", "", "constructor"]) {
     assert.throws(
       () => createDigester(name),
       (error) => isTeuError(error, "unsupported"),

@@ -7,13 +7,15 @@ import { createHash } from "node:crypto";
 import { TeuError } from "@teu/base/errors";
 import { poolHasher } from "@teu/files/bulk";
 
+import { Blake3 } from "./blake3.ts";
+
 declare const brand: unique symbol;
 
 /** A digest whose text was checked by `parseDigest`: "sha256:<64 hex>". */
 export type Digest = string & { readonly [brand]: "digest" };
 
 /** Algorithms that can be computed here. */
-export type DigestAlgorithm = "sha256" | "sha512";
+export type DigestAlgorithm = "sha256" | "sha512" | "blake3";
 
 /** Computes one digest over bytes as they pass. */
 export interface Digester {
@@ -89,9 +91,17 @@ export function shortDigest(digest: Digest): string {
   return digestEncoded(digest).slice(0, 12);
 }
 
+/** The algorithm to compute for comparing with a digest: sha256 for none, and for those that nobody here can compute, which then differ. */
+export function algorithmFor(digest: Digest | undefined): DigestAlgorithm {
+  const algorithm = digest === undefined ? "sha256" : digestAlgorithm(digest);
+  return isComputable(algorithm) ? algorithm : "sha256";
+}
+
 /** The digest of bytes or of a text's UTF-8. */
 export function digestOf(content: Uint8Array | string, algorithm: DigestAlgorithm = "sha256"): Digest {
-  return `${algorithm}:${createHash(algorithm).update(content).digest("hex")}` as Digest;
+  const digester = createDigester(algorithm);
+  digester.update(typeof content === "string" ? Buffer.from(content) : content);
+  return digester.digest();
 }
 
 /**
@@ -100,7 +110,7 @@ export function digestOf(content: Uint8Array | string, algorithm: DigestAlgorith
  */
 export function createDigester(algorithm: string = "sha256"): Digester {
   if (!isComputable(algorithm)) throw notComputable(algorithm);
-  const hash = createHash(algorithm);
+  const hash = algorithm === "blake3" ? new Blake3() : createHash(algorithm);
   let size = 0;
   return {
     algorithm,
@@ -118,6 +128,7 @@ export function createDigester(algorithm: string = "sha256"): Digester {
 /** As `createDigester`, for streams whose reader has something else to do. @throws TeuError `unsupported`. */
 export function createPoolDigester(algorithm: string = "sha256"): PoolDigester {
   if (!isComputable(algorithm)) throw notComputable(algorithm);
+  if (algorithm === "blake3") return onThisThread(createDigester(algorithm));
   const hasher = poolHasher(algorithm === "sha256" ? 256 : 512);
   let size = 0;
   return {
@@ -132,16 +143,27 @@ export function createPoolDigester(algorithm: string = "sha256"): PoolDigester {
   };
 }
 
+/** BLAKE3 is seldom and has no place in the addon. */
+function onThisThread(digester: Digester): PoolDigester {
+  return {
+    get size() {
+      return digester.size;
+    },
+    update: async (chunk) => digester.update(chunk),
+    digest: () => digester.digest(),
+  };
+}
+
 function notComputable(algorithm: string): TeuError {
   return new TeuError({
     code: "unsupported",
     op: "compute digest",
     subject: algorithm,
     message: "unknown digest algorithm",
-    hint: "sha256 and sha512 can be verified here",
+    hint: "sha256, sha512 and blake3 can be verified here",
   });
 }
 
 function isComputable(algorithm: string): algorithm is DigestAlgorithm {
-  return algorithm === "sha256" || algorithm === "sha512";
+  return algorithm === "sha256" || algorithm === "sha512" || algorithm === "blake3";
 }

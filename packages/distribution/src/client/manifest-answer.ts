@@ -2,7 +2,7 @@
 // differing media types: with a verified digest the expected type counts; without a digest a difference is an error).
 
 import { isTeuError, TeuError } from "@teu/base/errors";
-import { type Digest, digestAlgorithm, digestOf, isDigest } from "@teu/image/digest";
+import { algorithmFor, type Digest, digestOf, isDigest } from "@teu/image/digest";
 import { decodeUtf8 } from "@teu/base/utf8";
 import { parseJson } from "@teu/specs/json";
 import { type Descriptor, MEDIA_TYPES } from "@teu/specs/image";
@@ -73,8 +73,7 @@ function checkedDigest(
 ): Digest {
   const claimed = response.headers[CONTENT_DIGEST];
   const wanted = expected ?? (typeof claimed === "string" && isDigest(claimed) ? claimed : undefined);
-  const algorithm = wanted !== undefined && digestAlgorithm(wanted) === "sha512" ? "sha512" : "sha256";
-  const digest = digestOf(bytes, algorithm);
+  const digest = digestOf(bytes, algorithmFor(wanted));
   if (wanted !== undefined && wanted !== digest)
     throw wrong("corrupt", subject, `content has digest ${digest} instead of ${wanted}`);
   return digest;

@@ -4,7 +4,7 @@
 import { isTeuError, TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 import type { ContentStore, Ingest } from "@teu/image/content-store";
-import { type Digest, digestOf, parseDigest } from "@teu/image/digest";
+import { algorithmFor, type Digest, digestOf, parseDigest } from "@teu/image/digest";
 import { type Reference, referenceText, withDigest } from "@teu/image/reference";
 import {
   type Descriptor,
@@ -225,7 +225,8 @@ async function fetchInto(
 function embeddedContent(blob: Descriptor): Uint8Array | null {
   if (blob.data === undefined) return null;
   const content = Buffer.from(blob.data, "base64");
-  const isIt = content.length === blob.size && blob.digest.startsWith("sha256:") && digestOf(content) === blob.digest;
+  const digest = parseDigest(blob.digest);
+  const isIt = content.length === blob.size && digestOf(content, algorithmFor(digest)) === digest;
   return isIt ? content : null;
 }
 

@@ -6,8 +6,9 @@ import { choosePlatform, hostPlatform, platformText } from "@teu/distribution/cl
 import type { ContentStore } from "@teu/image/content-store";
 import { parseDigest } from "@teu/image/digest";
 import { loadArchive } from "@teu/image/docker-archive/load-archive";
+import { isIndexType, isManifestType } from "@teu/image/documents";
 import { referenceText } from "@teu/image/reference";
-import { type Descriptor, DOCUMENT_LIMITS, MEDIA_TYPES, parseIndex } from "@teu/specs/image";
+import { type Descriptor, DOCUMENT_LIMITS, parseIndex } from "@teu/specs/image";
 
 import { getImageName, type ImageRow } from "../store/image-rows.ts";
 import type { ImageContext } from "./context.ts";
@@ -17,7 +18,6 @@ import { registerImage } from "./register.ts";
 
 /** Deeper indexes than this are nobody's images. */
 const MAX_DEPTH = 4;
-const INDEXES: readonly string[] = [MEDIA_TYPES.index, MEDIA_TYPES.dockerManifestList];
 
 /** See `Images.load`. */
 export async function loadImages(
@@ -30,6 +30,8 @@ export async function loadImages(
   const rows: ImageRow[] = [];
   const found = await loadArchive(scope, source, lease.content);
   for (const { descriptor, names } of found) {
+    // A layout may list anything (image-spec, image-layout.md): what is of no type of an image is none.
+    if (found.length > 1 && !isIndexType(descriptor.mediaType) && !isManifestType(descriptor.mediaType)) continue;
     const manifest = await manifestFor(scope, lease.content, descriptor, 0);
     // Signatures and the like that lie beside the image; alone they are a mistake.
     if (found.length > 1 && isArtifact(await readManifest(scope, lease.content, manifest.digest))) continue;
@@ -55,7 +57,7 @@ export async function manifestFor(
   descriptor: Descriptor,
   depth: number,
 ): Promise<Descriptor> {
-  if (!INDEXES.includes(descriptor.mediaType)) return descriptor;
+  if (!isIndexType(descriptor.mediaType)) return descriptor;
   if (depth >= MAX_DEPTH)
     throw new TeuError({
       code: "invalid",
@@ -65,7 +67,10 @@ export async function manifestFor(
     });
   const { manifests } = parseIndex(await content.readAll(scope, parseDigest(descriptor.digest), DOCUMENT_LIMITS.index));
   const here: Descriptor[] = [];
-  for (const child of manifests) if ((await content.info(scope, parseDigest(child.digest))) !== null) here.push(child);
+  for (const child of manifests) {
+    const known = isIndexType(child.mediaType) || isManifestType(child.mediaType);
+    if (known && (await content.info(scope, parseDigest(child.digest))) !== null) here.push(child);
+  }
   // An archive often holds one image without saying for what.
   const chosen = choosePlatform(here, hostPlatform()) ?? (here.length === 1 ? here[0] : undefined);
   if (chosen !== undefined) return manifestFor(scope, content, chosen, depth + 1);

@@ -16,7 +16,7 @@ import { endOwedLeases } from "../store/hold-lease.ts";
 import { deleteWorkspace, getLayer, getWorkspace, orphanedWorkspaces } from "../store/layer-rows.ts";
 import { expireLeases } from "../store/lease-rows.ts";
 import { ownerAlive } from "../store/owner.ts";
-import type { EnginePaths } from "../store/paths.ts";
+import { chainIdOfName, type EnginePaths } from "../store/paths.ts";
 
 /** What collection works on. */
 export interface CollectContext {
@@ -100,10 +100,10 @@ async function sweepDirectories(scope: Scope, { db, paths }: CollectContext): Pr
       if (!hasContainer(db, id)) rmSync(paths.container(id).lock, { force: true });
     }
   });
-  for (const hex of readdirSync(paths.layers)) {
+  for (const name of readdirSync(paths.layers)) {
     // Layers are made directory first: inside a transaction, so that this one sees both or neither.
     db.transaction(() => {
-      if (getLayer(db, `sha256:${hex}`) === null) moveAway(join(paths.layers, hex), paths.scratch);
+      if (getLayer(db, chainIdOfName(name)) === null) moveAway(join(paths.layers, name), paths.scratch);
     });
   }
   for (const name of readdirSync(paths.scratch)) {

@@ -4,7 +4,7 @@
 //     teu.db, teu.db-wal, teu.db-shm    metadata (schema.ts); written by store/ only
 //     content/                          DiskContentStore of @teu/image: blobs/<alg>/<hex>, ingest/
 //     snapshots/
-//       layers/<hex of chain id>/       one layer in overlay format; appears whole, by rename
+//       layers/<hex of chain id>/       one layer in overlay format; appears whole, by rename; <alg>-<hex> when it is no sha256
 //       empty/                          lower directory of workspaces that stand on no layer
 //       workspaces/<key>/upper, work    one writable directory per container or build step
 //     tmp/<owner>-<random>/             what is being made or removed; swept when its process is dead
@@ -45,6 +45,11 @@ export interface EnginePaths {
   container(id: string): ContainerPaths;
   volume(name: string): string;
   runtimeRoot(name: string): string;
+}
+
+/** The chain id of a name below `layers`; of what is no layer one that no layer has. */
+export function chainIdOfName(name: string): string {
+  return name.includes("-") ? name.replace("-", ":") : `sha256:${name}`;
 }
 
 /** Paths of one container. */
@@ -95,7 +100,7 @@ export function enginePaths(root: string, runroot: string): EnginePaths {
     uploads: join(root, "uploads"),
     boot: join(runroot, "boot"),
     // sha256 chain ids are the only ones there are, and 64 characters keep lowerdir= short.
-    layer: (chainId) => join(layers, chainId.slice(chainId.indexOf(":") + 1)),
+    layer: (chainId) => join(layers, chainId.replace(/^sha256:/, "").replace(":", "-")),
     workspace: (key) => join(workspaces, key),
     locks,
     container: (id) => containerPaths(join(containers, id), join(runContainers, id), join(locks, id)),

@@ -6,7 +6,7 @@ import { inParallel } from "@teu/base/parallel";
 import type { Scope } from "@teu/base/scope";
 import { type Descriptor, MEDIA_TYPES, type Platform } from "@teu/specs/image";
 
-import { type Digest, digestOf, parseDigest } from "../digest.ts";
+import { algorithmFor, type Digest, digestOf, parseDigest } from "../digest.ts";
 import { type Image, Index, isDocumentType, openDocument, openEnd, openPath, readBlob } from "./open-image.ts";
 import type { BlobIdentity, BlobOutcome, ImageDocument, ImageSink, ImageSource, OpenBlob } from "./source-and-sink.ts";
 
@@ -231,7 +231,8 @@ function opener(
 function embeddedContent(blob: Descriptor): Uint8Array | null {
   if (blob.data === undefined) return null;
   const content = Buffer.from(blob.data, "base64");
-  const isIt = content.length === blob.size && blob.digest.startsWith("sha256:") && digestOf(content) === blob.digest;
+  const digest = parseDigest(blob.digest);
+  const isIt = content.length === blob.size && digestOf(content, algorithmFor(digest)) === digest;
   return isIt ? content : null;
 }
 
