@@ -1,6 +1,6 @@
 // Commands that move images are killed at random points: whatever is visible then is whole, the same command goes on and succeeds,
 // and after a prune nothing is left of the killed ones.
-// TEU_CRASH_ROUNDS says how many (default 8; `npm run test:crash`: 200), TEU_CRASH_SEED repeats a run. Needs root.
+// TEU_CRASH_ROUNDS says how many (default 6; `npm run test:crash`: 200), TEU_CRASH_SEED repeats a run. Needs root.
 
 import assert from "node:assert/strict";
 import { existsSync, readdirSync } from "node:fs";
@@ -11,7 +11,7 @@ import { type Act, actsOf, forget } from "./killed/acts.ts";
 import { brokenThings, leftovers } from "./killed/check-store.ts";
 import { type Ended, type Kill, World } from "./killed/world.ts";
 
-const ROUNDS = Number(process.env["TEU_CRASH_ROUNDS"] ?? 8);
+const ROUNDS = Number(process.env["TEU_CRASH_ROUNDS"] ?? 6);
 const SEED = Number(process.env["TEU_CRASH_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 /** Of the kills this part is by the clock, the others between two steps. */
 const BY_TIME = 0.3;
@@ -133,5 +133,6 @@ test(`killed: ${ROUNDS} commands at random points (seed ${SEED})`, { skip: UNABL
   }
   await crashes.end();
   t.diagnostic(`${crashes.killed} of ${ROUNDS} killed`);
-  assert.ok(crashes.killed > 0, "no command was killed");
+  // Of a few none may be hit.
+  if (ROUNDS >= 50) assert.ok(crashes.killed > ROUNDS / 4, "hardly any command was killed");
 });
