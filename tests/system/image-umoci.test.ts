@@ -10,6 +10,7 @@ import { test } from "node:test";
 import { writeImageConfig, writeManifest } from "@teu/image/documents";
 import { emptyImageConfig, withLayer } from "@teu/image/image-config";
 import { diffOverlay } from "@teu/image/layer/diff";
+import { diffTrees } from "@teu/image/layer/diff-trees";
 import { packLayer } from "@teu/image/layer/pack";
 import { exportLayout, importLayout } from "@teu/image/layout/layout-directory";
 import { MemoryContentStore } from "@teu/image/memory-content-store";
@@ -193,6 +194,7 @@ for (let run = 0; run < RUNS; run++) {
     const first = layerTar(wholeSeconds(randomLayer(random, present)));
     await bench.layout([first]);
     bench.theirs("bundle");
+    bench.run("cp", "-a", "bundle/rootfs", "before");
     // GNU tar and rm change the tree, umoci finds out what has changed.
     const changes = wholeSeconds(randomLayer(random, present));
     for (const { name } of changes) if (name.includes(".wh.")) removeHidden(stack.path("bundle/rootfs"), name);
@@ -212,6 +214,12 @@ for (let run = 0; run < RUNS; run++) {
     for (const { digest } of layers)
       await stack.add(await store.readAll(stack.scope, digest as never, 1 << 24), { mediaType: MEDIA_TYPES.layerGzip });
     assert.deepEqual(bench.merged(stack.layers), wanted);
+    // And our own layer of the same two trees.
+    await using own = await LayerStack.make();
+    await own.add(first);
+    const trees = { from: stack.path("before"), to: stack.path("bundle/rootfs") };
+    await own.add(await collectBytes(diffTrees(own.scope, trees), 1 << 24));
+    assert.deepEqual(new Bench(own).merged(own.layers), wanted);
   });
 }
 

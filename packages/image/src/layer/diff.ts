@@ -77,7 +77,7 @@ export async function* diffOverlay(scope: Scope, options: DiffOptions): AsyncIte
 }
 
 /** Gathers small pieces; large ones pass. */
-class Chunker {
+export class Chunker {
   #parts: Uint8Array[] = [];
   #size = 0;
 
@@ -252,19 +252,7 @@ class DiffWalker {
   }
 
   #entry(name: string, stat: Stat, more: Partial<TarEntry>): TarEntry {
-    const type = TYPES.get(stat.mode & S_IFMT);
-    if (type === undefined) throw unsupported(name, "it is of no known type");
-    const late = this.#latestNs !== undefined && stat.mtimeNs > this.#latestNs;
-    return tarEntry({
-      type,
-      name,
-      size: type === "file" ? stat.size : 0,
-      mode: stat.mode & 0o7777,
-      uid: stat.uid,
-      gid: stat.gid,
-      mtimeNs: late ? this.#latestNs : stat.mtimeNs,
-      ...more,
-    });
+    return entryOf(name, stat, this.#latestNs, more);
   }
 
   /** Attributes that belong to the file, overlayfs' own, and what others of the tar are kept in attributes without root. */
@@ -284,7 +272,24 @@ class DiffWalker {
   }
 }
 
-function* content(dirfd: number, name: string, full: string, size: number): Generator<Uint8Array> {
+/** A file's entry; times later than `latestNs` become that. */
+export function entryOf(name: string, stat: Stat, latestNs: bigint | undefined, more: Partial<TarEntry>): TarEntry {
+  const type = TYPES.get(stat.mode & S_IFMT);
+  if (type === undefined) throw unsupported(name, "it is of no known type");
+  return tarEntry({
+    type,
+    name,
+    size: type === "file" ? stat.size : 0,
+    mode: stat.mode & 0o7777,
+    uid: stat.uid,
+    gid: stat.gid,
+    mtimeNs: latestNs !== undefined && stat.mtimeNs > latestNs ? latestNs : stat.mtimeNs,
+    ...more,
+  });
+}
+
+/** The bytes of a file in a tar, with its padding. @throws TeuError `conflict` when it becomes shorter meanwhile. */
+export function* content(dirfd: number, name: string, full: string, size: number): Generator<Uint8Array> {
   if (size === 0) return;
   using file = new OwnedFd(openat2(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, ONE_COMPONENT));
   for (let at = 0; at < size;) {
@@ -300,7 +305,8 @@ function* content(dirfd: number, name: string, full: string, size: number): Gene
   yield tarPadding(size);
 }
 
-function unsupported(subject: string, message: string, hint?: string): TeuError {
+/** The error for what no layer can hold. */
+export function unsupported(subject: string, message: string, hint?: string): TeuError {
   return new TeuError({
     code: "unsupported",
     op: "make layer",
