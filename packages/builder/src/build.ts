@@ -4,10 +4,9 @@
 import { randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { TeuError } from "@teu/base/errors";
-import { cleanupScope, REMOVAL_PATIENCE, type Scope } from "@teu/base/scope";
+import type { Scope } from "@teu/base/scope";
 import type { Engine } from "@teu/engine/engine";
 import type { Lease } from "@teu/engine/store/leases";
-import { removeTree } from "@teu/files/remove-tree";
 import { parseReference } from "@teu/image/reference";
 import type { BuildOptions, BuildResult } from "./build-options.ts";
 import { ContextTree } from "./context/context-tree.ts";
@@ -41,11 +40,7 @@ export async function buildImage(scope: Scope, engine: Engine, options: BuildOpt
   await using held = new AsyncDisposableStack();
   const context = held.use(await openContext(options));
   const lease = held.use(await engine.lease(scope));
-  const scratch = new ScratchDirectory();
-  held.defer(async () => {
-    const path = await scratch.existing();
-    if (path !== null) await removeTree(cleanupScope(scope, REMOVAL_PATIENCE), path);
-  });
+  const scratch = held.use(new ScratchDirectory(scope));
   const { inner, session } = makeSession(scope, { engine, lease, options, buildArgs, file, graph, context, scratch });
   const state = await solveAll(inner, session);
   const image = await session.reporter.step("exporting to image", inner.signal, async (report) => {

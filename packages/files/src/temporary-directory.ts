@@ -1,7 +1,7 @@
 // A directory for work that needs room. Its maker holds a lock in it; what killed ones left is removed by the next that is made
 // below the same parent.
 
-import { lstatSync } from "node:fs";
+import { existsSync, lstatSync, rmdirSync } from "node:fs";
 import { mkdtemp, readdir } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -64,7 +64,22 @@ async function sweep(scope: Scope, parent: string, prefix: string): Promise<void
     const found = lstatSync(path, { throwIfNoEntry: false });
     // The parent is often everybody's: what others made there, and links, are not touched.
     if (found?.isDirectory() !== true || found.uid !== process.geteuid?.()) continue;
+    // Killed before it had made its lock; or about to make it, and then it makes another directory.
+    if (!existsSync(join(path, LOCK))) {
+      removeEmpty(path);
+      continue;
+    }
     using lock = lockIn(path);
     if (lock !== null) await removeTree(scope, path);
+  }
+}
+
+/** What holds something is somebody's. */
+function removeEmpty(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "ENOTEMPTY" && code !== "ENOENT") throw error;
   }
 }

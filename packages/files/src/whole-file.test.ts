@@ -141,14 +141,18 @@ test("TemporaryDirectory: gone when disposed; those of killed makers go with the
   writeFileSync(scratch.at("outside/kept"), "");
   symlinkSync("outside", scratch.at("t-abcdef"));
   mkdirSync(scratch.at("t-toolongname"));
+  mkdirSync(scratch.at("t-empty0"));
+  mkdirSync(scratch.at("t-foreig"));
+  writeFileSync(scratch.at("t-foreig/kept"), "");
   await using living = await TemporaryDirectory.make(scope, scratch.path, "t-");
   let second = "";
   {
     await using other = await TemporaryDirectory.make(scope, scratch.path, "t-");
     second = other.path;
     assert.ok(existsSync(living.path), "a living one is left alone");
-    assert.equal(scratch.names().length, 5);
+    assert.equal(scratch.names().length, 6);
   }
   assert.ok(!existsSync(second));
   assert.deepEqual(readdirSync(scratch.at("outside")), ["kept"]);
+  assert.deepEqual(readdirSync(scratch.at("t-foreig")), ["kept"], "not made by us: without a lock");
 });

@@ -1,12 +1,12 @@
 // What all stages of one build share: engine, lease, graph, context, limits. Made by build.ts, which also ends it.
 
 import { createHash } from "node:crypto";
-import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import type { Scope } from "@teu/base/scope";
 import type { Engine } from "@teu/engine/engine";
 import type { Layer } from "@teu/engine/snapshots/snapshots";
 import type { Lease } from "@teu/engine/store/leases";
+import { TemporaryDirectory } from "@teu/files/temporary-directory";
 import type { BuildOptions } from "../build-options.ts";
 import type { FileTree } from "../context/file-tree.ts";
 import type { Dockerfile } from "../dockerfile/parse-dockerfile.ts";
@@ -47,19 +47,25 @@ export interface MadeLayer {
   readonly cached: boolean;
 }
 
-/** A temporary directory made at first use. */
-export class ScratchDirectory {
-  #path: Promise<string> | null = null;
+/** A temporary directory made at first use; gone when disposed, or with the next build's when the build was killed. */
+export class ScratchDirectory implements AsyncDisposable {
+  readonly #scope: Scope;
+  #made: Promise<TemporaryDirectory> | null = null;
 
-  /** The directory's path; the build removes it. */
-  path(): Promise<string> {
-    this.#path ??= mkdtemp(join(tmpdir(), "teu-build-"));
-    return this.#path;
+  constructor(scope: Scope) {
+    this.#scope = scope;
   }
 
-  /** Path when it was made; null otherwise. */
-  async existing(): Promise<string | null> {
-    return this.#path === null ? null : await this.#path;
+  /** The directory's path. */
+  async path(): Promise<string> {
+    this.#made ??= TemporaryDirectory.make(this.#scope, tmpdir(), "teu-build-");
+    return (await this.#made).path;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // A failure to make it was told to whoever asked for it.
+    const made = await this.#made?.catch(() => null);
+    await made?.[Symbol.asyncDispose]();
   }
 }
 

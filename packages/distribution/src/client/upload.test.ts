@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readdir, stat, utimes, writeFile } from "node:fs/promises";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
-import { isTeuError } from "@teu/base/errors";
+import { isTeuError, TeuError } from "@teu/base/errors";
 import { createScope, type Scope } from "@teu/base/scope";
 import { digestOf } from "@teu/image/digest";
 import { parseReference, type Reference } from "@teu/image/reference";
@@ -295,4 +295,29 @@ test("DiskUploadJournal: what a kill left goes by itself, and notes of uploads t
   await new DiskUploadJournal(root.join("u")).clear();
   assert.equal((await readdir(root.join("u"))).length, 3, "the living one's note and lock, and what is not ours");
   assert.equal(await new DiskUploadJournal(root.join("u")).claim("living"), null);
+});
+
+check("the registry never has all of it before its source has verified it", async (registry, client, reference) => {
+  let got = 0;
+  // As quick as can be: answers with the last byte.
+  registry.on("PUT", /^/, async (response, _, raw) => {
+    await new Promise<void>((resolve) => {
+      raw.on("data", (chunk: Buffer) => {
+        got += chunk.length;
+        if (got === BLOB.size) resolve();
+      });
+      raw.on("close", resolve);
+    });
+    response.writeHead(201).end();
+  });
+  const lying: BlobSource = async function* (offset) {
+    yield* source(offset);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    throw new TeuError({ code: "corrupt", op: "read blob", message: "it is another one" });
+  };
+  await assert.rejects(client.pushBlob(scope, reference, BLOB, lying), (error) => isTeuError(error, "corrupt"));
+  assert.ok(got < BLOB.size);
+  got = 0;
+  assert.equal(await client.pushBlob(scope, reference, BLOB, source), "uploaded");
+  assert.equal(got, BLOB.size);
 });

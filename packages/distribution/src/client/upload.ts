@@ -284,14 +284,20 @@ class Upload {
       size: end - start,
       async *open() {
         let at = start;
+        let last: Uint8Array | null = null;
         for await (const chunk of source(start)) {
-          // The last part is read until the source ends: only then has the source verified it.
+          // The last part is read until the source ends, and its last byte waits for that: only then has the source verified it, and
+          // a registry that had everything might answer before we know.
           const part = toTheEnd ? chunk : chunk.subarray(0, end - at);
-          if (part.length > 0) yield part;
+          const completes = toTheEnd && part.length > 0 && at + part.length === end;
+          if (completes) last = Uint8Array.from(part.subarray(-1));
+          const now = completes ? part.subarray(0, -1) : part;
+          if (now.length > 0) yield now;
           at += part.length;
           progress?.(at);
           if (!toTheEnd && at === end) return;
         }
+        if (last !== null) yield last;
       },
     };
   }
