@@ -1,4 +1,4 @@
-// Archives and layouts between teu, podman and buildah: what each saves the other loads as the same image, by its id and by what its
+// Archives and layouts between teu, podman, buildah and containerd: what each saves the other loads as the same image, by its id and by what its
 // layers hold. Signatures that lie in an archive beside the image are no images, and in nobody's way.
 
 import assert from "node:assert/strict";
@@ -19,6 +19,7 @@ import { EMPTY_DESCRIPTOR, type ImageIndex } from "@teu/specs/image";
 import { put, randomImage } from "@teu/testkit/random-image";
 
 import { CliHost, UNABLE } from "./cli-harness.ts";
+import { obstacle, Sandbox, startContainerd } from "./dropin-harness.ts";
 
 const NAME = "localhost/team/app:v1";
 let host: CliHost;
@@ -108,6 +109,34 @@ test(
       assert.equal(await host.ok(["run", "--rm", "--network", "none", NAME, "cat", "/a"]), "a", transport);
       assert.equal(await idOf(), id, transport);
       forget("buildah");
+    }
+  },
+);
+
+test(
+  "containerd imports both archives under our digest, and what it exports we load",
+  { skip: UNABLE ?? obstacle("/usr/bin/containerd", "/usr/bin/ctr") },
+  async () => {
+    using sandbox = new Sandbox();
+    const address = startContainerd(sandbox);
+    const ctr = (...args: readonly string[]): string => {
+      const done = sandbox.run("/usr/bin/ctr", ["--address", address, "--namespace", "teu", "images", ...args]);
+      assert.equal(done.code, 0, done.all);
+      return done.out;
+    };
+    const manifest = await host.ok(["digest", `containers:${NAME}`]);
+    for (const format of ["docker-archive", "oci-archive"] as const) {
+      const [ours, theirs] = [join(sandbox.directory, `ours-${format}`), join(sandbox.directory, `theirs-${format}`)];
+      await host.ok(["save", "--format", format, "-o", ours, NAME]);
+      ctr("import", ours);
+      const line = ctr("ls", `name==${NAME}`).split("\n").at(-1) ?? "";
+      assert.deepEqual([line.split(/\s+/)[0], line.split(/\s+/)[2]], [NAME, manifest], format);
+      ctr("export", theirs, NAME);
+      ctr("rm", NAME);
+      await host.ok(["rmi", "-f", NAME]);
+      await host.ok(["load", "-q", "-i", theirs]);
+      assert.equal(await host.ok(["digest", `containers:${NAME}`]), manifest, format);
+      assert.equal(await idOf(), id);
     }
   },
 );
