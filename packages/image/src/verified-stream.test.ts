@@ -38,7 +38,7 @@ test("collectBytes: exhausted beyond the limit", async () => {
 });
 
 test("BlobVerifier: unsupported for an algorithm that cannot be computed", () => {
-  const digest = parseDigest(`blake3:${"0".repeat(64)}`);
+  const digest = parseDigest(`blake2:${"0".repeat(64)}`);
   assert.throws(
     () => new BlobVerifier("read", { digest }),
     (error) => isTeuError(error, "unsupported"),

@@ -183,6 +183,11 @@ function removing(world: World): Act[] {
         await engine.containers.remove(world.scope, id);
       },
     },
+    {
+      name: "manifest create",
+      args: ["manifest", "create", "--amend", "local/list:v1", a],
+      before: async () => {},
+    },
     { name: "create", args: ["create", "--network", "none", a, "true"], before: () => have(world, a) },
   ];
 }

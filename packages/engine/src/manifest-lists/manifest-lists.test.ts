@@ -104,3 +104,16 @@ test("indexOfList: Docker's kind when all are, else OCI's", () => {
   assert.equal(parseIndex(mixed.bytes).manifests.length, 3);
   assert.equal(parseIndex(indexOfList({ name: NAME, members: [] }).bytes).manifests.length, 0);
 });
+
+test("ManifestLists: what a killed writer left goes with the next write, and with a sweep", () =>
+  withLists(async (lists, directory) => {
+    const write = (): Promise<void> => lists.create(scope, { name: NAME, members: [] }, { amend: true });
+    await write();
+    const left = `.${"0".repeat(64)}.json.0123456789ab`;
+    for (const again of [write, () => lists.sweep(scope)]) {
+      await writeFile(join(directory, left), "{");
+      await again();
+      assert.ok(!(await readdir(directory)).includes(left));
+    }
+    assert.deepEqual((await lists.get(scope, NAME)).members, []);
+  }));

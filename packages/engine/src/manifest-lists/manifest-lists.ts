@@ -1,7 +1,7 @@
 // Manifest lists that are being put together on this host before they are pushed: which images of registries, for which platforms.
 // One small file per list below ROOT/manifest-lists (store/paths.ts draws it); a lock orders writers.
 
-import { readFile, unlink } from "node:fs/promises";
+import { readdir, readFile, rm, unlink } from "node:fs/promises";
 import { join } from "node:path";
 
 import { isTeuError, TeuError } from "@teu/base/errors";
@@ -10,7 +10,7 @@ import { decodeUtf8 } from "@teu/base/utf8";
 import { fileError } from "@teu/files/addon";
 import { FileLock } from "@teu/files/file-lock";
 import { makeDirectory } from "@teu/files/make-directory";
-import { removeAbandoned, replaceFile } from "@teu/files/replace-file";
+import { replaceFile } from "@teu/files/replace-file";
 import { digestEncoded, digestOf } from "@teu/image/digest";
 import { parseReference, type Reference, referenceText } from "@teu/image/reference";
 import {
@@ -36,6 +36,9 @@ export interface ManifestList {
   readonly name: Reference;
   readonly members: readonly ListMember[];
 }
+
+/** What `replaceFile` writes before it is a list's file. */
+const TEMPORARY = /^\.[0-9a-f]{64}\.json\.[0-9a-f]{12}$/;
 
 /** The lists of one root. */
 export class ManifestLists {
@@ -113,6 +116,18 @@ export class ManifestLists {
     }
   }
 
+  /** Removes what killed writers left. */
+  async sweep(scope: Scope): Promise<void> {
+    using _ = await this.#lock(scope);
+    await this.#sweepLocked();
+  }
+
+  /** Nobody else can be writing: everything that is not a list's file is abandoned. */
+  async #sweepLocked(): Promise<void> {
+    for (const name of await readdir(this.#directory))
+      if (TEMPORARY.test(name)) await rm(join(this.#directory, name), { force: true });
+  }
+
   async #lock(scope: Scope): Promise<FileLock> {
     try {
       makeDirectory(this.#directory, 0o700);
@@ -129,7 +144,7 @@ export class ManifestLists {
 
   async #write({ name, members }: ManifestList): Promise<void> {
     const kept = members.map(({ reference, descriptor }) => ({ reference: referenceText(reference), descriptor }));
-    await removeAbandoned(this.#path(name));
+    await this.#sweepLocked();
     await replaceFile(this.#path(name), JSON.stringify({ name: referenceText(name), members: kept }));
   }
 }

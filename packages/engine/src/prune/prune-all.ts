@@ -37,12 +37,17 @@ export async function pruneAll(
   return { containers, images, layers, blobs, volumes, reclaimed };
 }
 
-/** Parts of downloads and notes of uploads that the next pull or push would go on with: whoever prunes wants the room. */
+/** Parts of downloads and notes of uploads that the next pull or push would go on with: whoever prunes wants the room. And half a list. */
 async function dropInterrupted(scope: Scope, { content, paths }: CollectContext): Promise<void> {
   await content.dropInterrupted?.(scope);
-  if (!existsSync(paths.uploads)) return;
-  const { DiskUploadJournal } = await import("@teu/distribution/client/upload-journal");
-  await new DiskUploadJournal(paths.uploads).clear();
+  if (existsSync(paths.uploads)) {
+    const { DiskUploadJournal } = await import("@teu/distribution/client/upload-journal");
+    await new DiskUploadJournal(paths.uploads).clear();
+  }
+  if (existsSync(paths.manifestLists)) {
+    const { ManifestLists } = await import("../manifest-lists/manifest-lists.ts");
+    await new ManifestLists(paths.root).sweep(scope);
+  }
 }
 
 async function pruneContainers(scope: Scope, context: ContainerContext): Promise<string[]> {

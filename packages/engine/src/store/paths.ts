@@ -37,6 +37,7 @@ export interface EnginePaths {
   readonly containers: string;
   readonly volumes: string;
   readonly uploads: string;
+  readonly manifestLists: string;
   readonly boot: string;
   readonly runContainers: string;
   readonly locks: string;
@@ -98,6 +99,7 @@ export function enginePaths(root: string, runroot: string): EnginePaths {
     content: join(root, "content"),
     scratch: join(root, "tmp"),
     uploads: join(root, "uploads"),
+    manifestLists: join(root, "manifest-lists"),
     boot: join(runroot, "boot"),
     // sha256 chain ids are the only ones there are, and 64 characters keep lowerdir= short.
     layer: (chainId) => join(layers, chainId.replace(/^sha256:/, "").replace(":", "-")),
