@@ -11,8 +11,12 @@ export interface HttpServer {
   exchange(tls: TlsPair): void;
 }
 
-/** Makes one. */
-export async function makeHttpServer(listener: RequestListener, tls: TlsPair | undefined): Promise<HttpServer> {
+/** Makes one. `idle`: milliseconds without a byte in either direction. */
+export async function makeHttpServer(
+  listener: RequestListener,
+  tls: TlsPair | undefined,
+  idle: number,
+): Promise<HttpServer> {
   const options = {
     // Headers are bounded in size and time; bodies by their rate (body-reader.ts), since a large layer may take hours.
     maxHeaderSize: 32_768,
@@ -28,7 +32,7 @@ export async function makeHttpServer(listener: RequestListener, tls: TlsPair | u
       ? { server: http.createServer(options, listener), exchange: () => {} }
       : await secureServer(options, tls, listener);
   // Neither side says anything for this long: the other side is gone.
-  made.server.setTimeout(120_000);
+  made.server.setTimeout(idle);
   return made;
 }
 

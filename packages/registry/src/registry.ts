@@ -16,6 +16,8 @@ import { type HttpServer, makeHttpServer } from "./http-server.ts";
 import { listenOn, parseListenAddress } from "./listen-address.ts";
 import { SqliteMetadata } from "./metadata/sqlite-metadata.ts";
 import { type OpenOperations, type OperationsOptions, openOperations } from "./operations/open-operations.ts";
+import { openProxies, type OpenProxies } from "./proxy/open-proxies.ts";
+import { type ProxyOptions, proxyOf } from "./proxy/proxy-options.ts";
 import { RequestTracker } from "./request-tracker.ts";
 import { checkWritable, DiskBlobStorage } from "./storage/disk-blob-storage.ts";
 import { MemoryBlobStorage } from "./storage/memory-blob-storage.ts";
@@ -24,7 +26,7 @@ import { readTlsFiles, type TlsFiles, tlsStamp } from "./tls-files.ts";
 import { TlsReload } from "./tls-reload.ts";
 
 /** What a registry can be told; everything has a default. Milliseconds. */
-export interface RegistryOptions extends Omit<AccessOptions, "certificates">, OperationsOptions {
+export interface RegistryOptions extends Omit<AccessOptions, "certificates" | "isProxied">, OperationsOptions {
   /** "HOST:PORT"; port 0 takes a free one. Default "127.0.0.1:0". */
   readonly address?: string;
   /** Directory to keep everything in; absent: in memory. */
@@ -35,6 +37,8 @@ export interface RegistryOptions extends Omit<AccessOptions, "certificates">, Op
   readonly access?: AccessControl;
   /** Speaks TLS, and nothing else. */
   readonly tls?: TlsFiles;
+  /** Registries whose repositories are kept here. */
+  readonly proxies?: readonly ProxyOptions[];
   readonly limits?: Partial<ServerLimits>;
   readonly readOnly?: boolean;
   readonly deletes?: boolean;
@@ -86,16 +90,20 @@ export class Registry implements AsyncDisposable {
     const storages = await openStorages(scope, options.root);
     undo.use(storages.blobs);
     undo.use(storages.metadata);
+    const proxies = undo.use(await openProxies(options.proxies ?? [], storages));
     const { access, desk } = await openAccess(scope, options);
     if (desk !== undefined) undo.use(desk);
     const addressOf = (caller: Caller): string =>
       desk?.access.settings.addressOf(caller) ?? caller.socket?.remoteAddress ?? "";
     const operations = undo.use(await openOperations(options, { scope, root: options.root, addressOf }));
     const observe = operations.observe === undefined ? {} : { observe: operations.observe };
-    const served: Served = { scope, ...storages, access, ...switchesOf(options), ...observe };
+    const locate = proxies.locate === undefined ? {} : { locate: proxies.locate };
+    const { blobs } = storages;
+    const { metadata } = proxies;
+    const served: Served = { scope, blobs, metadata, access, ...switchesOf(options), ...observe, ...locate };
     const handler = makeFront(scope, createRegistryHandler(served), () => desk?.tokenServer);
     const tracker = new RequestTracker(handler);
-    const http = await makeHttpServer((request, response) => tracker.handle(request, response), tls);
+    const http = await makeHttpServer((request, response) => tracker.handle(request, response), tls, idleOf(options));
     const bound = await listenOn(http.server, address);
     undo.defer(() => void http.server.close());
     const url = `${options.tls === undefined ? "http" : "https"}://${bound}`;
@@ -104,10 +112,11 @@ export class Registry implements AsyncDisposable {
       metadata: storages.metadata,
       underWay: () => tracker.underWay,
       isDraining: () => tracker.isDraining,
+      ...(proxies.counts === undefined ? {} : { proxied: proxies.counts }),
     });
     undo.move();
     const reload = options.tls === undefined ? undefined : new TlsReload(scope, http, options.tls, stamp);
-    return new Registry({ scope, http, tracker, served, desk, reload, operations }, bound, options);
+    return new Registry({ scope, http, tracker, served, desk, reload, operations, proxies }, bound, options);
   }
 
   /**
@@ -118,10 +127,10 @@ export class Registry implements AsyncDisposable {
   async reconfigure(options: RegistryOptions): Promise<readonly string[]> {
     const { scope, desk, served, reload } = this.#parts;
     if (options.tls !== undefined) await readTlsFiles(options.tls);
-    await desk?.configure(scope, { ...options, certificates: options.tls?.clientCa !== undefined });
+    await desk?.configure(scope, accessOptions({ ...options, proxies: this.#options.proxies ?? [] }));
     Object.assign(served, switchesOf(options));
     const before = this.#options;
-    this.#options = options;
+    this.#options = { ...options, ...(before.proxies === undefined ? {} : { proxies: before.proxies }) };
     if (options.tls !== undefined) await reload?.look(options.tls);
     return needRestart(before, options);
   }
@@ -158,7 +167,7 @@ export class Registry implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    const { http, tracker, served, desk, reload, operations } = this.#parts;
+    const { http, tracker, served, desk, reload, operations, proxies } = this.#parts;
     const { server } = http;
     const { drain = 10_000 } = this.#options;
     clearInterval(this.#timer);
@@ -171,6 +180,7 @@ export class Registry implements AsyncDisposable {
     await tracker.drained(drain);
     await this.#sweeping;
     await operations[Symbol.asyncDispose]();
+    await proxies[Symbol.asyncDispose]();
     await served.blobs[Symbol.asyncDispose]();
     await served.metadata[Symbol.asyncDispose]();
     await desk?.[Symbol.asyncDispose]();
@@ -195,6 +205,7 @@ interface Parts {
   readonly desk: AccessDesk | undefined;
   readonly reload: TlsReload | undefined;
   readonly operations: OpenOperations;
+  readonly proxies: OpenProxies;
 }
 
 // Whether to speak TLS, and whether to ask for client certificates, is settled when a server is made.
@@ -206,6 +217,7 @@ function needRestart(before: RegistryOptions, after: RegistryOptions): string[] 
     operations: options.operations,
     log: [options.accessLog, options.auditLog],
     webhooks: options.webhooks,
+    proxies: options.proxies,
     tls: tls === undefined ? null : [tls.clientCa !== undefined, tls.clientCertificates],
   });
   const [old, now] = [parts(before), parts(after)];
@@ -233,12 +245,23 @@ async function openAccess(
   scope: Scope,
   options: RegistryOptions,
 ): Promise<{ readonly access: AccessControl; readonly desk: AccessDesk | undefined }> {
-  const { access, htpasswd, rules, tls, root } = options;
+  const { access, htpasswd, rules, root } = options;
   if (access !== undefined) {
     if (htpasswd === undefined && rules === undefined) return { access, desk: undefined };
     const message = "access and htpasswd or rules exclude each other";
     throw new TeuError({ code: "invalid", op: "open registry", message });
   }
-  const desk = await AccessDesk.open(scope, { ...options, certificates: tls?.clientCa !== undefined }, root);
+  const desk = await AccessDesk.open(scope, accessOptions(options), root);
   return { access: desk.access, desk };
+}
+
+function accessOptions(options: RegistryOptions): AccessOptions {
+  const { proxies = [], tls } = options;
+  const isProxied = (repository: string): boolean => proxyOf(proxies, repository) !== undefined;
+  return { ...options, isProxied, certificates: tls?.clientCa !== undefined };
+}
+
+// How long a connection may be silent. Whoever waits for a large layer to be fetched from an upstream hears nothing meanwhile.
+function idleOf({ proxies = [] }: RegistryOptions): number {
+  return proxies.length === 0 ? 120_000 : 900_000;
 }

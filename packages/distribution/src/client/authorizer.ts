@@ -8,6 +8,7 @@ import { type Challenge, parseChallenges } from "../wire/challenge.ts";
 import { formatTokenScope, parseTokenScope, type TokenScope } from "../wire/token-scope.ts";
 import type { Credential, CredentialSource } from "./credentials.ts";
 import type { HttpResponse, HttpTransport } from "./http-transport.ts";
+import { resolveTarget } from "./redirects.ts";
 import { type BearerToken, basicAuthorization, fetchToken, type TokenRequest } from "./token-client.ts";
 
 /** Renewed this long before it ends. */
@@ -100,7 +101,8 @@ export class Authorizer {
   }
 
   // The password is sent once where the server gives something instead; an end of that is no end of the password.
-  async #fetchToken(scope: Scope, request: TokenRequest): Promise<BearerToken> {
+  async #fetchToken(scope: Scope, given: TokenRequest): Promise<BearerToken> {
+    const request = this.#bound(scope, given);
     const key = [request.realm, request.service].join(" ");
     const refreshToken = this.#refreshTokens.get(key);
     const withPassword = request.credential !== null && "username" in request.credential;
@@ -115,6 +117,15 @@ export class Authorizer {
     const token = await fetchToken(scope, this.#transport, request);
     if (withPassword && token.refreshToken !== undefined) this.#refreshTokens.set(key, token.refreshToken);
     return token;
+  }
+
+  // Credentials stay where they are bound to; without them there may still be a token for everybody.
+  #bound(scope: Scope, request: TokenRequest): TokenRequest {
+    if (request.credential === null || this.#credentials.mayGoTo === undefined) return request;
+    const realm = resolveTarget(this.#registry, request.realm);
+    if (this.#credentials.mayGoTo(this.#domain, realm)) return request;
+    scope.log.warn("credentials are not sent to this token server", { registry: this.#domain, realm: realm.host });
+    return { ...request, credential: null };
   }
 
   #credential(scope: Scope, wanted: readonly TokenScope[]): Promise<Credential | null> {

@@ -21,6 +21,11 @@ export type Credential =
 export interface CredentialSource {
   /** For a registry host as in references, and a repository on it; null for none. */
   find(scope: Scope, host: string, repository?: string): Promise<Credential | null>;
+  /**
+   * Whether what is for `host` may be sent to a token server. Absent: to wherever the registry says, by TLS; a registry that is not
+   * the user's own choice at each request could send it anywhere.
+   */
+  mayGoTo?(host: string, realm: URL): boolean;
 }
 
 /** Nobody in particular. */

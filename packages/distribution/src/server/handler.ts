@@ -54,6 +54,7 @@ function contextOf(options: RegistryServerOptions): ServerContext {
     metadata: options.metadata,
     access: options.access ?? openAccess,
     ...(options.observe === undefined ? {} : { observe: options.observe }),
+    ...(options.locate === undefined ? {} : { locate: options.locate }),
     get limits() {
       if (options.limits !== given) limits = { ...DEFAULT_LIMITS, ...(given = options.limits) };
       return limits;
@@ -83,7 +84,7 @@ function report(exchange: Exchange, error: unknown): void {
 }
 
 async function answer(exchange: Exchange, sessions: UploadSessions): Promise<void> {
-  const route = matchRoute(exchange.path);
+  const route = located(exchange, matchRoute(exchange.path));
   if (route === null) throw problem(404, "UNSUPPORTED", "there is nothing at this path");
   exchange.route = route;
   if ("repository" in route) checkRepository(route.repository);
@@ -92,6 +93,13 @@ async function answer(exchange: Exchange, sessions: UploadSessions): Promise<voi
   checkPolicy(exchange, action);
   await authorise(exchange, { action, repository: "repository" in route ? route.repository : "" });
   await dispatch(exchange, route, sessions);
+}
+
+function located(exchange: Exchange, route: Route | null): Route | null {
+  const { locate } = exchange.context;
+  if (locate === undefined || route === null || !("repository" in route) || !READS.has(exchange.method)) return route;
+  const namespace = exchange.query.get("ns");
+  return namespace === null ? route : { ...route, repository: locate(route.repository, namespace) };
 }
 
 // One place decides what this server does at all; a second check somewhere else is how CVE-2026-41888 came about.

@@ -50,6 +50,8 @@ export interface RegistryServerOptions {
   readonly readOnly?: boolean;
   /** Allow DELETE of manifests, tags and blobs. Default true. */
   readonly deletes?: boolean;
+  /** The repository that a name of another registry (`ns=`) has here, where clients ask for it as a mirror of that. */
+  readonly locate?: (repository: string, namespace: string) => string;
   /** Told of every request. */
   readonly observe?: Observer;
   /** Take manifests whose layers or platforms are not all here. Default false. */

@@ -42,6 +42,8 @@ export interface AccessOptions {
   readonly trustedTokens?: readonly TrustedTokenOptions[];
   /** Whether a client certificate says who somebody is. */
   readonly certificates?: boolean;
+  /** Whether a repository is kept for another registry: nobody pushes to it. */
+  readonly isProxied?: (repository: string) => boolean;
   /** Reverse proxies whose X-Forwarded-For counts: addresses or networks. */
   readonly trustedProxies?: readonly string[];
 }
@@ -151,7 +153,8 @@ async function makeParts(
     ...(options.certificates === true ? [new CertificateIdentifier()] : []),
   ];
   const challenge = challengeOf(options, tokenServer);
-  const settings = { rules, identifiers, addressOf, limits: new RequestLimits(requests), challenge };
+  const { isProxied = () => false } = options;
+  const settings = { rules, identifiers, addressOf, limits: new RequestLimits(requests), challenge, isProxied };
   return { users, usersKey, tokenServer, keysKey, settings };
 }
 

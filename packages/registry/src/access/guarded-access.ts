@@ -20,6 +20,8 @@ export interface GuardSettings {
   readonly identifiers: readonly Identifier[];
   readonly challenge: MakeChallenge;
   readonly limits: RequestLimits;
+  /** Whether a repository is kept for another registry: nobody pushes to it. */
+  readonly isProxied: (repository: string) => boolean;
   /** The address of whoever sends a request. */
   readonly addressOf: (caller: Caller) => string;
 }
@@ -102,6 +104,7 @@ export class GuardedAccess implements AccessControl {
         token === undefined || token.access.some((scope) => scope.type === "registry" && scope.name === "catalog");
       return listed && (person.name !== null || rules.anonymousMay("catalog")) ? {} : null;
     }
+    if (action === "push" && this.settings.isProxied(repository)) return null;
     const rights = rightsBy(known, rules, repository);
     if (!NEEDS[action].some((right) => rights.has(right))) return null;
     if (action !== "push" && action !== "delete") return {};

@@ -39,6 +39,12 @@ export function configOptions(config: RegistryConfig, directory: string): Regist
     rules: config.rules,
     groups: config.groups,
     immutable: config.immutable,
+    proxies: config.proxies?.map(({ ttl, ca, passwordFile, ...proxy }) => ({
+      ...proxy,
+      ...(ttl === undefined ? {} : { ttl: milliseconds(ttl) }),
+      ...(ca === undefined ? {} : { ca: resolve(directory, ca) }),
+      ...(passwordFile === undefined ? {} : { passwordFile: resolve(directory, passwordFile) }),
+    })),
     requests: config.requests,
     operations: config.operations,
     accessLog: logFile(directory, config.log?.access),

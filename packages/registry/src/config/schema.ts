@@ -293,6 +293,48 @@ export const CONFIG_SCHEMA = {
         },
       },
     },
+    proxies: {
+      type: "array",
+      description: "Registries whose repositories are kept here. Nobody pushes to these. Needs a restart.",
+      "x-restart": true,
+      items: {
+        type: "object",
+        additionalProperties: false,
+        required: ["prefix", "upstream"],
+        properties: {
+          prefix: {
+            type: "string",
+            pattern: "^([a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)*)?$",
+            description:
+              'Beginning of names here: with "hub", hub/library/busybox is library/busybox there. "": all that no other has.',
+          },
+          upstream: {
+            type: "string",
+            minLength: 1,
+            description: 'HOST[:PORT], or with the beginning of names there: "docker.io", "registry.example/team".',
+          },
+          username: { type: "string", minLength: 1, description: "Who we are there." },
+          password: { type: "string", minLength: 1, description: "With `username`.", "x-secret": true },
+          passwordFile: {
+            type: "string",
+            minLength: 1,
+            description: "File that holds the password, instead of `password`.",
+          },
+          realms: {
+            type: "array",
+            items: { type: "string", minLength: 1 },
+            description: "Hosts of token servers that the password may be sent to, beside the registry's own.",
+          },
+          ttl: { $ref: "#/$defs/duration", description: 'How long a tag is believed. Default "5m".' },
+          ca: {
+            type: "string",
+            minLength: 1,
+            description: "PEM: an authority of its certificate, beside those trusted anyway.",
+          },
+          plainHttp: { type: "boolean", description: "It may be spoken to without TLS. Default false." },
+        },
+      },
+    },
     requests: {
       type: "object",
       additionalProperties: false,

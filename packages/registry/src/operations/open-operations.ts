@@ -6,6 +6,7 @@ import type { Caller } from "@teu/distribution/server/access";
 import type { MetadataStorage } from "@teu/distribution/server/metadata-storage";
 import type { Observer } from "@teu/distribution/server/registry-event";
 
+import type { PullThroughCounts } from "../proxy/pull-through.ts";
 import { type WebhookOptions, Webhooks } from "../webhooks/webhooks.ts";
 import { Operations } from "./operations.ts";
 import { OperationsServer } from "./operations-server.ts";
@@ -39,6 +40,7 @@ export interface OpenOperations extends AsyncDisposable {
     readonly metadata: MetadataStorage;
     readonly underWay: () => number;
     readonly isDraining: () => boolean;
+    readonly proxied?: PullThroughCounts;
   }): Promise<void>;
   /** Where the second address is. */
   readonly address: string | undefined;
@@ -64,6 +66,13 @@ export async function openOperations(options: OperationsOptions, parts: Operatio
   const held = undo.move();
   return new Opened(parts.scope, second, operations, webhooks, held);
 }
+
+const PROXY_COUNTS: readonly (readonly [keyof PullThroughCounts, string])[] = [
+  ["hits", "Questions about content of upstreams that was here."],
+  ["fetched", "Manifests and blobs fetched from upstreams."],
+  ["stale", "Tags answered by what was here, since the upstream failed."],
+  ["failed", "Failures of upstreams."],
+];
 
 class Opened implements OpenOperations {
   readonly observe: Observer;
@@ -93,7 +102,7 @@ class Opened implements OpenOperations {
     return this.#server?.address;
   }
 
-  async begin({ url, metadata, underWay, isDraining }: Parameters<OpenOperations["begin"]>[0]): Promise<void> {
+  async begin({ url, metadata, underWay, isDraining, proxied }: Parameters<OpenOperations["begin"]>[0]): Promise<void> {
     this.#webhooks.registry = url;
     const { metrics } = this.#operations;
     metrics.gauge("teu_registry_requests_under_way", "Requests that are not answered yet.", underWay);
@@ -102,6 +111,8 @@ class Opened implements OpenOperations {
       "Events that no receiver has taken yet.",
       () => this.#webhooks.waiting,
     );
+    for (const [kind, help] of proxied === undefined ? [] : PROXY_COUNTS)
+      metrics.counterOf(`teu_registry_proxy_${kind}_total`, help, () => proxied?.[kind] ?? 0);
     if (this.#second === undefined) return;
     this.#server = this.#held.use(
       await OperationsServer.listen({

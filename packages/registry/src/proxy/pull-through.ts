@@ -1,0 +1,232 @@
+// Repositories of other registries, kept here: what is asked for and not there is fetched, verified, stored and served; what was
+// fetched is served for ever by its digest. A tag is believed for a while, and then asked for again; when the upstream fails, limits
+// or refuses, the tag stands for what it stood for. Many clients that want the same cause one fetch.
+
+import { randomUUID } from "node:crypto";
+import { errorText, isTeuError, TeuError } from "@teu/base/errors";
+import type { Scope } from "@teu/base/scope";
+import { BlobLocks } from "@teu/distribution/server/blob-locks";
+import type { BlobStorage } from "@teu/distribution/server/blob-storage";
+import { manifestFacts } from "@teu/distribution/server/manifest-facts";
+import type { ManifestName, MetadataStorage, Page, StoredManifest } from "@teu/distribution/server/metadata-storage";
+import type { BlobInfo } from "@teu/image/content-store";
+import { type Digest, digestAlgorithm } from "@teu/image/digest";
+
+import { proxyOf } from "./proxy-options.ts";
+import type { Upstream } from "./upstream.ts";
+
+/** How often what happened. */
+export interface PullThroughCounts {
+  hits: number;
+  fetched: number;
+  stale: number;
+  failed: number;
+}
+
+/** What content comes from and goes to. */
+export interface PullThroughParts {
+  readonly blobs: BlobStorage;
+  readonly metadata: MetadataStorage;
+  readonly upstreams: readonly Upstream[];
+}
+
+/** Bytes gathered before they are written. */
+const BATCH = 1 << 20;
+/** Uploads that there may be beside: none is refused for a fetch's sake. */
+const MOST_UPLOADS = 1_000_000;
+/** How long an upstream that failed is not asked for tags that are here. Milliseconds. */
+const PAUSE = 15_000;
+/** Tags whose time is remembered. */
+const MOST_REMEMBERED = 100_000;
+
+/** See the head of this file. */
+export class PullThrough {
+  readonly counts: PullThroughCounts = { hits: 0, fetched: 0, stale: 0, failed: 0 };
+  readonly #parts: PullThroughParts;
+  readonly #believedUntil: Map<string, number> = new Map();
+  readonly #flights: Map<string, Promise<unknown>> = new Map();
+
+  constructor(parts: PullThroughParts) {
+    this.#parts = parts;
+  }
+
+  /** The upstream of a repository; undefined for one of our own. */
+  upstreamOf(repository: string): Upstream | undefined {
+    return proxyOf(this.#parts.upstreams, repository);
+  }
+
+  /** A manifest of an upstream's repository; null when it is neither there nor here. @throws TeuError `unavailable`. */
+  async findManifest(
+    scope: Scope,
+    upstream: Upstream,
+    repository: string,
+    name: ManifestName,
+  ): Promise<StoredManifest | null> {
+    const here = await this.#parts.metadata.findManifest(scope, repository, name);
+    const key = `${repository} ${"tag" in name ? name.tag : name.digest}`;
+    const isGood = "digest" in name || (this.#believedUntil.get(key) ?? 0) > scope.now();
+    if (here !== null && isGood) {
+      this.counts.hits++;
+      return here;
+    }
+    return this.#once(`manifest ${key}`, () =>
+      "digest" in name
+        ? this.#fetchManifest(scope, upstream, repository, name.digest)
+        : this.#refreshTag(scope, upstream, { repository, tag: name.tag, key, here }),
+    );
+  }
+
+  /** A blob of an upstream's repository, fetched when it is not here. Null when it is neither there nor here. */
+  async findBlob(scope: Scope, upstream: Upstream, repository: string, digest: Digest): Promise<BlobInfo | null> {
+    const here = await this.#parts.metadata.findBlob(scope, repository, digest);
+    if (here !== null) {
+      this.counts.hits++;
+      return here;
+    }
+    return this.#once(`blob ${repository} ${digest}`, () => this.#fetchBlob(scope, upstream, repository, digest));
+  }
+
+  /** Tags of an upstream's repository: those there; when they cannot be had, those here. */
+  async listTags(scope: Scope, upstream: Upstream, repository: string, page: Page): Promise<readonly string[] | null> {
+    try {
+      const tags = await this.#once(`tags ${repository}`, () => upstream.tags(scope, repository));
+      const sorted = [...new Set(tags)].sort((a, b) => (a < b ? -1 : 1));
+      return sorted.filter((tag) => page.after === undefined || tag > page.after).slice(0, page.limit);
+    } catch (error) {
+      this.#note(scope, repository, error);
+      return this.#parts.metadata.listTags(scope, repository, page);
+    }
+  }
+
+  async #refreshTag(
+    scope: Scope,
+    upstream: Upstream,
+    { repository, tag, key, here }: { repository: string; tag: string; key: string; here: StoredManifest | null },
+  ): Promise<StoredManifest | null> {
+    try {
+      const digest = await upstream.resolve(scope, repository, tag);
+      if (here?.digest === digest) {
+        this.#believe(key, scope.now() + upstream.ttl);
+        return here;
+      }
+      const manifest = await this.#fetchManifest(scope, upstream, repository, digest, tag);
+      this.#believe(key, scope.now() + upstream.ttl);
+      return manifest;
+    } catch (error) {
+      // The upstream knows best that it has no such tag; anything else says nothing about the tag.
+      if (isMissing(error)) return null;
+      if (here === null) return this.#refused(scope, repository, error);
+      this.#note(scope, repository, error);
+      this.counts.stale++;
+      this.#believe(key, scope.now() + Math.min(PAUSE, upstream.ttl));
+      return here;
+    }
+  }
+
+  async #fetchManifest(
+    scope: Scope,
+    upstream: Upstream,
+    repository: string,
+    digest: Digest,
+    tag?: string,
+  ): Promise<StoredManifest | null> {
+    try {
+      const { bytes, descriptor } = await upstream.manifest(scope, repository, digest);
+      // What it refers to comes when it is asked for.
+      const manifest = manifestFacts({ bytes, contentType: descriptor.mediaType, digest, sparse: true });
+      const tags = tag === undefined ? [] : [tag];
+      const outcome = await this.#parts.metadata.putManifest(scope, repository, { manifest, tags });
+      if (outcome.kind !== "stored") throw unavailable(repository, `its manifest is ${outcome.kind}`);
+      this.counts.fetched++;
+      return manifest;
+    } catch (error) {
+      // By tag, the caller knows what to do about it.
+      if (tag !== undefined) throw error;
+      return isMissing(error) ? null : this.#refused(scope, repository, error);
+    }
+  }
+
+  async #fetchBlob(scope: Scope, upstream: Upstream, repository: string, digest: Digest): Promise<BlobInfo | null> {
+    const { blobs, metadata } = this.#parts;
+    try {
+      const size = await upstream.blobSize(scope, repository, digest);
+      if (size === null) return null;
+      const blob = { digest, size };
+      {
+        // The upstream has said that its repository has it: then the bytes may be those that are here already.
+        using _ = await BlobLocks.of(blobs).hold(digest);
+        if ((await blobs.stat(scope, digest))?.size === size) {
+          await metadata.linkBlob(scope, repository, blob);
+          return blob;
+        }
+      }
+      await this.#download(scope, upstream, repository, blob);
+      this.counts.fetched++;
+      return blob;
+    } catch (error) {
+      return isMissing(error) ? null : this.#refused(scope, repository, error);
+    }
+  }
+
+  async #download(scope: Scope, upstream: Upstream, repository: string, blob: BlobInfo): Promise<void> {
+    const { blobs, metadata } = this.#parts;
+    const id = randomUUID();
+    const algorithm = digestAlgorithm(blob.digest);
+    // A session like any client's: what a crash leaves of it is swept.
+    await metadata.createUpload(scope, { id, repository, algorithm }, MOST_UPLOADS);
+    try {
+      await using upload = await blobs.createUpload(scope, id, algorithm);
+      let batch: Uint8Array[] = [];
+      let size = 0;
+      for await (const chunk of upstream.blob(scope, repository, blob)) {
+        batch.push(chunk);
+        size += chunk.length;
+        if (size < BATCH) continue;
+        await upload.write(batch);
+        [batch, size] = [[], 0];
+      }
+      if (size > 0) await upload.write(batch);
+      using _ = await BlobLocks.of(blobs).hold(blob.digest);
+      await metadata.linkBlob(scope, repository, await upload.commit(blob.digest));
+    } finally {
+      await blobs.deleteUpload(scope, id);
+      await metadata.deleteUpload(scope, id);
+    }
+  }
+
+  // Nothing of it is here. A refusal of the upstream is no news to our client: to it, there is nothing.
+  #refused(scope: Scope, repository: string, error: unknown): null {
+    this.#note(scope, repository, error);
+    if (isTeuError(error, "denied")) return null;
+    throw unavailable(repository, "the upstream cannot be used now", error);
+  }
+
+  #note(scope: Scope, repository: string, error: unknown): void {
+    this.counts.failed++;
+    scope.log.warn("upstream failed", { repository, error: errorText(error) });
+  }
+
+  #believe(key: string, until: number): void {
+    this.#believedUntil.delete(key);
+    this.#believedUntil.set(key, until);
+    const [oldest] = this.#believedUntil.keys();
+    if (this.#believedUntil.size > MOST_REMEMBERED && oldest !== undefined) this.#believedUntil.delete(oldest);
+  }
+
+  #once<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const flying = this.#flights.get(key) as Promise<T> | undefined;
+    if (flying !== undefined) return flying;
+    const flight = work().finally(() => this.#flights.delete(key));
+    this.#flights.set(key, flight);
+    return flight;
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return isTeuError(error, "not-found");
+}
+
+function unavailable(subject: string, message: string, cause?: unknown): TeuError {
+  const more = cause === undefined ? {} : { cause };
+  return new TeuError({ code: "unavailable", op: "fetch from upstream", subject, message, ...more });
+}
