@@ -14,6 +14,7 @@ import { DockerRegistry, noDockerRegistry } from "@teu/testkit/docker-registry";
 import { CliHost, type Outcome, UNABLE } from "./cli-harness.ts";
 
 const SKOPEO = "/usr/bin/skopeo";
+const ROOTS = new URL("../../packages/distribution/src/signing/testdata/trusted_root.json", import.meta.url).pathname;
 const OPENSSL = "/usr/bin/openssl";
 const COSIGN = (process.env["PATH"] ?? "")
   .split(delimiter)
@@ -139,16 +140,19 @@ test("sign, verify: exit codes, words and JSON", { skip }, async () => {
     [["--key", at("own.key")], 1, /it is a ENCRYPTED/],
     [["--key", at("missing")], 1, /no such file/],
     [["--key", "awskms:///x"], 125, /cannot be used/],
-    [
-      ["--certificate-identity", "me@example.org", "--certificate-oidc-issuer", "x"],
-      1,
-      /certificates.*cannot be verified/,
-    ],
+    [["--certificate-identity", "me@example.org", "--certificate-oidc-issuer", "x"], 125, /need --trusted-root/],
   ] as const) {
     const outcome = await verify(...options);
     assert.equal(outcome.code, code, outcome.stderr);
     assert.match(outcome.stderr, words);
   }
+  // A signature by a key is none by a certificate, whoever it names.
+  const certificate = ["--certificate-identity-regexp", ".", "--certificate-oidc-issuer", "https://issuer.example"];
+  const byCertificate = await verify(...certificate, "--trusted-root", ROOTS);
+  assert.equal(byCertificate.code, 12, byCertificate.stderr);
+  assert.match(byCertificate.stderr, /of a key, not of a certificate/);
+  assert.equal((await verify(...certificate, "--trusted-root", at("missing"))).code, 1);
+  assert.equal((await verify(...certificate, "--trusted-root", ROOTS, ...key)).code, 125);
   assert.equal((await teu(["verify", ...key, `${image}:missing`])).code, 1);
   assert.equal((await teu(["sign", `${image}:v1`])).code, 125);
 });

@@ -1,22 +1,16 @@
-// verify: whether images on a registry are signed by a key.
+// verify: whether images on a registry are signed by a key, or by who a certificate names.
 
 import { TeuError } from "@teu/base/errors";
 import { hasAnnotations, type SignatureClaim } from "@teu/distribution/signing/claim";
 import { findSignatures } from "@teu/distribution/signing/find-signatures";
 import { summary } from "@teu/distribution/signing/policy/enforce-policy";
 import { registryPlace } from "@teu/distribution/signing/signature-place";
-import {
-  type AcceptedSignature,
-  type SignatureTrust,
-  trustInKeys,
-  verifySignatures,
-} from "@teu/distribution/signing/verify-image";
+import { type AcceptedSignature, verifySignatures } from "@teu/distribution/signing/verify-image";
 import { type Reference, referenceName, referenceText } from "@teu/image/reference";
-import type { Command, CommandContext, CommandInput } from "../command.ts";
-import { usageError } from "../grammar/usage-error.ts";
+import type { Command, CommandContext } from "../command.ts";
 import { printError } from "../output/print-error.ts";
 import { annotationsOf, annotationsOption } from "../signing/annotations.ts";
-import { publicKeyFrom } from "../signing/key-files.ts";
+import { CERTIFICATE_OPTIONS, trustOf } from "../signing/signature-trust.ts";
 import { ACCESS_OPTIONS, accessOf, wantsJson } from "../transports/copy-options.ts";
 import { Places } from "../transports/open-place.ts";
 import { parseRemote } from "../transports/remote-name.ts";
@@ -24,13 +18,6 @@ import { parseRemote } from "../transports/remote-name.ts";
 /** cosign's exit codes. */
 const NO_SIGNATURE = 10;
 const NONE_FITS = 12;
-const CERTIFICATE_FLAGS: readonly string[] = [
-  "certificate-identity",
-  "certificate-identity-regexp",
-  "certificate-oidc-issuer",
-  "certificate-oidc-issuer-regexp",
-];
-
 /** `teu verify`. */
 export const command: Command = {
   usage: "verify [OPTIONS] NAME[:TAG|@DIGEST]...",
@@ -43,10 +30,11 @@ export const command: Command = {
   options: [
     ...ACCESS_OPTIONS,
     annotationsOption("The signature has to say this"),
-    ...CERTIFICATE_FLAGS.map((long) => ({ long, value: "string", help: "Refused: only keys are verified" })),
+    ...CERTIFICATE_OPTIONS,
     { long: "format", value: "string", help: '"json": what the signatures say, as cosign prints it' },
     { long: "insecure-ignore-tlog", help: "cosign's flag; keys need no transparency log here" },
     { long: "key", value: "file", repeat: true, help: 'Public key, any of several: files, or "env://NAME"' },
+    { long: "trusted-root", value: "file", help: "Whom to believe about certificates: a trusted_root.json" },
   ],
   unsupported: [
     "attachment",
@@ -57,12 +45,12 @@ export const command: Command = {
     "payload",
     "rekor-url",
     "sk",
-    "trusted-root",
   ],
   args: [1, Number.POSITIVE_INFINITY],
   examples: [
     "teu verify --key cosign.pub localhost:5000/hello:1.0",
     "teu verify --key cosign.pub -a build=42 --format json localhost:5000/hello:1.0",
+    "teu verify --certificate-identity me@example.org --certificate-oidc-issuer https://accounts.google.com --trusted-root trusted_root.json quay.io/me/app:1.0",
   ],
   run: async (context, input) => {
     const names = input.args.map(parseRemote);
@@ -94,21 +82,6 @@ export const command: Command = {
     return code;
   },
 };
-
-async function trustOf(input: CommandInput): Promise<SignatureTrust> {
-  const certificate = CERTIFICATE_FLAGS.find((flag) => input.text(flag) !== undefined);
-  if (certificate !== undefined) {
-    throw new TeuError({
-      code: "unsupported",
-      op: "verify signature",
-      message: `--${certificate}: signatures with certificates (Fulcio, "keyless") cannot be verified here`,
-      hint: "verify with --key, or with cosign",
-    });
-  }
-  const keys = input.list("key");
-  if (keys.length > 0) return trustInKeys(await Promise.all(keys.map(publicKeyFrom)));
-  throw usageError("--key is missing", { fallback: "write --key FILE" });
-}
 
 function unsigned(reference: Reference, why: string | null): TeuError {
   return new TeuError({
