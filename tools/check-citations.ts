@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { report } from "./check/sources.ts";
 
-const PAGES = ["docs/design/hostile-images.md"];
+const PAGES = ["docs/design/hostile-images.md", "docs/design/hostile-clients.md"];
 
 /** Problems of one page, one line each. `read` gives a file's text, null when there is none. */
 export function checkCitations(page: string, text: string, read: (path: string) => string | null): string[] {

@@ -7,21 +7,30 @@ import type { RegistryHandler } from "@teu/distribution/server/handler";
 
 import { TOKEN_PATH } from "./access/access-desk.ts";
 import type { TokenServer } from "./access/token-server.ts";
+import type { Answered } from "./operations/request-entry.ts";
+
+/** What is behind one address. */
+export interface FrontParts {
+  readonly registry: RegistryHandler;
+  /** The token server, when there is one now. */
+  readonly tokens: () => TokenServer | undefined;
+  /** Told of requests for tokens. */
+  readonly observeToken: ((answered: Answered) => void) | undefined;
+}
 
 /** Puts both behind one address. */
-export function makeFront(
-  scope: Scope,
-  registry: RegistryHandler,
-  tokens: () => TokenServer | undefined,
-): RegistryHandler {
+export function makeFront(scope: Scope, { registry, tokens, observeToken }: FrontParts): RegistryHandler {
   return async (request, response) => {
     const server = isTokenRequest(request.url ?? "") ? tokens() : undefined;
     if (server === undefined) return registry(request, response);
+    const start = performance.now();
+    let user: string | null = null;
     try {
-      await server.handle(scope, request, response);
+      user = await server.handle(scope, request, response);
     } catch (error) {
       fail(scope, response, error);
     }
+    observeToken?.({ request, response, user, milliseconds: performance.now() - start });
   };
 }
 

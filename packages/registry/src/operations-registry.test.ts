@@ -188,6 +188,29 @@ test("logs: who did what from where; no secret, and no line that a client wrote 
   assert.equal((await linesOf(logs.accessLog)).length, 1);
 });
 
+test("logs: who logged in for a token, and who could not", async () => {
+  await using root = await tempRoot();
+  await writeFile(root.join("users"), `ann:${hashSync("pw", 4)}\n`);
+  const auditLog = root.join("audit");
+  await using registry = await Registry.listen({ auditLog, htpasswd: root.join("users"), tokens: {} });
+  const url = `${registry.url}/token?scope=repository:a:pull&offline_token=true`;
+  for (const headers of [{}, basic("ann", "pw"), basic("ann", "wrong")] as Record<string, string>[])
+    await rawRequest(url, { headers });
+  const text = await readFile(auditLog, "utf8");
+  const lines = text
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  assert.deepEqual(
+    lines.map(({ user, outcome, path, status }) => [user, outcome, path, status]),
+    [
+      ["ann", "logged in", "/token", 200],
+      ["ann", "refused", "/token", 401],
+    ],
+  );
+  assert.doesNotMatch(text, /eyJ|wrong|offline/);
+});
+
 test("webhooks: docker-registry's envelope, signed, in order, again until it is taken", async () => {
   await using hook = await receiver([500, 302]);
   const secret = "k";

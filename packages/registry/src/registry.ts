@@ -101,7 +101,11 @@ export class Registry implements AsyncDisposable {
     const { blobs } = storages;
     const { metadata } = proxies;
     const served: Served = { scope, blobs, metadata, access, ...switchesOf(options), ...observe, ...locate };
-    const handler = makeFront(scope, createRegistryHandler(served), () => desk?.tokenServer);
+    const handler = makeFront(scope, {
+      registry: createRegistryHandler(served),
+      tokens: () => desk?.tokenServer,
+      observeToken: operations.observeToken,
+    });
     const tracker = new RequestTracker(handler);
     const http = await makeHttpServer((request, response) => tracker.handle(request, response), tls, idleOf(options));
     const bound = await listenOn(http.server, address);

@@ -183,3 +183,23 @@ test("scenario 29: wrong passwords slow further ones down, whoever is logged in 
     [200, 200, 429],
   );
 });
+
+test("scenario 17, distribution CVE-2026-35172: what was deleted is gone at once, and does not come back by another repository", async () => {
+  await using registry = await Registry.listen();
+  const anybody = new Client(registry, null);
+  const digest = digestOf("layer");
+  for (const name of ["a", "b"])
+    assert.equal(await anybody.status("POST", `/v2/${name}/blobs/uploads/?digest=${digest}`, "layer"), 201);
+  assert.equal(await anybody.status("GET", `/v2/a/blobs/${digest}`), 200);
+  assert.equal(await anybody.status("DELETE", `/v2/a/blobs/${digest}`), 202);
+  // Somebody reads the other one's: nothing of that is remembered for this one.
+  assert.equal(await anybody.status("GET", `/v2/b/blobs/${digest}`), 200);
+  assert.equal(await anybody.status("GET", `/v2/a/blobs/${digest}`), 404);
+  assert.equal(await anybody.status("GET", `/v2/c/blobs/${digest}`), 404);
+  for (const name of ["a", "b"]) await anybody.send("PUT", `/v2/${name}/manifests/t`, manifest(1));
+  const one = digestOf(manifest(1));
+  assert.equal(await anybody.status("GET", `/v2/a/manifests/${one}`), 200);
+  assert.equal(await anybody.status("DELETE", `/v2/a/manifests/${one}`), 202);
+  assert.equal(await anybody.status("GET", `/v2/b/manifests/${one}`), 200);
+  for (const reference of ["t", one]) assert.equal(await anybody.status("GET", `/v2/a/manifests/${reference}`), 404);
+});

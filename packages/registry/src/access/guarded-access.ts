@@ -54,16 +54,17 @@ export class GuardedAccess implements AccessControl {
 
   #identify(scope: Scope, caller: Caller): Promise<Identified> | Identified {
     const { identifiers, limits, addressOf } = this.settings;
-    const address = addressOf(caller);
-    const wait = limits.address(scope.now(), address);
+    const wait = limits.address(scope.now(), () => addressOf(caller));
     if (wait > 0) return { kind: "wait", retryAfter: wait };
+    if (identifiers.length === 0) return NOBODY;
+    const address = addressOf(caller);
     for (const identifier of identifiers) {
       const found = identifier.identify(scope, caller, address);
       if (found !== undefined)
         return "then" in found ? found.then((known) => this.#counted(scope, known)) : this.#counted(scope, found);
     }
-    // Credentials of a kind that is not taken here are wrong ones, unless there is nothing to log in to.
-    return isAnonymous(caller.headers.authorization) || identifiers.length === 0 ? NOBODY : { kind: "refused" };
+    // Credentials of a kind that is not taken here are wrong ones.
+    return isAnonymous(caller.headers.authorization) ? NOBODY : { kind: "refused" };
   }
 
   #counted(scope: Scope, identified: Identified): Identified {

@@ -35,9 +35,11 @@ export class RequestLimits {
   }
 
   /** Counts a request of an address; the seconds to wait when it is too much, else 0. */
-  address(now: number, address: string): number {
+  address(now: number, addressOf: () => string): number {
     const { perAddress } = this.#options;
-    return perAddress === undefined || address === "" ? 0 : take(this.#addresses, networkOf(address), perAddress, now);
+    if (perAddress === undefined) return 0;
+    const address = addressOf();
+    return address === "" ? 0 : take(this.#addresses, networkOf(address), perAddress, now);
   }
 
   /** Counts a request of a user. */

@@ -56,11 +56,12 @@ export class TokenServer {
     this.settings = settings;
   }
 
-  /** Answers a request for a token. */
-  async handle(scope: Scope, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  /** Answers a request for a token; the name of who asked, or said to be. */
+  async handle(scope: Scope, request: IncomingMessage, response: ServerResponse): Promise<string | null> {
     if (request.method === "GET") return this.#get(scope, request, response);
     if (request.method === "POST") return this.#post(scope, request, response);
     refuse(response, 405, "UNSUPPORTED", "GET or POST", { allow: "GET, POST" });
+    return null;
   }
 
   /** Who a token of ours stands for; null when it is none of ours. @throws TeuError `denied` for what is ours and of no use. */
@@ -79,7 +80,7 @@ export class TokenServer {
     return { kind: "person", person: { name }, token: { access: accessOf(claims), decides: false } };
   }
 
-  async #get(scope: Scope, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #get(scope: Scope, request: IncomingMessage, response: ServerResponse): Promise<string | null> {
     const query = new URL(request.url ?? "/", "http://registry").searchParams;
     const header = request.headers.authorization;
     const given = readBasic(header);
@@ -94,11 +95,15 @@ export class TokenServer {
       scopes: query.getAll("scope").flatMap((text) => text.split(" ")),
       offline: query.get("offline_token") === "true",
     });
+    return grant.kind === "person" ? grant.name : (given?.user ?? null);
   }
 
-  async #post(scope: Scope, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #post(scope: Scope, request: IncomingMessage, response: ServerResponse): Promise<string | null> {
     const form = await readForm(request);
-    if (form === null) return refuse(response, 400, "UNSUPPORTED", "want a form, application/x-www-form-urlencoded");
+    if (form === null) {
+      refuse(response, 400, "UNSUPPORTED", "want a form, application/x-www-form-urlencoded");
+      return null;
+    }
     const text = (name: string): string => form.get(name) ?? "";
     let grant: Grant;
     if (text("grant_type") === "password") {
@@ -106,13 +111,15 @@ export class TokenServer {
     } else if (text("grant_type") === "refresh_token") {
       grant = await this.#refresh(scope, text("refresh_token"));
     } else {
-      return refuse(response, 400, "UNSUPPORTED", "grant_type is password or refresh_token");
+      refuse(response, 400, "UNSUPPORTED", "grant_type is password or refresh_token");
+      return null;
     }
     await this.#answer(scope, response, grant, {
       service: form.get("service"),
       scopes: form.getAll("scope").flatMap((scopes) => scopes.split(" ")),
       offline: text("access_type") === "offline",
     });
+    return grant.kind === "person" ? grant.name : form.get("username");
   }
 
   async #login(scope: Scope, request: IncomingMessage, user: string, password: string): Promise<Grant> {

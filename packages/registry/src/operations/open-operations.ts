@@ -9,6 +9,7 @@ import type { Observer } from "@teu/distribution/server/registry-event";
 import type { PullThroughCounts } from "../proxy/pull-through.ts";
 import { type WebhookOptions, Webhooks } from "../webhooks/webhooks.ts";
 import { Operations } from "./operations.ts";
+import type { Answered } from "./request-entry.ts";
 import { OperationsServer } from "./operations-server.ts";
 
 /** What may be asked for. */
@@ -34,6 +35,7 @@ export interface OperationsParts {
 export interface OpenOperations extends AsyncDisposable {
   /** Absent when nobody asked for anything. */
   readonly observe?: Observer;
+  readonly observeToken?: (answered: Answered) => void;
   /** Begins once the registry listens. @throws TeuError as `OperationsServer.listen`. */
   begin(facts: {
     readonly url: string;
@@ -56,13 +58,7 @@ export async function openOperations(options: OperationsOptions, parts: Operatio
     return { begin: async () => {}, address: undefined, reopenLogs: () => {}, [Symbol.asyncDispose]: async () => {} };
   await using undo = new AsyncDisposableStack();
   const webhooks = undo.use(await Webhooks.open(parts.scope, receivers, parts.root));
-  const operations = undo.use(
-    new Operations(
-      options,
-      (exchange) => parts.addressOf(exchange.request),
-      () => webhooks,
-    ),
-  );
+  const operations = undo.use(new Operations(options, parts.addressOf, () => webhooks));
   const held = undo.move();
   return new Opened(parts.scope, second, operations, webhooks, held);
 }
@@ -76,6 +72,7 @@ const PROXY_COUNTS: readonly (readonly [keyof PullThroughCounts, string])[] = [
 
 class Opened implements OpenOperations {
   readonly observe: Observer;
+  readonly observeToken: (answered: Answered) => void;
   readonly #scope: Scope;
   readonly #second: OperationsOptions["operations"];
   readonly #operations: Operations;
@@ -96,6 +93,7 @@ class Opened implements OpenOperations {
     this.#webhooks = webhooks;
     this.#held = held;
     this.observe = operations.observe;
+    this.observeToken = operations.observeToken;
   }
 
   get address(): string | undefined {

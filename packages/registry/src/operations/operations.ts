@@ -1,12 +1,13 @@
 // What a registry tells those who operate it: metrics, access log, audit log, webhooks. It is told of every request, and tells on.
 
+import type { IncomingMessage } from "node:http";
 import type { Exchange } from "@teu/distribution/server/exchange";
 
 import type { Webhooks } from "../webhooks/webhooks.ts";
 import { jsonLine } from "./json-log.ts";
 import { LineFile } from "./line-file.ts";
 import { type Counter, type Histogram, Metrics } from "./metrics.ts";
-import { auditEntry, requestEntry } from "./request-entry.ts";
+import { type Answered, auditEntry, loginEntry, requestEntry } from "./request-entry.ts";
 
 const SECONDS = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 60];
 
@@ -15,7 +16,7 @@ export class Operations implements Disposable {
   readonly metrics: Metrics = new Metrics();
   readonly #access: LineFile | undefined;
   readonly #audit: LineFile | undefined;
-  readonly #addressOf: (exchange: Exchange) => string;
+  readonly #addressOf: (request: IncomingMessage) => string;
   readonly #webhooks: () => Webhooks | undefined;
   readonly #requests: Counter;
   readonly #seconds: Histogram;
@@ -25,7 +26,7 @@ export class Operations implements Disposable {
   /** @throws TeuError when a log cannot be opened. */
   constructor(
     { accessLog, auditLog }: { readonly accessLog?: string; readonly auditLog?: string },
-    addressOf: (exchange: Exchange) => string,
+    addressOf: (request: IncomingMessage) => string,
     webhooks: () => Webhooks | undefined,
   ) {
     this.#access = accessLog === undefined ? undefined : new LineFile(accessLog);
@@ -54,7 +55,20 @@ export class Operations implements Disposable {
       if (action !== "delete" && action !== "mount") this.#bytes.add({ action }, size ?? 0);
     }
     if (this.#access !== undefined || this.#audit !== undefined) this.#log(exchange, milliseconds);
-    if (exchange.events.length > 0) this.#webhooks()?.happened(exchange, this.#addressOf(exchange));
+    if (exchange.events.length > 0) this.#webhooks()?.happened(exchange, this.#addressOf(exchange.request));
+  };
+
+  /** Told of a request for a token. */
+  readonly observeToken = (answered: Answered): void => {
+    const { request, response, milliseconds } = answered;
+    const method = METHODS.has(request.method ?? "") ? (request.method ?? "") : "other";
+    this.#requests.add({ route: "token", method, status: String(response.statusCode) });
+    this.#seconds.observe({ route: "token" }, milliseconds / 1000);
+    if (this.#access === undefined && this.#audit === undefined) return;
+    const entry = requestEntry(answered, this.#addressOf(request));
+    this.#access?.write(jsonLine({ ...entry }));
+    const login = loginEntry(entry);
+    if (login !== undefined) this.#audit?.write(jsonLine({ ...login }));
   };
 
   /** Opens the logs anew, after somebody moved them away. */
@@ -69,7 +83,8 @@ export class Operations implements Disposable {
   }
 
   #log(exchange: Exchange, milliseconds: number): void {
-    const entry = requestEntry(exchange, milliseconds, this.#addressOf(exchange));
+    const { request, response, identity } = exchange;
+    const entry = requestEntry({ request, response, user: identity.name, milliseconds }, this.#addressOf(request));
     this.#access?.write(jsonLine({ ...entry }));
     const audit = this.#audit === undefined ? undefined : auditEntry(exchange, entry);
     if (audit !== undefined) this.#audit?.write(jsonLine({ ...audit }));

@@ -1,6 +1,7 @@
 // One request as the logs have it. No credentials, and no query: it may hold some. What clients send is bounded and, as JSON,
 // cannot be taken for a line of its own.
 
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Exchange } from "@teu/distribution/server/exchange";
 import type { RegistryEvent } from "@teu/distribution/server/registry-event";
 
@@ -16,18 +17,34 @@ export interface RequestEntry {
   readonly agent: string;
 }
 
+/** A request that was answered. */
+export interface Answered {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Who sent it; null: nobody in particular. */
+  readonly user: string | null;
+  readonly milliseconds: number;
+}
+
 /** Makes one. */
-export function requestEntry(exchange: Exchange, milliseconds: number, address: string): RequestEntry {
+export function requestEntry({ request, response, user, milliseconds }: Answered, address: string): RequestEntry {
   return {
     time: new Date().toISOString(),
     address,
-    user: exchange.identity.name,
-    method: exchange.method.slice(0, 16),
-    path: exchange.path.slice(0, 600),
-    status: exchange.response.statusCode,
+    user: user?.slice(0, 300) ?? null,
+    method: (request.method ?? "").slice(0, 16),
+    path: (request.url ?? "").split("?", 1).join("").slice(0, 600),
+    status: response.statusCode,
     milliseconds: Math.round(milliseconds * 1000) / 1000,
-    agent: (exchange.header("user-agent") ?? "").slice(0, 200),
+    agent: (request.headers["user-agent"] ?? "").slice(0, 200),
   };
+}
+
+/** What an auditor wants to know of a request for a token: who logged in, and who could not. */
+export function loginEntry(entry: RequestEntry): (RequestEntry & { readonly outcome: string }) | undefined {
+  const { status, user } = entry;
+  if (status === 200) return user === null ? undefined : { ...entry, outcome: "logged in" };
+  return { ...entry, outcome: status === 429 ? "slowed down" : "refused" };
 }
 
 /** What an auditor wants to know: what was changed, and what was refused. Undefined for anything else. */
