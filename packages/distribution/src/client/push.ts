@@ -1,16 +1,20 @@
-// Pushes an image from a content store: layers several at once, then the config, then the manifest; for an index every manifest
-// before the index itself, which gets the tag. What the registry has is not sent again.
+// Pushes an image from a content store: `copyImage` to a registry. Blobs several at once, then manifests, each after what it refers to;
+// the last one gets the tag. What the registry has is not sent again.
 
 import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 import type { ContentStore } from "@teu/image/content-store";
-import { type Digest, parseDigest } from "@teu/image/digest";
+import { parseDigest } from "@teu/image/digest";
 import { type Reference, referenceText } from "@teu/image/reference";
-import { type Descriptor, DOCUMENT_LIMITS, MEDIA_TYPES, parseIndex, parseManifest } from "@teu/specs/image";
+import { copyImage } from "@teu/image/transport/copy-image";
+import type { ImageSource } from "@teu/image/transport/source-and-sink";
+import { storeSource } from "@teu/image/transport/store-image";
+import type { Descriptor } from "@teu/specs/image";
 
-import { inParallel } from "@teu/base/parallel";
 import type { TransferProgress } from "./progress.ts";
 import type { RegistryClient } from "./registry-client.ts";
+import { registrySink } from "./registry-image.ts";
+import type { RepositoryName } from "./repository.ts";
 
 /** What to push, from where, to where. */
 export interface PushOptions {
@@ -21,122 +25,40 @@ export interface PushOptions {
   /** The index or manifest in the store. */
   readonly descriptor: Descriptor;
   readonly progress?: TransferProgress;
-  /** Blobs at once. Default 4. */
-  readonly concurrency?: number;
-  /** Repositories of the same registry that may have the layers. */
-  readonly mountFrom?: readonly string[];
+  /** A repository that may have the layers; used when it is on the same registry. */
+  readonly mountFrom?: RepositoryName;
 }
-
-const MAX_DEPTH = 4;
-const TYPES_OF_INDEXES: ReadonlySet<string> = new Set([MEDIA_TYPES.index, MEDIA_TYPES.dockerManifestList]);
-/** Not ours to distribute. */
-const ELSEWHERE: ReadonlySet<string> = new Set([
-  MEDIA_TYPES.layerNondistributable,
-  MEDIA_TYPES.layerNondistributableGzip,
-  MEDIA_TYPES.layerNondistributableZstd,
-  MEDIA_TYPES.dockerForeignLayer,
-  MEDIA_TYPES.dockerForeignLayerGzip,
-]);
 
 /** Pushes. @throws TeuError `not-found` when the store lacks a part, `denied`, `exhausted`, `corrupt`, `unavailable`. */
 export async function pushImage(scope: Scope, options: PushOptions): Promise<void> {
-  await pushTree(scope, options, options.descriptor, options.reference.tag, new Set(), 0);
-}
-
-async function pushTree(
-  scope: Scope,
-  options: PushOptions,
-  descriptor: Descriptor,
-  tag: string | undefined,
-  done: Set<Digest>,
-  depth: number,
-): Promise<void> {
-  const { client, reference, store } = options;
-  const digest = parseDigest(descriptor.digest);
-  if (done.has(digest) && tag === undefined) return;
-  if (depth > MAX_DEPTH)
-    throw new TeuError({
-      code: "invalid",
-      op: "push image",
-      subject: referenceText(reference),
-      message: `indexes are nested deeper than ${MAX_DEPTH}`,
-    });
-  const bytes = await readDocument(scope, store, reference, digest);
-  if (TYPES_OF_INDEXES.has(descriptor.mediaType)) {
-    for (const child of parseIndex(bytes).manifests) await pushTree(scope, options, child, undefined, done, depth + 1);
-  } else {
-    await pushBlobs(scope, options, bytes, done);
-  }
-  await client.pushManifest(scope, reference, { mediaType: descriptor.mediaType, bytes, reference: tag ?? digest });
-  done.add(digest);
-  options.progress?.({ kind: "done", digest, size: bytes.length });
-}
-
-async function pushBlobs(scope: Scope, options: PushOptions, manifest: Uint8Array, done: Set<Digest>): Promise<void> {
-  const { config, layers } = parseManifest(manifest);
-  const wanted = new Map<Digest, Descriptor>();
-  for (const layer of layers) {
-    const digest = parseDigest(layer.digest);
-    if (!ELSEWHERE.has(layer.mediaType) && !done.has(digest)) wanted.set(digest, layer);
-  }
-  await inParallel(scope, [...wanted], options.concurrency ?? 4, (inner, [digest, layer]) =>
-    pushBlob(inner, options, digest, layer.size),
-  );
-  const configDigest = parseDigest(config.digest);
-  if (!done.has(configDigest) && !wanted.has(configDigest)) await pushBlob(scope, options, configDigest, config.size);
-  for (const digest of [...wanted.keys(), configDigest]) done.add(digest);
-}
-
-async function pushBlob(scope: Scope, options: PushOptions, digest: Digest, size: number): Promise<void> {
-  const { client, reference, store, progress } = options;
-  await checkPresent(scope, store, reference, digest, size);
-  let begun = false;
-  const outcome = await client.pushBlob(
-    scope,
-    reference,
-    { digest, size },
-    (offset) => store.read(scope, digest, offset === 0 ? {} : { offset }),
-    {
-      ...(options.mountFrom === undefined ? {} : { mountFrom: options.mountFrom }),
-      progress: (offset) => {
-        if (!begun) progress?.({ kind: "started", digest, size, offset: 0 });
-        begun = true;
-        progress?.({ kind: "progress", digest, size, offset });
-      },
+  const { client, reference, progress, mountFrom } = options;
+  await copyImage(scope, {
+    source: sourceOf(options),
+    sink: registrySink(client, reference, mountFrom),
+    platform: "all",
+    progress: ({ kind, digest, size, offset }) => {
+      if (kind === "started" || kind === "progress") progress?.({ kind, digest, size, offset });
+      else progress?.({ kind: kind === "copied" ? "done" : kind, digest, size });
     },
-  );
-  progress?.({ kind: outcome === "uploaded" ? "done" : outcome, digest, size });
-}
-
-async function checkPresent(
-  scope: Scope,
-  store: ContentStore,
-  reference: Reference,
-  digest: Digest,
-  size: number,
-): Promise<void> {
-  const info = await store.info(scope, digest);
-  if (info === null) throw missing(reference, digest);
-  if (info.size === size) return;
-  throw new TeuError({
-    code: "corrupt",
-    op: "push image",
-    subject: referenceText(reference),
-    message: `${digest} has ${info.size} bytes, its descriptor says ${size}`,
   });
 }
 
-async function readDocument(
-  scope: Scope,
-  store: ContentStore,
-  reference: Reference,
-  digest: Digest,
-): Promise<Uint8Array> {
-  if ((await store.info(scope, digest)) === null) throw missing(reference, digest);
-  return store.readAll(scope, digest, DOCUMENT_LIMITS.manifest);
+function sourceOf({ reference, store, descriptor }: PushOptions): ImageSource {
+  const source = storeSource({ name: referenceText(reference), store, resolve: async () => descriptor });
+  return {
+    ...source,
+    document: async (scope, wanted) => {
+      if ((await store.info(scope, parseDigest(wanted.digest))) === null) throw missing(reference, wanted.digest);
+      return source.document(scope, wanted);
+    },
+    async *blob(scope, blob, offset) {
+      if ((await store.info(scope, blob.digest)) === null) throw missing(reference, blob.digest);
+      yield* source.blob(scope, blob, offset);
+    },
+  };
 }
 
-function missing(reference: Reference, digest: Digest): TeuError {
+function missing(reference: Reference, digest: string): TeuError {
   return new TeuError({
     code: "not-found",
     op: "push image",

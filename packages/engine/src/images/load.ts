@@ -2,11 +2,11 @@
 
 import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
-import { choosePlatform, hostPlatform, platformText } from "@teu/distribution/client/choose-platform";
 import type { ContentStore } from "@teu/image/content-store";
 import { parseDigest } from "@teu/image/digest";
 import { loadArchive } from "@teu/image/docker-archive/load-archive";
 import { isIndexType, isManifestType } from "@teu/image/documents";
+import { choosePlatform, formatPlatform, hostPlatform } from "@teu/image/platform";
 import { referenceText } from "@teu/image/reference";
 import { type Descriptor, DOCUMENT_LIMITS, parseIndex } from "@teu/specs/image";
 
@@ -78,6 +78,6 @@ export async function manifestFor(
     code: "not-found",
     op: "load images",
     subject: descriptor.digest,
-    message: `there is no image for ${platformText(hostPlatform())} in it`,
+    message: `there is no image for ${formatPlatform(hostPlatform())} in it`,
   });
 }

@@ -42,7 +42,7 @@ async function pullReference(
       reference,
       store: lease.content,
       isHere: getImageName(context.db, referenceText(reference)) !== null,
-      onManifest: arrivals.manifest,
+      onImage: ({ document }) => arrivals.manifest(document.bytes),
       onBlob: arrivals.blob,
       ...(approve === undefined ? {} : { approve }),
       ...(platform === undefined ? {} : { platform }),

@@ -7,7 +7,17 @@ import type { Scope } from "@teu/base/scope";
 import { type Descriptor, MEDIA_TYPES, type Platform } from "@teu/specs/image";
 
 import { algorithmFor, type Digest, digestOf, parseDigest } from "../digest.ts";
-import { type Image, Index, isDocumentType, openDocument, openEnd, openPath, readBlob } from "./open-image.ts";
+import {
+  type Image,
+  Index,
+  isDocumentType,
+  openDocument,
+  openEnd,
+  type OpenPath,
+  openPath,
+  openPaths,
+  readBlob,
+} from "./open-image.ts";
 import type { BlobIdentity, BlobOutcome, ImageDocument, ImageSink, ImageSource, OpenBlob } from "./source-and-sink.ts";
 
 /** What happens to one blob. */
@@ -23,17 +33,26 @@ export interface CopyEvent {
 export interface CopyImageOptions {
   readonly source: ImageSource;
   readonly sink: ImageSink;
-  /** Of an index: the image for one platform, or everything. */
-  readonly platform: Platform | "all";
+  /** Of an index: the image for one platform, or everything, or the index with some of its images only. */
+  readonly platform: Platform | "all" | SparseIndex;
   /** What refers to the copied documents too, and what refers to that. */
   readonly referrers?: boolean;
   /**
-   * Asked once, before any blob is read: what the source's name stands for and, through indexes, what is copied, with the bytes that
+   * Asked before any blob is read, once, of a sparse index once for each platform: what the source's name stands for and, through indexes, what is copied, with the bytes that
    * will be. What it throws ends the copy.
    */
   readonly approve?: (scope: Scope, documents: readonly ImageDocument[]) => Promise<void>;
+  /** Most manifests and indexes; default 10,000. */
+  readonly maxDocuments?: number;
   /** Must not throw. */
   readonly progress?: (event: CopyEvent) => void;
+  /** Told of each image before any blob is asked for. Must not throw. */
+  readonly onImage?: (image: Image) => void;
+}
+
+/** An index as it is, with the images for these platforms; the others stay where they are. Sinks of whole images refuse it. */
+export interface SparseIndex {
+  readonly sparse: readonly Platform[];
 }
 
 /** What was copied. */
@@ -71,15 +90,22 @@ const NOT_DISTRIBUTABLE: ReadonlySet<string> = new Set([
 export async function copyImage(scope: Scope, options: CopyImageOptions): Promise<CopyImageResult> {
   const { source, sink } = options;
   if (options.referrers === true && sink.noReferrers !== undefined) throw noReferrers(sink.name, sink.noReferrers);
-  const path = await openPath(scope, source, options.platform);
-  const root = openEnd(path);
-  await options.approve?.(
-    scope,
-    path.map(({ document }) => document),
-  );
-  const tree = new Tree(options.source);
-  await tree.add(scope, root, 0);
+  const { platform } = options;
+  const isSparse = platform !== "all" && "sparse" in platform;
+  const paths: readonly [OpenPath, ...OpenPath[]] = isSparse
+    ? await openPaths(scope, source, platform.sparse)
+    : [await openPath(scope, source, platform)];
+  const root = isSparse ? paths[0][0] : openEnd(paths[0]);
+  for (const path of paths) {
+    await options.approve?.(
+      scope,
+      path.map(({ document }) => document),
+    );
+  }
+  const tree = new Tree(options.source, options.maxDocuments ?? MAX_DOCUMENTS);
+  await tree.add(scope, root, 0, isSparse ? byDigest(paths.flat()) : null);
   const own = tree.documents.length;
+  for (const image of tree.images) options.onImage?.(image);
   if (options.referrers === true) await tree.addReferrers(scope);
   const counts = await copyBlobs(scope, options, [...tree.blobs.values()]);
   for (const [index, document] of tree.documents.entries()) {
@@ -94,17 +120,32 @@ export async function copyImage(scope: Scope, options: CopyImageOptions): Promis
   };
 }
 
+/** Documents that were read, by digest. */
+type OpenDocuments = ReadonlyMap<string, Image | Index>;
+
+function byDigest(values: readonly (Image | Index)[]): OpenDocuments {
+  return new Map(values.map((value) => [value.document.descriptor.digest, value]));
+}
+
+function childrenOf(index: Index, wanted: OpenDocuments): readonly Descriptor[] {
+  const entries = new Map(index.documents.map((entry) => [entry.digest, entry]));
+  return [...wanted.keys()].flatMap((digest) => entries.get(digest) ?? []);
+}
+
 /** Everything that is to be copied; each digest once. Children stand before parents, subjects before referrers. */
 class Tree {
   readonly documents: ImageDocument[] = [];
+  readonly images: Image[] = [];
   readonly blobs = new Map<string, Descriptor>();
   readonly #source: ImageSource;
+  readonly #maxDocuments: number;
   readonly #seen = new Set<string>();
   readonly #referrers = new Set<string>();
   #bytes = 0;
 
-  constructor(source: ImageSource) {
+  constructor(source: ImageSource, maxDocuments: number) {
     this.#source = source;
+    this.#maxDocuments = maxDocuments;
   }
 
   get referrerCount(): number {
@@ -115,18 +156,25 @@ class Tree {
     return this.#referrers.has(descriptor.digest);
   }
 
-  /** By digest: shared children are walked once, or nested indexes could make it exponential. */
-  async add(scope: Scope, value: Image | Index, depth: number): Promise<void> {
+  /**
+   * By digest: shared children are walked once, or nested indexes could make it exponential. `wanted`: of indexes only what is open
+   * already, in this order.
+   */
+  async add(scope: Scope, value: Image | Index, depth: number, wanted: OpenDocuments | null): Promise<void> {
     const { document } = value;
     this.#seen.add(document.descriptor.digest);
     this.#bytes += document.bytes.length;
     if (depth > MAX_DEPTH) throw this.#tooMuch(`indexes nested deeper than ${MAX_DEPTH}`);
-    if (this.#seen.size > MAX_DOCUMENTS) throw this.#tooMuch(`more than ${MAX_DOCUMENTS} manifests`);
+    if (this.#seen.size > this.#maxDocuments) throw this.#tooMuch(`more than ${this.#maxDocuments} manifests`);
     if (this.#bytes > MAX_DOCUMENT_BYTES) throw this.#tooMuch(`more than ${MAX_DOCUMENT_BYTES} bytes of manifests`);
-    const blobs = value instanceof Index ? value.others : value.blobs;
-    for (const blob of blobs) this.#addBlob(blob);
-    for (const child of value instanceof Index ? value.documents : [])
-      await this.#addDescriptor(scope, child, depth + 1);
+    if (value instanceof Index) {
+      for (const blob of wanted === null ? value.others : []) this.#addBlob(blob);
+      for (const child of wanted === null ? value.documents : childrenOf(value, wanted))
+        await this.#addDescriptor(scope, child, depth + 1, wanted);
+    } else {
+      for (const blob of value.blobs) this.#addBlob(blob);
+      this.images.push(value);
+    }
     this.documents.push(document);
   }
 
@@ -139,14 +187,20 @@ class Tree {
       for (const found of await this.#source.referrers(scope, subject)) {
         if (!isDocumentType(found.mediaType) || this.#seen.has(found.digest)) continue;
         this.#referrers.add(found.digest);
-        await this.#addDescriptor(scope, found, 0);
+        await this.#addDescriptor(scope, found, 0, null);
       }
     }
   }
 
-  async #addDescriptor(scope: Scope, descriptor: Descriptor, depth: number): Promise<void> {
+  async #addDescriptor(
+    scope: Scope,
+    descriptor: Descriptor,
+    depth: number,
+    wanted: OpenDocuments | null,
+  ): Promise<void> {
     if (this.#seen.has(descriptor.digest)) return;
-    await this.add(scope, await openDocument(scope, this.#source, descriptor), depth);
+    const open = wanted?.get(descriptor.digest) ?? (await openDocument(scope, this.#source, descriptor));
+    await this.add(scope, open, depth, wanted);
   }
 
   #addBlob(blob: Descriptor): void {
@@ -190,11 +244,12 @@ async function copyBlob(
   const elsewhere = NOT_DISTRIBUTABLE.has(blob.mediaType);
   if (elsewhere && sink.distributes === true) return "skipped";
   const identity = { digest: parseDigest(blob.digest), size: blob.size };
-  let begun = false;
+  let at = -1;
   const put = (): Promise<BlobOutcome> =>
     sink.putBlob(scope, identity, opener(scope, source, sink, blob, identity), (offset) => {
-      progress?.({ kind: begun ? "progress" : "started", ...identity, offset });
-      begun = true;
+      // Backwards: what was gone on with turned out wrong, and it begins anew.
+      progress?.({ kind: at < 0 || offset < at ? "started" : "progress", ...identity, offset });
+      at = offset;
     });
   try {
     const outcome = await put().catch(async (error: unknown) => {
@@ -206,7 +261,7 @@ async function copyBlob(
     return outcome;
   } catch (error) {
     // Whoever made the image was free to leave it out; `urls` are never fetched.
-    if (elsewhere && isTeuError(error, "not-found")) return "skipped";
+    if (elsewhere && sink.complete !== true && isTeuError(error, "not-found")) return "skipped";
     throw error;
   }
 }

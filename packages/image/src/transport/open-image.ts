@@ -112,24 +112,44 @@ export async function openImage(scope: Scope, source: ImageSource, platform?: Pl
 }
 
 /** The same with the way there: what the name stands for first, then indexes, the image last. With "all" only the first. */
-export async function openPath(
+export async function openPath(scope: Scope, source: ImageSource, platform: Platform | "all"): Promise<OpenPath> {
+  const first = await openDocument(scope, source, await source.resolve(scope));
+  return platform === "all" ? [first] : pathFrom(scope, source, first, platform);
+}
+
+/** The same for several platforms; what the name stands for is read once. */
+export async function openPaths(
   scope: Scope,
   source: ImageSource,
-  platform: Platform | "all",
-): Promise<readonly [Image | Index, ...(Image | Index)[]]> {
+  platforms: readonly Platform[],
+): Promise<readonly [OpenPath, ...OpenPath[]]> {
   const first = await openDocument(scope, source, await source.resolve(scope));
+  const paths: OpenPath[] = [];
+  for (const platform of platforms) paths.push(await pathFrom(scope, source, first, platform));
+  const [one = [first] as const, ...others] = paths;
+  return [one, ...others];
+}
+
+/** What a name stands for, and what is below it on the way to one image. */
+export type OpenPath = readonly [Image | Index, ...(Image | Index)[]];
+
+async function pathFrom(
+  scope: Scope,
+  source: ImageSource,
+  first: Image | Index,
+  platform: Platform,
+): Promise<OpenPath> {
   const path: [Image | Index, ...(Image | Index)[]] = [first];
-  if (platform === "all") return path;
   for (let value = first; value instanceof Index;) {
     if (path.length > MAX_DEPTH) throw fault("exhausted", source, `indexes nested deeper than ${MAX_DEPTH}`);
-    value = await openDocument(scope, source, chosen(source, value, platform));
+    value = await openDocument(scope, source, chosenManifest(source, value, platform));
     path.push(value);
   }
   return path;
 }
 
 /** Where a path ends. */
-export function openEnd(path: readonly [Image | Index, ...(Image | Index)[]]): Image | Index {
+export function openEnd(path: OpenPath): Image | Index {
   return path.at(-1) ?? path[0];
 }
 
@@ -138,7 +158,8 @@ export function readBlob(scope: Scope, source: ImageSource, blob: BlobIdentity):
   return verifyStream(source.blob(scope, blob, 0), blob);
 }
 
-function chosen(source: ImageSource, index: Index, platform: Platform): Descriptor {
+/** The entry of an index for a platform. @throws TeuError `not-found`, saying what there is. */
+function chosenManifest(source: ImageSource, index: Index, platform: Platform): Descriptor {
   const { documents } = index;
   const found = choosePlatform(documents, platform);
   if (found !== null) return found;

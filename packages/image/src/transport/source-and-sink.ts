@@ -64,6 +64,8 @@ export interface ImageSink extends AsyncDisposable {
   readonly noReferrers?: string;
   /** Whether layers that are not to be distributed are left out. */
   readonly distributes?: boolean;
+  /** Whether layers that are not to be distributed must be there all the same: the image is to run. */
+  readonly complete?: boolean;
   /** Whether `putBlob` can be called again after it failed. Default true; what is written in one go cannot. */
   readonly repeatable?: boolean;
   /** Whether `putBlob` verifies what it reads. */
