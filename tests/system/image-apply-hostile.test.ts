@@ -125,6 +125,15 @@ const REFUSED: readonly { name: string; code: ErrorCode; text: RegExp; lower?: L
     items: [{ name: "d/" }, { name: "h", type: "hardlink", linkName: "d" }],
   },
   {
+    name: "a hard link in the place of the directory that its target is in",
+    code: "corrupt",
+    text: /take the place of a directory/,
+    items: [
+      { name: "d/e/file", content: "x" },
+      { name: "d", type: "hardlink", linkName: "d/e/file" },
+    ],
+  },
+  {
     name: "a hard link to the root",
     code: "corrupt",
     text: /root/,

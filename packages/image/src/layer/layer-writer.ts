@@ -207,6 +207,16 @@ export class LayerWriter implements TarSink, Disposable {
         message: "its target is a directory",
       });
     }
+    const place = `${parent.path}/${name}`;
+    if (target.dir.path === place || target.dir.path.startsWith(`${place}/`)) {
+      // Making room for the link would remove the target, and close the descriptor that it is reached by.
+      throw new TeuError({
+        code: "corrupt",
+        op: "make hard link",
+        subject: entry.linkName,
+        message: "the link would take the place of a directory that its target is in",
+      });
+    }
     const from = this.#tree.bringUp(target.dir, target.name, target.found);
     const to = this.#tree.fd(parent);
     const present = lookupAt(to, name);
