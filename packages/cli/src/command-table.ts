@@ -140,15 +140,31 @@ export const GROUPS: Readonly<Record<string, CommandGroup>> = {
   image: {
     summary: "Manage images",
     verbs: {
+      append: {
+        summary: "Add tar files or directories to an image as layers",
+        load: () => import("./commands/image-append.ts"),
+      },
       build,
+      flatten: {
+        summary: "Make one layer of all layers of an image",
+        load: () => import("./commands/image-flatten.ts"),
+      },
       history,
       inspect: { ...inspect, preset: ["--type=image"] },
       list: images,
       load,
       ls: images,
+      mutate: {
+        summary: "Change an image's settings, annotations, layers or form",
+        load: () => import("./commands/image-mutate.ts"),
+      },
       prune: { ...prune, summary: "Remove unused images", preset: ["--only=images"] },
       pull,
       push,
+      rebase: {
+        summary: "Put the layers of an image on another base",
+        load: () => import("./commands/image-rebase.ts"),
+      },
       remove: rmi,
       rm: rmi,
       save,

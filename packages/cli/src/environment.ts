@@ -27,6 +27,11 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     fallback: "",
     doc: "Anything but empty, 0 or false: show causes of errors and debug messages, as --debug does.",
   },
+  {
+    name: "SOURCE_DATE_EPOCH",
+    fallback: "",
+    doc: "Seconds since 1970: no time in images that `teu image` changes or `teu import` makes is later. The flag --timestamp wins.",
+  },
   { name: "DOCKER_CONFIG", fallback: "$HOME/.docker", doc: "Directory of config.json, where login keeps credentials." },
   {
     name: "DOCKER_HOST",
@@ -51,7 +56,7 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     fallback: "asked for",
     doc: "Password of private keys (sign, key), empty too. cosign reads the same.",
   },
-  { name: "TMPDIR", fallback: "/var/tmp", doc: "Where archives are taken apart to be copied: room for a whole image." },
+  { name: "TMPDIR", fallback: "/var/tmp", doc: "Where archives are taken apart and layers are made: room for a whole image." },
   {
     name: "TEU_REGISTRY_",
     fallback: "",
@@ -69,6 +74,7 @@ export interface Environment {
   readonly runtime: string | undefined;
   readonly shim: string | undefined;
   readonly debug: boolean;
+  readonly sourceDateEpoch: string | undefined;
   readonly term: string;
   readonly columns: number | undefined;
   readonly temporary: string;
@@ -91,6 +97,7 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     runtime: text("TEU_RUNTIME"),
     shim: text("TEU_SHIM"),
     debug: debug !== undefined && debug !== "0" && debug !== "false",
+    sourceDateEpoch: text("SOURCE_DATE_EPOCH"),
     term: text("TERM") ?? "",
     columns: Number.isInteger(columns) && columns > 0 ? columns : undefined,
     temporary: text("TMPDIR") ?? "/var/tmp",
