@@ -37,6 +37,14 @@ const load: CommandEntry = { summary: "Load images from an archive", load: () =>
 const logs: CommandEntry = { summary: "Show the output of a container", load: () => import("./commands/logs.ts") };
 const ps: CommandEntry = { summary: "List containers", load: () => import("./commands/ps.ts") };
 const pull: CommandEntry = { summary: "Download an image from a registry", load: () => import("./commands/pull.ts") };
+const importImage: CommandEntry = {
+  summary: "Make an image of a root file system in a tar archive",
+  load: () => import("./commands/import.ts"),
+};
+const exportContainer: CommandEntry = {
+  summary: "Write a container's file system as a tar archive",
+  load: () => import("./commands/export.ts"),
+};
 const push: CommandEntry = { summary: "Upload an image to a registry", load: () => import("./commands/push.ts") };
 const rename: CommandEntry = { summary: "Rename a container", load: () => import("./commands/rename.ts") };
 const rm: CommandEntry = { summary: "Remove containers", load: () => import("./commands/rm.ts") };
@@ -75,8 +83,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   digest: { summary: "Show the digest of an image, wherever it is", load: () => import("./commands/digest.ts") },
   doctor: { summary: "Show what this host can and cannot do", load: () => import("./commands/doctor.ts") },
   exec,
+  export: exportContainer,
   history,
   images,
+  import: importImage,
   info,
   inspect,
   kill,
@@ -120,6 +130,7 @@ export const GROUPS: Readonly<Record<string, CommandGroup>> = {
     verbs: {
       create,
       exec,
+      export: exportContainer,
       inspect: { ...inspect, preset: ["--type=container"] },
       kill,
       list: ps,
@@ -145,15 +156,24 @@ export const GROUPS: Readonly<Record<string, CommandGroup>> = {
         load: () => import("./commands/image-append.ts"),
       },
       build,
+      diff: {
+        summary: "Show what is different between two images",
+        load: () => import("./commands/image-diff.ts"),
+      },
       flatten: {
         summary: "Make one layer of all layers of an image",
         load: () => import("./commands/image-flatten.ts"),
       },
       history,
+      import: importImage,
       inspect: { ...inspect, preset: ["--type=image"] },
       list: images,
       load,
       ls: images,
+      mount: {
+        summary: "Mount an image of this host read-only",
+        load: () => import("./commands/image-mount.ts"),
+      },
       mutate: {
         summary: "Change an image's settings, annotations, layers or form",
         load: () => import("./commands/image-mutate.ts"),
@@ -169,6 +189,11 @@ export const GROUPS: Readonly<Record<string, CommandGroup>> = {
       rm: rmi,
       save,
       tag,
+      tree: {
+        summary: "Show the layers of images, what they hold and who shares them",
+        load: () => import("./commands/image-tree.ts"),
+      },
+      unmount: { summary: "Unmount images", load: () => import("./commands/image-unmount.ts") },
     },
   },
   key: {

@@ -5,9 +5,10 @@ import { TeuError, errorText } from "@teu/base/errors";
 import { AT_FDCWD } from "@teu/sys/constants/fs";
 import type { Kernel } from "@teu/sys/kernel";
 import { parseArguments, USAGE } from "./config/parse-arguments.ts";
+import type { ShimCommand } from "./config/parse-arguments.ts";
 import { CONFIG_LIMIT, parseConfig } from "./config/parse-config.ts";
 import { daemonize } from "./daemon/daemonize.ts";
-import { Reporter, toTeuError } from "./daemon/report.ts";
+import { errorJson, Reporter, toTeuError } from "./daemon/report.ts";
 import { takeShimLock } from "./daemon/shim-lock.ts";
 import { ShimLog } from "./daemon/shim-log.ts";
 import { cleanUp } from "./lifecycle/clean-up.ts";
@@ -18,6 +19,7 @@ import { runTask } from "./loop/task.ts";
 import { Reaper } from "./process/reaper.ts";
 import { SHIM_PROTOCOL_VERSION } from "./protocol.ts";
 import type { ShimConfig } from "./protocol.ts";
+import { mountImage, unmountImage } from "./rootfs/image-mount.ts";
 import { answerRequest } from "./server/answer-request.ts";
 import { Server } from "./server/server.ts";
 
@@ -35,6 +37,7 @@ export function runShim(kernel: Kernel, args: readonly string[]): number {
     if (command.kind === "version") host.print(`teu-shim version ${VERSION}\nprotocol: ${SHIM_PROTOCOL_VERSION}`);
     if (command.kind === "help") host.print(USAGE);
     if (command.kind === "version" || command.kind === "help") return 0;
+    if (command.kind === "mount" || command.kind === "unmount") return runMount(kernel, command);
     if (command.kind === "cleanup") return runCleanUp(kernel, readConfig(kernel, command.config));
     reporter = new Reporter(kernel);
     return runDaemon(kernel, readConfig(kernel, command.config), reporter);
@@ -43,6 +46,18 @@ export function runShim(kernel: Kernel, args: readonly string[]): number {
     const hint = failure.hint === undefined ? "" : `\n${failure.hint}`;
     host.printError(`teu-shim: ${failure.message}${hint}`);
     reporter?.fail(failure, "start shim");
+    return 1;
+  }
+}
+
+// In the foreground; a failure is one line of JSON on stderr.
+function runMount(kernel: Kernel, command: Extract<ShimCommand, { kind: "mount" | "unmount" }>): number {
+  try {
+    if (command.kind === "unmount") unmountImage(kernel, command.path, command.force);
+    else mountImage(kernel, kernel.fs.readTextAt(AT_FDCWD, command.file, CONFIG_LIMIT));
+    return 0;
+  } catch (error) {
+    kernel.host.printError(JSON.stringify(errorJson(error, `${command.kind} image`)));
     return 1;
   }
 }

@@ -30,6 +30,9 @@
 // monitor, its pipes are broken. `teu-shim --config FILE --cleanup` (in the foreground, no fd 3) takes the lock, kills and deletes
 // the container, removes its network, and writes exit.json (code 137, `error` says that the monitor died) unless there is one.
 // It is idempotent, answers by its exit code and stderr, and refuses (`conflict`) while a shim lives.
+//
+// Mounts of images have no shim: `teu-shim --mount FILE` (ImageMount) mounts in the namespace that it is started in, and ends;
+// `teu-shim --unmount PATH [--force]` undoes it, and is content when nothing is mounted. A failure is a TeuErrorJson on stderr.
 
 /** Version of everything in this file; the shim refuses another one. */
 export const SHIM_PROTOCOL_VERSION = 1;
@@ -56,6 +59,14 @@ export type RootfsConfig =
       readonly work?: string;
       readonly volatile?: boolean;
     };
+
+/** What `teu-shim --mount` is told. */
+export interface ImageMount {
+  /** Directories in overlay format, topmost first, at least one. */
+  readonly lower: readonly string[];
+  /** A directory. */
+  readonly target: string;
+}
 
 /** A published port. */
 export interface PortMapping {

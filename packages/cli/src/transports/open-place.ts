@@ -126,6 +126,11 @@ export class Places implements AsyncDisposable {
     );
   }
 
+  /** A place on this host for an image without a name. */
+  async unnamed(): Promise<ImageSink> {
+    return this.#own(await (await this.#theEngine()).images.openSink(this.#context.scope, null));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     // The last one first: sources stand on clients and on the engine.
     const failures: unknown[] = [];

@@ -26,7 +26,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "containers-storage": "use `podman save` or `podman load` with oci-archive:; teu's own images are containers:",
   sif: "only OCI and Docker images can be copied",
   ostree: "only OCI and Docker images can be copied",
-  tarball: "use `teu build` to make an image of a tar file",
+  tarball: "use `teu import` to make an image of a tar file",
   atomic: "only OCI and Docker images can be copied",
 };
 

@@ -176,6 +176,8 @@ export interface Containers {
   get(scope: Scope, ref: string): Promise<ContainerSummary>;
   inspect(scope: Scope, ref: string): Promise<ContainerInspect>;
   logs(scope: Scope, ref: string, options?: LogsOptions): AsyncIterable<LogEntry>;
+  /** Its file system as a tar, running or not; without volumes. */
+  export(scope: Scope, ref: string): AsyncIterable<Uint8Array>;
   /** Processes as the host sees them. */
   top(
     scope: Scope,

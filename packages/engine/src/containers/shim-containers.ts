@@ -130,6 +130,10 @@ export class ShimContainers implements Containers {
     yield* readLog(scope, paths.log, options, async () => void (await untilOver(scope, this.#context, row.id)));
   }
 
+  async *export(scope: Scope, ref: string): AsyncGenerator<Uint8Array> {
+    yield* (await import("./export.ts")).exportContainer(scope, this.#context, ref);
+  }
+
   async top(
     scope: Scope,
     ref: string,

@@ -96,6 +96,24 @@ export interface CreateImageOptions {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
+/** An image that is mounted on this host. */
+export interface MountedImage {
+  readonly id: string;
+  /** The image's id. */
+  readonly image: Digest;
+  /** What it was called when it was mounted. */
+  readonly name: string;
+  readonly path: string;
+  /** The place is the engine's, not one that was named. */
+  readonly own: boolean;
+}
+
+/** Options of `unmount`. */
+export interface UnmountOptions {
+  /** Also when something in it is in use. */
+  readonly force?: boolean;
+}
+
 /** What `remove` did. */
 export interface ImageRemoval {
   /** Familiar names that are gone. */
@@ -151,8 +169,13 @@ export interface Images {
   create(scope: Scope, options: CreateImageOptions): Promise<Image>;
   /** An image to be copied elsewhere, as it was pulled; nothing of it is deleted until the source is disposed. */
   openSource(scope: Scope, ref: string): Promise<ImageSource>;
-  /** A place for an image that is copied here: it gets `reference` as its name, of an index for this host's platform. */
-  openSink(scope: Scope, reference: string): Promise<ImageSink>;
+  /** A place for an image that is copied here: it gets `reference` as its name (null: none), of an index for this host's platform. */
+  openSink(scope: Scope, reference: string | null): Promise<ImageSink>;
+  /** Mounts it read-only at `path` or in a place of the engine's, until `unmount`; its layers stay, even when it is removed. */
+  mount(scope: Scope, ref: string, path?: string): Promise<MountedImage>;
+  mounts(scope: Scope): Promise<MountedImage[]>;
+  /** Ends mounts, by image, path or mount id. `not-found` when there is none, `conflict` when one is in use. */
+  unmount(scope: Scope, ref: string, options?: UnmountOptions): Promise<MountedImage[]>;
   /** Makes sure that all layers are unpacked; returns the chain id (null: no layers). */
   unpack(scope: Scope, ref: string): Promise<Digest | null>;
   /** Checks the credentials with the registry and stores them where Docker does. */

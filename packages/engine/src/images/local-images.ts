@@ -20,8 +20,10 @@ import type {
   ImageRemoval,
   Images,
   LoadOptions,
+  MountedImage,
   PullOptions,
   RegistryAccess,
+  UnmountOptions,
 } from "./images.ts";
 import type { IsRunning } from "./remove.ts";
 
@@ -106,7 +108,19 @@ export class LocalImages implements Images {
     return (await import("./transport.ts")).openSource(scope, this.#context, ref);
   }
 
-  async openSink(scope: Scope, reference: string): Promise<ImageSink> {
+  async mount(scope: Scope, ref: string, path?: string): Promise<MountedImage> {
+    return (await import("./mount.ts")).mountImage(scope, this.#context, await this.#name(ref), path);
+  }
+
+  async mounts(scope: Scope): Promise<MountedImage[]> {
+    return (await import("./mount.ts")).listMounts(scope, this.#context);
+  }
+
+  async unmount(scope: Scope, ref: string, options: UnmountOptions = {}): Promise<MountedImage[]> {
+    return (await import("./mount.ts")).unmountImage(scope, this.#context, ref, options);
+  }
+
+  async openSink(scope: Scope, reference: string | null): Promise<ImageSink> {
     return (await import("./transport.ts")).openSink(scope, this.#context, reference);
   }
 

@@ -37,9 +37,9 @@ export async function openSource(scope: Scope, context: ImageContext, ref: strin
 }
 
 /** See `Images.openSink`. */
-export async function openSink(scope: Scope, context: ImageContext, text: string): Promise<ImageSink> {
+export async function openSink(scope: Scope, context: ImageContext, text: string | null): Promise<ImageSink> {
   // Parsed before anything is transferred.
-  parseReference(text);
+  if (text !== null) parseReference(text);
   return new EngineSink(context, context.hold(scope), text);
 }
 
@@ -49,10 +49,10 @@ class EngineSink implements ImageSink {
   readonly noReferrers = "the store of containers keeps images only";
   readonly #context: ImageContext;
   readonly #lease: HeldLease;
-  readonly #reference: string;
+  readonly #reference: string | null;
 
-  constructor(context: ImageContext, lease: HeldLease, reference: string) {
-    this.name = `containers:${reference}`;
+  constructor(context: ImageContext, lease: HeldLease, reference: string | null) {
+    this.name = `containers:${reference ?? ""}`;
     this.#context = context;
     this.#lease = lease;
     this.#reference = reference;
@@ -73,7 +73,7 @@ class EngineSink implements ImageSink {
     await registerImage(scope, this.#context, this.#lease, {
       manifest: await manifestFor(scope, this.#lease.content, target, 0),
       target,
-      names: namesOf(parseReference(this.#reference), target.digest),
+      names: this.#reference === null ? [] : namesOf(parseReference(this.#reference), target.digest),
     });
   }
 

@@ -9,6 +9,7 @@ import type { ContentStore } from "@teu/image/content-store";
 import type { Digest } from "@teu/image/digest";
 
 import { GONE, moveAway, removeMoved, scratchOwner } from "../snapshots/directory.ts";
+import { sweepMounts } from "../images/mount.ts";
 import { hasContainer } from "../store/container-rows.ts";
 import type { Database } from "../store/database.ts";
 import { collectBlobs, collectLayers } from "../store/garbage.ts";
@@ -38,6 +39,7 @@ export async function collectGarbage(scope: Scope, context: CollectContext): Pro
   const { db } = context;
   endOwedLeases(db);
   expireLeases(db, scope.now());
+  sweepMounts(context);
   for (const key of orphanedWorkspaces(db)) deleteWorkspace(db, key);
   const layers = collectAllLayers(db);
   const blobs = await sweepBlobs(scope, context);

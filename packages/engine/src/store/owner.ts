@@ -10,6 +10,11 @@ export function selfOwner(): string {
   return self;
 }
 
+/** The first process of this machine in the same form: what it owns counts until the next boot. */
+export function thisBoot(): string {
+  return `${bootId()}:1:${startTime("1") ?? "0"}`;
+}
+
 /** False when the process named by `selfOwner` elsewhere is gone. A process of another pid namespace looks gone; roots are not shared that way. */
 export function ownerAlive(owner: string): boolean {
   const [boot, pid, start] = owner.split(":");

@@ -19,6 +19,7 @@
 //     boot                              boot id of the state below
 //     containers/<id>/                  see @teu/shim/protocol; exit.json of containers that vanish at their end
 //     locks/<id>                        flock held while a process starts, settles or removes the container
+//     image-mounts/<id>/                mount.json, layers.json, rootfs/: an image mounted on this host; lock beside it
 //     runtime/<name>/                   --root of each low-level runtime
 //     network.lock                      the shims' lock for bridge and nft changes
 
@@ -41,6 +42,7 @@ export interface EnginePaths {
   readonly boot: string;
   readonly runContainers: string;
   readonly locks: string;
+  readonly imageMounts: string;
   layer(chainId: string): string;
   workspace(key: string): string;
   container(id: string): ContainerPaths;
@@ -101,6 +103,7 @@ export function enginePaths(root: string, runroot: string): EnginePaths {
     uploads: join(root, "uploads"),
     manifestLists: join(root, "manifest-lists"),
     boot: join(runroot, "boot"),
+    imageMounts: join(runroot, "image-mounts"),
     // sha256 chain ids are the only ones there are, and 64 characters keep lowerdir= short.
     layer: (chainId) => join(layers, chainId.replace(/^sha256:/, "").replace(":", "-")),
     workspace: (key) => join(workspaces, key),

@@ -1,11 +1,10 @@
-// Room on disk for what transforms make: compressed layers, contents of files. Gone when disposed.
+// Room on disk for what transforms make: compressed layers, contents of files. Gone when disposed; what a killed
+// process left goes with the next one.
 
-import { mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
 
-import { cleanupScope, type Scope } from "@teu/base/scope";
-import { fileError } from "@teu/files/addon";
-import { removeTree } from "@teu/files/remove-tree";
+import type { Scope } from "@teu/base/scope";
+import { TemporaryDirectory } from "@teu/files/temporary-directory";
 
 import type { ContentStore } from "../content-store.ts";
 import { DiskContentStore } from "../disk-content-store.ts";
@@ -19,18 +18,12 @@ export interface Scratch extends AsyncDisposable {
 
 /** Makes one below `parent`. @throws TeuError when it cannot be made. */
 export async function openScratch(scope: Scope, parent: string): Promise<Scratch> {
-  let directory: string;
+  const directory = await TemporaryDirectory.make(scope, parent, "teu-image-");
   try {
-    directory = await mkdtemp(join(parent, "teu-image-"));
+    const scratch = await DiskContentStore.open(join(directory.path, "store"));
+    return { scratch, temporary: directory.path, [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose]() };
   } catch (error) {
-    throw fileError("make temporary directory", parent, error);
-  }
-  const remove = async (): Promise<void> => await removeTree(cleanupScope(scope), directory);
-  try {
-    const scratch = await DiskContentStore.open(join(directory, "store"));
-    return { scratch, temporary: directory, [Symbol.asyncDispose]: remove };
-  } catch (error) {
-    await remove();
+    await directory[Symbol.asyncDispose]();
     throw error;
   }
 }

@@ -11,7 +11,23 @@ test("parseArguments: the three commands", () => {
   assert.deepEqual(parseArguments(["--version"]), { kind: "version" });
 });
 
-for (const args of [[], ["--config"], ["--cleanup"], ["run"], ["--config", "/x", "more"]]) {
+test("parseArguments: mounts of images", () => {
+  assert.deepEqual(parseArguments(["--mount", "/x"]), { kind: "mount", file: "/x" });
+  assert.deepEqual(parseArguments(["--unmount", "/x"]), { kind: "unmount", path: "/x", force: false });
+  assert.deepEqual(parseArguments(["--unmount", "/x", "--force"]), { kind: "unmount", path: "/x", force: true });
+});
+
+for (const args of [
+  ["--mount"],
+  ["--mount", "/x", "--force"],
+  ["--unmount"],
+  ["--unmount", "/x", "more"],
+  [],
+  ["--config"],
+  ["--cleanup"],
+  ["run"],
+  ["--config", "/x", "more"],
+]) {
   test(`parseArguments: invalid for ${JSON.stringify(args)}`, () => {
     assert.throws(
       () => parseArguments(args),

@@ -6,16 +6,25 @@ import { TeuError } from "@teu/base/errors";
 /** What was asked for. */
 export type ShimCommand =
   | { readonly kind: "run" | "cleanup"; readonly config: string }
+  | { readonly kind: "mount"; readonly file: string }
+  | { readonly kind: "unmount"; readonly path: string; readonly force: boolean }
   | { readonly kind: "version" }
   | { readonly kind: "help" };
 
 /** What `--help` prints. */
 export const USAGE = `usage: teu-shim --config FILE              become the parent of one container
        teu-shim --config FILE --cleanup    tidy up after a shim that was killed
+       teu-shim --mount FILE               mount an image's layers, and end
+       teu-shim --unmount PATH [--force]   end such a mount
        teu-shim --version`;
 
 /** @throws TeuError `invalid` for anything that `USAGE` does not show. */
 export function parseArguments(args: readonly string[]): ShimCommand {
+  const [first, path, more, ...rest] = args;
+  const whole = path !== undefined && rest.length === 0;
+  if (first === "--mount" && whole && more === undefined) return { kind: "mount", file: path };
+  if (first === "--unmount" && whole && (more === undefined || more === "--force"))
+    return { kind: "unmount", path, force: more === "--force" };
   let config: string | undefined;
   let cleanup = false;
   for (let i = 0; i < args.length; i++) {

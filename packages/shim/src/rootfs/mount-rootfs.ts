@@ -10,6 +10,9 @@ import {
   MOUNT_ATTR_RDONLY,
   MOVE_MOUNT_F_EMPTY_PATH,
   MOVE_MOUNT_T_EMPTY_PATH,
+  MS_NODEV,
+  MS_NOSUID,
+  MS_RDONLY,
   MS_REC,
   MS_SLAVE,
   OPEN_TREE_CLOEXEC,
@@ -26,6 +29,8 @@ import type { MountOption, OverlayConfig } from "./overlay-plan.ts";
 // fsconfig(2) takes strings below 256 bytes; longer paths go through /proc/self/fd.
 const STRING_LIMIT = 255;
 
+const SAME_BITS = MS_RDONLY | MS_NOSUID | MS_NODEV;
+
 /** Leaves the host's mount namespace: its mounts still arrive here, ours never go there. */
 export function enterMountNamespace(kernel: Kernel): void {
   kernel.namespace.unshare(CLONE_NEWNS);
@@ -33,17 +38,19 @@ export function enterMountNamespace(kernel: Kernel): void {
 }
 
 /**
- * Brings the root file system to the directory `target`; true when there is a mount to take down.
+ * Brings the root file system to the directory `target`, with attributes (MOUNT_ATTR_*) of the mount; true when there is a mount
+ * to take down.
  * @throws TeuError `not-found` when a layer or the directory is missing; else what the kernel said.
  */
-export function mountRootfs(kernel: Kernel, rootfs: RootfsConfig, target: string): boolean {
+export function mountRootfs(kernel: Kernel, rootfs: RootfsConfig, target: string, attributes = 0): boolean {
   const at = openDirectory(kernel, target);
   try {
     if (rootfs.kind === "directory") return false;
     for (const lower of rootfs.lower) kernel.fs.close(openDirectory(kernel, lower));
     // overlayfs wants two layers when there is no upper: a single one is itself, read-only.
-    if (rootfs.upper === undefined && rootfs.lower.length === 1) mountReadOnly(kernel, rootfs.lower[0] ?? "", at);
-    else mountOverlay(kernel, rootfs, target, at);
+    if (rootfs.upper === undefined && rootfs.lower.length === 1)
+      mountReadOnly(kernel, rootfs.lower[0] ?? "", at, attributes);
+    else mountOverlay(kernel, rootfs, { target, at, attributes });
     return true;
   } finally {
     kernel.fs.close(at);
@@ -61,15 +68,22 @@ export function unmountRootfs(kernel: Kernel, target: string): void {
   }
 }
 
-function mountOverlay(kernel: Kernel, overlay: OverlayConfig, target: string, at: number): void {
+interface Place {
+  readonly target: string;
+  /** The same, opened. */
+  readonly at: number;
+  readonly attributes: number;
+}
+
+function mountOverlay(kernel: Kernel, overlay: OverlayConfig, { target, at, attributes }: Place): void {
   const { mount, fs } = kernel;
   let tree: number;
   try {
-    tree = newOverlay(kernel, overlayOptions(overlay));
+    tree = newOverlay(kernel, overlayOptions(overlay), attributes);
   } catch (error) {
     // Before Linux 6.5 there is no "lowerdir+", before 5.2 no fsopen: only then the old way can do better.
     if (!isSysError(error, "EINVAL") && !isSysError(error, "ENOSYS")) throw error;
-    mountOld(kernel, overlay, target, error);
+    mountOld(kernel, overlay, { target, at, attributes }, error);
     return;
   }
   try {
@@ -79,9 +93,10 @@ function mountOverlay(kernel: Kernel, overlay: OverlayConfig, target: string, at
   }
 }
 
-function mountOld(kernel: Kernel, overlay: OverlayConfig, target: string, first: unknown): void {
+function mountOld(kernel: Kernel, overlay: OverlayConfig, { target, attributes }: Place, first: unknown): void {
   try {
-    kernel.mount.mount("overlay", target, "overlay", 0, overlayData(overlay));
+    // The first attributes (read-only, no set-id, no devices) are the same bits in both calls.
+    kernel.mount.mount("overlay", target, "overlay", attributes & SAME_BITS, overlayData(overlay));
   } catch (error) {
     // The old call says less about the same fault.
     if (isSysError(error, "EINVAL") && isSysError(first, "EINVAL")) throw first;
@@ -89,7 +104,7 @@ function mountOld(kernel: Kernel, overlay: OverlayConfig, target: string, first:
   }
 }
 
-function newOverlay(kernel: Kernel, options: readonly MountOption[]): number {
+function newOverlay(kernel: Kernel, options: readonly MountOption[], attributes: number): number {
   const { mount, fs } = kernel;
   const context = mount.fsopen("overlay", FSOPEN_CLOEXEC);
   const opened: number[] = [];
@@ -107,18 +122,18 @@ function newOverlay(kernel: Kernel, options: readonly MountOption[]): number {
       }
     }
     mount.fsconfigCreate(context);
-    return mount.fsmount(context, FSMOUNT_CLOEXEC, 0);
+    return mount.fsmount(context, FSMOUNT_CLOEXEC, attributes);
   } finally {
     for (const fd of opened) fs.close(fd);
     fs.close(context);
   }
 }
 
-function mountReadOnly(kernel: Kernel, source: string, at: number): void {
+function mountReadOnly(kernel: Kernel, source: string, at: number, attributes: number): void {
   const { mount, fs } = kernel;
   const tree = mount.openTree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
   try {
-    const attr = { set: MOUNT_ATTR_RDONLY, clear: 0, propagation: 0, usernsFd: -1 };
+    const attr = { set: MOUNT_ATTR_RDONLY | attributes, clear: 0, propagation: 0, usernsFd: -1 };
     mount.mountSetattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, attr);
     mount.moveMount(tree, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
   } finally {

@@ -90,6 +90,46 @@ export function cleanUpAfterShim(scope: Scope, shim: string, configFile: string)
   });
 }
 
+/** Runs the shim for a task that ends at once. @throws TeuError as it says on stderr. */
+export async function runShimCommand(
+  scope: Scope,
+  shim: string,
+  args: readonly string[],
+  op: string,
+  subject: string,
+): Promise<void> {
+  const child = spawn(shim, args, {
+    stdio: ["ignore", "ignore", "pipe"],
+    env: shimEnvironment(),
+    cwd: "/",
+    signal: scope.signal,
+  });
+  const [text, code] = await Promise.all([
+    collect(child.stderr),
+    new Promise<number | null>((resolve, reject) => {
+      child.once("error", (cause) =>
+        reject(new TeuError({ code: "unavailable", op, subject: shim, message: "cannot run it", cause })),
+      );
+      child.once("close", resolve);
+    }),
+  ]);
+  if (code === 0) return;
+  throw (
+    complaintOf(text) ??
+    new TeuError({ code: "internal", op, subject, message: text.trim() || `it ended with ${code}` })
+  );
+}
+
+function complaintOf(text: string): TeuError | null {
+  try {
+    return fromJson(JSON.parse(text));
+  } catch (error) {
+    // Killed, or not far enough to say it in this form.
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
+
 // The engine's environment may hold secrets, and must not decide what the runtime does.
 function shimEnvironment(): Record<string, string> {
   return { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C.UTF-8" };
