@@ -1,0 +1,18 @@
+// Copies an image between registries: every platform, and the signatures and SBOMs that refer to it. Bytes and digests stay.
+//   node examples/library/copy-image.ts IMAGE NEW-IMAGE
+
+import { createScope } from "@teu/base/scope";
+import { registrySink, registrySource } from "@teu/distribution/client/registry-image";
+import { userClient } from "@teu/distribution/client/user-client";
+import { parseReference } from "@teu/image/reference";
+import { copyImage } from "@teu/image/transport/copy-image";
+
+const [from = "localhost:5000/hello", to = "localhost:5000/mirror/hello"] = process.argv.slice(2);
+const scope = createScope();
+
+await using client = userClient(process.env, { insecure: () => false });
+await using source = registrySource(client, parseReference(from));
+await using sink = registrySink(client, parseReference(to), source.repository);
+
+const { descriptor, documents, referrers } = await copyImage(scope, { source, sink, platform: "all", referrers: true });
+console.log(descriptor.digest, `${documents.length} manifests, ${referrers} of them refer to others`);
