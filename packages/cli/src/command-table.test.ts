@@ -68,6 +68,7 @@ test("environment: defaults, and each variable documented", () => {
     temporary: "/var/tmp",
     home: undefined,
     keyPassword: undefined,
+    sourceDateEpoch: undefined,
   });
   assert.equal(readEnvironment({ TEU_DEBUG: "0" }).debug, false);
   assert.equal(readEnvironment({ TEU_DEBUG: "1", TEU_ROOT: "" }).debug, true);

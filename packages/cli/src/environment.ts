@@ -49,7 +49,6 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     fallback: "$DOCKER_CONFIG",
     doc: "Directory with ca.pem, cert.pem and key.pem for a Docker daemon over TLS.",
   },
-  { name: "HOME", fallback: "", doc: "Used when DOCKER_CONFIG is not set." },
   { name: "HOME", fallback: "", doc: "Used when DOCKER_CONFIG is not set; and for .config/containers/policy.json." },
   {
     name: "COSIGN_PASSWORD",
