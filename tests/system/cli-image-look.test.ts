@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { after, before, test } from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 
@@ -18,6 +19,8 @@ before(async () => {
   host = await CliHost.open();
   mkdirSync(join(host.directory, "tree/etc"), { recursive: true });
   writeFileSync(join(host.directory, "tree/etc/added"), "added\n");
+  await teu("image", "append", "-q", "-t", "tall:1", "base", "tree");
+  await teu("image", "mutate", "-q", "-e", "A=1", "-t", "tall:2", "tall:1");
 });
 after(async () => {
   if (skip === undefined) await host[Symbol.asyncDispose]();
@@ -41,21 +44,20 @@ function mountsBelow(directory: string): string[] {
 }
 
 test("image tree: layers, what made them, what they hold, and who shares them", { skip }, async () => {
-  await teu("image", "append", "-q", "-t", "tall:1", "base", "tree");
   const tall = JSON.parse(await teu("image", "tree", "--files", "--format", "json", "tall:1")) as {
     layers: { sharedWith: string[]; createdBy: string; size: number; files: { path: string; kind: string }[] }[];
   };
-  assert.deepEqual(tall.layers[0]?.sharedWith, ["base:latest"]);
+  assert.deepEqual(tall.layers[0]?.sharedWith.includes("base:latest"), true);
   const top = tall.layers.at(-1);
-  assert.deepEqual([top?.sharedWith, top?.createdBy], [[], "teu image append"]);
+  assert.deepEqual([top?.sharedWith.includes("tall:2"), top?.createdBy], [true, "teu image append"]);
   assert.deepEqual(
     top?.files.map(({ path }) => path),
     ["/etc", "/etc/added"],
   );
   assert.ok(top !== undefined && top.size > 0);
   const text = await teu("image", "tree", "--files", "tall:1");
-  assert.match(text, /^tall:1 .*\n├─ .*also in base:latest\n/);
-  assert.match(text, /\n└─ .*teu image append\n {5}\+ \/etc\/\n {5}\+ \/etc\/added {2}6B$/);
+  assert.match(text, /^tall:1 .*\n├─ .*also in .*base:latest/);
+  assert.match(text, /\n└─ .*teu image append .*\n {5}\+ \/etc\/\n {5}\+ \/etc\/added {2}6B$/);
 });
 
 test("image tree, diff: names of files and settings of strangers do nothing to the terminal", { skip }, async () => {
@@ -70,7 +72,6 @@ test("image tree, diff: names of files and settings of strangers do nothing to t
 });
 
 test("image diff: files and settings; the exit code is asked for", { skip }, async () => {
-  await teu("image", "mutate", "-q", "-e", "A=1", "-t", "tall:2", "tall:1");
   assert.match(await teu("image", "diff", "base", "tall:2"), /^A \/etc\/added {2}6B\nS Env\.A {2}nothing -> "1"$/m);
   await teu("copy", "-q", "containers:tall:2", "oci:diff:v1");
   assert.equal(await teu("image", "diff", "--exit-code", "tall:2", "oci:diff:v1"), "");
@@ -82,8 +83,12 @@ test("image diff: files and settings; the exit code is asked for", { skip }, asy
 });
 
 test("image mount: read-only, harmless, found again, and nothing is left of it", { skip }, async () => {
+  mkdirSync(join(host.directory, "gone/etc"), { recursive: true });
+  writeFileSync(join(host.directory, "gone/etc/added"), "added\n");
+  writeFileSync(join(host.directory, "gone/own"), "layers that no other image has");
+  await teu("image", "append", "-q", "-t", "gone:1", "base", "gone");
   const run = join(host.directory, "run");
-  const path = await teu("image", "mount", "tall:1");
+  const path = await teu("image", "mount", "gone:1");
   assert.equal(readFileSync(join(path, "etc/added"), "utf8"), "added\n");
   assert.ok(statSync(join(path, "bin/busybox")).isFile());
   assert.throws(() => writeFileSync(join(path, "etc/added"), "x"), { code: "EROFS" });
@@ -91,27 +96,27 @@ test("image mount: read-only, harmless, found again, and nothing is left of it",
     .split("\n")
     .filter((one) => one.includes(path));
   assert.match(line ?? "", / ro,nosuid,nodev/);
-  assert.equal(await teu("image", "mount", "tall:1"), path);
+  assert.equal(await teu("image", "mount", "gone:1"), path);
   assert.equal(await teu("image", "mount", "base", "here"), join(host.directory, "here"));
   const listed = (await teu("image", "mount", "--format", "{{.Image}} {{.Path}}")).split("\n").toSorted();
-  assert.deepEqual(listed, [`base ${join(host.directory, "here")}`, `tall:1 ${path}`].toSorted());
+  assert.deepEqual(listed, [`base ${join(host.directory, "here")}`, `gone:1 ${path}`].toSorted());
   // Removed and collected: the mount keeps its layers.
-  await teu("tag", "tall:1", "short-lived");
-  await teu("rmi", "short-lived", "tall:1", "tall:2");
+  await teu("tag", "gone:1", "short-lived");
+  await teu("rmi", "short-lived", "gone:1");
   await teu("system", "prune", "-f");
   assert.equal(readFileSync(join(path, "etc/added"), "utf8"), "added\n");
   const user = spawn("sleep", ["60"], { cwd: path, stdio: "ignore" });
   await new Promise((resolve) => user.once("spawn", resolve));
   try {
-    await fails(["image", "unmount", "tall:1"], 1, /in use/);
+    await fails(["image", "unmount", "gone:1"], 1, /in use/);
   } finally {
     const gone = new Promise((resolve) => user.once("close", resolve));
     user.kill("SIGKILL");
     await gone;
   }
-  assert.equal(await teu("image", "unmount", "tall:1"), path);
+  assert.equal(await teu("image", "unmount", "gone:1"), path);
   assert.equal(await teu("image", "unmount", "here"), join(host.directory, "here"));
-  await fails(["image", "unmount", "tall:1"], 1, /not mounted/);
+  await fails(["image", "unmount", "gone:1"], 1, /not mounted/);
   assert.deepEqual(mountsBelow(host.directory), []);
   assert.deepEqual(readdirSync(join(run, "image-mounts")), []);
   assert.equal(existsSync(join(host.directory, "here")), false);
@@ -127,6 +132,28 @@ test("image mount: one that was taken down by other means is forgotten", { skip 
   const again = await teu("image", "mount", "base");
   await teu("image", "unmount", "--all");
   assert.deepEqual([mountsBelow(host.directory), existsSync(again)], [[], false]);
+});
+
+test("image mount: what a process killed while mounting left keeps nothing", { skip }, async () => {
+  await teu("image", "mount", "base");
+  const rows = (): string[] => {
+    using db = new DatabaseSync(join(host.directory, "root/teu.db"));
+    const keys = db.prepare("SELECT key FROM workspace WHERE key LIKE 'image-mount-%'").all();
+    return keys.map((row) => String(row["key"]));
+  };
+  const [mounted = ""] = rows();
+  {
+    using db = new DatabaseSync(join(host.directory, "root/teu.db"));
+    const columns = "SELECT 'image-mount-dead', parent, owner, 0 FROM workspace WHERE key = ?";
+    db.prepare(`INSERT INTO workspace(key, parent, owner, created_at) ${columns}`).run(mounted);
+  }
+  mkdirSync(join(host.directory, "run/image-mounts/half/rootfs"), { recursive: true });
+  assert.equal(rows().length, 2);
+  await teu("system", "prune", "-f");
+  assert.deepEqual(rows(), [mounted]);
+  assert.deepEqual(readdirSync(join(host.directory, "run/image-mounts")), [mounted.slice("image-mount-".length)]);
+  await teu("image", "unmount", "--all");
+  assert.deepEqual(rows(), []);
 });
 
 test(

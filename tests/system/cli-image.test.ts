@@ -207,3 +207,59 @@ test("image mutate: what fails leaves nothing; wrong usage is said as such", { s
   await fails(["image", "mutate", "--timestamp", "now", "base"], 125, /no time/);
   await fails(["image", "rebase", "base"], 125, /does not say what its base is/);
 });
+
+test("umoci's changes of an image are what image diff shows, and umoci reads ours", { skip }, async (context) => {
+  if (!has("umoci")) return context.skip("umoci is not installed");
+  const layout = join(host.directory, "umoci");
+  await teu("copy", "-q", "containers:base", "oci:umoci:v1");
+  const config = ["--config.user", "1000", "--config.env", "U=1", "--config.label", "l=m", "--no-history"];
+  await run("umoci", ["config", "--image", `${layout}:v1`, "--tag", "v2", ...config]);
+  const lines = (await teu("image", "diff", "oci:umoci:v1", "oci:umoci:v2")).split("\n");
+  assert.deepEqual(
+    lines.filter((line) => !line.startsWith("S created")),
+    ['S Env.U  nothing -> "1"', 'S Labels.l  nothing -> "m"', 'S User  nothing -> "1000"'],
+  );
+  await teu("image", "mutate", "-q", "-e", "T=2", "--remove-label", "l", "-t", "oci:umoci:v3", "oci:umoci:v2");
+  const stat = JSON.parse(await run("umoci", ["stat", "--image", `${layout}:v3`, "--json"])) as { history: unknown[] };
+  assert.ok(stat.history.length > 0);
+  await run("umoci", ["config", "--image", `${layout}:v3`, "--tag", "v4", "--config.env", "T=3", "--no-history"]);
+  assert.match(await teu("image", "diff", "oci:umoci:v3", "oci:umoci:v4"), /S Env\.T {2}"2" -> "3"/);
+});
+
+test("podman loads what was changed, flattened and imported, and the settings are there", { skip }, async (context) => {
+  if (!has("podman")) return context.skip("podman is not installed");
+  const places = ["--root", join(host.directory, "podman"), "--runroot", join(host.directory, "podman-run")];
+  const podman = [
+    ...places,
+    "--tmpdir",
+    join(host.directory, "podman-tmp"),
+    "--storage-driver",
+    "vfs",
+    "--cgroup-manager",
+    "cgroupfs",
+    "--events-backend",
+    "none",
+  ];
+  await teu("image", "flatten", "-q", "-t", "podman-flat", "base");
+  await teu(
+    "image",
+    "mutate",
+    "-q",
+    "-e",
+    "P=1",
+    "--compress",
+    "zstd",
+    "-t",
+    "oci-archive:podman.tar:podman-test:1",
+    "podman-flat",
+  );
+  await run("podman", [...podman, "load", "-q", "-i", join(host.directory, "podman.tar")]);
+  const [facts] = JSON.parse(await run("podman", [...podman, "image", "inspect", "podman-test:1"])) as [
+    { Config: { Env: string[] }; RootFS: { Layers: string[] } },
+  ];
+  assert.ok(facts.Config.Env.includes("P=1"));
+  assert.equal(facts.RootFS.Layers.length, 1);
+  const back = join(host.directory, "podman-back.tar");
+  await run("podman", [...podman, "save", "-q", "--format", "oci-archive", "-o", back, "podman-test:1"]);
+  assert.equal(await teu("image", "diff", "--exit-code", "oci-archive:podman.tar", "oci-archive:podman-back.tar"), "");
+});

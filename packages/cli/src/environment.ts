@@ -55,7 +55,11 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     fallback: "asked for",
     doc: "Password of private keys (sign, key), empty too. cosign reads the same.",
   },
-  { name: "TMPDIR", fallback: "/var/tmp", doc: "Where archives are taken apart and layers are made: room for a whole image." },
+  {
+    name: "TMPDIR",
+    fallback: "/var/tmp",
+    doc: "Where archives are taken apart and layers are made: room for a whole image.",
+  },
   {
     name: "TEU_REGISTRY_",
     fallback: "",

@@ -19,7 +19,7 @@ import type { ImageMount as ShimMount } from "@teu/shim/protocol";
 import { runShimCommand } from "../containers/shim/spawn.ts";
 import { requireProgram } from "../programs.ts";
 import { layersDown } from "../snapshots/overlay-snapshots.ts";
-import { addWorkspace, deleteWorkspace } from "../store/layer-rows.ts";
+import { addWorkspace, deleteWorkspace, workspacesNamed } from "../store/layer-rows.ts";
 import { thisBoot } from "../store/owner.ts";
 import type { EnginePaths } from "../store/paths.ts";
 import { randomHex } from "../store/random.ts";
@@ -29,6 +29,9 @@ import type { MountedImage, UnmountOptions } from "./images.ts";
 
 /** What mounts stand on: less than all of an engine, so that the collector can look after them. */
 type MountContext = Pick<ImageContext, "db" | "paths">;
+
+/** Keys of the workspaces that keep the layers begin so. */
+const KEY = "image-mount-";
 
 interface MountRecord extends MountedImage {
   /** The directory was made for the mount, and goes with it. */
@@ -103,9 +106,13 @@ export async function unmountImage(
 
 /** Forgets mounts that somebody else took down. Not while another process mounts: then the next collection will. */
 export function sweepMounts(context: MountContext): void {
-  if (!existsSync(context.paths.imageMounts)) return;
-  using lock = FileLock.tryAcquire(lockPath(context.paths));
-  if (lock !== null) live(context);
+  const { db, paths } = context;
+  if (!existsSync(paths.imageMounts)) return;
+  using lock = FileLock.tryAcquire(lockPath(paths));
+  if (lock === null) return;
+  const kept = new Set(live(context).map(({ id }) => keyOf(id)));
+  // A process killed between the row and the directory.
+  for (const key of workspacesNamed(db, KEY)) if (!kept.has(key)) deleteWorkspace(db, key);
 }
 
 /** Records of mounts that are there; others are forgotten. */
@@ -196,7 +203,7 @@ function shown({ id, image, name, path, own }: MountRecord): MountedImage {
 }
 
 function keyOf(id: string): string {
-  return `image-mount-${id}`;
+  return KEY + id;
 }
 
 function mountDirectory(paths: EnginePaths, id: string): string {

@@ -91,6 +91,12 @@ export function orphanedWorkspaces(db: Database): string[] {
     .map((row) => String(row["key"]));
 }
 
+/** Keys of workspaces that begin so. */
+export function workspacesNamed(db: Database, prefix: string): string[] {
+  const rows = db.all("SELECT key FROM workspace WHERE substr(key, 1, length(?1)) = ?1", prefix);
+  return rows.map((row) => String(row["key"]));
+}
+
 function layerOf(row: Row): LayerRow {
   return {
     chainId: String(row["chain_id"]) as Digest,

@@ -68,7 +68,7 @@ async function readLayer(
     DEFAULT_LAYER_LIMITS,
   );
   tree.begin();
-  for await (const chunk of layerTar(scope, layer)) {
+  for await (const chunk of layerTar(scope, layer, { reuse: true })) {
     scope.check("read layer");
     reader.write(chunk);
   }

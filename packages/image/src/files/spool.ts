@@ -78,7 +78,7 @@ export class Spool implements Disposable {
 
   *#read(at: number, length: number): Generator<Uint8Array> {
     for (let done = 0; done < length;) {
-      const buffer = Buffer.allocUnsafeSlow(Math.min(READ_BYTES, length - done));
+      const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, length - done));
       const count = readSync(this.#fd, buffer, 0, buffer.length, at + done);
       if (count === 0) throw new TeuError({ code: "internal", op: "read contents", message: "the spool is too short" });
       yield buffer.subarray(0, count);

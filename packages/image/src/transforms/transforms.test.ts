@@ -5,6 +5,8 @@ import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { test } from "node:test";
 
+import fc from "fast-check";
+
 import { type ErrorCode, isTeuError } from "@teu/base/errors";
 import { createScope } from "@teu/base/scope";
 import { type Descriptor, MEDIA_TYPES } from "@teu/specs/image";
@@ -16,9 +18,12 @@ import { writeDocument } from "../documents.ts";
 import { checkHistory } from "../image-config.ts";
 import { listFiles } from "../files/list-files.ts";
 import { MemoryContentStore } from "../memory-content-store.ts";
+import type { BlobIdentity } from "../transport/source-and-sink.ts";
+import { storeSource } from "../transport/store-image.ts";
 import { emptyImage, type ImageTransform, type ImageValue } from "../values/image-value.ts";
 import type { IndexValue } from "../values/index-value.ts";
 import { directoryLayer, fileLayer, tarLayer } from "../values/make-layer.ts";
+import { openValue } from "../values/value-source.ts";
 import { layerTar } from "../values/layer-value.ts";
 import {
   file,
@@ -185,6 +190,60 @@ test("changeAnnotations: set, replaced, removed; an artifact has them too, and n
   assert.deepEqual((await changed.manifest(scope)).annotations, { y: "3", z: "4" });
   await assert.rejects(artifact.apply(changeConfig({ user: "1" })).document(scope), fails("unsupported", /artifact/));
   await assert.rejects(listFiles(scope, artifact), fails("unsupported", /artifact/));
+});
+
+test("changes of config, annotations, media types, history and base read no layer", async () => {
+  const store = new MemoryContentStore();
+  const root = await storeImage(scope, store, BASE);
+  const source = storeSource({ name: "memory", store, resolve: async () => root });
+  const blind = {
+    ...source,
+    blob: (inner: typeof scope, blob: BlobIdentity, offset: number): AsyncIterable<Uint8Array> => {
+      assert.ok(blob.size < 1000 && !layers.includes(blob.digest), "a layer was read");
+      return source.blob(inner, blob, offset);
+    },
+  };
+  const layers = (await (await imageOf(store)).manifest(scope)).layers.map(({ digest: one }) => one);
+  const image = await openValue(scope, blind, { os: "linux", architecture: "amd64" });
+  const changed = image.apply(
+    changeConfig({ user: "u" }),
+    changeAnnotations({ a: "b" }),
+    setMediaTypes("docker"),
+    setTimestamp(5),
+    removeLayer(-1),
+    rebase({ oldBase: emptyImage({ os: "linux", architecture: "amd64" }), newBase: image }),
+  );
+  assert.equal((await changed.manifest(scope)).layers.length, 3);
+});
+
+test("changeConfig: whatever is set is read back", async () => {
+  const name = fc.stringMatching(/^[A-Za-z_][A-Za-z0-9_.-]{0,8}$/);
+  const text = fc.string({ unit: "grapheme", maxLength: 12 }).map((value) => value.replaceAll("\0", ""));
+  const changes = fc.record({
+    env: fc.dictionary(name, text),
+    labels: fc.dictionary(fc.oneof(name, text), text),
+    cmd: fc.array(text),
+    user: text,
+    exposedPorts: fc.array(fc.integer({ min: 0, max: 65535 }).map((port) => `${port}/tcp`)),
+  });
+  const store = new MemoryContentStore();
+  const image = await imageOf(store);
+  await fc.assert(
+    fc.asyncProperty(changes, async ({ env, labels, ...rest }) => {
+      const lines = Object.entries(env).map(([key, value]) => `${key}=${value}`);
+      const written = await writtenOut(
+        scope,
+        new MemoryContentStore(),
+        image.apply(changeConfig({ env: lines, labels, ...rest })),
+      );
+      const { Env = [], Labels = {}, Cmd, User, ExposedPorts = {} } = (await written.config(scope)).config ?? {};
+      for (const line of lines) assert.ok(Env.includes(line), line);
+      for (const [key, value] of Object.entries(labels)) assert.equal(Labels[key], value);
+      assert.deepEqual([Cmd, User], [rest.cmd, rest.user]);
+      for (const port of rest.exposedPorts) assert.ok(port in ExposedPorts);
+    }),
+    { numRuns: 50, seed: 7 },
+  );
 });
 
 test("appendLayers: on top, with its history, nothing read before somebody asks", async () => {

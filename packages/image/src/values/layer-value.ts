@@ -5,7 +5,7 @@ import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 import type { Descriptor } from "@teu/specs/image";
 
-import { decompress } from "../compression/decompress.ts";
+import { decompress, type DecompressOptions } from "../compression/decompress.ts";
 import { createDigester, type Digest, digestAlgorithm, parseDigest } from "../digest.ts";
 import { DEFAULT_LAYER_LIMITS } from "../layer/limits.ts";
 import type { ImageSource } from "../transport/source-and-sink.ts";
@@ -50,12 +50,16 @@ export function withDescriptor(layer: LayerValue, change: (descriptor: CheckedDe
  * The layer's tar, verified: blob and tar have the digests that they should when it ended. Nothing may be trusted before.
  * @throws TeuError `corrupt`, `exhausted` beyond the limits on layers.
  */
-export async function* layerTar(scope: Scope, layer: LayerValue): AsyncIterable<Uint8Array> {
+export async function* layerTar(
+  scope: Scope,
+  layer: LayerValue,
+  options: DecompressOptions = {},
+): AsyncIterable<Uint8Array> {
   const { digest, size } = await layer.descriptor(scope);
   const wanted = await layer.diffId(scope);
   const tar = createDigester(digestAlgorithm(wanted));
   const blob = verifyStream(layer.blob(scope, 0), { digest, size });
-  for await (const chunk of decompress(scope, blob, DEFAULT_LAYER_LIMITS)) {
+  for await (const chunk of decompress(scope, blob, DEFAULT_LAYER_LIMITS, options)) {
     tar.update(chunk);
     yield chunk;
   }
