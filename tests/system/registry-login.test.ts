@@ -154,7 +154,7 @@ test("registry serve: refuses what cannot be right at once", { skip }, async () 
   const file = join(host.directory, "bad-users");
   writeFileSync(file, "ann:$apr1$abc$0123456789012345678901\n");
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
-    [["--htpasswd", file], /"ann" is not hashed with bcrypt: it is MD5[^]*htpasswd -B/],
+    [["--htpasswd", file], /"ann" is not hashed with bcrypt or argon2id: it is MD5[^]*htpasswd -B/],
     [["--htpasswd", join(host.directory, "none")], /no such file/],
     [["--anonymous-pull"], /--anonymous-pull needs --htpasswd/],
     [["--tls-cert", file], /--tls-cert and --tls-key go together/],

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { accessSync, existsSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { digestOf } from "@teu/image/digest";
@@ -17,6 +17,7 @@ import { tempRoot, type TempRoot } from "@teu/testkit/temp-root";
 const run = promisify(execFile);
 const SKOPEO = "/usr/bin/skopeo";
 const PODMAN = "/usr/bin/podman";
+const DOCKER = ["/usr/bin/docker", "/usr/local/bin/docker"].find((path) => existsSync(path)) ?? "/usr/bin/docker";
 const TEU = new URL("../../bin/teu", import.meta.url).pathname;
 // bcrypt of "right", cost 8.
 const HASH = "$2b$08$7hbB8oX1t0Mt1BG9Q8o4IuEcH.tw9SqOweaVEK2hlFUUpsaUm5JES";
@@ -172,6 +173,39 @@ test(
     );
   },
 );
+
+test("docker logs in, and keeps a refresh token instead of the password", { skip: missing(DOCKER) }, async () => {
+  await using root = await tempRoot();
+  await using registry = await Registry.listen({ ...RULES, htpasswd: await users(root) });
+  // Without a daemon the program logs in by itself.
+  const env = {
+    PATH: process.env["PATH"],
+    HOME: root.path,
+    DOCKER_CONFIG: root.path,
+    DOCKER_HOST: `unix://${root.join("none")}`,
+  };
+  const login = (password: string): Promise<unknown> =>
+    run(DOCKER, ["login", "-u", "ann", "-p", password, registry.address], { timeout: 60_000, env });
+  await assert.rejects(login("wrong"));
+  await login("right");
+  const { auths } = JSON.parse(await readFile(root.join("config.json"), "utf8")) as {
+    auths: Record<string, { auth?: string; identitytoken?: string }>;
+  };
+  const { auth = "", identitytoken = "" } = auths[registry.address] ?? {};
+  assert.match(identitytoken, /^eyJ/);
+  assert.doesNotMatch(Buffer.from(auth, "base64").toString(), /right/);
+  const form = new URLSearchParams({
+    grant_type: "refresh_token",
+    refresh_token: identitytoken,
+    service: "teu-registry",
+  });
+  const answer = await rawRequest(`${registry.url}/token`, {
+    method: "POST",
+    headers: { "content-type": "application/x-www-form-urlencoded" },
+    body: form.toString(),
+  });
+  assert.equal(answer.status, 200);
+});
 
 test(
   "skopeo pulls docker-registry's images through ours, with docker-registry's users, and after its end",

@@ -49,12 +49,8 @@ function contextOf(options: RegistryServerOptions): ServerContext {
   let given: RegistryServerOptions["limits"];
   let limits: ServerLimits = DEFAULT_LIMITS;
   return {
-    scope: options.scope,
-    blobs: options.blobs,
-    metadata: options.metadata,
+    ...options,
     access: options.access ?? openAccess,
-    ...(options.observe === undefined ? {} : { observe: options.observe }),
-    ...(options.locate === undefined ? {} : { locate: options.locate }),
     get limits() {
       if (options.limits !== given) limits = { ...DEFAULT_LIMITS, ...(given = options.limits) };
       return limits;

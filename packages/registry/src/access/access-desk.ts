@@ -145,7 +145,9 @@ async function makeParts(
       ? defaultRules({ login, anonymousPull, immutable })
       : new RightsRules({ rules: options.rules, immutable, ...(groups === undefined ? {} : { groups }) });
   const keysKey = JSON.stringify(options.tokens ?? null);
-  const tokenServer = await tokenServerOf(scope, options, { root, users, rules, addressOf, keysKey, before });
+  const limits = new RequestLimits(requests);
+  const parts = { root, users, rules, addressOf, limits, keysKey, before };
+  const tokenServer = await tokenServerOf(scope, options, parts);
   const trusted = await Promise.all((options.trustedTokens ?? []).map((one) => trustedIssuer(scope, one)));
   const identifiers: Identifier[] = [
     ...(tokenServer === undefined && trusted.length === 0 ? [] : [new TokenIdentifier(tokenServer, trusted)]),
@@ -154,7 +156,7 @@ async function makeParts(
   ];
   const challenge = challengeOf(options, tokenServer);
   const { isProxied = () => false } = options;
-  const settings = { rules, identifiers, addressOf, limits: new RequestLimits(requests), challenge, isProxied };
+  const settings = { rules, identifiers, addressOf, limits, challenge, isProxied };
   return { users, usersKey, tokenServer, keysKey, settings };
 }
 
@@ -172,6 +174,7 @@ interface TokenParts {
   readonly users: PasswordUsers | undefined;
   readonly rules: RightsRules;
   readonly addressOf: (caller: Caller) => string;
+  readonly limits: RequestLimits;
   readonly keysKey: string;
   readonly before: Parts | undefined;
 }
@@ -179,7 +182,7 @@ interface TokenParts {
 async function tokenServerOf(
   scope: Scope,
   { tokens }: AccessOptions,
-  { root, users, rules, addressOf, keysKey, before }: TokenParts,
+  { root, users, rules, addressOf, limits, keysKey, before }: TokenParts,
 ): Promise<TokenServer | undefined> {
   if (tokens === undefined) return undefined;
   if (users === undefined)
@@ -192,7 +195,7 @@ async function tokenServerOf(
       : await KeyRing.open(scope, { rotation, longestToken, ...(root === undefined ? {} : { root }) });
   const issuer = tokens.issuer ?? service;
   const least = Math.max(60_000, lifetime);
-  return new TokenServer({ issuer, service, lifetime: least, refreshLifetime, keys, users, rules, addressOf });
+  return new TokenServer({ issuer, service, lifetime: least, refreshLifetime, keys, users, rules, limits, addressOf });
 }
 
 async function trustedIssuer(scope: Scope, options: TrustedTokenOptions): Promise<TrustedIssuer> {

@@ -13,6 +13,7 @@ import { type Identified, isAnonymous, readBasic } from "./identify.ts";
 import { type Claims, verifyJwt, signJwt } from "./jwt.ts";
 import type { KeyRing } from "./key-ring.ts";
 import type { PasswordUsers } from "./password-users.ts";
+import type { RequestLimits } from "./request-limits.ts";
 import { accessOf } from "./token-identifier.ts";
 
 /** What the token server is told. Milliseconds. */
@@ -27,6 +28,7 @@ export interface TokenServerSettings {
   readonly keys: KeyRing;
   readonly users: PasswordUsers;
   readonly rules: RightsRules;
+  readonly limits: RequestLimits;
   readonly addressOf: (request: IncomingMessage) => string;
 }
 
@@ -58,6 +60,12 @@ export class TokenServer {
 
   /** Answers a request for a token; the name of who asked, or said to be. */
   async handle(scope: Scope, request: IncomingMessage, response: ServerResponse): Promise<string | null> {
+    const { limits, addressOf } = this.settings;
+    const retryAfter = limits.address(scope.now(), () => addressOf(request));
+    if (retryAfter > 0) {
+      refuse(response, 429, "TOOMANYREQUESTS", "too many requests", { "retry-after": String(retryAfter) });
+      return null;
+    }
     if (request.method === "GET") return this.#get(scope, request, response);
     if (request.method === "POST") return this.#post(scope, request, response);
     refuse(response, 405, "UNSUPPORTED", "GET or POST", { allow: "GET, POST" });

@@ -85,6 +85,22 @@ test("parseConfig: every fault is told at once, with line, path and value", () =
       "memory: true\nrules: []\nusers: {htpasswd: u, anonymousPull: true}",
       /users\.anonymousPull is for a registry without rules/,
     ],
+    ["memory: true\ntokens: {}", /tokens needs users/],
+    [
+      "memory: true\ntls: {cert: c, key: k, clientCertificates: required}",
+      /tls\.clientCertificates needs tls\.clientCa/,
+    ],
+    [
+      "memory: true\nrules: [{repositories: [a]}, {repositories: [b, a]}]",
+      /rules\[1\]\.repositories "a" was there before/,
+    ],
+    ["memory: true\nrules: [{repositories: [a], groups: {devs: [read]}}]", /rules\[0\]\.groups\.devs is no group/],
+    ["memory: true\nproxies: [{prefix: a, upstream: b.c, username: u}]", /proxies\[0\] username goes with/],
+    ["memory: true\nproxies: [{prefix: A, upstream: b.c}]", /line 2: proxies\[0\]\.prefix "A" does not look like/],
+    [
+      "memory: true\nwebhooks: [{name: a, url: ftp://user:hidden@x}]",
+      /line 2: webhooks\[0\]\.url what stands there does not look like An http or https URL/,
+    ],
     ["memory: true\nusers: {htpasswd: ''}", /users\.htpasswd "" is empty/],
     ["memory: true\n__proto__: {x: 1}", /__proto__ is no key here/],
   ];

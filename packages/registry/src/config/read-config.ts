@@ -5,6 +5,7 @@ import { TeuError } from "@teu/base/errors";
 import { LineCounter, parseDocument } from "yaml";
 
 import { fileError } from "../storage/file-error.ts";
+import { configFaults } from "./check-config.ts";
 import type { RegistryConfig } from "./config-types.ts";
 import { environmentKeys } from "./environment-keys.ts";
 import { ROOT_SCHEMA, type JsonSchema } from "./json-schema.ts";
@@ -35,7 +36,10 @@ export function parseConfig(file: string, text: string, environment: ConfigEnvir
   if (faults.length > 0) throw refusal(file, faults);
   const config = value as Record<string, unknown>;
   for (const [name, content] of Object.entries(environment)) override(config, name, content);
-  return checked(file, config);
+  const given = config as RegistryConfig;
+  const wrong = configFaults(given);
+  if (wrong.length > 0) throw refusal(file, wrong);
+  return given;
 }
 
 function parseYaml(
@@ -76,29 +80,6 @@ function override(config: Record<string, unknown>, name: string, text: string): 
   let at = config;
   for (const part of key.path.slice(0, -1)) at = (at[part] ??= {}) as Record<string, unknown>;
   at[key.path.at(-1) ?? ""] = value;
-}
-
-// What the schema cannot say, and what an environment variable can have spoilt.
-function checked(file: string, config: RegistryConfig): RegistryConfig {
-  const faults: Fault[] = [];
-  if ((config.root === undefined) !== (config.memory === true))
-    faults.push({ path: "root", message: "either this or memory: true must be there, and not both" });
-  if (config.rules !== undefined && config.users?.anonymousPull === true)
-    faults.push({
-      path: "users.anonymousPull",
-      message: "is for a registry without rules; write anonymous: [read] there",
-    });
-  for (const path of missingParts(config)) faults.push({ path, message: "is missing" });
-  if (faults.length > 0) throw refusal(file, faults);
-  return config;
-}
-
-function missingParts(config: RegistryConfig): string[] {
-  return Object.entries(ROOT_SCHEMA.properties ?? {}).flatMap(([name, schema]) => {
-    const part = config[name as keyof RegistryConfig];
-    if (typeof part !== "object" || Array.isArray(part)) return [];
-    return (schema.required ?? []).filter((key) => !Object.hasOwn(part, key)).map((key) => `${name}.${key}`);
-  });
 }
 
 function refusal(file: string, faults: readonly Fault[]): TeuError {
