@@ -221,6 +221,47 @@ test(
   },
 );
 
+test("docs/guide/sign-and-verify.md: works when typed in, its policy too", { skip }, async () => {
+  const directory = at("guide");
+  mkdirSync(directory);
+  await pushed("hello");
+  await host.ok(["copy", "-q", "containers:base", `${registry.address}/hello:1.0`]);
+  const file = new URL("../../docs/guide/sign-and-verify.md", import.meta.url);
+  const guide = readFileSync(file, "utf8").replaceAll("127.0.0.1:5000", registry.address);
+  const type = async (line: string): Promise<Outcome> => {
+    const inner = /\$\(teu (.*)\)/.exec(line);
+    const digest = inner === null ? "" : await host.ok((inner[1] ?? "").split(" "));
+    const words = line
+      .replace(inner?.[0] ?? "", digest)
+      .split(" ")
+      .slice(1);
+    return host.teu(words, { cwd: directory, env: PASSWORD });
+  };
+  const lines = [...guide.matchAll(/^# (teu .*)$/gm)].map((match) => match[1] ?? "");
+  assert.ok(lines.length >= 4);
+  for (const line of lines) {
+    const outcome = await type(line);
+    assert.equal(outcome.code, 0, `${line}: ${outcome.stderr}`);
+  }
+  const policy = /^```json\n([^]*?)^```$/m.exec(guide)?.[1] ?? "";
+  assert.ok(policy.includes("/etc/containers/keys/cosign.pub"));
+  writeFileSync(at("guide/policy.json"), policy.replace("/etc/containers/keys", directory));
+  // The same content under a tag that nobody signed is the same digest; other content is not signed.
+  const context = host.context("unsigned", { Dockerfile: "FROM base\nLABEL unsigned=yes\n" });
+  await host.ok(["build", "-q", "--network", "none", "-t", `${registry.address}/hello:unsigned`, context]);
+  await host.ok(["push", "-q", `${registry.address}/hello:unsigned`]);
+  await pushed("free");
+  for (const [image, code] of [
+    ["hello:1.0", 0],
+    ["hello:v1", 0],
+    ["hello:unsigned", 1],
+    ["free:v1", 0],
+  ] as const) {
+    const outcome = await type(`teu pull -q --signature-policy policy.json ${registry.address}/${image}`);
+    assert.equal(outcome.code, code, `${image}: ${outcome.stderr}`);
+  }
+});
+
 const skipSkopeo = skip ?? (existsSync(SKOPEO) ? undefined : `${SKOPEO} is not installed`);
 for (const peer of ["our registry", "docker-registry"] as const) {
   const missing = peer === "docker-registry" ? noDockerRegistry() || undefined : undefined;
