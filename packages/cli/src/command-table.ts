@@ -219,6 +219,25 @@ export const GROUPS: Readonly<Record<string, CommandGroup>> = {
       rm: { summary: "Remove lists from this host", load: () => import("./commands/manifest-rm.ts") },
     },
   },
-  registry: { summary: "Run a registry", verbs: { schema: registrySchema, serve: registryServe } },
+  registry: {
+    summary: "Run a registry and look after it",
+    verbs: {
+      gc: { summary: "Free what nothing needs in a registry", load: () => import("./commands/registry-gc.ts") },
+      schema: registrySchema,
+      serve: registryServe,
+      tags: {
+        summary: "Show where a tag pointed, and point it back",
+        load: () => import("./commands/registry-tags.ts"),
+      },
+      undelete: {
+        summary: "Bring back deleted tags and manifests",
+        load: () => import("./commands/registry-undelete.ts"),
+      },
+      verify: {
+        summary: "Check everything that a registry stores",
+        load: () => import("./commands/registry-verify.ts"),
+      },
+    },
+  },
   system: { summary: "Manage this host's state", verbs: { info, prune } },
 };

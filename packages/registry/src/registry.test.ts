@@ -243,11 +243,33 @@ test("Registry: access is decided before anything is touched (scenarios 14, 22)"
   });
 });
 
+const NOTHING = { uploads: 0, marked: 0, manifests: 0, links: 0, blobs: 0, bytes: 0 };
+
+test("Registry.listen: a directory that is served already is refused", async () => {
+  await using root = await tempRoot();
+  {
+    await using first = await Registry.listen({ root: root.path });
+    await assert.rejects(
+      Registry.listen({ root: root.path }),
+      (error) => isTeuError(error, "conflict") && /another registry is serving/.test(error.message),
+    );
+    assert.equal((await rawRequest(`${first.url}/v2/`)).status, 200);
+  }
+  await using again = await Registry.listen({ root: root.path });
+  assert.equal((await rawRequest(`${again.url}/v2/`)).status, 200);
+});
+
 test("Registry.sweep: frees what nothing refers to, and only that", async () => {
   await using root = await tempRoot();
   const clock = { now: Date.now() };
   const scope = createScope({ now: () => clock.now });
-  await using registry = await Registry.listen({ root: root.path, scope, grace: 3_600_000, uploadExpiry: 3_600_000 });
+  await using registry = await Registry.listen({
+    root: root.path,
+    scope,
+    grace: 3_600_000,
+    uploadExpiry: 3_600_000,
+    elapsed: () => clock.now,
+  });
   const { url } = registry;
   const push = (name: string, text: string): Promise<unknown> =>
     rawRequest(`${url}/v2/${name}/blobs/uploads/?digest=${digestOf(text)}`, { method: "POST", body: text });
@@ -266,12 +288,13 @@ test("Registry.sweep: frees what nothing refers to, and only that", async () => 
     body,
     headers: { "content-type": "application/vnd.oci.image.manifest.v1+json" },
   });
-  assert.deepEqual(await registry.sweep(), { uploads: 0, links: 0, blobs: 0, bytes: 0 });
+  assert.deepEqual(await registry.sweep(), { ...NOTHING });
   await writeFile(root.join("blobs", "sha256", "0".repeat(64)), "left by a crash");
+  await writeFile(root.join("uploads", "left-by-a-crash"), "too");
   clock.now += 3_600_001;
-  assert.deepEqual(await registry.sweep({ strays: true }), { uploads: 1, links: 3, blobs: 1, bytes: 15 });
-  clock.now += 3_600_001;
-  assert.deepEqual(await registry.sweep(), { uploads: 0, links: 0, blobs: 2, bytes: 19 });
+  assert.deepEqual(await registry.sweep({ strays: true }), { ...NOTHING, uploads: 1, links: 3, blobs: 3, bytes: 34 });
+  assert.deepEqual(await registry.sweep(), NOTHING);
+  for (const name of ["trash", "uploads"]) assert.deepEqual(await readdir(root.join(name)), [], name);
   assert.deepEqual(await readdir(root.join("blobs", "sha256")), [digestOf("{}").slice(7)]);
   assert.equal((await rawRequest(`${url}/v2/a/blobs/${digestOf("{}")}`)).status, 200);
   assert.equal((await rawRequest(`${url}/v2/a/blobs/${digestOf("orphan")}`)).status, 404);

@@ -1,5 +1,5 @@
 // A registry that listens: storages, request handler and HTTP server put together, in memory or on a directory.
-// Layout below the root: registry.db (index), blobs/ and uploads/ (see storage/disk-blob-storage.ts).
+// Layout below the root: registry.db (index), serve.lock, blobs/, uploads/ and trash/ (see storage/disk-blob-storage.ts).
 
 import path from "node:path";
 import { TeuError } from "@teu/base/errors";
@@ -21,12 +21,15 @@ import { type ProxyOptions, proxyOf } from "./proxy/proxy-options.ts";
 import { RequestTracker } from "./request-tracker.ts";
 import { checkWritable, DiskBlobStorage } from "./storage/disk-blob-storage.ts";
 import { MemoryBlobStorage } from "./storage/memory-blob-storage.ts";
-import { sweep, type SweepResult } from "./sweep.ts";
+import { lockRoot } from "./serve-lock.ts";
+import type { SweepResult } from "./sweep.ts";
+import { Sweeper, type SweeperOptions } from "./sweeper.ts";
 import { readTlsFiles, type TlsFiles, tlsStamp } from "./tls-files.ts";
 import { TlsReload } from "./tls-reload.ts";
 
 /** What a registry can be told; everything has a default. Milliseconds. */
-export interface RegistryOptions extends Omit<AccessOptions, "certificates" | "isProxied">, OperationsOptions {
+export interface RegistryOptions
+  extends Omit<AccessOptions, "certificates" | "isProxied">, OperationsOptions, SweeperOptions {
   /** "HOST:PORT"; port 0 takes a free one. Default "127.0.0.1:0". */
   readonly address?: string;
   /** Directory to keep everything in; absent: in memory. */
@@ -43,17 +46,9 @@ export interface RegistryOptions extends Omit<AccessOptions, "certificates" | "i
   readonly readOnly?: boolean;
   readonly deletes?: boolean;
   readonly sparse?: boolean;
-  /** How long unreferenced blobs stay. Default a day. */
-  readonly grace?: number;
-  /** How long an upload may lie idle. Default a day. */
-  readonly uploadExpiry?: number;
-  /** Between two sweeps; 0: never by itself. Default an hour. */
-  readonly sweepInterval?: number;
   /** How long requests may go on when the registry is closed. Default 10 s. */
   readonly drain?: number;
 }
-
-const HOUR = 3_600_000;
 
 /** A listening registry. Owns its storages and its socket; disposing drains and closes. */
 export class Registry implements AsyncDisposable {
@@ -62,9 +57,8 @@ export class Registry implements AsyncDisposable {
   /** "http://127.0.0.1:5000", or "https://..." with TLS. */
   readonly url: string;
   readonly #parts: Parts;
+  readonly #sweeper: Sweeper;
   #options: RegistryOptions;
-  #timer: NodeJS.Timeout | undefined;
-  #sweeping: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
   private constructor(parts: Parts, address: string, options: RegistryOptions) {
@@ -72,14 +66,13 @@ export class Registry implements AsyncDisposable {
     this.#options = options;
     this.address = address;
     this.url = `${options.tls === undefined ? "http" : "https"}://${address}`;
-    const interval = options.sweepInterval ?? HOUR;
-    if (interval > 0) this.#timer = setInterval(() => this.#sweepQuietly(), interval).unref();
+    this.#sweeper = new Sweeper(parts.scope, parts.served, () => this.#options);
   }
 
   /**
    * Opens the storages and listens.
-   * @throws TeuError `already-exists` when the port is taken, `denied` when root or port are not ours, `invalid` for the address,
-   * for a password file with other hashes than bcrypt, for certificates that cannot be used.
+   * @throws TeuError `already-exists` when the port is taken, `conflict` when another process serves root, `denied` when root or
+   * port are not ours, `invalid` for the address, for a password file with other hashes than bcrypt, for unusable certificates.
    */
   static async listen(options: RegistryOptions = {}): Promise<Registry> {
     const scope = options.scope ?? createScope();
@@ -87,7 +80,8 @@ export class Registry implements AsyncDisposable {
     const stamp = options.tls === undefined ? "" : await tlsStamp(options.tls);
     const tls = options.tls === undefined ? undefined : await readTlsFiles(options.tls);
     await using undo = new AsyncDisposableStack();
-    const storages = await openStorages(scope, options.root);
+    const { lock, ...storages } = await openStorages(scope, options.root);
+    if (lock !== null) undo.use(lock);
     undo.use(storages.blobs);
     undo.use(storages.metadata);
     const proxies = undo.use(await openProxies(options.proxies ?? [], storages));
@@ -120,7 +114,7 @@ export class Registry implements AsyncDisposable {
     });
     undo.move();
     const reload = options.tls === undefined ? undefined : new TlsReload(scope, http, options.tls, stamp);
-    return new Registry({ scope, http, tracker, served, desk, reload, operations, proxies }, bound, options);
+    return new Registry({ scope, http, tracker, served, desk, reload, operations, proxies, lock }, bound, options);
   }
 
   /**
@@ -156,9 +150,7 @@ export class Registry implements AsyncDisposable {
 
   /** Cleans once now; `strays` also looks for bytes that a crash left. */
   async sweep(options: { readonly strays?: boolean } = {}): Promise<SweepResult> {
-    const { scope, served } = this.#parts;
-    const { grace = 24 * HOUR, uploadExpiry = 24 * HOUR } = this.#options;
-    return sweep(scope, { blobs: served.blobs, metadata: served.metadata, grace, uploadExpiry, ...options });
+    return this.#sweeper.sweep(options);
   }
 
   /** The storages, for what works beside HTTP: export, verification, tests. */
@@ -171,10 +163,9 @@ export class Registry implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    const { http, tracker, served, desk, reload, operations, proxies } = this.#parts;
+    const { http, tracker, served, desk, reload, operations, proxies, lock } = this.#parts;
     const { server } = http;
     const { drain = 10_000 } = this.#options;
-    clearInterval(this.#timer);
     reload?.[Symbol.dispose]();
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     server.closeIdleConnections();
@@ -182,18 +173,13 @@ export class Registry implements AsyncDisposable {
     server.closeAllConnections();
     await closed;
     await tracker.drained(drain);
-    await this.#sweeping;
+    await this.#sweeper.stop();
     await operations[Symbol.asyncDispose]();
     await proxies[Symbol.asyncDispose]();
     await served.blobs[Symbol.asyncDispose]();
     await served.metadata[Symbol.asyncDispose]();
+    lock?.[Symbol.dispose]();
     await desk?.[Symbol.asyncDispose]();
-  }
-
-  #sweepQuietly(): void {
-    this.#sweeping = this.sweep().catch((error: unknown) => {
-      this.#parts.scope.log.warn("sweep failed", { error: String(error) });
-    });
   }
 }
 
@@ -210,6 +196,7 @@ interface Parts {
   readonly reload: TlsReload | undefined;
   readonly operations: OpenOperations;
   readonly proxies: OpenProxies;
+  readonly lock: Disposable | null;
 }
 
 // Whether to speak TLS, and whether to ask for client certificates, is settled when a server is made.
@@ -237,12 +224,17 @@ function switchesOf({ limits = {}, readOnly = false, deletes = true, sparse = fa
 async function openStorages(
   scope: Scope,
   root: string | undefined,
-): Promise<{ blobs: BlobStorage; metadata: MetadataStorage }> {
-  if (root === undefined) return { blobs: new MemoryBlobStorage(), metadata: SqliteMetadata.open(":memory:") };
+): Promise<{ blobs: BlobStorage; metadata: MetadataStorage; lock: Disposable | null }> {
+  if (root === undefined)
+    return { blobs: new MemoryBlobStorage(), metadata: SqliteMetadata.open(":memory:"), lock: null };
   if (root === "") throw new TeuError({ code: "invalid", op: "open registry", message: "root is empty" });
   await checkWritable(root);
+  using undo = new DisposableStack();
+  const lock = undo.use(lockRoot(root));
   const blobs = await DiskBlobStorage.open(scope, root);
-  return { blobs, metadata: SqliteMetadata.open(path.join(root, "registry.db")) };
+  const metadata = SqliteMetadata.open(path.join(root, "registry.db"));
+  undo.move();
+  return { blobs, metadata, lock };
 }
 
 async function openAccess(

@@ -1,59 +1,101 @@
-// Cleaning while the registry serves: ends idle uploads, lets go of blobs that nothing refers to, and deletes the bytes of
-// blobs that no repository has. Nothing is locked but one digest at a time; whatever is younger than the grace time stays.
+// Cleaning while the registry serves, in this or in another process: ends idle uploads, removes what was marked as deleted, lets go
+// of blobs that nothing refers to, and frees the bytes of blobs that no repository has.
+// Nothing is locked: each step is one short transaction that looks again at all it relies on (docs/design/registry-storage.md).
 
 import type { Scope } from "@teu/base/scope";
-import { BlobLocks } from "@teu/distribution/server/blob-locks";
 import type { BlobStorage } from "@teu/distribution/server/blob-storage";
-import type { MetadataStorage } from "@teu/distribution/server/metadata-storage";
+import type { MetadataStorage, StepResult } from "@teu/distribution/server/metadata-storage";
+
+/** What a sweep needs of the blob storage. */
+export type SweepBlobs = Pick<BlobStorage, "list" | "listUploads" | "retire" | "freeRetired" | "deleteUpload">;
 
 /** What a sweep works on, and how patient it is. Milliseconds. */
 export interface SweepOptions {
-  readonly blobs: BlobStorage;
+  readonly blobs: SweepBlobs;
   readonly metadata: MetadataStorage;
-  /** How long unreferenced blobs stay. */
+  /** How long deleted manifests and unreferenced blobs stay. */
   readonly grace: number;
   /** How long an upload may lie idle. */
   readonly uploadExpiry: number;
+  /** Also mark manifests as deleted that nothing needs (`MetadataStorage.markUntagged`). Default false. */
+  readonly untagged?: boolean;
   /** Also look for bytes the index does not know (left by a crash): reads all names. */
   readonly strays?: boolean;
+  /** What time it is, when that is not for the scope to say. */
+  readonly now?: number;
 }
 
 /** What a sweep did. */
 export interface SweepResult {
   readonly uploads: number;
+  /** Manifests newly marked as deleted. */
+  readonly marked: number;
+  /** Manifests removed. */
+  readonly manifests: number;
+  /** Blobs taken out of a repository. */
   readonly links: number;
+  /** Blobs deleted. */
   readonly blobs: number;
   /** Bytes freed. */
   readonly bytes: number;
 }
 
-/** Entries per transaction: requests come in between. */
-const BATCH = 500;
+/** Entries changed in one transaction, and entries looked at: both take a few milliseconds, and requests come in between. */
+const BATCH = 200;
+const LOOK = 1000;
 
-/** Runs one sweep. Stopping it at any point is harmless. */
+/** Runs one sweep. Stopping it at any point is harmless; the next one goes on with what is left. */
 export async function sweep(scope: Scope, options: SweepOptions): Promise<SweepResult> {
-  const now = scope.now();
-  const uploads = await endIdleUploads(scope, options, now - options.uploadExpiry);
-  let links = 0;
-  let released = 0;
-  do {
-    released = await options.metadata.releaseUnusedBlobs(scope, now - options.grace, BATCH);
-    links += released;
-  } while (released === BATCH);
-  const orphans = await deleteOrphans(scope, options, now - options.grace);
+  const { blobs, metadata, grace, uploadExpiry } = options;
+  const now = options.now ?? scope.now();
+  const before = now - grace;
+  await metadata.flushPulls(scope);
+  const uploads = await endIdleUploads(scope, options, now - uploadExpiry);
+  const marked =
+    options.untagged === true
+      ? await inSteps((after) => metadata.markUntagged(scope, before, { ...after, limit: LOOK }))
+      : 0;
+  let manifests = 0;
+  for (let purged = BATCH; purged === BATCH; manifests += purged) {
+    purged = await metadata.purgeDeleted(scope, before, BATCH);
+    await breathe();
+  }
+  const links = await inSteps((after) => metadata.releaseUnusedBlobs(scope, before, { ...after, limit: LOOK }));
+  const orphans = await deleteOrphans(scope, options, before);
   const strays = options.strays === true ? await deleteStrays(scope, options) : { blobs: 0, bytes: 0 };
-  return { uploads, links, blobs: orphans.blobs + strays.blobs, bytes: orphans.bytes + strays.bytes };
+  await blobs.freeRetired(scope);
+  return {
+    uploads,
+    marked,
+    manifests,
+    links,
+    blobs: orphans.blobs + strays.blobs,
+    bytes: orphans.bytes + strays.bytes,
+  };
+}
+
+async function inSteps(step: (after: { after?: string }) => Promise<StepResult>): Promise<number> {
+  let [count, next] = [0, undefined as string | undefined];
+  for (;;) {
+    const result = await step(next === undefined ? {} : { after: next });
+    count += result.count;
+    if (result.next === null) return count;
+    next = result.next;
+    await breathe();
+  }
+}
+
+// The steps are synchronous inside: without this, requests of this process would wait for all of them.
+function breathe(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 async function endIdleUploads(scope: Scope, { blobs, metadata }: SweepOptions, before: number): Promise<number> {
   let ended = 0;
   for (;;) {
-    const ids = await metadata.idleUploads(scope, before, BATCH);
-    for (const id of ids) {
-      // First the bytes: a session without bytes answers "unknown", bytes without a session would stay.
-      await blobs.deleteUpload(scope, id);
-      if (await metadata.deleteUpload(scope, id)) ended++;
-    }
+    const ids = await metadata.endIdleUploads(scope, before, BATCH);
+    for (const id of ids) await blobs.deleteUpload(scope, id);
+    ended += ids.length;
     if (ids.length < BATCH) return ended;
   }
 }
@@ -65,15 +107,11 @@ async function deleteOrphans(
 ): Promise<{ blobs: number; bytes: number }> {
   const result = { blobs: 0, bytes: 0 };
   for (;;) {
-    const orphans = await metadata.orphanBlobs(scope, before, BATCH);
-    for (const { digest, size } of orphans) {
-      using _ = await BlobLocks.of(blobs).hold(digest);
-      if (!(await metadata.forgetBlob(scope, digest))) continue;
-      await blobs.delete(scope, digest);
-      result.blobs++;
-      result.bytes += size;
-    }
+    const orphans = await metadata.forgetOrphans(scope, before, BATCH, ({ digest }) => void blobs.retire(digest));
+    result.blobs += orphans.length;
+    for (const { size } of orphans) result.bytes += size;
     if (orphans.length < BATCH) return result;
+    await breathe();
   }
 }
 
@@ -83,11 +121,12 @@ async function deleteStrays(
 ): Promise<{ blobs: number; bytes: number }> {
   const result = { blobs: 0, bytes: 0 };
   for await (const { digest, size } of blobs.list(scope)) {
-    using _ = await BlobLocks.of(blobs).hold(digest);
-    if (await metadata.knowsBlob(scope, digest)) continue;
-    if (!(await blobs.delete(scope, digest))) continue;
+    if (!(await metadata.forgetStray(scope, digest, () => blobs.retire(digest)))) continue;
     result.blobs++;
     result.bytes += size;
   }
+  // The index hears of an upload before its file is made.
+  for await (const id of blobs.listUploads(scope))
+    if (!(await metadata.hasUpload(scope, id))) await blobs.deleteUpload(scope, id);
   return result;
 }

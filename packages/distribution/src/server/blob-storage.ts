@@ -8,7 +8,7 @@ import type { Digest } from "@teu/image/digest";
 
 import type { ByteSpan } from "../wire/byte-range.ts";
 
-/** Blobs by digest. Safe for many tasks of one process; several processes may share one when they have distinct upload ids. */
+/** Blobs by digest. Safe for many tasks, and for several processes, which have distinct upload ids. */
 export interface BlobStorage extends AsyncDisposable {
   /** Null when absent. */
   stat(scope: Scope, digest: Digest): Promise<BlobInfo | null>;
@@ -16,8 +16,13 @@ export interface BlobStorage extends AsyncDisposable {
   open(scope: Scope, digest: Digest): Promise<OpenBlob | null>;
   /** Where a client may fetch the blob itself for a while, for storages that can say; null: read it here. */
   redirect?(scope: Scope, digest: Digest): Promise<URL | null>;
-  /** Removes a blob; false when there was none. */
-  delete(scope: Scope, digest: Digest): Promise<boolean>;
+  /**
+   * Takes a blob away, at once and without waiting, since a transaction of the index is open meanwhile; false when there was none.
+   * Its bytes are freed by `freeRetired`.
+   */
+  retire(digest: Digest): boolean;
+  /** Frees the bytes of all blobs that were retired, by whatever process. */
+  freeRetired(scope: Scope): Promise<void>;
   /** All blobs, in no particular order. For scrubbing and cleaning, never to answer a request. */
   list(scope: Scope): AsyncIterable<BlobInfo>;
   /**

@@ -1,5 +1,7 @@
 // The registry's second storage contract: a transactional index of repositories, manifests, tags with history, references
 // between them, and upload sessions. Every method is one transaction: it happened wholly and is durable when it resolves, or not.
+// Exceptions to "durable": leases, claims, begun uploads and times of pulls survive a crash of the process, not of the power.
+// Several processes may have one index open: nothing here relies on being alone.
 // Every implementation passes metadata-storage.suite.ts. Bytes of blobs are elsewhere; who may do what was decided before.
 
 import type { Scope } from "@teu/base/scope";
@@ -17,8 +19,16 @@ export interface MetadataStorage extends AsyncDisposable {
 
   /** A blob of this repository; null when the repository does not have it. Renews its lease. */
   findBlob(scope: Scope, repository: string, digest: Digest): Promise<BlobInfo | null>;
-  /** Records that the repository has the blob, which the blob storage holds. */
-  linkBlob(scope: Scope, repository: string, blob: BlobInfo): Promise<void>;
+  /**
+   * Says that an upload is about to make these blobs visible in the blob storage: from now until the upload ends nobody deletes
+   * their bytes, whatever the index knew of them. False when the upload is over.
+   */
+  claimBlobs(scope: Scope, upload: string, digests: readonly Digest[]): Promise<boolean>;
+  /**
+   * Records that the repository has blobs, which the upload claimed and the blob storage holds; `end` ends the upload with it.
+   * False, and nothing changed, when the upload is over or has not claimed them all: then their bytes may be gone.
+   */
+  linkClaimed(scope: Scope, repository: string, link: ClaimedLink): Promise<boolean>;
   /** Links a blob that `from` has; null when it has not. Null also when `from` is the target and lacks it. */
   mountBlob(scope: Scope, repository: string, digest: Digest, from: string): Promise<BlobInfo | null>;
   /** Some repositories that have the blob. */
@@ -30,7 +40,10 @@ export interface MetadataStorage extends AsyncDisposable {
   findManifest(scope: Scope, repository: string, reference: ManifestName): Promise<StoredManifest | null>;
   /** Stores a manifest and points tags at it, all or nothing. */
   putManifest(scope: Scope, repository: string, push: ManifestPush): Promise<PushOutcome>;
-  /** Removes a manifest and the tags that point at it; null when absent. With `rights`, not what a protected tag needs. */
+  /**
+   * Marks a manifest as deleted and removes the tags that point at it; null when absent. Until it is purged `undeleteManifest`
+   * brings it back. With `rights`, not what a protected tag needs.
+   */
   deleteManifest(
     scope: Scope,
     repository: string,
@@ -56,20 +69,128 @@ export interface MetadataStorage extends AsyncDisposable {
   /** Null when the session is unknown or belongs to another repository. Renews it. */
   findUpload(scope: Scope, repository: string, id: string): Promise<UploadSession | null>;
   deleteUpload(scope: Scope, id: string): Promise<boolean>;
-  /** Ids of sessions not used since `before` (milliseconds since 1970). */
-  idleUploads(scope: Scope, before: number, limit: number): Promise<readonly string[]>;
+  /** Whether there is such a session, in any repository. */
+  hasUpload(scope: Scope, id: string): Promise<boolean>;
 
+  /** Brings back a manifest that is marked as deleted, with the manifests it refers to and the tags that went with it. */
+  undeleteManifest(scope: Scope, repository: string, digest: Digest): Promise<Undeletion>;
+  /** Points a tag at a manifest of the repository, one marked as deleted included: brings a tag back, or rolls it back. */
+  restoreTag(scope: Scope, repository: string, tag: string, digest: Digest): Promise<Undeletion>;
+  /** Manifests that are marked as deleted, latest first. */
+  listDeleted(scope: Scope, repository: string, limit: number): Promise<readonly DeletedManifest[]>;
+
+  /** Remembers that a manifest was fetched; written later, many at once. */
+  notePull(scope: Scope, repository: string, digest: Digest): void;
+  /** Writes the pulls noted so far. */
+  flushPulls(scope: Scope): Promise<void>;
+
+  // Looking through everything, for verification, export and retention: in pages, never to answer a request.
+
+  /** All blobs that the index knows, by digest in byte order. */
+  listBlobs(scope: Scope, page: Page): Promise<readonly BlobInfo[]>;
+  /** Whether the repository has the blob; renews nothing. */
+  hasBlob(scope: Scope, repository: string, digest: Digest): Promise<boolean>;
+  /** What the index knows of a blob: "orphan" when no repository has it, "claimed" when only an upload has; null: nothing. */
+  blobState(scope: Scope, digest: Digest): Promise<"linked" | "orphan" | "claimed" | null>;
+  /** Manifests of all repositories, the marked ones included, in an order of the storage's own. */
+  listManifests(scope: Scope, step: Step & { readonly repository?: string }): Promise<ManifestList>;
+  /** Tags with what they point at, in byte order. */
+  listTagTargets(scope: Scope, repository: string, page: Page): Promise<readonly TagTarget[]>;
+
+  // Cleaning, in steps that are short transactions each. Times are milliseconds since 1970.
+
+  /** Ends sessions not used since `before`, with what they claimed; the caller deletes the bytes of the ids returned. */
+  endIdleUploads(scope: Scope, before: number, limit: number): Promise<readonly string[]>;
   /**
-   * Unlinks blobs that no manifest of their repository refers to and nobody asked for since `before`.
-   * Returns how many links went.
+   * Marks as deleted what nothing needs: no tag, pushed before `before`, part of no index that is kept, and no referrer of a
+   * manifest that is kept. Looks at up to `limit` manifests behind `after`.
    */
-  releaseUnusedBlobs(scope: Scope, before: number, limit: number): Promise<number>;
-  /** Blobs that no repository has, unlinked before `before`. */
-  orphanBlobs(scope: Scope, before: number, limit: number): Promise<readonly BlobInfo[]>;
-  /** Forgets an orphan; false when it has been linked again. The caller then deletes it, holding off `linkBlob` meanwhile. */
-  forgetBlob(scope: Scope, digest: Digest): Promise<boolean>;
-  /** Whether the index knows the blob in any repository or as an orphan. */
-  knowsBlob(scope: Scope, digest: Digest): Promise<boolean>;
+  markUntagged(scope: Scope, before: number, step: Step): Promise<StepResult>;
+  /** Removes manifests marked before `before`; referrers that have no tag are marked with their subject and go likewise. */
+  purgeDeleted(scope: Scope, before: number, limit: number): Promise<number>;
+  /** Unlinks blobs that no manifest of their repository refers to and nobody asked for since `before`. */
+  releaseUnusedBlobs(scope: Scope, before: number, step: Step): Promise<StepResult>;
+  /**
+   * Forgets blobs that no repository has had since `before` and no upload claims. `retire` is called within the transaction and
+   * takes the bytes away at once: no upload can claim a blob between the two.
+   */
+  forgetOrphans(
+    scope: Scope,
+    before: number,
+    limit: number,
+    retire: (blob: BlobInfo) => void,
+  ): Promise<readonly BlobInfo[]>;
+  /** Calls `retire` within a transaction if the index knows nothing of the blob and no upload claims it. */
+  forgetStray(scope: Scope, digest: Digest, retire: () => boolean): Promise<boolean>;
+}
+
+/** Some manifests. */
+export interface ManifestList {
+  readonly manifests: readonly ListedManifest[];
+  /** Where the next step begins; null: these were the last. */
+  readonly next: string | null;
+}
+
+/** A manifest with all that the index says of it. Times are milliseconds since 1970. */
+export interface ListedManifest extends StoredManifest {
+  readonly repository: string;
+  /** As the index has it. */
+  readonly size: number;
+  readonly subject: Digest | null;
+  readonly pushedAt: number;
+  /** Last fetched; null: not since this is recorded. */
+  readonly pulledAt: number | null;
+  /** Null: it is not deleted. */
+  readonly deletedAt: number | null;
+}
+
+/** Where a tag points. */
+export interface TagTarget {
+  readonly tag: string;
+  readonly digest: Digest;
+  /** When it was pointed there, milliseconds since 1970. */
+  readonly updatedAt: number;
+}
+
+/** What `linkClaimed` is told. */
+export interface ClaimedLink {
+  /** Id of the session. */
+  readonly upload: string;
+  readonly blobs: readonly BlobInfo[];
+  readonly end: boolean;
+}
+
+/** How far one step of cleaning goes. */
+export interface Step {
+  /** What the step before said in `next`; absent: from the beginning. */
+  readonly after?: string;
+  /** Entries looked at. */
+  readonly limit: number;
+}
+
+/** What one step of cleaning did. */
+export interface StepResult {
+  /** Entries changed. */
+  readonly count: number;
+  /** Where the next step begins; null: all was looked at. Opaque. */
+  readonly next: string | null;
+}
+
+/** What became of bringing something back. */
+export type Undeletion =
+  | { readonly kind: "restored"; readonly manifests: readonly Digest[]; readonly tags: readonly string[] }
+  /** It was there all the time. */
+  | { readonly kind: "unchanged" }
+  /** It never was, or it is gone for good. */
+  | { readonly kind: "unknown" };
+
+/** A manifest that can be brought back. */
+export interface DeletedManifest {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly size: number;
+  /** Milliseconds since 1970. */
+  readonly deletedAt: number;
 }
 
 /** A piece of an ordered list. */

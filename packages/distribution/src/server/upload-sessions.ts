@@ -7,7 +7,6 @@ import type { BlobInfo } from "@teu/image/content-store";
 import type { Digest } from "@teu/image/digest";
 
 import type { BlobUpload } from "./blob-storage.ts";
-import { BlobLocks } from "./blob-locks.ts";
 import type { ServerContext } from "./exchange.ts";
 import { KeyedMutex } from "./keyed-mutex.ts";
 import type { UploadSession } from "./metadata-storage.ts";
@@ -77,18 +76,18 @@ export class UploadSessions {
   async finish(held: HeldUpload, digest: Digest): Promise<BlobInfo> {
     const { scope, metadata } = this.#context;
     const { session, upload } = held;
-    // A sweep that deletes this very digest must come wholly before or wholly after.
-    using _ = await BlobLocks.of(this.#context.blobs).hold(digest);
     try {
+      // Claimed first: cleaning, in whatever process, that deletes this very digest comes wholly before or not at all.
+      if (!(await metadata.claimBlobs(scope, session.id, [digest]))) throw unknownUpload(session.id);
       const blob = await upload.commit(digest);
-      await metadata.linkBlob(scope, session.repository, blob);
+      const link = { upload: session.id, blobs: [blob], end: true };
+      if (!(await metadata.linkClaimed(scope, session.repository, link))) throw unknownUpload(session.id);
       return blob;
     } catch (error) {
+      await metadata.deleteUpload(scope, session.id);
       if (isTeuError(error, "corrupt"))
         throw problem(400, "DIGEST_INVALID", "the content does not have this digest", { digest });
       throw error;
-    } finally {
-      await metadata.deleteUpload(scope, session.id);
     }
   }
 

@@ -1,7 +1,7 @@
 // One SQLite connection of the registry: opening with migrations, prepared statements by text, transactions, errors by code.
 // Calls are synchronous and short; a transaction never spans an await.
 
-import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from "node:sqlite";
+import { backup, DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import { type ErrorCode, isTeuError, TeuError } from "@teu/base/errors";
 
 import { MIGRATIONS } from "./schema.ts";
@@ -77,6 +77,39 @@ export class Database implements Disposable {
 
   /** Runs `body` as one durable transaction; an exception undoes it. Nested calls join the outer one. */
   transaction<T>(body: () => T): T {
+    return this.#transaction(body);
+  }
+
+  /** As `transaction`, but a power cut may undo it: seen by every process at once, and without waiting for the disk. */
+  quickTransaction<T>(body: () => T): T {
+    if (this.#depth > 0) return body();
+    this.#db.exec("PRAGMA synchronous = NORMAL");
+    try {
+      return this.#transaction(body);
+    } finally {
+      this.#db.exec("PRAGMA synchronous = FULL");
+    }
+  }
+
+  /** What is wrong with the file as a database. */
+  faults(): string[] {
+    const integrity = this.all("PRAGMA integrity_check(20)").map((row) => String(row["integrity_check"]));
+    const dangling = this.all("PRAGMA foreign_key_check").map(
+      (row) => `a row of ${row["table"]} refers to no ${row["parent"]}`,
+    );
+    return [...integrity.filter((text) => text !== "ok"), ...dangling];
+  }
+
+  /** Writes a copy of the whole as it is now into a new file; others may write meanwhile. */
+  async copyTo(file: string): Promise<void> {
+    try {
+      await backup(this.#db, file);
+    } catch (error) {
+      throw databaseError("copy registry index", file, error);
+    }
+  }
+
+  #transaction<T>(body: () => T): T {
     if (this.#depth > 0) return body();
     guarded("write registry index", undefined, () => this.#db.exec("BEGIN IMMEDIATE"));
     this.#depth++;
@@ -114,23 +147,32 @@ function migrate(db: DatabaseSync, path: string): void {
       hint: "use the newer program that wrote it",
     });
   }
-  for (let next = version; next < MIGRATIONS.length; next++) {
-    db.exec(`BEGIN IMMEDIATE; ${MIGRATIONS[next]}; PRAGMA user_version = ${next + 1}; COMMIT`);
+  if (version === MIGRATIONS.length) return;
+  // Another process may be doing the same: only within the transaction the version is certain.
+  db.exec("BEGIN IMMEDIATE");
+  let next = db.prepare("PRAGMA user_version").get()?.["user_version"] as number;
+  for (; next < MIGRATIONS.length; next++) {
+    db.exec(`${MIGRATIONS[next]}; PRAGMA user_version = ${next + 1}`);
   }
+  db.exec("COMMIT");
 }
 
 function guarded<T>(op: string, subject: string | undefined, body: () => T): T {
   try {
     return body();
   } catch (error) {
-    if (isTeuError(error)) throw error;
-    const code = CODES[((error as { errcode?: number }).errcode ?? 0) & 0xff] ?? "internal";
-    throw new TeuError({
-      code,
-      op,
-      ...(subject === undefined ? {} : { subject }),
-      message: "database refused",
-      cause: error,
-    });
+    throw databaseError(op, subject, error);
   }
+}
+
+function databaseError(op: string, subject: string | undefined, error: unknown): TeuError {
+  if (isTeuError(error)) return error;
+  const code = CODES[((error as { errcode?: number }).errcode ?? 0) & 0xff] ?? "internal";
+  return new TeuError({
+    code,
+    op,
+    ...(subject === undefined ? {} : { subject }),
+    message: "database refused",
+    cause: error,
+  });
 }

@@ -31,7 +31,7 @@ export function findManifest(db: Database, repository: string, name: ManifestNam
       : db.get(
           `SELECT m.digest, rm.media_type, m.content FROM repository r
            JOIN repository_manifest rm ON rm.repository_id = r.id JOIN manifest m ON m.digest = rm.digest
-         WHERE r.name = ? AND rm.digest = ?`,
+         WHERE r.name = ? AND rm.digest = ? AND rm.deleted_at IS NULL`,
           repository,
           name.digest,
         );
@@ -90,7 +90,11 @@ function referenceFault(
 function sizeOf(db: Database, repositoryId: number, kind: ManifestReference["kind"], digest: Digest): number | null {
   const row =
     kind === "manifest"
-      ? db.get("SELECT size FROM repository_manifest WHERE repository_id = ? AND digest = ?", repositoryId, digest)
+      ? db.get(
+          "SELECT size FROM repository_manifest WHERE repository_id = ? AND digest = ? AND deleted_at IS NULL",
+          repositoryId,
+          digest,
+        )
       : db.get(
           "SELECT size FROM repository_blob JOIN blob USING (digest) WHERE repository_id = ? AND digest = ?",
           repositoryId,
@@ -102,14 +106,21 @@ function sizeOf(db: Database, repositoryId: number, kind: ManifestReference["kin
 function storeManifest(db: Database, repositoryId: number, manifest: NewManifest, now: number): boolean {
   const { digest, mediaType, bytes, artifactType, subject, annotations, references } = manifest;
   db.run("INSERT INTO manifest (digest, content) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING", digest, bytes);
-  const existed = db.run(
-    "UPDATE repository_manifest SET media_type = ?, pushed_at = ? WHERE repository_id = ? AND digest = ?",
-    mediaType,
-    now,
+  const existing = db.get(
+    "SELECT deleted_at FROM repository_manifest WHERE repository_id = ? AND digest = ?",
     repositoryId,
     digest,
   );
-  if (existed > 0) return false;
+  if (existing !== undefined) {
+    db.run(
+      "UPDATE repository_manifest SET media_type = ?, pushed_at = ?, deleted_at = NULL WHERE repository_id = ? AND digest = ?",
+      mediaType,
+      now,
+      repositoryId,
+      digest,
+    );
+    return existing["deleted_at"] !== null;
+  }
   db.run(
     `INSERT INTO repository_manifest (repository_id, digest, media_type, size, artifact_type, subject, annotations, pushed_at)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -134,25 +145,13 @@ function storeManifest(db: Database, repositoryId: number, manifest: NewManifest
   return true;
 }
 
-/** Removes a manifest and the tags that point at it; their names, or null when it was absent. Within a transaction. */
+/** Marks a manifest as deleted and removes the tags that point at it; their names, or null when it was absent. Within a transaction. */
 export function deleteManifest(db: Database, repository: string, digest: Digest, now: number): string[] | null {
   const id = findRepository(db, repository);
   if (id === null || sizeOf(db, id, "manifest", digest) === null) return null;
   const tags = tagsOfManifest(db, id, digest);
   for (const tag of tags) removeTag(db, id, tag, now);
-  // Its blobs stay for one more grace time: the same layers often come back with the next push.
-  db.run(
-    `UPDATE repository_blob SET used_at = ? WHERE repository_id = ?
-       AND digest IN (SELECT target FROM reference WHERE repository_id = repository_blob.repository_id AND manifest = ?)`,
-    now,
-    id,
-    digest,
-  );
-  db.run("DELETE FROM repository_manifest WHERE repository_id = ? AND digest = ?", id, digest);
-  db.run(
-    "DELETE FROM manifest WHERE digest = ? AND NOT EXISTS (SELECT 1 FROM repository_manifest WHERE digest = manifest.digest)",
-    digest,
-  );
+  db.run("UPDATE repository_manifest SET deleted_at = ? WHERE repository_id = ? AND digest = ?", now, id, digest);
   return tags;
 }
 
@@ -168,7 +167,7 @@ export function listReferrers(
   const type = page.artifactType ?? null;
   const rows = db.all(
     `SELECT digest, media_type, size, artifact_type, annotations FROM repository_manifest
-     WHERE repository_id = ? AND subject = ? AND digest > ? AND (? IS NULL OR artifact_type = ?) ORDER BY digest LIMIT ?`,
+     WHERE repository_id = ? AND subject = ? AND deleted_at IS NULL AND digest > ? AND (? IS NULL OR artifact_type = ?) ORDER BY digest LIMIT ?`,
     id,
     subject,
     page.after ?? "",

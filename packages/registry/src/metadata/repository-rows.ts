@@ -20,7 +20,7 @@ export function ensureRepository(db: Database, name: string, now: number): numbe
 export function listRepositories(db: Database, page: Page): string[] {
   const rows = db.all(
     `SELECT name FROM repository WHERE name > ?
-       AND EXISTS (SELECT 1 FROM repository_manifest WHERE repository_id = repository.id) ORDER BY name LIMIT ?`,
+       AND EXISTS (SELECT 1 FROM repository_manifest WHERE repository_id = repository.id AND deleted_at IS NULL) ORDER BY name LIMIT ?`,
     page.after ?? "",
     page.limit,
   );

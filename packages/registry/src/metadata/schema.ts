@@ -5,7 +5,7 @@
 //   repository 1-* repository_manifest  *-1 manifest     likewise, manifests with what lists show of them
 //   repository_manifest 1-* reference                    what a manifest points at: config, layers, manifests
 //   repository 1-* tag, tag_change                       where tags point, and where they pointed
-//   repository 1-* upload                                uploads in progress
+//   repository 1-* upload 1-* upload_claim               uploads in progress, and what they are about to become
 
 /** SQL scripts in order. */
 export const MIGRATIONS: readonly string[] = [
@@ -90,6 +90,18 @@ export const MIGRATIONS: readonly string[] = [
     used_at     INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX upload_used ON upload(used_at);
+  `,
+  `
+  ALTER TABLE repository_manifest ADD COLUMN deleted_at INTEGER;  -- marked: hidden, and purged after a grace time
+  ALTER TABLE repository_manifest ADD COLUMN pulled_at INTEGER;   -- last fetched, in steps
+  CREATE INDEX repository_manifest_deleted ON repository_manifest(deleted_at) WHERE deleted_at IS NOT NULL;
+
+  CREATE TABLE upload_claim (               -- blobs whose bytes an upload is just putting in place
+    upload      TEXT NOT NULL REFERENCES upload(id) ON DELETE CASCADE,
+    digest      TEXT NOT NULL,
+    PRIMARY KEY (upload, digest)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX upload_claim_digest ON upload_claim(digest);
   `,
 ];
 

@@ -5,15 +5,22 @@ import type { Scope } from "@teu/base/scope";
 import type { TagRights } from "@teu/distribution/server/access";
 import {
   isProtected,
+  type ClaimedLink,
+  type DeletedManifest,
+  type ManifestList,
   type ManifestName,
   type ManifestPush,
   type MetadataStorage,
   type Page,
   type PushOutcome,
   type Referrer,
+  type Step,
+  type StepResult,
   type StoredManifest,
   type TagChange,
   type TagProtected,
+  type TagTarget,
+  type Undeletion,
   type UploadSession,
 } from "@teu/distribution/server/metadata-storage";
 import type { BlobInfo } from "@teu/image/content-store";
@@ -21,9 +28,12 @@ import type { Digest } from "@teu/image/digest";
 
 import * as blobs from "./blob-rows.ts";
 import { Database } from "./database.ts";
+import * as deleted from "./deleted-rows.ts";
+import * as inventory from "./inventory-rows.ts";
 import { ManifestCache } from "./manifest-cache.ts";
 import * as manifests from "./manifest-rows.ts";
 import { protectedBy } from "./protected-tags.ts";
+import { PullNotes } from "./pull-notes.ts";
 import * as repositories from "./repository-rows.ts";
 import * as tags from "./tag-rows.ts";
 import * as uploads from "./upload-rows.ts";
@@ -32,9 +42,11 @@ import * as uploads from "./upload-rows.ts";
 export class SqliteMetadata implements MetadataStorage {
   readonly #db: Database;
   readonly #cache: ManifestCache = new ManifestCache();
+  readonly #pulls: PullNotes;
 
   private constructor(db: Database) {
     this.#db = db;
+    this.#pulls = new PullNotes(db);
   }
 
   /** Opens or makes the index file; ":memory:" for none. @throws TeuError as `Database.open`. */
@@ -57,18 +69,20 @@ export class SqliteMetadata implements MetadataStorage {
     return blobs.findBlob(this.#db, repository, digest, scope.now());
   }
 
-  async linkBlob(scope: Scope, repository: string, blob: BlobInfo): Promise<void> {
-    scope.check("link blob");
-    this.#db.transaction(() => blobs.linkBlob(this.#db, repository, blob, scope.now()));
+  async claimBlobs(scope: Scope, upload: string, digests: readonly Digest[]): Promise<boolean> {
+    scope.check("claim blobs");
+    return this.#db.quickTransaction(() => blobs.claimBlobs(this.#db, upload, digests));
+  }
+
+  async linkClaimed(scope: Scope, repository: string, link: ClaimedLink): Promise<boolean> {
+    scope.check("link blobs");
+    const now = scope.now();
+    return this.#db.transaction(() => blobs.linkClaimed(this.#db, repository, link, now));
   }
 
   async mountBlob(scope: Scope, repository: string, digest: Digest, from: string): Promise<BlobInfo | null> {
     scope.check("mount blob");
-    return this.#db.transaction(() => {
-      const blob = blobs.findBlob(this.#db, from, digest, scope.now());
-      if (blob !== null) blobs.linkBlob(this.#db, repository, blob, scope.now());
-      return blob;
-    });
+    return this.#db.transaction(() => blobs.mountBlob(this.#db, repository, digest, from, scope.now()));
   }
 
   async repositoriesWithBlob(scope: Scope, digest: Digest, limit: number): Promise<readonly string[]> {
@@ -154,7 +168,7 @@ export class SqliteMetadata implements MetadataStorage {
 
   async createUpload(scope: Scope, upload: UploadSession, limit: number): Promise<void> {
     scope.check("begin upload");
-    this.#db.transaction(() => uploads.createUpload(this.#db, upload, limit, scope.now()));
+    this.#db.quickTransaction(() => uploads.createUpload(this.#db, upload, limit, scope.now()));
   }
 
   async findUpload(scope: Scope, repository: string, id: string): Promise<UploadSession | null> {
@@ -167,32 +181,113 @@ export class SqliteMetadata implements MetadataStorage {
     return uploads.deleteUpload(this.#db, id);
   }
 
-  async idleUploads(scope: Scope, before: number, limit: number): Promise<readonly string[]> {
-    scope.check("list uploads");
-    return uploads.idleUploads(this.#db, before, limit);
+  async hasUpload(scope: Scope, id: string): Promise<boolean> {
+    scope.check("look up upload");
+    return uploads.hasUpload(this.#db, id);
   }
 
-  async releaseUnusedBlobs(scope: Scope, before: number, limit: number): Promise<number> {
-    scope.check("release blobs");
-    return this.#db.transaction(() => blobs.releaseUnusedBlobs(this.#db, before, limit, scope.now()));
+  async undeleteManifest(scope: Scope, repository: string, digest: Digest): Promise<Undeletion> {
+    scope.check("undelete manifest");
+    return this.#db.transaction(() => deleted.undeleteManifest(this.#db, repository, digest, scope.now()));
   }
 
-  async orphanBlobs(scope: Scope, before: number, limit: number): Promise<readonly BlobInfo[]> {
-    scope.check("list orphans");
-    return blobs.orphanBlobs(this.#db, before, limit);
+  async restoreTag(scope: Scope, repository: string, tag: string, digest: Digest): Promise<Undeletion> {
+    scope.check("restore tag");
+    this.#cache.delete(cacheKey(repository, tag));
+    return this.#db.transaction(() => deleted.restoreTag(this.#db, repository, tag, digest, scope.now()));
   }
 
-  async forgetBlob(scope: Scope, digest: Digest): Promise<boolean> {
-    scope.check("forget blob");
-    return blobs.forgetBlob(this.#db, digest);
+  async listDeleted(scope: Scope, repository: string, limit: number): Promise<readonly DeletedManifest[]> {
+    scope.check("list deleted manifests");
+    return deleted.listDeleted(this.#db, repository, limit);
   }
 
-  async knowsBlob(scope: Scope, digest: Digest): Promise<boolean> {
+  notePull(scope: Scope, repository: string, digest: Digest): void {
+    this.#pulls.note(repository, digest, scope.now());
+  }
+
+  async flushPulls(scope: Scope): Promise<void> {
+    scope.check("write times of pulls");
+    this.#pulls.flush();
+  }
+
+  async listBlobs(scope: Scope, page: Page): Promise<readonly BlobInfo[]> {
+    scope.check("list blobs");
+    return inventory.listBlobs(this.#db, page);
+  }
+
+  async hasBlob(scope: Scope, repository: string, digest: Digest): Promise<boolean> {
     scope.check("look up blob");
-    return blobs.knowsBlob(this.#db, digest);
+    return inventory.hasBlob(this.#db, repository, digest);
+  }
+
+  async blobState(scope: Scope, digest: Digest): Promise<"linked" | "orphan" | "claimed" | null> {
+    scope.check("look up blob");
+    return inventory.blobState(this.#db, digest);
+  }
+
+  async listManifests(scope: Scope, step: Step & { readonly repository?: string }): Promise<ManifestList> {
+    scope.check("list manifests");
+    return inventory.listManifests(this.#db, step);
+  }
+
+  async listTagTargets(scope: Scope, repository: string, page: Page): Promise<readonly TagTarget[]> {
+    scope.check("list tags");
+    return inventory.listTagTargets(this.#db, repository, page);
+  }
+
+  async endIdleUploads(scope: Scope, before: number, limit: number): Promise<readonly string[]> {
+    scope.check("end idle uploads");
+    return this.#db.transaction(() => uploads.endIdleUploads(this.#db, before, limit));
+  }
+
+  async markUntagged(scope: Scope, before: number, step: Step): Promise<StepResult> {
+    scope.check("mark untagged manifests");
+    this.#cache.clear();
+    return this.#db.transaction(() => deleted.markUntagged(this.#db, before, step, scope.now()));
+  }
+
+  async purgeDeleted(scope: Scope, before: number, limit: number): Promise<number> {
+    scope.check("purge manifests");
+    this.#cache.clear();
+    return this.#db.transaction(() => deleted.purgeDeleted(this.#db, before, limit));
+  }
+
+  async releaseUnusedBlobs(scope: Scope, before: number, step: Step): Promise<StepResult> {
+    scope.check("release blobs");
+    return this.#db.transaction(() => blobs.releaseUnusedBlobs(this.#db, before, step));
+  }
+
+  async forgetOrphans(
+    scope: Scope,
+    before: number,
+    limit: number,
+    retire: (blob: BlobInfo) => void,
+  ): Promise<readonly BlobInfo[]> {
+    scope.check("forget blobs");
+    return this.#db.transaction(() => blobs.forgetOrphans(this.#db, before, limit, retire));
+  }
+
+  async forgetStray(scope: Scope, digest: Digest, retire: () => boolean): Promise<boolean> {
+    scope.check("forget stray blob");
+    return this.#db.transaction(() => blobs.forgetStray(this.#db, digest, retire));
+  }
+
+  /** What SQLite itself finds wrong with its file, and rows that refer to rows that are not there. */
+  async faults(scope: Scope): Promise<readonly string[]> {
+    scope.check("check registry index");
+    return this.#db.faults();
+  }
+
+  /** A copy of the index as it is now, in a new file; requests go on meanwhile. */
+  async copyTo(scope: Scope, file: string): Promise<void> {
+    scope.check("copy registry index");
+    this.#pulls.flush();
+    await this.#db.copyTo(file);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#pulls.flush();
     this.#db[Symbol.dispose]();
   }
 }

@@ -25,7 +25,8 @@ export function createUpload(db: Database, upload: UploadSession, limit: number,
 export function findUpload(db: Database, repository: string, id: string, now: number): UploadSession | null {
   const row = db.get("SELECT algorithm, used_at FROM upload WHERE id = ? AND repository = ?", id, repository);
   if (row === undefined) return null;
-  if (now - (row["used_at"] as number) > LEASE_STEP) db.run("UPDATE upload SET used_at = ? WHERE id = ?", now, id);
+  if (Math.abs(now - (row["used_at"] as number)) > LEASE_STEP)
+    db.quickTransaction(() => db.run("UPDATE upload SET used_at = ? WHERE id = ?", now, id));
   const { algorithm } = row;
   return { id, repository, ...(algorithm === null ? {} : { algorithm: algorithm as string }) };
 }
@@ -35,9 +36,16 @@ export function deleteUpload(db: Database, id: string): boolean {
   return db.run("DELETE FROM upload WHERE id = ?", id) > 0;
 }
 
-/** Sessions not used since `before`. */
-export function idleUploads(db: Database, before: number, limit: number): string[] {
-  return db
+/** Whether a session is known. */
+export function hasUpload(db: Database, id: string): boolean {
+  return db.get("SELECT 1 FROM upload WHERE id = ?", id) !== undefined;
+}
+
+/** Forgets sessions not used since `before`, their claims with them. Within a transaction. */
+export function endIdleUploads(db: Database, before: number, limit: number): string[] {
+  const ids = db
     .all("SELECT id FROM upload WHERE used_at < ? ORDER BY used_at LIMIT ?", before, limit)
     .map((row) => row["id"] as string);
+  for (const id of ids) deleteUpload(db, id);
+  return ids;
 }

@@ -5,7 +5,6 @@
 import { randomUUID } from "node:crypto";
 import { errorText, isTeuError, TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
-import { BlobLocks } from "@teu/distribution/server/blob-locks";
 import type { BlobStorage } from "@teu/distribution/server/blob-storage";
 import { manifestFacts } from "@teu/distribution/server/manifest-facts";
 import type { ManifestName, MetadataStorage, Page, StoredManifest } from "@teu/distribution/server/metadata-storage";
@@ -147,24 +146,31 @@ export class PullThrough {
   }
 
   async #fetchBlob(scope: Scope, upstream: Upstream, repository: string, digest: Digest): Promise<BlobInfo | null> {
-    const { blobs, metadata } = this.#parts;
     try {
       const size = await upstream.blobSize(scope, repository, digest);
       if (size === null) return null;
       const blob = { digest, size };
-      {
-        // The upstream has said that its repository has it: then the bytes may be those that are here already.
-        using _ = await BlobLocks.of(blobs).hold(digest);
-        if ((await blobs.stat(scope, digest))?.size === size) {
-          await metadata.linkBlob(scope, repository, blob);
-          return blob;
-        }
-      }
+      // The upstream has said that its repository has it: then the bytes may be those that are here already.
+      if (await this.#linkPresent(scope, repository, blob)) return blob;
       await this.#download(scope, upstream, repository, blob);
       this.counts.fetched++;
       return blob;
     } catch (error) {
       return isMissing(error) ? null : this.#refused(scope, repository, error);
+    }
+  }
+
+  async #linkPresent(scope: Scope, repository: string, blob: BlobInfo): Promise<boolean> {
+    const { blobs, metadata } = this.#parts;
+    const id = randomUUID();
+    await metadata.createUpload(scope, { id, repository }, MOST_UPLOADS);
+    try {
+      // Claimed before it is looked at: what is here then stays.
+      await metadata.claimBlobs(scope, id, [blob.digest]);
+      if ((await blobs.stat(scope, blob.digest))?.size !== blob.size) return false;
+      return await metadata.linkClaimed(scope, repository, { upload: id, blobs: [blob], end: true });
+    } finally {
+      await metadata.deleteUpload(scope, id);
     }
   }
 
@@ -186,8 +192,10 @@ export class PullThrough {
         [batch, size] = [[], 0];
       }
       if (size > 0) await upload.write(batch);
-      using _ = await BlobLocks.of(blobs).hold(blob.digest);
-      await metadata.linkBlob(scope, repository, await upload.commit(blob.digest));
+      await metadata.claimBlobs(scope, id, [blob.digest]);
+      const link = { upload: id, blobs: [await upload.commit(blob.digest)], end: true };
+      if (!(await metadata.linkClaimed(scope, repository, link)))
+        throw unavailable(repository, "the fetched blob was cleaned away at once");
     } finally {
       await blobs.deleteUpload(scope, id);
       await metadata.deleteUpload(scope, id);

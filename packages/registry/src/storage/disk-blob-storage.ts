@@ -1,10 +1,11 @@
 // Blobs as files. Layout below the root:
 //   blobs/<algorithm>/<encoded>   whole and verified; the same form as in an OCI layout
 //   uploads/<id>                  being received; survives restarts
+//   trash/<any>                   taken from blobs/ by rename, to be freed
 // A file appears under blobs/ by rename, after its content was synced; both directories are synced before success is reported.
 
 import { randomUUID } from "node:crypto";
-import { constants } from "node:fs";
+import { constants, renameSync } from "node:fs";
 import { access, open, opendir, rename, rm, stat, unlink } from "node:fs/promises";
 import path from "node:path";
 import { TeuError } from "@teu/base/errors";
@@ -39,7 +40,8 @@ export class DiskBlobStorage implements BlobStorage {
   static async open(scope: Scope, root: string): Promise<DiskBlobStorage> {
     scope.check("open blob storage");
     try {
-      for (const name of ["blobs/sha256", "blobs/sha512", "uploads"]) makeDirectory(path.join(root, name), 0o700);
+      for (const name of ["blobs/sha256", "blobs/sha512", "uploads", "trash"])
+        makeDirectory(path.join(root, name), 0o700);
       await access(path.join(root, "uploads"), constants.W_OK | constants.X_OK);
     } catch (error) {
       throw fileError("open blob storage", root, error);
@@ -68,9 +70,23 @@ export class DiskBlobStorage implements BlobStorage {
     }
   }
 
-  async delete(scope: Scope, digest: Digest): Promise<boolean> {
-    scope.check("delete blob");
-    return removeFile("delete blob", this.#blobPath(digest));
+  // A rename takes microseconds whatever the size of the file.
+  retire(digest: Digest): boolean {
+    try {
+      renameSync(this.#blobPath(digest), path.join(this.#root, "trash", randomUUID()));
+      return true;
+    } catch (error) {
+      if (isErrno(error, "ENOENT")) return false;
+      throw fileError("delete blob", digest, error);
+    }
+  }
+
+  async freeRetired(scope: Scope): Promise<void> {
+    const trash = path.join(this.#root, "trash");
+    for await (const name of entriesOf(trash)) {
+      scope.check("free blobs");
+      await removeFile("free blob", path.join(trash, name));
+    }
   }
 
   async *list(scope: Scope): AsyncIterable<BlobInfo> {

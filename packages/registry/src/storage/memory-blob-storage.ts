@@ -40,9 +40,12 @@ export class MemoryBlobStorage implements BlobStorage {
     };
   }
 
-  async delete(scope: Scope, digest: Digest): Promise<boolean> {
-    scope.check("delete blob");
+  retire(digest: Digest): boolean {
     return this.#blobs.delete(digest);
+  }
+
+  async freeRetired(scope: Scope): Promise<void> {
+    scope.check("free blobs");
   }
 
   async *list(scope: Scope): AsyncIterable<BlobInfo> {

@@ -18,6 +18,7 @@ export async function getManifest(exchange: Exchange, repository: string, refere
   if (isNotModified(exchange, etag)) exchange.sendEmpty(304, headers);
   else exchange.sendBytes(200, headers, bytes);
   if (exchange.isHead) return;
+  metadata.notePull(scope, repository, digest);
   const tag = reference.includes(":") ? {} : { tag: reference };
   exchange.happened({ action: "pull", repository, digest, mediaType, size: bytes.length, ...tag });
 }

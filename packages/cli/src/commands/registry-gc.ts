@@ -1,0 +1,72 @@
+// registry gc: frees what nothing needs, while the registry serves.
+
+import { formatSize } from "@teu/base/bytes";
+import { collect, planCollect } from "@teu/registry/admin/collect";
+import type { SweepResult } from "@teu/registry/sweep";
+import type { Command, CommandInput } from "../command.ts";
+import { timestamp } from "../output/human-time.ts";
+import { duration, JSON_OPTION, openRoot, ROOT_OPTION } from "../registry/root-options.ts";
+
+const DAY = 86_400_000;
+
+/** `teu registry gc`. */
+export const command: Command = {
+  usage: "gc [OPTIONS]",
+  summary: "Free what nothing needs in a registry",
+  description: [
+    "Works beside a registry that serves the directory: nothing is locked, and pushes go on.",
+    "A server does the same by itself every hour.",
+  ].join("\n"),
+  options: [
+    ROOT_OPTION,
+    {
+      long: "delete-untagged",
+      help: "Also delete manifests without a tag, unless an index or a living subject has them",
+    },
+    { long: "dry-run", help: "Say what would go, and delete nothing" },
+    { long: "grace", value: "duration", help: "How long deleted and unused things stay (default 24h)" },
+    JSON_OPTION,
+    { long: "upload-expiry", value: "duration", help: "How long an upload may lie idle (default 24h)" },
+  ],
+  args: [0, 0],
+  examples: [
+    "teu registry gc --root /var/lib/registry --dry-run",
+    "teu registry gc --root /var/lib/registry --delete-untagged --grace 7d",
+  ],
+  run: async (context, input) => {
+    const { scope } = context;
+    const options = optionsOf(input);
+    await using root = await openRoot(context, input);
+    if (!input.flag("dry-run")) {
+      const result = await collect(scope, root, options);
+      context.print(input.flag("json") ? JSON.stringify(result) : `removed ${describe(result)}`);
+      return 0;
+    }
+    const plan = await planCollect(scope, root, options);
+    if (input.flag("json")) {
+      context.print(JSON.stringify({ ...plan, later: { ...plan.later, at: new Date(plan.later.at).toISOString() } }));
+      return 0;
+    }
+    context.print(`now: would remove ${describe(plan.now)}`);
+    context.print(`by ${timestamp(plan.later.at)}, unless used: ${describe(plan.later)}`);
+    return 0;
+  },
+};
+
+function optionsOf(input: CommandInput): { grace: number; uploadExpiry: number; untagged: boolean } {
+  return {
+    grace: duration(input, "grace", DAY),
+    uploadExpiry: duration(input, "upload-expiry", DAY),
+    untagged: input.flag("delete-untagged"),
+  };
+}
+
+function describe({ uploads, marked, manifests, blobs, bytes }: SweepResult): string {
+  const parts = [
+    `${manifests} manifests`,
+    `${blobs} blobs`,
+    `${uploads} idle uploads`,
+    ...(marked === 0 ? [] : [`marks ${marked} untagged manifests as deleted`]),
+  ];
+  return `${formatSize(bytes)}: ${parts.join(", ")}`;
+}

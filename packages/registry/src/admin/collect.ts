@@ -1,0 +1,73 @@
+// `teu registry gc`: a sweep from another process than the one that serves, and what a sweep would do.
+// A dry run is the same sweep on a copy of the index, with nothing to delete: there is no second opinion that could differ.
+
+import path from "node:path";
+import { createScope, type Scope } from "@teu/base/scope";
+import type { BlobInfo } from "@teu/image/content-store";
+import type { Digest } from "@teu/image/digest";
+import { TemporaryDirectory } from "@teu/files/temporary-directory";
+
+import { SqliteMetadata } from "../metadata/sqlite-metadata.ts";
+import { sweep, type SweepBlobs, type SweepResult } from "../sweep.ts";
+import type { OpenRoot } from "./open-root.ts";
+
+/** How patient collecting is. Milliseconds. */
+export interface CollectOptions {
+  readonly grace: number;
+  readonly uploadExpiry: number;
+  /** Also delete manifests that nothing needs. */
+  readonly untagged: boolean;
+}
+
+/** What would go. */
+export interface CollectPlan {
+  readonly now: SweepResult;
+  /** What would go on top of that by `at` if nobody asks for it, uploads or deletes anything. */
+  readonly later: SweepResult & { readonly at: number };
+}
+
+/** Collects now; also finds bytes that a crash left. */
+export function collect(scope: Scope, root: OpenRoot, options: CollectOptions): Promise<SweepResult> {
+  return sweep(scope, { ...root, ...options, strays: true });
+}
+
+/** Says what `collect` would do, without doing it. Needs room for a copy of the index. */
+export async function planCollect(scope: Scope, root: OpenRoot, options: CollectOptions): Promise<CollectPlan> {
+  await using directory = await TemporaryDirectory.make(scope, root.path, ".gc-");
+  const copy = path.join(directory.path, "index.db");
+  await root.metadata.copyTo(scope, copy);
+  await using metadata = SqliteMetadata.open(copy);
+  const blobs = new PretendedBlobs(root.blobs);
+  const now = await sweep(scope, { blobs, metadata, ...options, strays: true });
+  // A deletion now is a mark; the mark runs out a grace time later.
+  const at = scope.now() + Math.max(2 * options.grace, options.uploadExpiry) + 1;
+  const then = createScope({ signal: scope.signal, log: scope.log, now: () => at });
+  const later = await sweep(then, { blobs, metadata, ...options });
+  return { now, later: { ...later, at } };
+}
+
+class PretendedBlobs implements SweepBlobs {
+  readonly #real: SweepBlobs;
+  readonly #retired: Set<Digest> = new Set();
+
+  constructor(real: SweepBlobs) {
+    this.#real = real;
+  }
+
+  async *list(scope: Scope): AsyncIterable<BlobInfo> {
+    for await (const blob of this.#real.list(scope)) if (!this.#retired.has(blob.digest)) yield blob;
+  }
+
+  async *listUploads(): AsyncIterable<string> {}
+
+  retire(digest: Digest): boolean {
+    this.#retired.add(digest);
+    return true;
+  }
+
+  async freeRetired(): Promise<void> {}
+
+  async deleteUpload(): Promise<boolean> {
+    return true;
+  }
+}
