@@ -219,6 +219,7 @@ test("token keys: kept below the root for nobody else's eyes, exchanged in time,
   await getToken(registry, "", basic("root"));
   const { keys } = JSON.parse(await readFile(root.join("data/token-keys.json"), "utf8")) as { keys: unknown[] };
   assert.equal(keys.length, 2, "the first one is gone");
+  await registry[Symbol.asyncDispose]();
   await writeFile(root.join("data/token-keys.json"), "{}");
   await assert.rejects(Registry.listen(options), { code: "invalid", message: /token-keys\.json.*it holds no keys/ });
 });
