@@ -222,7 +222,20 @@ export const GROUPS: Readonly<Record<string, CommandGroup>> = {
   registry: {
     summary: "Run a registry and look after it",
     verbs: {
+      backup: { summary: "Copy a registry while it serves", load: () => import("./commands/registry-backup.ts") },
+      export: {
+        summary: "Write repositories as a plain OCI layout",
+        load: () => import("./commands/registry-export.ts"),
+      },
       gc: { summary: "Free what nothing needs in a registry", load: () => import("./commands/registry-gc.ts") },
+      import: {
+        summary: "Take in an OCI layout or docker-registry's directory",
+        load: () => import("./commands/registry-import.ts"),
+      },
+      restore: {
+        summary: "Make a registry's directory out of a backup",
+        load: () => import("./commands/registry-restore.ts"),
+      },
       schema: registrySchema,
       serve: registryServe,
       tags: {

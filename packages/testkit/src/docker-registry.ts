@@ -35,6 +35,8 @@ export class DockerRegistry implements AsyncDisposable {
   readonly address: string;
   readonly url: string;
   readonly pid: number;
+  /** Its rootdirectory. */
+  readonly data: string;
   readonly #process: ChildProcess;
   readonly #directory: string;
 
@@ -43,6 +45,7 @@ export class DockerRegistry implements AsyncDisposable {
     this.url = `http://${address}`;
     this.#process = process;
     this.pid = process.pid ?? 0;
+    this.data = path.join(directory, "data");
     this.#directory = directory;
   }
 

@@ -12,6 +12,12 @@ export const ROOT_OPTION: OptionSpec = { long: "root", value: "directory", help:
 /** --json of these commands. */
 export const JSON_OPTION: OptionSpec = { long: "json", help: "Print one JSON document" };
 
+/** --link of these commands. */
+export const LINK_OPTION: OptionSpec = {
+  long: "link",
+  help: "Hard links instead of copies where possible: neither side may then be changed by others",
+};
+
 /** The directory that --root names. */
 export function rootPath(input: CommandInput): string {
   const root = input.text("root");

@@ -95,7 +95,7 @@ export class Database implements Disposable {
   faults(): string[] {
     const integrity = this.all("PRAGMA integrity_check(20)").map((row) => String(row["integrity_check"]));
     const dangling = this.all("PRAGMA foreign_key_check").map(
-      (row) => `a row of ${row["table"]} refers to no ${row["parent"]}`,
+      (row) => `a row of ${String(row["table"])} refers to no ${String(row["parent"])}`,
     );
     return [...integrity.filter((text) => text !== "ok"), ...dangling];
   }

@@ -15,6 +15,7 @@ import { makeDirectory } from "@teu/files/make-directory";
 import type { BlobInfo } from "@teu/image/content-store";
 import { type Digest, digestAlgorithm, digestEncoded, isDigest } from "@teu/image/digest";
 
+import { bringFile } from "./bring-file.ts";
 import { DiskOpenBlob } from "./disk-open-blob.ts";
 import { DiskUpload, syncDirectory, type UploadHash } from "./disk-upload.ts";
 import { fileError, isErrno } from "./file-error.ts";
@@ -22,6 +23,7 @@ import { ReadBuffers } from "./read-buffers.ts";
 
 /** How many uploads keep their hash between requests; the others are read again at their end. */
 const KEPT_HASHES = 10_000;
+const ALGORITHMS = ["sha256", "sha512"];
 
 /** The disk implementation of the blob contract. Open files belong to what was opened, not to it. */
 export class DiskBlobStorage implements BlobStorage {
@@ -90,7 +92,7 @@ export class DiskBlobStorage implements BlobStorage {
   }
 
   async *list(scope: Scope): AsyncIterable<BlobInfo> {
-    for (const algorithm of ["sha256", "sha512"]) {
+    for (const algorithm of ALGORITHMS) {
       for await (const name of entriesOf(path.join(this.#root, "blobs", algorithm))) {
         scope.check("list blobs");
         const digest = `${algorithm}:${name}`;
@@ -131,6 +133,32 @@ export class DiskBlobStorage implements BlobStorage {
       scope.check("list uploads");
       yield name;
     }
+  }
+
+  /** Where a blob's file is, or would be. Reading it is everybody's, changing it nobody's. */
+  pathOf(digest: Digest): string {
+    return this.#blobPath(digest);
+  }
+
+  /**
+   * Makes an upload of a file's content, not verified yet: a copy, which shares its blocks where the file system can, or with `link`
+   * a hard link where it can.
+   * @throws TeuError `not-found`, `already-exists`, `exhausted`.
+   */
+  async adopt(scope: Scope, id: string, file: string, options: { readonly link: boolean }): Promise<void> {
+    scope.check("adopt file");
+    const upload = this.#uploadPath(id);
+    try {
+      await bringFile(file, upload, { ...options, mode: 0o600 });
+    } catch (error) {
+      if (!isErrno(error, "EEXIST")) await removeFile("adopt file", upload);
+      throw fileError("adopt file", file, error);
+    }
+  }
+
+  /** Makes the names of all blobs durable, after they were put there by others. */
+  async sync(): Promise<void> {
+    for (const algorithm of ALGORITHMS) await syncDirectory(path.join(this.#root, "blobs", algorithm));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,0 +1,51 @@
+// registry import: takes repositories out of an OCI layout or docker-registry's directory.
+
+import { resolve } from "node:path";
+import { formatSize } from "@teu/base/bytes";
+import { DockerRegistrySource } from "@teu/registry/admin/docker-registry-source";
+import { importFrom } from "@teu/registry/admin/import";
+import { LayoutSource } from "@teu/registry/admin/layout-source";
+import { OpenRoot } from "@teu/registry/admin/open-root";
+import type { Command } from "../command.ts";
+import { JSON_OPTION, LINK_OPTION, localName, ROOT_OPTION, rootPath } from "../registry/root-options.ts";
+
+/** `teu registry import`. */
+export const command: Command = {
+  usage: "import [OPTIONS] DIRECTORY",
+  summary: "Take in an OCI layout or docker-registry's directory",
+  description: [
+    "Digests stay what they are. DIRECTORY is an OCI layout, or docker-registry's rootdirectory (docker/registry/v2 is below it).",
+    "Works beside a registry that serves the directory; doing it again brings only what is missing. Exit code 1 when something",
+    "could not be taken; all else was.",
+  ].join("\n"),
+  options: [
+    JSON_OPTION,
+    LINK_OPTION,
+    { long: "repository", value: "name", help: "For entries of a layout that name no repository" },
+    ROOT_OPTION,
+    { long: "sparse", help: "Also take manifests whose layers or platforms are not all there" },
+  ],
+  args: [1, 1],
+  examples: [
+    "teu registry import --root /var/lib/registry /var/lib/docker-registry",
+    "teu registry import --root /var/lib/registry --repository team/app layout",
+  ],
+  run: async (context, input) => {
+    const { scope } = context;
+    const directory = resolve(input.args[0] ?? "");
+    const name = input.text("repository");
+    const repository = name === undefined ? undefined : localName(name).repository;
+    const source = (await DockerRegistrySource.open(directory)) ?? new LayoutSource(directory, repository);
+    await using root = await OpenRoot.open(scope, rootPath(input), { make: true });
+    const report = await importFrom(scope, root, source, {
+      link: input.flag("link"),
+      sparse: input.flag("sparse"),
+      failed: ({ subject, message }) => context.warn(`teu: ${subject}: ${message}`),
+    });
+    const { manifests, tags, blobs, bytes, failures } = report;
+    const done = `imported ${manifests} manifests, ${tags} tags, ${blobs} blobs (${formatSize(bytes)})`;
+    if (input.flag("json")) context.print(JSON.stringify(report));
+    else context.print(failures.length === 0 ? done : `${done}; ${failures.length} failed`);
+    return failures.length === 0 ? 0 : 1;
+  },
+};
