@@ -232,6 +232,10 @@ export const GROUPS: Readonly<Record<string, CommandGroup>> = {
         summary: "Take in an OCI layout or docker-registry's directory",
         load: () => import("./commands/registry-import.ts"),
       },
+      retention: {
+        summary: "Remove the tags that the rules do not keep",
+        load: () => import("./commands/registry-retention.ts"),
+      },
       restore: {
         summary: "Make a registry's directory out of a backup",
         load: () => import("./commands/registry-restore.ts"),

@@ -4,6 +4,8 @@ import type { Scope } from "@teu/base/scope";
 import type { BlobStorage } from "@teu/distribution/server/blob-storage";
 import type { MetadataStorage } from "@teu/distribution/server/metadata-storage";
 
+import { applyRetention } from "./retention/apply-retention.ts";
+import type { RetentionRule } from "./retention/retention-rules.ts";
 import { steadyClock } from "./steady-clock.ts";
 import { sweep, type SweepResult } from "./sweep.ts";
 
@@ -17,6 +19,8 @@ export interface SweeperOptions {
   readonly sweepInterval?: number;
   /** Also delete manifests that nothing needs: no tag, no index, no living subject. Default false. */
   readonly deleteUntagged?: boolean;
+  /** Which tags stay; absent: all. Asked before each sweep of its own. */
+  readonly retention?: readonly RetentionRule[];
   /** How much time has passed since whenever, for whoever moves the scope's clock on purpose. Default: the system knows. */
   readonly elapsed?: () => number;
 }
@@ -52,7 +56,7 @@ export class Sweeper {
         scope.log.warn(`${what} failed`, { error: String(error) });
       });
     };
-    const sweeping = (): void => quietly("sweep", () => this.#sweep(false));
+    const sweeping = (): void => quietly("sweep", () => this.#byItself());
     const flushing = (): void => quietly("writing times of pulls", () => storages.metadata.flushPulls(scope));
     this.#timers = [
       ...(sweepInterval > 0 ? [setInterval(sweeping, sweepInterval)] : []),
@@ -71,6 +75,14 @@ export class Sweeper {
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     await this.#running;
+  }
+
+  async #byItself(): Promise<void> {
+    const { retention: rules = [] } = this.#options();
+    const gone = await applyRetention(this.#scope, this.#storages.metadata, { rules, now: this.#now() });
+    for (const { repository, tag, digest } of gone)
+      this.#scope.log.info("tag removed by retention", { repository, tag, digest });
+    await this.#sweep(false);
   }
 
   #sweep(strays: boolean): Promise<SweepResult> {

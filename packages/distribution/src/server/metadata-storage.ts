@@ -79,6 +79,12 @@ export interface MetadataStorage extends AsyncDisposable {
   /** Manifests that are marked as deleted, latest first. */
   listDeleted(scope: Scope, repository: string, limit: number): Promise<readonly DeletedManifest[]>;
 
+  /**
+   * Removes the tags that `choose` names, given all of the repository with their times; nothing changes between the two. The number
+   * of tags removed.
+   */
+  removeTags(scope: Scope, repository: string, choose: (tags: readonly TagUse[]) => readonly string[]): Promise<number>;
+
   /** Remembers that a manifest was fetched; written later, many at once. */
   notePull(scope: Scope, repository: string, digest: Digest): void;
   /** Writes the pulls noted so far. */
@@ -142,6 +148,16 @@ export interface ListedManifest extends StoredManifest {
   readonly pulledAt: number | null;
   /** Null: it is not deleted. */
   readonly deletedAt: number | null;
+}
+
+/** A tag with what is known of its use, milliseconds since 1970. */
+export interface TagUse {
+  readonly tag: string;
+  readonly digest: Digest;
+  /** When it was pointed there, or the manifest was pushed once more. */
+  readonly pushedAt: number;
+  /** When its manifest was last fetched; null: not since this is recorded. */
+  readonly pulledAt: number | null;
 }
 
 /** Where a tag points. */

@@ -26,6 +26,12 @@ export function configOptions(config: RegistryConfig, directory: string): Regist
     grace: duration(storage.grace),
     uploadExpiry: duration(storage.uploadExpiry),
     sweepInterval: duration(storage.sweepInterval),
+    deleteUntagged: storage.deleteUntagged,
+    retention: storage.retention?.map(({ pushedWithin, pulledWithin, ...rule }) => ({
+      ...rule,
+      ...(pushedWithin === undefined ? {} : { pushedWithin: milliseconds(pushedWithin) }),
+      ...(pulledWithin === undefined ? {} : { pulledWithin: milliseconds(pulledWithin) }),
+    })),
     limits: config.limits,
     tls: tls === undefined ? undefined : tlsFiles(tls, directory),
     tokens: tokenOptions(config.tokens),

@@ -44,6 +44,30 @@ export const CONFIG_SCHEMA = {
           description: 'Time between two cleanings; "0s": never. Default "1h".',
           "x-restart": true,
         },
+        deleteUntagged: {
+          type: "boolean",
+          description:
+            "Delete manifests without a tag after the grace time, unless an index has them or they refer to one that is there. Default false.",
+        },
+        retention: {
+          type: "array",
+          description: "Which tags stay. Repositories that no pattern matches keep all.",
+          items: {
+            type: "object",
+            additionalProperties: false,
+            required: ["repositories"],
+            properties: {
+              repositories: {
+                $ref: "#/$defs/globs",
+                description: "Patterns; of several rules the one with the most literal pattern counts.",
+              },
+              keepTags: { $ref: "#/$defs/globs", description: "Tags that match one of these stay." },
+              keepLatest: { type: "integer", minimum: 0, description: "So many of those pushed last stay." },
+              pushedWithin: { $ref: "#/$defs/duration", description: "Those pushed within this time stay." },
+              pulledWithin: { $ref: "#/$defs/duration", description: "Those pulled within this time stay." },
+            },
+          },
+        },
       },
     },
     limits: {

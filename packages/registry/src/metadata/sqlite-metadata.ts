@@ -20,6 +20,7 @@ import {
   type TagChange,
   type TagProtected,
   type TagTarget,
+  type TagUse,
   type Undeletion,
   type UploadSession,
 } from "@teu/distribution/server/metadata-storage";
@@ -200,6 +201,17 @@ export class SqliteMetadata implements MetadataStorage {
   async listDeleted(scope: Scope, repository: string, limit: number): Promise<readonly DeletedManifest[]> {
     scope.check("list deleted manifests");
     return deleted.listDeleted(this.#db, repository, limit);
+  }
+
+  async removeTags(
+    scope: Scope,
+    repository: string,
+    choose: (tags: readonly TagUse[]) => readonly string[],
+  ): Promise<number> {
+    scope.check("remove tags");
+    const removed = this.#db.transaction(() => tags.removeTags(this.#db, repository, choose, scope.now()));
+    for (const tag of removed) this.#cache.delete(cacheKey(repository, tag));
+    return removed.length;
   }
 
   notePull(scope: Scope, repository: string, digest: Digest): void {

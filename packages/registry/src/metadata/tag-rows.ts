@@ -1,6 +1,6 @@
 // Rows of tag and tag_change: where tags point, and every change of that.
 
-import type { Page, TagChange } from "@teu/distribution/server/metadata-storage";
+import type { Page, TagChange, TagUse } from "@teu/distribution/server/metadata-storage";
 import type { Digest } from "@teu/image/digest";
 
 import type { Database } from "./database.ts";
@@ -56,6 +56,29 @@ export function listTags(db: Database, repository: string, page: Page): string[]
     page.limit,
   );
   return rows.map((row) => row["name"] as string);
+}
+
+/** Removes the tags that `choose` names out of all. Within a transaction. */
+export function removeTags(
+  db: Database,
+  repository: string,
+  choose: (tags: readonly TagUse[]) => readonly string[],
+  now: number,
+): string[] {
+  const id = findRepository(db, repository);
+  if (id === null) return [];
+  const rows = db.all(
+    `SELECT name, digest, max(updated_at, pushed_at) AS pushed, pulled_at FROM tag
+       JOIN repository_manifest USING (repository_id, digest) WHERE repository_id = ? ORDER BY name`,
+    id,
+  );
+  const tags = rows.map((row) => ({
+    tag: row["name"] as string,
+    digest: row["digest"] as Digest,
+    pushedAt: row["pushed"] as number,
+    pulledAt: row["pulled_at"] as number | null,
+  }));
+  return choose(tags).filter((tag) => removeTag(db, id, tag, now) !== null);
 }
 
 /** Changes of one tag, newest first. */
