@@ -1,5 +1,5 @@
 // A registry that listens: storages, request handler and HTTP server put together, in memory or on a directory.
-// Layout below the root: registry.db (index), serve.lock, blobs/, uploads/ and trash/ (see storage/disk-blob-storage.ts).
+// Layout below the root: registry.db (index), blobs/ and uploads/ (see storage/disk-blob-storage.ts).
 
 import path from "node:path";
 import { TeuError } from "@teu/base/errors";
