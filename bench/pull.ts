@@ -4,7 +4,6 @@
 // Command: npm run bench -- pull
 
 import { execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,70 +13,16 @@ import { createScope } from "@teu/base/scope";
 import { pushImage } from "@teu/distribution/client/push";
 import { RegistryClient } from "@teu/distribution/client/registry-client";
 import { DiskContentStore } from "@teu/image/disk-content-store";
-import { writeImageConfig, writeManifest } from "@teu/image/documents";
-import { emptyImageConfig, withLayer } from "@teu/image/image-config";
-import { packLayer } from "@teu/image/layer/pack";
-import { hostPlatform } from "@teu/image/platform";
 import { parseReference } from "@teu/image/reference";
 import type { Descriptor } from "@teu/specs/image";
-import { DockerRegistry, noDockerRegistry } from "@teu/testkit/docker-registry";
+import { noDockerRegistry } from "@teu/testkit/docker-registry";
 
 import { compare, type Contestant, machineLine, printTable } from "./hyperfine.ts";
 import { onlyInPrivateMounts } from "./private-mounts.ts";
-import { layerOfWords } from "./words.ts";
+import { ended, LAYERS, makeImage, ours, type Place, TEU, theirs } from "./transfer-parts.ts";
 
-const TEU = join(import.meta.dirname, "../bin/teu");
-const LAYERS = 10;
 const ROUNDS = 5;
-/** 43 MB of tar, 20 MB of gzip. */
-const FILES = 650;
 const scope = createScope();
-
-interface Place extends AsyncDisposable {
-  readonly name: string;
-  readonly host: string;
-}
-
-async function ours(directory: string): Promise<Place> {
-  const child = spawn(TEU, ["registry", "serve", "--addr", "127.0.0.1:0", "--root", join(directory, "registry")], {
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-  const [line] = (await once(child.stdout, "data")) as [Buffer];
-  const { host } = new URL(line.toString().replace("listening on ", "").trim());
-  return { name: "our registry", host, [Symbol.asyncDispose]: () => ended(child) };
-}
-
-async function theirs(directory: string): Promise<Place> {
-  const registry = await DockerRegistry.start({ parent: directory });
-  return {
-    name: "docker-registry",
-    host: new URL(registry.url).host,
-    [Symbol.asyncDispose]: () => registry[Symbol.asyncDispose](),
-  };
-}
-
-async function ended(child: ReturnType<typeof spawn>): Promise<void> {
-  const exit = once(child, "exit");
-  child.kill("SIGTERM");
-  await exit;
-}
-
-/** The image, in a store of its own. Layers that the peers have not seen, compressed as `docker push` does. */
-async function makeImage(store: DiskContentStore): Promise<Descriptor> {
-  let config = emptyImageConfig(hostPlatform());
-  const layers: Descriptor[] = [];
-  for (let index = 0; index < LAYERS; index++) {
-    const layer = await packLayer(scope, {
-      source: layerOfWords(`layer-${index}`, FILES, 66_000),
-      store,
-      compression: "gzip",
-    });
-    config = withLayer(config, layer.diffId);
-    layers.push(layer.descriptor);
-  }
-  const written = await writeImageConfig(scope, store, config);
-  return writeManifest(scope, store, { config: written, layers });
-}
 
 function teu(directory: string, name: string): Contestant {
   const global = `${TEU} --root ${join(directory, "teu")} --runroot ${join(directory, "teu-run")}`;

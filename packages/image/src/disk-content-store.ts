@@ -11,7 +11,7 @@
 import { randomBytes } from "node:crypto";
 import type { Dirent } from "node:fs";
 import { type FileHandle, open, readdir, stat, unlink } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 import { isTeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
@@ -19,6 +19,7 @@ import { fileError } from "@teu/files/addon";
 import { FileLock } from "@teu/files/file-lock";
 import { makeDirectory } from "@teu/files/make-directory";
 
+import { adoptBlob } from "./adopt-blob.ts";
 import type { BlobInfo, BlobRange, ContentStore, Ingest, IngestOptions } from "./content-store.ts";
 import { DiskIngest } from "./disk-ingest.ts";
 import { type Digest, digestAlgorithm, digestEncoded, digestOf, isDigest } from "./digest.ts";
@@ -55,7 +56,7 @@ export class DiskContentStore implements ContentStore {
   }
 
   /** A store over blobs that exist, an OCI layout for one: nothing is made, nothing is swept, and it is only to be read. */
-  static readOnly(directory: string): ContentStore {
+  static readOnly(directory: string): DiskContentStore {
     return new DiskContentStore(directory);
   }
 
@@ -113,8 +114,7 @@ export class DiskContentStore implements ContentStore {
 
   async ingest(scope: Scope, key: string, options: IngestOptions = {}): Promise<Ingest> {
     scope.check("write blob");
-    const keyed = join(this.#ingestDirectory(), `key-${digestEncoded(digestOf(key))}`);
-    const lock = options.resume === true ? this.#tryLock(keyed) : null;
+    const lock = options.resume === true ? this.#tryLock(this.#keyed(key)) : null;
     const held = lock ?? this.#lockTemp();
     return DiskIngest.start({
       key,
@@ -127,6 +127,22 @@ export class DiskContentStore implements ContentStore {
         return path;
       },
     });
+  }
+
+  /**
+   * Takes a blob over from a file on the same file system, as a second link to it: read once, nothing written. False when the
+   * file could be changed by somebody else, or cannot be linked to: then it is to be copied.
+   * @throws TeuError `corrupt` when the file is not the blob.
+   */
+  async adopt(scope: Scope, file: string, blob: BlobInfo): Promise<boolean> {
+    if ((await this.info(scope, blob.digest)) !== null) return false;
+    const path = this.path(blob.digest);
+    makeDirectory(dirname(path), 0o755);
+    if (!(await adoptBlob(scope, file, path, blob))) return false;
+    // What an interrupted copy left of it.
+    using lock = this.#tryLock(this.#keyed(blob.digest));
+    if (lock !== null) await unlink(lock.path);
+    return true;
   }
 
   async delete(scope: Scope, digest: Digest): Promise<boolean> {
@@ -165,6 +181,10 @@ export class DiskContentStore implements ContentStore {
 
   #ingestDirectory(): string {
     return join(this.directory, "ingest");
+  }
+
+  #keyed(key: string): string {
+    return join(this.#ingestDirectory(), `key-${digestEncoded(digestOf(key))}`);
   }
 
   /** A writer of the same layout that has finished takes the empty directory away: it is made again. */

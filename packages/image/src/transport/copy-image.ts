@@ -274,12 +274,14 @@ function opener(
   identity: BlobIdentity,
 ): OpenBlob {
   const embedded = embeddedContent(blob);
-  return (offset) => {
+  const open = (offset: number): AsyncIterable<Uint8Array> => {
     if (embedded !== null) return one(embedded.subarray(offset));
     return offset > 0 || sink.verifies === true
       ? source.blob(scope, identity, offset)
       : readBlob(scope, source, identity);
   };
+  const file = embedded === null ? source.file?.(identity) : undefined;
+  return file === undefined ? open : Object.assign(open, { file });
 }
 
 /** `data` of a descriptor, when it is what the digest says. */

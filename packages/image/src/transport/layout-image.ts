@@ -4,7 +4,6 @@
 import type { Scope } from "@teu/base/scope";
 import type { Descriptor } from "@teu/specs/image";
 
-import type { ContentStore } from "../content-store.ts";
 import { DiskContentStore } from "../disk-content-store.ts";
 import { changeLayoutIndex, prepareLayout, readLayoutIndex, removeIngest } from "../layout/layout-directory.ts";
 import { findEntry, withEntries } from "./layout-entries.ts";
@@ -15,12 +14,9 @@ import { putStoreBlob, putStoreDocument, storeSource } from "./store-image.ts";
 export function layoutSource(name: string, directory: string, reference?: string): ImageSource {
   const listed = async (scope: Scope): Promise<readonly Descriptor[]> =>
     (await readLayoutIndex(scope, directory)).manifests;
-  return storeSource({
-    name,
-    store: DiskContentStore.readOnly(directory),
-    resolve: async (scope) => findEntry(name, await listed(scope), reference),
-    listed,
-  });
+  const store = DiskContentStore.readOnly(directory);
+  const resolve = async (scope: Scope): Promise<Descriptor> => findEntry(name, await listed(scope), reference);
+  return { ...storeSource({ name, store, resolve, listed }), file: ({ digest }) => store.path(digest) };
 }
 
 /** A place in a layout, which is made when missing; `label` becomes the ref.name, replacing the image that had it. */
@@ -33,18 +29,28 @@ class LayoutSink implements ImageSink {
   readonly name: string;
   readonly verifies = true;
   readonly #directory: string;
-  readonly #store: ContentStore;
+  readonly #store: DiskContentStore;
   readonly #label: string | undefined;
   readonly #referrers: Descriptor[] = [];
 
-  constructor(name: string, directory: string, store: ContentStore, label: string | undefined) {
+  constructor(name: string, directory: string, store: DiskContentStore, label: string | undefined) {
     this.name = name;
     this.#directory = directory;
     this.#store = store;
     this.#label = label;
   }
 
-  putBlob(scope: Scope, blob: BlobIdentity, open: OpenBlob, progress: (offset: number) => void): Promise<BlobOutcome> {
+  /** From another layout as a link, where that is possible: neither is written to again. */
+  async putBlob(
+    scope: Scope,
+    blob: BlobIdentity,
+    open: OpenBlob,
+    progress: (offset: number) => void,
+  ): Promise<BlobOutcome> {
+    if (open.file !== undefined && (await this.#store.adopt(scope, open.file, blob))) {
+      progress(blob.size);
+      return "copied";
+    }
     return putStoreBlob(scope, this.#store, blob, open, progress);
   }
 

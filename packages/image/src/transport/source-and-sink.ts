@@ -28,6 +28,8 @@ export interface ImageSource extends AsyncDisposable {
   document(scope: Scope, descriptor: Descriptor): Promise<Uint8Array>;
   /** The bytes of a blob from `offset` on. @throws TeuError `not-found`. */
   blob(scope: Scope, blob: BlobIdentity, offset: number): AsyncIterable<Uint8Array>;
+  /** Where a blob is as a file of this host, for a sink that can share it; absent where blobs are no files. */
+  file?(blob: BlobIdentity): string;
   /** Manifests that have `digest` as their subject; absent where a place keeps none. */
   referrers?(scope: Scope, digest: Digest): Promise<readonly Descriptor[]>;
   /**
@@ -43,7 +45,11 @@ export interface ImageSource extends AsyncDisposable {
 export type BlobOutcome = "copied" | "present" | "mounted";
 
 /** Opens the content of a blob at an offset; may be called several times. Reads that begin at 0 are verified at their end. */
-export type OpenBlob = (offset: number) => AsyncIterable<Uint8Array>;
+export interface OpenBlob {
+  (offset: number): AsyncIterable<Uint8Array>;
+  /** The same content as a file of this host, not verified. */
+  readonly file?: string;
+}
 
 /**
  * One place for one image, to be written. The order of calls: blobs in any order, several at once; then documents, each after

@@ -1,0 +1,93 @@
+// How long does it take to copy an image of ten layers, 200 MB, from one OCI layout to another on the same file system, and how long
+// to push it? Beside skopeo, which verifies as we do; for the copy `cp` and the start of our command line, which do neither. podman
+// pushes from its storage, so it makes the layers' archives anew. From warm caches; each push goes to a new repository.
+// Needs root, and skopeo, podman and docker-registry; what is missing is left out. TMPDIR says where the data goes.
+// Command: npm run bench -- copy
+
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { createScope } from "@teu/base/scope";
+import { DiskContentStore } from "@teu/image/disk-content-store";
+import { exportLayout } from "@teu/image/layout/layout-directory";
+import { parseReference } from "@teu/image/reference";
+import { noDockerRegistry } from "@teu/testkit/docker-registry";
+
+import { compare, type Contestant, machineLine, printTable } from "./hyperfine.ts";
+import { onlyInPrivateMounts } from "./private-mounts.ts";
+import { LAYERS, makeImage, ours, type Place, TEU, theirs } from "./transfer-parts.ts";
+
+const ROUNDS = 7;
+/** A push of podman's takes twenty times as long. */
+const PUSH_ROUNDS = 3;
+const scope = createScope();
+const skopeo = existsSync("/usr/bin/skopeo");
+const podman = existsSync("/usr/bin/podman");
+
+function copies(layout: string, target: string): Contestant[] {
+  const prepare = `rm -rf ${target}`;
+  const contestants = [
+    { name: "teu copy", command: `${TEU} copy --quiet oci:${layout}:v1 oci:${target}:v1`, prepare },
+    { name: "teu version", command: `${TEU} version` },
+    { name: "cp -r", command: `cp -r ${layout} ${target}`, prepare },
+  ];
+  if (skopeo)
+    contestants.push({ name: "skopeo copy", command: `skopeo copy -q oci:${layout}:v1 oci:${target}:v1`, prepare });
+  return contestants;
+}
+
+/** `$$` makes a repository of its own of each. */
+function pushes(directory: string, layout: string, host: string): Contestant[] {
+  const named = (name: string, command: string): Contestant => ({ name, command: `sh -c '${command}'` });
+  const contestants = [
+    named("teu copy", `${TEU} copy --quiet --dest-tls-verify=false oci:${layout}:v1 docker://${host}/t$$/image:v1`),
+  ];
+  if (skopeo)
+    contestants.push(
+      named("skopeo copy", `skopeo copy -q --dest-tls-verify=false oci:${layout}:v1 docker://${host}/s$$/image:v1`),
+    );
+  if (podman)
+    contestants.push(
+      named("podman push", `${podmanAt(directory)} push -q --tls-verify=false bench ${host}/p$$/image:v1`),
+    );
+  return contestants;
+}
+
+function podmanAt(directory: string): string {
+  return `podman --root ${join(directory, "p")} --runroot ${join(directory, "pr")} --storage-driver vfs`;
+}
+
+async function main(): Promise<void> {
+  onlyInPrivateMounts(import.meta.filename);
+  // podman makes a name of the path, and takes no capitals in it.
+  const directory = join(tmpdir(), `teub-${process.pid}`);
+  mkdirSync(directory);
+  try {
+    console.log(machineLine());
+    const store = await DiskContentStore.open(join(directory, "store"));
+    const layout = join(directory, "layout");
+    const names = [parseReference("bench/image:v1")];
+    await exportLayout(scope, store, [{ descriptor: await makeImage(store), names }], layout);
+    const copied = compare(copies(layout, join(directory, "copy")), 1, ROUNDS, 0);
+    printTable(`copy of ${LAYERS} layers between layouts`, copied, "teu copy");
+    if (podman) {
+      const root = podmanAt(directory);
+      const id = execFileSync("sh", ["-c", `${root} pull -q oci:${layout}:v1`], { encoding: "utf8" }).trim();
+      execFileSync("sh", ["-c", `${root} tag ${id} bench`]);
+    }
+    const places: ((directory: string) => Promise<Place>)[] = [ours];
+    if (noDockerRegistry() === false) places.push(theirs);
+    for (const open of places) {
+      await using place = await open(directory);
+      const pushed = compare(pushes(directory, layout, place.host), 1, PUSH_ROUNDS, 0);
+      printTable(`push of ${LAYERS} layers to ${place.name}`, pushed, "teu copy");
+    }
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+  console.log("\nrepeat: npm run bench -- copy");
+}
+
+await main();
