@@ -5,7 +5,7 @@
 // Command: npm run bench -- copy
 
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -20,8 +20,10 @@ import { onlyInPrivateMounts } from "./private-mounts.ts";
 import { LAYERS, makeImage, ours, type Place, TEU, theirs } from "./transfer-parts.ts";
 
 const ROUNDS = 7;
-/** A push of podman's takes twenty times as long. */
+/** podman compresses the layers again. */
 const PUSH_ROUNDS = 3;
+/** Where skopeo and podman remember which repository has a blob: they would mount it from there instead of sending it. */
+const MEMORY = "/var/lib/containers/cache";
 const scope = createScope();
 const skopeo = existsSync("/usr/bin/skopeo");
 const podman = existsSync("/usr/bin/podman");
@@ -40,7 +42,11 @@ function copies(layout: string, target: string): Contestant[] {
 
 /** `$$` makes a repository of its own of each. */
 function pushes(directory: string, layout: string, host: string): Contestant[] {
-  const named = (name: string, command: string): Contestant => ({ name, command: `sh -c '${command}'` });
+  const named = (name: string, command: string): Contestant => ({
+    name,
+    command: `sh -c '${command}'`,
+    prepare: `sh -c 'rm -rf ${MEMORY}/*'`,
+  });
   const contestants = [
     named("teu copy", `${TEU} copy --quiet --dest-tls-verify=false oci:${layout}:v1 docker://${host}/t$$/image:v1`),
   ];
@@ -59,11 +65,22 @@ function podmanAt(directory: string): string {
   return `podman --root ${join(directory, "p")} --runroot ${join(directory, "pr")} --storage-driver vfs`;
 }
 
+/** Gives podman the image, by way of the registry: its name for an image from a layout is made of the path. */
+function loadPodman(directory: string, layout: string, host: string): void {
+  const name = `${host}/first/image:v1`;
+  const root = podmanAt(directory);
+  const sh = (command: string): string => execFileSync("sh", ["-c", command], { encoding: "utf8" });
+  sh(`${TEU} copy --quiet --dest-tls-verify=false oci:${layout}:v1 docker://${name}`);
+  sh(`${root} pull --quiet --tls-verify=false ${name}`);
+  sh(`${root} tag ${name} bench`);
+}
+
 async function main(): Promise<void> {
   onlyInPrivateMounts(import.meta.filename);
-  // podman makes a name of the path, and takes no capitals in it.
-  const directory = join(tmpdir(), `teub-${process.pid}`);
-  mkdirSync(directory);
+  mkdirSync(MEMORY, { recursive: true });
+  // Ours alone, and gone with our mounts.
+  execFileSync("mount", ["-t", "tmpfs", "none", MEMORY]);
+  const directory = mkdtempSync(join(tmpdir(), "teub-"));
   try {
     console.log(machineLine());
     const store = await DiskContentStore.open(join(directory, "store"));
@@ -72,15 +89,11 @@ async function main(): Promise<void> {
     await exportLayout(scope, store, [{ descriptor: await makeImage(store), names }], layout);
     const copied = compare(copies(layout, join(directory, "copy")), 1, ROUNDS, 0);
     printTable(`copy of ${LAYERS} layers between layouts`, copied, "teu copy");
-    if (podman) {
-      const root = podmanAt(directory);
-      const id = execFileSync("sh", ["-c", `${root} pull -q oci:${layout}:v1`], { encoding: "utf8" }).trim();
-      execFileSync("sh", ["-c", `${root} tag ${id} bench`]);
-    }
     const places: ((directory: string) => Promise<Place>)[] = [ours];
     if (noDockerRegistry() === false) places.push(theirs);
     for (const open of places) {
       await using place = await open(directory);
+      if (podman) loadPodman(directory, layout, place.host);
       const pushed = compare(pushes(directory, layout, place.host), 1, PUSH_ROUNDS, 0);
       printTable(`push of ${LAYERS} layers to ${place.name}`, pushed, "teu copy");
     }
