@@ -5,7 +5,10 @@ import { chmod, readdir, readFile, writeFile } from "node:fs/promises";
 import { test } from "node:test";
 import { isTeuError } from "@teu/base/errors";
 import { createScope } from "@teu/base/scope";
+import { digestOf } from "@teu/image/digest";
 import { DiskContentStore } from "@teu/image/disk-content-store";
+import { writeDocument, writeImageConfig, writeIndex } from "@teu/image/documents";
+import { emptyImageConfig } from "@teu/image/image-config";
 import { MemoryContentStore } from "@teu/image/memory-content-store";
 import { parseReference, withDigest } from "@teu/image/reference";
 import { openArchiveSink } from "@teu/image/transport/archive-sink";
@@ -15,11 +18,12 @@ import { directorySink, directorySource } from "@teu/image/transport/directory-i
 import { layoutSink, layoutSource } from "@teu/image/transport/layout-image";
 import { Image, openImage } from "@teu/image/transport/open-image";
 import type { ImageSink, ImageSource } from "@teu/image/transport/source-and-sink";
-import type { Platform } from "@teu/specs/image";
+import { storeSource } from "@teu/image/transport/store-image";
+import { type Descriptor, EMPTY_DESCRIPTOR, MEDIA_TYPES, type Platform } from "@teu/specs/image";
 import { Registry } from "@teu/registry/registry";
-import { reply } from "@teu/testkit/hostile-answers";
+import { refuse, reply } from "@teu/testkit/hostile-answers";
 import { HostileRegistry } from "@teu/testkit/hostile-registry";
-import { randomImage, randomIndex } from "@teu/testkit/random-image";
+import { put, randomImage, randomIndex } from "@teu/testkit/random-image";
 import { tempRoot, type TempRoot } from "@teu/testkit/temp-root";
 
 import { pushImage } from "./push.ts";
@@ -187,6 +191,96 @@ test("copyImage: all platforms, one platform, and a platform that is not there",
     transfer(origin, bench.places()[1] as Place, { platform: { os: "linux", architecture: "s390x" } }),
     (error) => isTeuError(error, "not-found") && /it exists for linux\/amd64, linux\/arm64\/v8/.test(error.hint ?? ""),
   );
+});
+
+/** What image-spec allows and few tools make. */
+async function rareDocuments(store: MemoryContentStore): Promise<Map<string, Descriptor>> {
+  const { descriptor } = await randomImage(scope, store, { layers: 1, platform: AMD });
+  await put(scope, store, Buffer.from("{}"), EMPTY_DESCRIPTOR.mediaType);
+  const layer = await put(scope, store, Buffer.from("payload"), "application/x-any");
+  const content = Buffer.from("embedded");
+  const data = { ...(await put(scope, store, content, "application/x-any")), data: content.toString("base64") };
+  const subject = { mediaType: MEDIA_TYPES.manifest, digest: digestOf("nobody has it"), size: 77 };
+  const config = emptyImageConfig(AMD);
+  const custom = { "org.example.custom": { kept: [null, 1.5e3] }, annotations: { "org.example": "é" } };
+  const writeAny = (value: object): Promise<Descriptor> =>
+    writeDocument(scope, store, MEDIA_TYPES.manifest, { schemaVersion: 2, mediaType: MEDIA_TYPES.manifest, ...value });
+  return new Map([
+    ["an image without layers", await writeAny({ config: await writeImageConfig(scope, store, config), layers: [] })],
+    [
+      "an artifact with the empty config",
+      await writeAny({ artifactType: "a/b", config: EMPTY_DESCRIPTOR, layers: [layer] }),
+    ],
+    ["an artifact known by its config", await writeAny({ config: layer, layers: [] })],
+    ["embedded data", await writeAny({ artifactType: "a/b", config: EMPTY_DESCRIPTOR, layers: [data] })],
+    [
+      "a subject that nobody has",
+      await writeAny({ artifactType: "a/b", config: EMPTY_DESCRIPTOR, layers: [layer], subject }),
+    ],
+    ["fields of others", await writeAny({ config: EMPTY_DESCRIPTOR, artifactType: "a/b", layers: [layer], ...custom })],
+    ["an index of nothing", await writeIndex(scope, store, [])],
+    ["indexes in an index", await writeIndex(scope, store, [await writeIndex(scope, store, [descriptor]), descriptor])],
+    ["sha512 throughout", await sha512Image(store)],
+  ]);
+}
+
+async function sha512Image(store: MemoryContentStore): Promise<Descriptor> {
+  const put512 = async (bytes: Uint8Array, mediaType: string): Promise<Descriptor> => {
+    const digest = digestOf(bytes, "sha512");
+    await using ingest = await store.ingest(scope, digest, { digest });
+    await ingest.write(bytes);
+    await ingest.commit();
+    return { mediaType, digest, size: bytes.length };
+  };
+  const layer = await put512(Buffer.from("layer"), MEDIA_TYPES.layer);
+  const config = await put512(Buffer.from(JSON.stringify(emptyImageConfig(AMD))), MEDIA_TYPES.config);
+  const manifest = { schemaVersion: 2, mediaType: MEDIA_TYPES.manifest, config, layers: [layer] };
+  return await put512(Buffer.from(JSON.stringify(manifest)), MEDIA_TYPES.manifest);
+}
+
+test("copyImage: what image-spec allows and few make, from place to place, digests as they are", async () => {
+  await using bench = await Bench.open();
+  const store = new MemoryContentStore();
+  for (const [what, descriptor] of await rareDocuments(store)) {
+    const origin = storeSource({ name: what, store, resolve: async () => descriptor });
+    for (const first of bench.places()) {
+      const isIndex = descriptor.mediaType === MEDIA_TYPES.index;
+      if (first.single === true && isIndex) continue;
+      const told = `${what}, ${first.kind}`;
+      assert.equal((await transfer(origin, first)).descriptor.digest, descriptor.digest, told);
+      await using source = await first.source();
+      const found = await openImage(scope, source);
+      assert.deepEqual(
+        Buffer.from(found.document.bytes),
+        Buffer.from(await store.readAll(scope, descriptor.digest as never, 1 << 20)),
+        told,
+      );
+      const [last] = bench.places().slice(1);
+      assert.ok(last);
+      // Skopeo's directories do not say by which algorithm their manifest is known.
+      const digest = first.kind === "dir" ? digestOf(found.document.bytes) : descriptor.digest;
+      assert.equal((await transfer(source, last)).descriptor.digest, digest, told);
+    }
+  }
+});
+
+test("registrySink: a sha512 is kept beside the tag, also where a registry does not take both at once", async () => {
+  const store = new MemoryContentStore();
+  const descriptor = await sha512Image(store);
+  for (const knows of [true, false, null]) {
+    await using registry = await HostileRegistry.listen();
+    await using client = new RegistryClient();
+    const headers = knows === true ? { "oci-tag": "x, v1" } : {};
+    registry.on("HEAD", /blobs/, reply(200, { "content-length": "1" }));
+    registry.on("PUT", /manifests/, reply(201, headers));
+    if (knows === null) registry.on("PUT", /manifests.sha512/, refuse(400, "DIGEST_INVALID"));
+    await using sink = registrySink(client, parseReference(`${registry.address}/a:v1`));
+    const source = storeSource({ name: "memory", store, resolve: async () => descriptor });
+    await copyImage(scope, { source, sink, platform: "all" });
+    const puts = registry.seen("PUT").map(({ path }) => path);
+    const first = `/v2/a/manifests/${descriptor.digest}?tag=v1`;
+    assert.deepEqual(puts, knows === true ? [first] : [first, "/v2/a/manifests/v1"]);
+  }
 });
 
 test("copyImage: referrers, and what refers to them, where the place can hold them", async () => {

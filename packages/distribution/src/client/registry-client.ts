@@ -3,12 +3,12 @@
 
 import { isTeuError, TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
-import { type Digest, digestOf, parseDigest } from "@teu/image/digest";
+import { type Digest, digestAlgorithm, digestOf, parseDigest } from "@teu/image/digest";
 import { type Reference, referenceText, withDigest } from "@teu/image/reference";
 import { collectBytes, verifyStream } from "@teu/image/verified-stream";
 import { type Descriptor, MEDIA_TYPES, parseIndex, parseManifest } from "@teu/specs/image";
 
-import { OCI_SUBJECT } from "../wire/headers.ts";
+import { OCI_SUBJECT, OCI_TAG } from "../wire/headers.ts";
 import { API_ROOT, blobPath, manifestPath, tagsPath } from "../wire/routes.ts";
 import { type ClientHostOptions, ClientHosts } from "./client-hosts.ts";
 import { downloadBlob } from "./download.ts";
@@ -49,6 +49,8 @@ export interface ManifestUpload {
   readonly bytes: Uint8Array;
   /** Tag or digest to push it under. */
   readonly reference: string;
+  /** With a tag: the digest that it is known by. Of a tag alone registries make a sha256. */
+  readonly digest?: Digest;
 }
 
 /** Largest manifest that is read. */
@@ -202,7 +204,7 @@ export class RegistryClient implements AsyncDisposable {
 
   /** Pushes a manifest under a tag or digest. Where the registry keeps no referrers, the list that stands in is kept up. */
   async pushManifest(scope: Scope, name: RepositoryName, manifest: ManifestUpload): Promise<void> {
-    const subject = await this.#putManifest(scope, name, manifest, {});
+    const subject = await this.#putKeepingDigest(scope, name, manifest);
     if (!subject) await this.#fileReferrer(scope, name, manifest);
   }
 
@@ -283,16 +285,36 @@ export class RegistryClient implements AsyncDisposable {
   }
 
   // True when nothing is left to do about a subject.
+  /**
+   * By tag; a digest of another algorithm than sha256 goes first, with the tag in the same request where the registry knows that. One
+   * that has sha256 alone calls such a digest wrong: then the tag has to do.
+   */
+  async #putKeepingDigest(scope: Scope, name: RepositoryName, manifest: ManifestUpload): Promise<boolean> {
+    const { digest, reference } = manifest;
+    if (digest === undefined || digest === reference || digestAlgorithm(digest) === "sha256")
+      return (await this.#putManifest(scope, name, manifest, {})).subject;
+    const first = await this.#putManifest(scope, name, { ...manifest, reference: digest }, {}, reference).catch(
+      (error: unknown) => {
+        if (isTeuError(error, "invalid")) return null;
+        throw error;
+      },
+    );
+    if (first?.tagged === true) return first.subject;
+    return (await this.#putManifest(scope, name, manifest, {})).subject;
+  }
+
   async #putManifest(
     scope: Scope,
     name: RepositoryName,
     manifest: ManifestUpload,
     headers: Record<string, string>,
-  ): Promise<boolean> {
+    tag?: string,
+  ): Promise<{ readonly subject: boolean; readonly tagged: boolean }> {
     const session = await this.#hosts.pushSession(scope, name);
+    const query = tag === undefined ? "" : `?${new URLSearchParams({ tag }).toString()}`;
     await using response = await session.request(scope, {
       method: "PUT",
-      target: manifestPath(name.repository, manifest.reference),
+      target: `${manifestPath(name.repository, manifest.reference)}${query}`,
       expect: [201],
       headers: { "content-type": manifest.mediaType, ...headers },
       body: bodyOf(manifest.bytes),
@@ -300,7 +322,8 @@ export class RegistryClient implements AsyncDisposable {
       op: "push manifest",
       subject: `${nameText(name)}:${manifest.reference}`,
     });
-    return response.headers[OCI_SUBJECT] !== undefined;
+    const tags = [response.headers[OCI_TAG] ?? []].flat().flatMap((line) => line.split(/,\s*/));
+    return { subject: response.headers[OCI_SUBJECT] !== undefined, tagged: tag !== undefined && tags.includes(tag) };
   }
 
   async #fileReferrer(scope: Scope, name: RepositoryName, manifest: ManifestUpload): Promise<void> {

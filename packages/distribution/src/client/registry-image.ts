@@ -96,6 +96,7 @@ class RegistrySink implements ImageSink {
   async [Symbol.asyncDispose](): Promise<void> {}
 
   #put(scope: Scope, { descriptor, bytes }: ImageDocument, reference: string): Promise<void> {
-    return this.#client.pushManifest(scope, this.#reference, { mediaType: descriptor.mediaType, bytes, reference });
+    const { mediaType, digest } = descriptor;
+    return this.#client.pushManifest(scope, this.#reference, { mediaType, bytes, reference, digest });
   }
 }
