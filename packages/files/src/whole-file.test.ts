@@ -3,9 +3,12 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import {
+  closeSync,
+  constants,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -21,6 +24,7 @@ import { isTeuError } from "@teu/base/errors";
 import { createScope } from "@teu/base/scope";
 
 import { filesAddonPath } from "./addon.ts";
+import { O_TMPFILE } from "./constants.ts";
 import { TemporaryDirectory } from "./temporary-directory.ts";
 import { WholeFile } from "./whole-file.ts";
 
@@ -36,6 +40,16 @@ class Scratch implements Disposable {
   }
   [Symbol.dispose](): void {
     rmSync(this.path, { recursive: true, force: true });
+  }
+}
+
+/** overlayfs had no nameless files for long. */
+function hasNameless(directory: string): boolean {
+  try {
+    closeSync(openSync(directory, constants.O_WRONLY | O_TMPFILE));
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -79,7 +93,7 @@ for (const named of [false, true]) {
       process.kill(process.pid, "SIGKILL");`;
     const { signal } = spawnSync(process.execPath, ["--input-type=module", "--eval", program]);
     assert.equal(signal, "SIGKILL");
-    assert.equal(scratch.names().length, named ? 1 : 0);
+    assert.equal(scratch.names().length, named || !hasNameless(scratch.path) ? 1 : 0);
     // Of somebody who is still writing, and of others.
     await using living = await WholeFile.create(scratch.at("x"), { named: true });
     writeFileSync(scratch.at(".x.notours"), "");
