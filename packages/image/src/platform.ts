@@ -118,7 +118,11 @@ type Pair = readonly [architecture: string, variant: string | undefined];
 function architectureCandidates(architecture: string, variant: string | undefined): Pair[] {
   if (architecture === "amd64") {
     const level = levelOf(variant, 1, 1);
-    if (level === null) return [[architecture, variant]];
+    if (level === null)
+      return [
+        [architecture, variant],
+        ["386", undefined],
+      ];
     return [...descend(level, 2).map((n): Pair => ["amd64", `v${n}`]), ["amd64", undefined], ["386", undefined]];
   }
   if (architecture === "arm64") return [...arm64Candidates(variant ?? "v8"), ...armCandidates(8)];
