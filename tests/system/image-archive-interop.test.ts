@@ -6,7 +6,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, before, beforeEach, test } from "node:test";
 
 import { createScope } from "@teu/base/scope";
 import { pushImage } from "@teu/distribution/client/push";
@@ -34,6 +34,13 @@ before(async () => {
   const context = host.context("app", { Dockerfile: 'FROM base\nCOPY a /a\nENV X=y\nCMD ["/bin/sh"]', a: "a" });
   await host.ok(["build", "-q", "--network", "none", "-t", NAME, context]);
   id = await idOf();
+  await host.ok(["save", "--format", "oci-archive", "-o", join(host.directory, "pristine.tar"), NAME]);
+});
+// What a peer made of the image, its types among it, is not for the next test.
+beforeEach(async () => {
+  if (UNABLE !== undefined) return;
+  await host.teu(["rmi", "-f", NAME]);
+  await host.ok(["load", "-q", "-i", join(host.directory, "pristine.tar")]);
 });
 after(async () => {
   if (UNABLE === undefined) await host[Symbol.asyncDispose]();
