@@ -69,3 +69,54 @@ test(
     assert.match(nowhere.stderr, /no manifest for linux\/mips64le/);
   },
 );
+
+test("pull of several platforms: listed, run, pushed whole, and removed together", { skip }, async () => {
+  await host.teu(["rmi", "-f", list]);
+  await host.ok(["pull", "-q", "--platform", `linux/${own}`, "--platform", `linux/${other}`, list]);
+  for (const architecture of ARCHITECTURES)
+    assert.equal(await host.ok(says("--pull", "never", "--platform", `linux/${architecture}`)), architecture);
+  assert.equal(await host.ok(says("--pull", "never")), own);
+  const rows = (await host.ok(["images", "--format", "{{.Repository}}:{{.Tag}} {{.Platform}}"])).split("\n");
+  assert.deepEqual(
+    rows.filter((row) => row.startsWith(`${list} `)).toSorted(),
+    ARCHITECTURES.map((architecture) => `${list} linux/${architecture}`).toSorted(),
+  );
+  assert.match(await host.ok(["images"]), /PLATFORM/);
+  // The whole index is here: its digest stays, under another name too, and prune leaves it.
+  const again = `${registry.address}/platforms/again:v1`;
+  await host.ok(["tag", list, again]);
+  await host.ok(["system", "prune", "-f"]);
+  await host.ok(["push", "-q", again]);
+  assert.equal(await host.ok(["digest", again]), await host.ok(["digest", list]));
+  await host.ok(["rmi", again]);
+  assert.equal(await host.ok(says("--pull", "never", "--platform", `linux/${other}`)), other);
+  // One image alone can go; the name stays with the other.
+  const [id = ""] = (await host.ok(["images", "--no-trunc", "--format", "{{.ID}} {{.Platform}}", list]))
+    .split("\n")
+    .filter((row) => row.endsWith(`/${own}`))
+    .map((row) => row.split(" ")[0] ?? "");
+  await host.ok(["rmi", id]);
+  assert.match((await host.teu(says("--pull", "never"))).stderr, new RegExp(`is for linux/${other}, this host is`));
+  await host.ok(["pull", "-q", list]);
+  assert.equal(await host.ok(says("--pull", "never")), own);
+  await host.ok(["rmi", list]);
+  assert.doesNotMatch(await host.ok(["images", "-a"]), /platforms\/both/);
+  assert.equal((await host.teu(["inspect", "--type", "image", id])).code, 1);
+});
+
+test("pull --all-platforms, and copies with --all, keep what else is in an index", { skip }, async () => {
+  await host.ok(["pull", "-q", "--all-platforms", list]);
+  const whole = `${registry.address}/platforms/whole:v1`;
+  await host.ok(["tag", list, whole]);
+  await host.ok(["rmi", list]);
+  await host.ok(["system", "prune", "-f"]);
+  await host.ok(["push", "-q", whole]);
+  assert.equal(await host.ok(["digest", whole]), await host.ok(["digest", list]));
+  await host.ok(["rmi", whole]);
+  await host.ok(["copy", "-q", "--all", list, `containers:${whole}`]);
+  const says = ["run", "--rm", "--network", "none", "--pull", "never", "--platform", `linux/${other}`];
+  assert.equal(await host.ok([...says, whole, "/bin/busybox", "cat", "/name"]), other);
+  const both = await host.teu(["pull", "--all-platforms", "--platform", "linux/amd64", list]);
+  assert.equal(both.code, 125);
+  assert.match(both.stderr, /exclude each other/);
+});

@@ -2,6 +2,7 @@
 
 import { formatSize } from "@teu/base/bytes";
 import type { Image } from "@teu/engine/images/images";
+import { formatPlatform } from "@teu/image/platform";
 import { familiarName, parseReference } from "@teu/image/reference";
 import type { Command, CommandInput } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
@@ -35,10 +36,14 @@ export const command: Command = {
       imageRows(image, { now, full: input.flag("no-trunc"), wanted: input.args[0] }),
     );
     const head = input.flag("digests") ? [["Digest", "DIGEST"] as const] : [];
+    // Only where a name alone does not say which image it is.
+    const names = shown.flatMap((image) => image.names);
+    const platforms = new Set(names).size < names.length ? [["Platform", "PLATFORM"] as const] : [];
     const table = [
       ["Repository", "REPOSITORY"] as const,
       ["Tag", "TAG"] as const,
       ...head,
+      ...platforms,
       ["ID", "IMAGE ID"] as const,
       ["CreatedSince", "CREATED"] as const,
       ["Size", "SIZE"] as const,
@@ -56,6 +61,7 @@ function imageRows(
 ): Record<string, string>[] {
   const common = {
     ID: full ? image.id : image.id.slice(7, 19),
+    Platform: formatPlatform(image.platform),
     CreatedAt: timestamp(image.createdAt),
     CreatedSince: ago(now, image.createdAt),
     Size: formatSize(image.size),

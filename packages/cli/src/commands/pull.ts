@@ -2,7 +2,8 @@
 
 import type { Image } from "@teu/engine/images/images";
 import { familiarText, parseReference, referenceText } from "@teu/image/reference";
-import type { Command } from "../command.ts";
+import type { Command, CommandInput } from "../command.ts";
+import { usageError } from "../grammar/usage-error.ts";
 import { POLICY_OPTION, policyOf } from "../options/signature-policy.ts";
 import { transferProgress } from "../output/transfer-progress.ts";
 
@@ -11,16 +12,26 @@ export const command: Command = {
   usage: "pull [OPTIONS] NAME[:TAG|@DIGEST]",
   summary: "Download an image from a registry",
   options: [
+    { long: "all-platforms", help: "All platforms of the image, whole, so that it can be pushed as it is" },
     { long: "insecure", help: "Plain HTTP, or TLS without verification" },
-    { long: "platform", value: "string", help: 'Platform of the image ("linux/arm64")' },
+    {
+      long: "platform",
+      value: "string",
+      repeat: true,
+      help: 'Platform of the image ("linux/arm64"); several times: all of them',
+    },
     { long: "quiet", short: "q", help: "Show only its name" },
     POLICY_OPTION,
   ],
   unsupported: ["all-tags", "disable-content-trust"],
   args: [1, 1],
-  examples: ["teu pull localhost:5000/hello", "teu pull --platform linux/arm64 debian:12"],
+  examples: [
+    "teu pull localhost:5000/hello",
+    "teu pull --platform linux/arm64 debian:12",
+    "teu pull --all-platforms debian:12",
+  ],
   run: async (context, input) => {
-    const platform = input.text("platform");
+    const platform = wantedPlatforms(input);
     const quiet = input.flag("quiet");
     await using engine = await context.engine(policyOf(input));
     const image = await (async () => {
@@ -36,6 +47,13 @@ export const command: Command = {
     return 0;
   },
 };
+
+function wantedPlatforms(input: CommandInput): readonly string[] | "all" | undefined {
+  const named = input.list("platform");
+  if (!input.flag("all-platforms")) return named.length === 0 ? undefined : named;
+  if (named.length === 0) return "all";
+  throw usageError("--all-platforms and --platform exclude each other", { fallback: "leave one of them out" });
+}
 
 // A short name may have been found under another one (registries.conf).
 function nameOf(image: Image, typed: string): string {

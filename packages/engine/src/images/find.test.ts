@@ -2,9 +2,19 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import type { Digest } from "@teu/image/digest";
+import { hostPlatform } from "@teu/image/platform";
 
 import { Database } from "../store/database.ts";
-import { putImage, putImageName } from "../store/image-rows.ts";
+import { blobNeeded } from "../store/garbage.ts";
+import {
+  deleteImageName,
+  dropUnnamedIndexes,
+  getImage,
+  listImageNames,
+  putImage,
+  putImageName,
+  putIndexMembers,
+} from "../store/image-rows.ts";
 import { findImage } from "./find.ts";
 
 const digest = (start: string) => `sha256:${start.padEnd(64, "0")}` as Digest;
@@ -80,4 +90,40 @@ test("findImage: for a platform it is the one that is here, or an error that say
       code: "not-found",
       message: /here for linux\/amd64, not for linux\/arm64/,
     });
+});
+
+test("findImage: of an index that is here for several platforms, this host's or the one that is asked for", () => {
+  using db = opened();
+  const architectures = { abc1: "s390x", abc2: hostPlatform().architecture } as const;
+  for (const [id, architecture] of Object.entries(architectures)) {
+    const row = getImage(db, digest(id));
+    assert.ok(row !== null);
+    putImage(db, { ...row, platform: { os: "linux", architecture } }, 0);
+  }
+  const target = { mediaType: "m", digest: digest("77"), size: 1 };
+  putImageName(db, "localhost:5000/both:v1", digest("abc1"), target, 0);
+  putIndexMembers(db, target.digest, [digest("abc1"), digest("abc2")], [digest("88")]);
+  const cases: readonly [ref: string, architecture: string | undefined, want: string][] = [
+    ["localhost:5000/both:v1", undefined, "abc2"],
+    ["localhost:5000/both:v1", "s390x", "abc1"],
+    [`localhost:5000/both@${digest("77")}`, "s390x", "abc1"],
+    // By one image's digest it is that image.
+    [`localhost:5000/both@${digest("11")}`, undefined, "abc1"],
+    [`localhost:5000/both@${digest("22")}`, undefined, "abc2"],
+    [digest("abc1"), undefined, "abc1"],
+  ];
+  for (const [ref, architecture, want] of cases) {
+    const platform = architecture === undefined ? undefined : { os: "linux", architecture };
+    assert.equal(findImage(db, ref, platform).row.id, digest(want), `${ref} ${architecture ?? ""}`);
+  }
+  assert.throws(() => findImage(db, "localhost:5000/both:v1", { os: "linux", architecture: "riscv64" }), {
+    code: "not-found",
+    message: /here for .* and .*, not for linux\/riscv64/,
+  });
+  assert.ok(listImageNames(db, digest("abc2")).some(({ name }) => name === "localhost:5000/both:v1"));
+  assert.equal(blobNeeded(db, digest("88")), true);
+  deleteImageName(db, "localhost:5000/both:v1");
+  dropUnnamedIndexes(db);
+  assert.equal(blobNeeded(db, digest("88")), false);
+  assert.ok(!listImageNames(db, digest("abc2")).some(({ name }) => name === "localhost:5000/both:v1"));
 });

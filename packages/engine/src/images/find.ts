@@ -2,7 +2,7 @@
 
 import { isTeuError, TeuError } from "@teu/base/errors";
 import { type Digest, isDigest } from "@teu/image/digest";
-import { formatPlatform, platformMatches } from "@teu/image/platform";
+import { choosePlatform, formatPlatform, hostPlatform } from "@teu/image/platform";
 import { parseReference, type Reference, referenceName, referenceText } from "@teu/image/reference";
 import type { Platform } from "@teu/specs/image";
 
@@ -10,6 +10,7 @@ import type { Database } from "../store/database.ts";
 import {
   getImage,
   getImageName,
+  imagesOfIndex,
   imageIdsByPrefix,
   type ImageNameRow,
   type ImageRow,
@@ -28,16 +29,7 @@ export interface FoundImage {
  */
 export function findImage(db: Database, ref: string, platform?: Platform): FoundImage {
   const found = byWholeId(db, ref) ?? byName(db, ref) ?? byPrefix(db, ref);
-  if (found !== null && platform !== undefined && !platformMatches(platform, found.row.platform)) {
-    throw new TeuError({
-      code: "not-found",
-      op: "find image",
-      subject: ref,
-      message: `it is here for ${formatPlatform(found.row.platform)}, not for ${formatPlatform(platform)}`,
-      hint: "pull it for that platform",
-    });
-  }
-  if (found !== null) return found;
+  if (found !== null) return forPlatform(db, ref, found, platform);
   throw new TeuError({
     code: "not-found",
     op: "find image",
@@ -45,6 +37,47 @@ export function findImage(db: Database, ref: string, platform?: Platform): Found
     message: "No such image",
     hint: "pull it, or list images to see their names",
   });
+}
+
+/** All images of this host that a name stands for: of an index there may be several. */
+export function imagesOfName(db: Database, name: ImageNameRow): readonly ImageRow[] {
+  const members = imagesOfIndex(db, name.target.digest);
+  if (members.some(({ id }) => id === name.imageId)) return members;
+  const own = getImage(db, name.imageId);
+  return own === null ? members : [own, ...members];
+}
+
+/** The best of several images for a platform. */
+export function bestImage(rows: readonly ImageRow[], platform: Platform): ImageRow | null {
+  const found = choosePlatform(
+    rows.map((row) => ({ ...row.manifest, platform: row.platform })),
+    platform,
+  );
+  return rows.find(({ manifest }) => manifest.digest === found?.digest) ?? null;
+}
+
+function forPlatform(db: Database, ref: string, found: FoundImage, platform: Platform | undefined): FoundImage {
+  // By the digest of one image that one is meant.
+  const isOne = found.name === null || isImageDigest(ref, found.row);
+  const rows = isOne || found.name === null ? [found.row] : imagesOfName(db, found.name);
+  if (platform === undefined) {
+    const own = rows.length > 1 ? bestImage(rows, hostPlatform()) : null;
+    return own === null ? found : { ...found, row: own };
+  }
+  const row = bestImage(rows, platform);
+  if (row !== null) return { ...found, row };
+  const here = rows.map((one) => formatPlatform(one.platform)).join(" and ");
+  throw new TeuError({
+    code: "not-found",
+    op: "find image",
+    subject: ref,
+    message: `it is here for ${here}, not for ${formatPlatform(platform)}`,
+    hint: "pull it for that platform",
+  });
+}
+
+function isImageDigest(ref: string, { id, manifest }: ImageRow): boolean {
+  return ref.endsWith(`@${manifest.digest}`) || ref.endsWith(`@${id}`);
 }
 
 /** Whether `findImage` has an answer, be it that `ref` is ambiguous. */
@@ -80,7 +113,11 @@ function byName(db: Database, ref: string): FoundImage | null {
     reference.digest === undefined
       ? getImageName(db, referenceText(reference))
       : byDigest(db, reference, reference.digest);
-  const row = name === null ? null : getImage(db, name.imageId);
+  if (name === null) return null;
+  const { digest } = reference;
+  const rows = imagesOfName(db, name);
+  const meant = rows.find((one) => digest !== undefined && (one.id === digest || one.manifest.digest === digest));
+  const row = meant ?? getImage(db, name.imageId);
   return row === null ? null : { row, name };
 }
 
@@ -93,7 +130,7 @@ function byDigest(db: Database, reference: Reference, digest: Digest): ImageName
   const direct = names.find((name) => name.target.digest === digest);
   return (
     direct ??
-    names.find((name) => name.imageId === digest || getImage(db, name.imageId)?.manifest.digest === digest) ??
+    names.find((name) => imagesOfName(db, name).some((row) => row.id === digest || row.manifest.digest === digest)) ??
     null
   );
 }

@@ -79,8 +79,8 @@ export interface RegistryAccess {
 
 /** Options of `pull`. */
 export interface PullOptions extends RegistryAccess {
-  /** "linux/arm64", "linux/arm/v7"; default: this host's. */
-  readonly platform?: string;
+  /** "linux/arm64", "linux/arm/v7"; several of them, or "all"; default: this host's. */
+  readonly platform?: string | readonly string[];
 }
 
 /** An image made here, by a builder or an importer. */
@@ -145,7 +145,10 @@ export interface ImageListOptions {
 
 /** Images of one engine. `ref` is a name, name@digest, id or unique id prefix; an ambiguous prefix is `conflict`, an unknown one `not-found`. */
 export interface Images {
-  /** Downloads, verifies and unpacks `reference` for one platform, and gives it its name. */
+  /**
+   * Downloads, verifies and unpacks `reference`, and gives it its name. Of several platforms the image for this host is returned, else
+   * the first. With "all" everything is kept, so that the index can be pushed; images of other systems than Linux are not unpacked.
+   */
   pull(scope: Scope, reference: string, options?: PullOptions): Promise<Image>;
   /** Uploads the image named `reference` to where the name says. Returns the digest of what was pushed. */
   push(scope: Scope, reference: string, options?: RegistryAccess): Promise<Descriptor>;
@@ -169,7 +172,7 @@ export interface Images {
   create(scope: Scope, options: CreateImageOptions): Promise<Image>;
   /** An image to be copied elsewhere, as it was pulled; nothing of it is deleted until the source is disposed. */
   openSource(scope: Scope, ref: string): Promise<ImageSource>;
-  /** A place for an image that is copied here: it gets `reference` as its name (null: none), of an index for this host's platform. */
+  /** A place for an image that is copied here: it gets `reference` as its name (null: none), of an index with all its images. */
   openSink(scope: Scope, reference: string | null): Promise<ImageSink>;
   /** Mounts it read-only at `path` or in a place of the engine's, until `unmount`; its layers stay, even when it is removed. */
   mount(scope: Scope, ref: string, path?: string): Promise<MountedImage>;

@@ -3,7 +3,7 @@
 import type { Scope } from "@teu/base/scope";
 import { parseReference, referenceName, referenceText } from "@teu/image/reference";
 
-import { listImageNames, listImages } from "../store/image-rows.ts";
+import { listImages, namesByImage } from "../store/image-rows.ts";
 import type { ImageContext } from "./context.ts";
 import { asReference } from "./find.ts";
 import { imageOf } from "./image-of.ts";
@@ -11,7 +11,7 @@ import type { Image, ImageListOptions } from "./images.ts";
 
 /** See `Images.list`. */
 export async function listAll(scope: Scope, context: ImageContext, options: ImageListOptions): Promise<Image[]> {
-  const names = Map.groupBy(listImageNames(context.db), (name) => name.imageId);
+  const names = namesByImage(context.db);
   const images: Image[] = [];
   for (const row of listImages(context.db))
     images.push(await imageOf(scope, context, { row, name: null }, names.get(row.id) ?? []));

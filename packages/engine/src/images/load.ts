@@ -51,7 +51,7 @@ export async function loadImages(
 }
 
 /** The manifest of this host's platform below `descriptor`, of those that are in the store. */
-export async function manifestFor(
+async function manifestFor(
   scope: Scope,
   content: ContentStore,
   descriptor: Descriptor,

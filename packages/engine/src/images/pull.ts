@@ -6,12 +6,14 @@ import { policyGate } from "@teu/distribution/signing/policy/policy-gate";
 import { registrySubject } from "@teu/distribution/signing/policy/policy-scopes";
 import { registryPlace } from "@teu/distribution/signing/signature-place";
 import { parsePlatform } from "@teu/image/platform";
+import type { Platform } from "@teu/specs/image";
 import { type Reference, referenceName, referenceText } from "@teu/image/reference";
 
 import { getImageName, type ImageRow } from "../store/image-rows.ts";
 import type { ImageContext } from "./context.ts";
 import type { PullOptions } from "./images.ts";
-import { registerImage } from "./register.ts";
+import { registerImage, registerIndex } from "./register.ts";
+import { isForHere, splitIndex } from "./split-index.ts";
 import { policyChoice, registryClient, transferProgress } from "./registry-client.ts";
 import { firstMeaning } from "./short-name.ts";
 import { type Arrivals, unpackWhile } from "./unpack-early.ts";
@@ -27,7 +29,7 @@ async function pullReference(
   reference: Reference,
   options: PullOptions,
 ): Promise<ImageRow> {
-  const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
+  const platform = wantedPlatforms(options.platform);
   await using client = registryClient(context, options, reference.domain);
   await using lease = context.hold(scope);
   const progress = transferProgress("download", options.progress);
@@ -42,18 +44,32 @@ async function pullReference(
       reference,
       store: lease.content,
       isHere: getImageName(context.db, referenceText(reference)) !== null,
-      onImage: ({ document }) => arrivals.manifest(document.bytes),
+      onImage: (image) => {
+        if (platform !== "all" || isForHere(image)) arrivals.manifest(image.document.bytes);
+      },
       onBlob: arrivals.blob,
       ...(approve === undefined ? {} : { approve }),
       ...(platform === undefined ? {} : { platform }),
       ...(progress === undefined ? {} : { progress }),
     });
-  const { descriptor, manifestDescriptor } = await unpackWhile(scope, lease, options.progress, download);
-  return await registerImage(scope, context, lease, {
-    manifest: manifestDescriptor,
+  const { descriptor, manifests } = await unpackWhile(scope, lease, options.progress, download);
+  const names = namesOf(reference, descriptor.digest);
+  const [only] = manifests;
+  if (only !== undefined && only.digest === descriptor.digest)
+    return await registerImage(scope, context, lease, { manifest: only, target: descriptor, names });
+  const { images, indexes, others } = await splitIndex(scope, lease.content, descriptor);
+  return await registerIndex(scope, context, lease, {
+    ...(platform === "all" ? { manifests: images, blobs: [...indexes, ...others] } : { manifests, blobs: indexes }),
     target: descriptor,
-    names: namesOf(reference, descriptor.digest),
+    names,
   });
+}
+
+function wantedPlatforms(
+  text: string | readonly string[] | undefined,
+): Platform | readonly Platform[] | "all" | undefined {
+  if (text === undefined || text === "all") return text;
+  return typeof text === "string" ? parsePlatform(text) : text.map(parsePlatform);
 }
 
 /** What a pulled or pushed reference leaves: its tag unless a digest was asked for, and the name by digest. */

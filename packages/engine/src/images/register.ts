@@ -4,13 +4,24 @@
 import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 import { topChainId } from "@teu/image/chain-id";
-import { parseDigest } from "@teu/image/digest";
+import { type Digest, parseDigest } from "@teu/image/digest";
+import { hostPlatform } from "@teu/image/platform";
 import type { Descriptor, ImageConfig } from "@teu/specs/image";
 
 import type { Layer } from "../snapshots/snapshots.ts";
 import type { HeldLease } from "../store/hold-lease.ts";
-import { getImage, type ImageRow, putImage, putImageConfig, putImageName } from "../store/image-rows.ts";
+import {
+  dropUnnamedIndexes,
+  getImage,
+  type ImageRow,
+  imagesOfIndex,
+  putImage,
+  putImageConfig,
+  putImageName,
+  putIndexMembers,
+} from "../store/image-rows.ts";
 import type { ImageContext } from "./context.ts";
+import { bestImage } from "./find.ts";
 import { checkIsImage, diffIdsOf, readConfig, readManifest } from "./image-of.ts";
 import type { ImageProgress } from "./images.ts";
 
@@ -24,6 +35,15 @@ export interface RegisterOptions {
   readonly progress?: (event: ImageProgress) => void;
 }
 
+/** Several images of one index. */
+export interface RegisterIndexOptions extends Omit<RegisterOptions, "manifest" | "target"> {
+  readonly manifests: readonly Descriptor[];
+  /** The index. */
+  readonly target: Descriptor;
+  /** What of it is to be kept beside its images. */
+  readonly blobs: readonly Digest[];
+}
+
 /** Unpacks what is missing and writes the rows, in one transaction. The lease keeps everything until then. */
 export async function registerImage(
   scope: Scope,
@@ -31,7 +51,66 @@ export async function registerImage(
   lease: HeldLease,
   options: RegisterOptions,
 ): Promise<ImageRow> {
-  const { target = options.manifest } = options;
+  const { manifest, names, target = manifest } = options;
+  const made = await prepareImage(scope, lease, options);
+  const isMember = target.digest !== manifest.digest && names.length > 0;
+  return write(scope, context, [made], isMember ? { target, blobs: [] } : null, target, names);
+}
+
+/** The same for several images of an index; its names stand for all of them. The result is the one for this host, else the first. */
+export async function registerIndex(
+  scope: Scope,
+  context: ImageContext,
+  lease: HeldLease,
+  options: RegisterIndexOptions,
+): Promise<ImageRow> {
+  const { manifests, target, names, blobs, ...rest } = options;
+  const made: PreparedImage[] = [];
+  for (const manifest of manifests) made.push(await prepareImage(scope, lease, { manifest, names, ...rest }));
+  return write(scope, context, made, { target, blobs }, target, names);
+}
+
+interface PreparedImage {
+  readonly row: ImageRow;
+  readonly config: ImageConfig;
+}
+
+function write(
+  scope: Scope,
+  { db }: ImageContext,
+  made: readonly PreparedImage[],
+  index: { readonly target: Descriptor; readonly blobs: readonly Digest[] } | null,
+  target: Descriptor,
+  names: readonly string[],
+): ImageRow {
+  const rows = made.map(({ row }) => row);
+  const [first] = rows;
+  if (first === undefined)
+    throw new TeuError({ code: "invalid", op: "read image", subject: target.digest, message: "no image is in it" });
+  let chosen = first;
+  db.transaction(() => {
+    for (const { row, config } of made) {
+      putImage(db, row, scope.now());
+      putImageConfig(db, row.id, config);
+    }
+    if (index !== null)
+      putIndexMembers(
+        db,
+        index.target.digest,
+        rows.map(({ id }) => id),
+        index.blobs,
+      );
+    chosen = bestImage(rows, hostPlatform()) ?? first;
+    // A name stands for this host's image while that is here, whatever else is fetched.
+    const known = index === null ? [] : imagesOfIndex(db, index.target.digest);
+    const own = bestImage(known, hostPlatform()) ?? chosen;
+    for (const name of names) putImageName(db, name, own.id, plain(target), scope.now());
+    dropUnnamedIndexes(db);
+  }, true);
+  return getImage(db, chosen.id) ?? chosen;
+}
+
+async function prepareImage(scope: Scope, lease: HeldLease, options: RegisterOptions): Promise<PreparedImage> {
   const manifest = await readManifest(scope, lease.content, options.manifest.digest);
   checkIsImage(manifest, options.manifest.digest);
   const id = parseDigest(manifest.config.digest);
@@ -75,12 +154,7 @@ export async function registerImage(
     size: layers.reduce((sum, layer) => sum + layer.size, 0),
     createdAt: createdAt(config),
   };
-  context.db.transaction(() => {
-    putImage(context.db, row, scope.now());
-    putImageConfig(context.db, id, config);
-    for (const name of options.names) putImageName(context.db, name, id, plain(target), scope.now());
-  }, true);
-  return getImage(context.db, id) ?? row;
+  return { row, config };
 }
 
 /** A descriptor as rows keep it: what it is, not what an index said around it. */

@@ -7,9 +7,18 @@ import { familiarText, parseReference, referenceName } from "@teu/image/referenc
 
 import { collectGarbage } from "../prune/collect.ts";
 import { containersOfImage } from "../store/container-rows.ts";
-import { deleteImage, deleteImageName, type ImageRow, listImageNames } from "../store/image-rows.ts";
+import type { Database } from "../store/database.ts";
+import {
+  deleteImage,
+  deleteImageName,
+  dropUnnamedIndexes,
+  type ImageNameRow,
+  type ImageRow,
+  listImageNames,
+  putImageName,
+} from "../store/image-rows.ts";
 import type { ImageContext } from "./context.ts";
-import { findImage, type FoundImage } from "./find.ts";
+import { findImage, imagesOfName } from "./find.ts";
 import type { ImageRemoval } from "./images.ts";
 
 /** Tells whether a container runs. */
@@ -23,33 +32,69 @@ export async function removeImage(
   force: boolean,
   isRunning: IsRunning,
 ): Promise<ImageRemoval> {
-  const { untagged, gone } = context.db.transaction(() =>
-    unname(context, findImage(context.db, ref), ref, force, isRunning),
-  );
-  if (gone === null) return { untagged, deleted: [] };
+  const { untagged, gone } = context.db.transaction(() => {
+    const found = findImage(context.db, ref);
+    const refuse = (row: ImageRow): void => refuseUsed(context, row, ref, force, isRunning);
+    const result =
+      found.name === null
+        ? removeById(context.db, found.row, ref, force, refuse)
+        : removeName(context.db, found.name, refuse);
+    dropUnnamedIndexes(context.db);
+    return result;
+  });
+  if (gone.length === 0) return { untagged: untagged.map(familiar), deleted: [] };
   const collected = await collectGarbage(scope, context);
-  return { untagged, deleted: [gone, ...collected.layers] };
+  return { untagged: untagged.map(familiar), deleted: [...gone, ...collected.layers] };
 }
 
-function unname(
-  context: ImageContext,
-  { row, name }: FoundImage,
+interface Removed {
+  readonly untagged: readonly string[];
+  readonly gone: readonly Digest[];
+}
+
+/** Takes a name away, and with the last tag of an image the image; of an index that may be several. */
+function removeName(db: Database, name: ImageNameRow, refuse: (row: ImageRow) => void): Removed {
+  const rows = imagesOfName(db, name);
+  const untagged = new Set<string>();
+  const forget = (one: string): void => {
+    deleteImageName(db, one);
+    untagged.add(one);
+  };
+  const before = new Map(rows.map((row) => [row.id, listImageNames(db, row.id)]));
+  forget(name.name);
+  const repository = repositoryOf(name.name);
+  const gone: Digest[] = [];
+  for (const row of rows) {
+    const names = (before.get(row.id) ?? []).map((one) => one.name).filter((one) => !untagged.has(one));
+    const tags = names.filter((one) => !one.includes("@"));
+    // With a repository's last tag its names by digest go, too: nobody would find them.
+    const last = !tags.some((one) => repositoryOf(one) === repository);
+    for (const one of names)
+      if (one.includes("@") && (tags.length === 0 || (last && one.startsWith(`${repository}@`)))) forget(one);
+    if (tags.length > 0) continue;
+    refuse(row);
+    gone.push(row.id);
+  }
+  dropUnnamedIndexes(db);
+  for (const id of gone) deleteImage(db, id);
+  return { untagged: [...untagged], gone };
+}
+
+/** Removes one image. A name that stands for others of its index too is left to them. */
+function removeById(
+  db: Database,
+  row: ImageRow,
   ref: string,
   force: boolean,
-  isRunning: IsRunning,
-): { untagged: string[]; gone: Digest | null } {
-  const names = listImageNames(context.db, row.id).map((one) => one.name);
-  const tags = names.filter((one) => !one.includes("@"));
-  const others = name === null ? [] : tags.filter((one) => one !== name.name);
-  if (name !== null && others.length > 0) {
-    const repository = repositoryOf(name.name);
-    // With a repository's last tag its names by digest go, too: nobody would find them.
-    const last = !others.some((one) => repositoryOf(one) === repository);
-    const gone = [name.name, ...(last ? names.filter((one) => one.startsWith(`${repository}@`)) : [])];
-    for (const one of gone) deleteImageName(context.db, one);
-    return { untagged: gone.map(familiar), gone: null };
-  }
-  if (name === null && tags.length > 1 && !force) {
+  refuse: (row: ImageRow) => void,
+): Removed {
+  const names = listImageNames(db, row.id).map((name) => ({
+    name,
+    others: imagesOfName(db, name).filter(({ id }) => id !== row.id),
+  }));
+  const own = names.filter(({ others }) => others.length === 0).map(({ name }) => name.name);
+  const tags = own.filter((one) => !one.includes("@"));
+  if (tags.length > 1 && !force) {
     throw new TeuError({
       code: "conflict",
       op: "remove image",
@@ -59,10 +104,14 @@ function unname(
       detail: { names: tags.map(familiar) },
     });
   }
-  refuseUsed(context, row, ref, force, isRunning);
-  for (const one of names) deleteImageName(context.db, one);
-  deleteImage(context.db, row.id);
-  return { untagged: names.map(familiar), gone: row.id };
+  refuse(row);
+  for (const { name, others } of names) {
+    const [heir] = others;
+    if (heir === undefined) deleteImageName(db, name.name);
+    else if (name.imageId === row.id) putImageName(db, name.name, heir.id, name.target, name.taggedAt);
+  }
+  deleteImage(db, row.id);
+  return { untagged: own, gone: [row.id] };
 }
 
 function refuseUsed(context: ImageContext, row: ImageRow, ref: string, force: boolean, isRunning: IsRunning): void {

@@ -1,6 +1,7 @@
 // Images of this engine as source and sink of copies. A lease keeps what is read or written until the copy has ended.
 
 import type { Scope } from "@teu/base/scope";
+import { isIndexType } from "@teu/image/documents";
 import { parseReference } from "@teu/image/reference";
 import type {
   BlobIdentity,
@@ -15,9 +16,9 @@ import { putStoreBlob, putStoreDocument, storeSource } from "@teu/image/transpor
 import type { HeldLease } from "../store/hold-lease.ts";
 import type { ImageContext } from "./context.ts";
 import { findImage } from "./find.ts";
-import { manifestFor } from "./load.ts";
 import { namesOf } from "./pull.ts";
-import { registerImage } from "./register.ts";
+import { registerImage, registerIndex } from "./register.ts";
+import { splitIndex } from "./split-index.ts";
 
 /** See `Images.openSource`. */
 export async function openSource(scope: Scope, context: ImageContext, ref: string): Promise<ImageSource> {
@@ -70,11 +71,14 @@ class EngineSink implements ImageSink {
   async finish(scope: Scope, root: ImageDocument): Promise<void> {
     await putStoreDocument(scope, this.#lease.content, root);
     const target = root.descriptor;
-    await registerImage(scope, this.#context, this.#lease, {
-      manifest: await manifestFor(scope, this.#lease.content, target, 0),
-      target,
-      names: this.#reference === null ? [] : namesOf(parseReference(this.#reference), target.digest),
-    });
+    const names = this.#reference === null ? [] : namesOf(parseReference(this.#reference), target.digest);
+    if (!isIndexType(target.mediaType)) {
+      await registerImage(scope, this.#context, this.#lease, { manifest: target, names });
+      return;
+    }
+    const { images, indexes, others } = await splitIndex(scope, this.#lease.content, target);
+    const blobs = [...indexes, ...others];
+    await registerIndex(scope, this.#context, this.#lease, { manifests: images, blobs, target, names });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -12,7 +12,7 @@ import type { ImageProgress } from "./images.ts";
 
 /** What a download tells the unpacking. */
 export interface Arrivals {
-  /** The manifest whose layers come. */
+  /** A manifest whose layers come. */
   readonly manifest: (bytes: Uint8Array) => void;
   /** This blob is in the store. */
   readonly blob: (digest: Digest) => void;
@@ -51,7 +51,8 @@ export async function unpackWhile<T>(
         if (failure !== undefined) reject(failure.error);
         return promise;
       };
-      unpacking = unpackLayers(inner, lease, bytes, wait, progress).catch(fail);
+      // Of several images one after another: they share layers.
+      unpacking = unpacking.then(() => unpackLayers(inner, lease, bytes, wait, progress)).catch(fail);
     },
     blob: (digest) => arrival(digest).resolve(),
   };

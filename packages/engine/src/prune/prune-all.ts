@@ -15,7 +15,15 @@ import { isOver } from "../containers/settle.ts";
 import { removeMoved } from "../snapshots/directory.ts";
 import { pruneCache } from "../store/build-cache-rows.ts";
 import { containersOfImage, listContainers } from "../store/container-rows.ts";
-import { deleteImage, deleteImageName, listImageNames, listImages } from "../store/image-rows.ts";
+import { imagesOfName } from "../images/find.ts";
+import {
+  deleteImage,
+  deleteImageName,
+  dropUnnamedIndexes,
+  listImageNames,
+  listImages,
+  putImageName,
+} from "../store/image-rows.ts";
 import { listVolumes, usedVolumes } from "../store/volume-rows.ts";
 import { discardVolume } from "../volumes/discard-volume.ts";
 import { type CollectContext, collectGarbage } from "./collect.ts";
@@ -72,8 +80,14 @@ function pruneImages({ db }: CollectContext, which: "dangling" | "unused" | "non
       const names = listImageNames(db, id);
       const dangling = names.every((name) => name.name.includes("@"));
       if ((which === "dangling" && !dangling) || containersOfImage(db, id).length > 0) return [];
-      for (const name of names) deleteImageName(db, name.name);
+      // A name of an index goes when none of its images is left, or stands for another one of them.
+      for (const name of names) {
+        const [heir] = imagesOfName(db, name).filter((row) => row.id !== id);
+        if (heir === undefined) deleteImageName(db, name.name);
+        else if (name.imageId === id) putImageName(db, name.name, heir.id, name.target, name.taggedAt);
+      }
       deleteImage(db, id);
+      dropUnnamedIndexes(db);
       return [id];
     }),
   );

@@ -35,6 +35,7 @@ export function blobNeeded(db: Database, digest: string): boolean {
     db.get(
       `SELECT 1 WHERE EXISTS (SELECT 1 FROM image, json_each(image.blobs) WHERE json_each.value = ?1)
        OR EXISTS (SELECT 1 FROM image_name WHERE target_digest = ?1)
+       OR EXISTS (SELECT 1 FROM image_index, json_each(image_index.blobs) WHERE json_each.value = ?1)
        OR EXISTS (SELECT 1 FROM layer WHERE blob_digest = ?1)
        OR EXISTS (SELECT 1 FROM lease_item WHERE kind = 'blob' AND digest = ?1)`,
       digest,

@@ -96,13 +96,63 @@ export function getImageName(db: Database, name: string): ImageNameRow | null {
   return row === undefined ? null : nameOf(row);
 }
 
-/** Names of one image, or of all; sorted. */
+/** Names of one image, those of indexes that it is in among them; or all names. Sorted. */
 export function listImageNames(db: Database, imageId?: string): ImageNameRow[] {
   const rows =
     imageId === undefined
       ? db.all("SELECT * FROM image_name ORDER BY name")
-      : db.all("SELECT * FROM image_name WHERE image_id = ? ORDER BY name", imageId);
+      : db.all(
+          `SELECT * FROM image_name WHERE image_id = ?1
+           OR target_digest IN (SELECT index_digest FROM image_index_member WHERE image_id = ?1) ORDER BY name`,
+          imageId,
+        );
   return rows.map(nameOf);
+}
+
+/** The same for every image at once: ids with their names. */
+export function namesByImage(db: Database): ReadonlyMap<string, ImageNameRow[]> {
+  const rows = db.all(
+    `SELECT image_name.*, image_id AS owner FROM image_name
+     UNION SELECT image_name.*, image_index_member.image_id AS owner FROM image_name
+       JOIN image_index_member ON index_digest = target_digest ORDER BY name`,
+  );
+  const found = Map.groupBy(rows, (row) => String(row["owner"]));
+  return new Map([...found].map(([id, names]) => [id, names.map(nameOf)]));
+}
+
+/** Images of an index that are here, for names that stand for it. */
+export function imagesOfIndex(db: Database, digest: string): ImageRow[] {
+  return db
+    .all(
+      `SELECT image.* FROM image JOIN image_index_member ON image_id = image.id WHERE index_digest = ? ORDER BY added_at, id`,
+      digest,
+    )
+    .map(imageOf);
+}
+
+/** Says that images belong to an index, beside those that are known to; `blobs`: what is to be kept of it beside images. */
+export function putIndexMembers(
+  db: Database,
+  digest: string,
+  imageIds: readonly string[],
+  blobs: readonly string[],
+): void {
+  const known = db.get("SELECT blobs FROM image_index WHERE digest = ?", digest);
+  const all = new Set([...(known === undefined ? [] : jsonColumn<string[]>(known, "blobs")), ...blobs]);
+  db.run(
+    "INSERT INTO image_index(digest, blobs) VALUES (?, ?) ON CONFLICT(digest) DO UPDATE SET blobs = excluded.blobs",
+    digest,
+    JSON.stringify([...all]),
+  );
+  for (const id of imageIds)
+    db.run("INSERT OR IGNORE INTO image_index_member(index_digest, image_id) VALUES (?, ?)", digest, id);
+}
+
+/** Forgets indexes that no name stands for any more. */
+export function dropUnnamedIndexes(db: Database): void {
+  db.run(
+    "DELETE FROM image_index WHERE NOT EXISTS (SELECT 1 FROM image_name WHERE target_digest = image_index.digest)",
+  );
 }
 
 /** False when there was none. */

@@ -109,4 +109,16 @@ export const MIGRATIONS: readonly string[] = [
   `
   ALTER TABLE container ADD COLUMN owner TEXT; -- process (owner.ts) without which nobody wants it; null: it stands for itself
   `,
+  `
+  CREATE TABLE image_index (
+    digest      TEXT PRIMARY KEY,           -- of an index that names stand for
+    blobs       TEXT NOT NULL               -- JSON array of digests: what is kept of it beside its images (indexes, attestations)
+  ) STRICT;
+  CREATE TABLE image_index_member (
+    index_digest TEXT NOT NULL REFERENCES image_index(digest) ON DELETE CASCADE,
+    image_id    TEXT NOT NULL REFERENCES image(id) ON DELETE CASCADE,
+    PRIMARY KEY (index_digest, image_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX image_index_member_image ON image_index_member(image_id);
+  `,
 ];
