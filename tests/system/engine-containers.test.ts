@@ -387,6 +387,25 @@ test(
   },
 );
 
+test("Containers: what tells of an end goes with the row, for one that vanishes", opts, async () => {
+  await using host = await EngineHost.open();
+  await host.busybox();
+  const { containers } = host.engine;
+  const { scope } = host;
+  // Owned, so that its end does not remove it, and its record is in the run directory as that of --rm.
+  const { id } = await containers.create(scope, { ...NONE, command: ["sh", "-c", "exit 3"], owned: true });
+  for (let life = 0; life < 2; life++) {
+    await containers.start(scope, id);
+    assert.equal((await containers.wait(scope, id)).code, 3);
+    // As a process finds it that looks after this one was killed.
+    await using other = await host.another();
+    const found = await other.containers.get(scope, id);
+    assert.deepEqual([found.status, found.exit?.code], ["exited", 3]);
+  }
+  await containers.remove(scope, id);
+  assert.deepEqual(traces(host), []);
+});
+
 test(
   "Containers: kill -9 of an attached client: the container lives, is listed, logged and stopped",
   opts,

@@ -32,7 +32,8 @@ export function prepareStart(context: ContainerContext, row: ContainerRow, netwo
   const paths = context.paths.container(id);
   const workspace = workspaceOf(context.snapshots.context, id, row.chainId);
   if (!existsSync(workspace.upper)) makeWorkspace(context.snapshots.context, workspace);
-  rmSync(paths.exitFile, { force: true });
+  // What tells of an earlier life, the bundle before the record: without the latter it would tell of an end that nobody saw.
+  for (const path of [paths.bundle, paths.run, paths.exitFile]) rmSync(path, { recursive: true, force: true });
   makeDirectory(paths.rootfs, 0o711);
   makeDirectory(paths.run, 0o700);
   writeFileSync(paths.hostname, `${settings.hostname}\n`);

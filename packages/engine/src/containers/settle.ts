@@ -61,15 +61,20 @@ export async function settle(scope: Scope, context: ContainerContext, id: string
   // Read before the run directory goes: it holds the record of a container that vanishes.
   const settled = readLife(paths);
   releaseNetwork(context.db, id);
-  const kept = settled.exit === null || (await keepRecord(scope, context, id, settled.exit));
-  if (kept && existsSync(paths.run)) rmSync(paths.run, { recursive: true, force: true });
+  const elsewhere = settled.exit === null || (await keepRecord(scope, context, id, settled.exit));
+  if (elsewhere && existsSync(paths.run)) rmSync(paths.run, { recursive: true, force: true });
   return settled;
 }
 
-/** Brings a record that the disk had no room for when it was made to its place. False: there is none still, and it stays where it is. */
+/**
+ * Sees to it that the record is outside of the run directory. False: it is not, and so the directory must stay, or a kill before
+ * the row goes would leave a container of which nothing tells that it has ended. That of a container that vanishes never is; one that
+ * the disk had no room for when it was made is brought to its place, if there is room now.
+ */
 async function keepRecord(scope: Scope, context: ContainerContext, id: string, exit: ExitRecord): Promise<boolean> {
   const paths = context.paths.container(id);
-  if (existsSync(paths.exitFile) || isPassing(context, id)) return true;
+  if (existsSync(paths.exitFile)) return true;
+  if (isPassing(context, id)) return false;
   try {
     await replaceFile(paths.exitFile, JSON.stringify(exit));
     return true;
