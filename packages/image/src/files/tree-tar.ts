@@ -3,7 +3,8 @@
 
 import type { Scope } from "@teu/base/scope";
 
-import { encodeTarHeader, TAR_END, tarEntry, tarPadding } from "../tar/writer.ts";
+import { tarChunks } from "../tar/tar-chunks.ts";
+import { encodeTarHeader, tarEntry, tarPadding } from "../tar/writer.ts";
 import type { FileFacts, MergedTree } from "./merged-tree.ts";
 import { treeFiles } from "./read-tree.ts";
 
@@ -17,23 +18,9 @@ export interface TreeTarOptions {
   readonly latestNs?: bigint;
 }
 
-/** Tar bytes are handed over in pieces of about this size. */
-const CHUNK = 512 << 10;
-
 /** The tar of a tree. */
 export async function* treeTar(scope: Scope, tree: MergedTree, options: TreeTarOptions): AsyncIterable<Uint8Array> {
-  let parts: Uint8Array[] = [];
-  let size = 0;
-  for (const bytes of pieces(tree, options)) {
-    parts.push(bytes);
-    size += bytes.length;
-    if (size < CHUNK) continue;
-    scope.check("write tar");
-    yield Buffer.concat(parts, size);
-    parts = [];
-    size = 0;
-  }
-  yield Buffer.concat([...parts, TAR_END]);
+  yield* tarChunks(scope, "write tar", pieces(tree, options));
 }
 
 function* pieces(tree: MergedTree, { open, latestNs }: TreeTarOptions): Generator<Uint8Array> {

@@ -11,8 +11,9 @@ import { isType, type Stat, statAt } from "@teu/files/stat";
 import { getXattr, listXattrs } from "@teu/files/xattrs";
 
 import { openChild } from "../internal/union-tree.ts";
-import { encodeTarHeader, TAR_END, tarEntry } from "../tar/writer.ts";
-import { Chunker, content, entryOf, unsupported } from "./diff.ts";
+import { tarChunks } from "../tar/tar-chunks.ts";
+import { encodeTarHeader, tarEntry } from "../tar/writer.ts";
+import { content, entryOf, unsupported } from "./diff.ts";
 import { isTooLong, LONGEST_PATH, WHITEOUT_PREFIX } from "./entry-place.ts";
 import { ONE_COMPONENT } from "./layer-tree.ts";
 
@@ -35,14 +36,7 @@ const READ_BYTES = 1 << 20;
 export async function* diffTrees(scope: Scope, options: TreeDiffOptions): AsyncIterable<Uint8Array> {
   using from = openDirectory(options.from);
   using to = openDirectory(options.to);
-  const out = new Chunker();
-  for (const bytes of new TreeDiff(options.latestNs).all(from.fd, to.fd)) {
-    const full = out.add(bytes);
-    scope.check("make layer");
-    if (full !== null) yield full;
-  }
-  out.add(TAR_END);
-  yield out.rest();
+  yield* tarChunks(scope, "make layer", new TreeDiff(options.latestNs).all(from.fd, to.fd));
 }
 
 /** An entry in both trees, or in the second alone. */

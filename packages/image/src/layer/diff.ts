@@ -26,7 +26,8 @@ import { getXattr, listXattrs } from "@teu/files/xattrs";
 
 import { isWhiteout, openChild, type OverlayNames, TRUSTED, USER } from "../internal/union-tree.ts";
 import { NO_XATTRS, type TarEntry, type TarType } from "../tar/entry.ts";
-import { encodeTarHeader, TAR_END, tarEntry, tarPadding } from "../tar/writer.ts";
+import { tarChunks } from "../tar/tar-chunks.ts";
+import { encodeTarHeader, tarEntry, tarPadding } from "../tar/writer.ts";
 import { isTooLong, LONGEST_PATH, OPAQUE_MARK, WHITEOUT_PREFIX } from "./entry-place.ts";
 import { ONE_COMPONENT } from "./layer-tree.ts";
 import { decodeDevice, decodeOwner, DEVICE_XATTR, type Owner, OWNER_XATTR } from "./rootless.ts";
@@ -44,8 +45,6 @@ export interface DiffOptions {
   readonly rootless?: boolean;
 }
 
-/** Tar bytes are handed over in pieces of about this size. */
-const CHUNK = 512 << 10;
 const READ_BYTES = 1 << 20;
 
 const TYPES: ReadonlyMap<number, TarType> = new Map([
@@ -65,34 +64,7 @@ export async function* diffOverlay(scope: Scope, options: DiffOptions): AsyncIte
   using view = UnionView.open(options.lower, options.rootless === true ? USER : TRUSTED);
   using upper = openDirectory(options.upper);
   const walker = new DiffWalker(scope, options, view);
-  const out = new Chunker();
-  for (const bytes of walker.tree(upper.fd)) {
-    const full = out.add(bytes);
-    if (full === null) continue;
-    scope.check("make layer");
-    yield full;
-  }
-  out.add(TAR_END);
-  yield out.rest();
-}
-
-/** Gathers small pieces; large ones pass. */
-export class Chunker {
-  #parts: Uint8Array[] = [];
-  #size = 0;
-
-  add(bytes: Uint8Array): Uint8Array | null {
-    this.#parts.push(bytes);
-    this.#size += bytes.length;
-    return this.#size >= CHUNK ? this.rest() : null;
-  }
-
-  rest(): Uint8Array {
-    const all = Buffer.concat(this.#parts, this.#size);
-    this.#parts = [];
-    this.#size = 0;
-    return all;
-  }
+  yield* tarChunks(scope, "make layer", walker.tree(upper.fd));
 }
 
 /** An entry of a directory. */

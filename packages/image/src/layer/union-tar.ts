@@ -10,11 +10,10 @@ import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG } from "@t
 import { isType, type Stat } from "@teu/files/stat";
 
 import type { TarEntry, TarType } from "../tar/entry.ts";
-import { encodeTarHeader, TAR_END, tarEntry, tarPadding } from "../tar/writer.ts";
+import { tarChunks } from "../tar/tar-chunks.ts";
+import { encodeTarHeader, tarEntry, tarPadding } from "../tar/writer.ts";
 import type { UnionView } from "./union-view.ts";
 
-/** Tar bytes are handed over in pieces of about this size. */
-const CHUNK = 512 << 10;
 const READ_BYTES = 1 << 20;
 
 const TYPES: ReadonlyMap<number, TarType> = new Map([
@@ -34,18 +33,7 @@ interface Item {
 
 /** The tar of everything in a view, in chunks that belong to the reader. */
 export async function* unionTar(scope: Scope, view: UnionView): AsyncIterable<Uint8Array> {
-  let parts: Uint8Array[] = [];
-  let size = 0;
-  for (const bytes of pieces(scope, view)) {
-    parts.push(bytes);
-    size += bytes.length;
-    if (size < CHUNK) continue;
-    scope.check("write tar");
-    yield Buffer.concat(parts, size);
-    parts = [];
-    size = 0;
-  }
-  yield Buffer.concat([...parts, TAR_END]);
+  yield* tarChunks(scope, "write tar", pieces(scope, view));
 }
 
 function* pieces(scope: Scope, view: UnionView): Generator<Uint8Array> {
