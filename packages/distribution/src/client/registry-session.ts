@@ -186,19 +186,14 @@ export function hostOf(domain: string): string {
   return domain === HUB ? HUB_HOST : domain;
 }
 
-const NO_TLS: ReadonlySet<unknown> = new Set([
-  "ECONNREFUSED",
-  "EPROTO",
-  "ERR_SSL_WRONG_VERSION_NUMBER",
-  "ERR_SSL_PACKET_LENGTH_TOO_LONG",
-]);
-
+// A server that knows no TLS answers rubbish, hangs up, says nothing or listens elsewhere. A certificate that is no good is none of these.
 async function speaksTls(scope: Scope, transport: HttpTransport, url: URL): Promise<boolean> {
   try {
     await using _ = await transport.send(scope, { method: "GET", url: new URL(API_ROOT, url), headers: {} });
     return true;
   } catch (error) {
-    if (isTeuError(error) && NO_TLS.has(error.detail["errno"])) return false;
+    const isMissing = isTeuError(error, "unavailable") || isTeuError(error, "timeout");
+    if (isMissing && !scope.signal.aborted) return false;
     throw error;
   }
 }
@@ -209,7 +204,8 @@ async function speaksPlain(scope: Scope, transport: HttpTransport, url: URL): Pr
     // Servers that want TLS answer 400 to plain requests, or send them there.
     return response.status !== 400 && !(response.status >= 300 && response.status < 400);
   } catch (error) {
-    const refused = isTeuError(error) && error.detail["errno"] === "ECONNREFUSED";
+    // Without a port TLS is at another one than plain HTTP.
+    const refused = isTeuError(error) && error.detail["errno"] === "ECONNREFUSED" && url.port !== "";
     if (refused || scope.signal.aborted) throw error;
     return false;
   }

@@ -10,7 +10,7 @@ import { digestOf } from "@teu/image/digest";
 import { parseReference, type Reference } from "@teu/image/reference";
 import { Registry } from "@teu/registry/registry";
 import { hangUpAfter, refuse, reply, silence } from "@teu/testkit/hostile-answers";
-import { HostileRegistry } from "@teu/testkit/hostile-registry";
+import { type Answer, HostileRegistry } from "@teu/testkit/hostile-registry";
 
 import { tempRoot } from "@teu/testkit/temp-root";
 
@@ -67,6 +67,54 @@ check("the location is used as it came", async (registry, client, reference) => 
   assert.equal(put?.path, `${CREATED}&digest=${encodeURIComponent(BLOB.digest)}`);
   assert.ok(put.body.equals(CONTENT));
   assert.equal(put.headers["content-length"], String(CONTENT.length));
+});
+
+check("a mount that is refused, for whatever reason, is an upload", async (registry, client, reference) => {
+  registry.on("PUT", /uploads\/1/, reply(201));
+  for (const answer of [
+    refuse(403, "DENIED"),
+    refuse(404, "NAME_UNKNOWN"),
+    refuse(405, "UNSUPPORTED"),
+    refuse(400, "NAME_INVALID"),
+    refuse(401, "UNAUTHORIZED"),
+  ]) {
+    registry.on("POST", /mount=/, answer);
+    assert.equal(await client.pushBlob(scope, reference, BLOB, source, { mountFrom: ["other", "more"] }), "uploaded");
+  }
+  assert.equal(registry.seen("POST", /mount=/).length, 10);
+});
+
+check("uploads that were begun instead of mounts are ended but the last", async (registry, client, reference) => {
+  registry.on("POST", /mount=.*from=one/, reply(202, { location: "/u/one" }));
+  registry.on("POST", /mount=.*from=two/, reply(202, { location: "/u/two" }));
+  registry.on("POST", /mount=.*from=has/, reply(201));
+  registry.on("DELETE", /^\/u/, reply(204)).on("PUT", /^\/u\/two/, reply(201));
+  const push = (...mountFrom: string[]): Promise<unknown> =>
+    client.pushBlob(scope, reference, BLOB, source, { mountFrom });
+  assert.equal(await push("one", "has"), "mounted");
+  assert.equal(await push("one", "two"), "uploaded");
+  assert.deepEqual(
+    registry.seen("DELETE").map(({ path }) => path),
+    ["/u/one", "/u/one"],
+  );
+});
+
+check("a token server that lets nobody read the source does not end the push", async (registry, client, reference) => {
+  const challenge = { "www-authenticate": `Bearer realm="${registry.url}/token",service="s"` };
+  const whenLetIn =
+    (answer: Answer): Answer =>
+    (response, request, raw) =>
+      (request.headers.authorization === "Bearer good" ? answer : refuse(401, "UNAUTHORIZED", "no", challenge))(
+        response,
+        request,
+        raw,
+      );
+  registry.on("GET", /^\/token/, reply(200, {}, JSON.stringify({ token: "good" })));
+  registry.on("GET", /^\/token.*other/, refuse(403, "DENIED", "not yours"));
+  registry.on("HEAD", /blobs/, whenLetIn(reply(404)));
+  registry.on("POST", /uploads/, whenLetIn(reply(202, { location: CREATED })));
+  registry.on("PUT", /uploads\/1/, whenLetIn(reply(201)));
+  assert.equal(await client.pushBlob(scope, reference, BLOB, source, { mountFrom: ["other"] }), "uploaded");
 });
 
 check("chunks follow when one request is too large", async (registry, client, reference) => {

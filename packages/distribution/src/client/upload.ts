@@ -53,9 +53,10 @@ export async function uploadBlob(
   let location: URL | undefined;
   for (const from of options.mountFrom ?? []) {
     if (from === name.repository) continue;
+    const begun = await task.tryMount(scope, from);
+    if (begun === "refused") continue;
     if (location !== undefined) await task.cancel(scope, location);
-    const begun = await task.mount(scope, from);
-    if (begun === null) return "mounted";
+    if (begun === "mounted") return "mounted";
     location = begun;
   }
   const journal = blob.size < WORTH_RESUMING ? undefined : options.journal;
@@ -151,8 +152,19 @@ class Upload {
     return this.#locationOf(response);
   }
 
-  /** Mounts the blob from another repository: null when that worked, else the upload that the registry began instead. */
-  async mount(scope: Scope, from: string): Promise<URL | null> {
+  /** Mounts the blob from another repository: or says the upload that the registry began instead, or that it did nothing. */
+  async tryMount(scope: Scope, from: string): Promise<URL | "mounted" | "refused"> {
+    try {
+      return await this.#mount(scope, from);
+    } catch (error) {
+      // Who may not read the source, or a registry that mounts nothing, has its own word for it: an upload is always right.
+      if (!isTeuError(error) || scope.signal.aborted) throw error;
+      scope.log.debug("mount is refused", { from, digest: this.#blob.digest, error: String(error) });
+      return "refused";
+    }
+  }
+
+  async #mount(scope: Scope, from: string): Promise<URL | "mounted"> {
     const query = new URLSearchParams({ mount: this.#blob.digest, from }).toString();
     await using response = await this.#session.request(scope, {
       ...this.#common,
@@ -161,7 +173,7 @@ class Upload {
       expect: [201, 202],
       access: [...this.#common.access, ...accessTo({ ...this.#name, repository: from }, "pull")],
     });
-    return response.status === 201 ? null : this.#locationOf(response);
+    return response.status === 201 ? "mounted" : this.#locationOf(response);
   }
 
   /** Ends an upload that is not needed; a registry that cannot do this lets it expire. */
