@@ -1,15 +1,16 @@
-// Referrers of a manifest: the API where the registry has it, else the tag that stands in for it
-// (distribution-spec, "Unavailable Referrers API"). Reading merges nothing: a registry that answers the API is believed.
+// Referrers of a manifest: the API where the registry has it, else the list under the tag that stands in for it (referrers-tag.ts).
+// Reading merges nothing: a registry that answers the API is believed.
 
-import { isTeuError, TeuError } from "@teu/base/errors";
+import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
-import { type Digest, digestAlgorithm, digestEncoded } from "@teu/image/digest";
-import { type Descriptor, type ImageIndex, MEDIA_TYPES, parseIndex } from "@teu/specs/image";
+import type { Digest } from "@teu/image/digest";
+import { type Descriptor, MEDIA_TYPES, parseIndex } from "@teu/specs/image";
 
 import { OCI_FILTERS_APPLIED } from "../wire/headers.ts";
 import { parseNextLink } from "../wire/link-header.ts";
-import { manifestPath, referrersPath } from "../wire/routes.ts";
+import { referrersPath } from "../wire/routes.ts";
 import type { HttpResponse } from "./http-transport.ts";
+import { taggedReferrers } from "./referrers-tag.ts";
 import type { RegistryRequest, RegistrySession } from "./registry-session.ts";
 import { accessTo, nameText, type RepositoryName } from "./repository.ts";
 import { readLimited } from "./response-error.ts";
@@ -18,12 +19,6 @@ const LIMIT = 4 << 20;
 const MOST_PAGES = 1000;
 /** Of one manifest; more are an attack. */
 const MOST_REFERRERS = 100_000;
-
-/** The tag under which clients keep the referrers of a digest where the registry does not. */
-export function referrersTag(digest: Digest): string {
-  const algorithm = digestAlgorithm(digest).slice(0, 32);
-  return `${algorithm}-${digestEncoded(digest).slice(0, 64)}`.replace(/[^A-Za-z0-9._-]/g, "-");
-}
 
 /** All referrers, of one artifact type when asked. */
 export async function listReferrers(
@@ -34,10 +29,18 @@ export async function listReferrers(
   artifactType?: string,
 ): Promise<Descriptor[]> {
   const found =
-    (await byApi(scope, session, name, digest, artifactType)) ??
-    (await fallbackIndex(scope, session, name, digest))?.index.manifests ??
-    [];
+    (await byApi(scope, session, name, digest, artifactType)) ?? (await taggedReferrers(scope, session, name, digest));
   return artifactType === undefined ? [...found] : found.filter((entry) => entry.artifactType === artifactType);
+}
+
+/** Whether the registry has the API. */
+export async function hasReferrersApi(
+  scope: Scope,
+  session: RegistrySession,
+  name: RepositoryName,
+  digest: Digest,
+): Promise<boolean> {
+  return (await byApi(scope, session, name, digest, undefined)) !== null;
 }
 
 async function byApi(
@@ -77,42 +80,6 @@ async function byApi(
     if (!URL.canParse(next, url.href)) throw badPages(name, digest, "the next page has no valid address");
     target = new URL(next, url);
   }
-}
-
-/** The index under the fallback tag, with its ETag; null when there is none. */
-export async function fallbackIndex(
-  scope: Scope,
-  session: RegistrySession,
-  name: RepositoryName,
-  digest: Digest,
-): Promise<{ readonly index: ImageIndex; readonly etag: string | undefined } | null> {
-  const response = await session.request(scope, {
-    ...common(name, digest),
-    method: "GET",
-    target: manifestPath(name.repository, referrersTag(digest)),
-    expect: [200, 404],
-    headers: { accept: MEDIA_TYPES.index },
-  });
-  if (response.status === 404) {
-    await response[Symbol.asyncDispose]();
-    return null;
-  }
-  const etag = response.headers.etag;
-  try {
-    return { index: parseIndex(await readLimited("list referrers", response, LIMIT)), etag };
-  } catch (error) {
-    // Somebody else's tag that happens to have this name.
-    if (isTeuError(error, "invalid")) return null;
-    throw error;
-  }
-}
-
-/** The content of a fallback index with one more entry; null when the entry is there already. */
-export function withReferrer(index: ImageIndex | undefined, entry: Descriptor): Uint8Array | null {
-  const manifests = index?.manifests ?? [];
-  if (manifests.some(({ digest }) => digest === entry.digest)) return null;
-  const grown = { ...index, schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests: [...manifests, entry] };
-  return Buffer.from(JSON.stringify(grown));
 }
 
 function common(name: RepositoryName, digest: Digest): Pick<RegistryRequest, "access" | "op" | "subject"> {

@@ -3,10 +3,10 @@
 
 import { isTeuError, TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
-import { type Digest, digestAlgorithm, digestOf, parseDigest } from "@teu/image/digest";
+import { type Digest, digestAlgorithm, digestOf, isDigest, parseDigest } from "@teu/image/digest";
 import { type Reference, referenceText, withDigest } from "@teu/image/reference";
 import { collectBytes, verifyStream } from "@teu/image/verified-stream";
-import { type Descriptor, MEDIA_TYPES, parseIndex, parseManifest } from "@teu/specs/image";
+import { type Descriptor, MEDIA_TYPES } from "@teu/specs/image";
 
 import { OCI_SUBJECT, OCI_TAG } from "../wire/headers.ts";
 import { API_ROOT, blobPath, manifestPath, tagsPath } from "../wire/routes.ts";
@@ -22,7 +22,9 @@ import {
   manifestHead,
 } from "./manifest-answer.ts";
 import { listedStrings } from "./pages.ts";
-import { fallbackIndex, listReferrers, referrersTag, withReferrer } from "./referrers.ts";
+import { referrerOf, subjectIn } from "./referrer-entry.ts";
+import { hasReferrersApi, listReferrers } from "./referrers.ts";
+import { changeTaggedReferrers, type PutIndex } from "./referrers-tag.ts";
 import type { RegistrySession } from "./registry-session.ts";
 import { accessTo, type BlobDescriptor, nameText, type RepositoryName } from "./repository.ts";
 import { readLimited } from "./response-error.ts";
@@ -55,6 +57,16 @@ export interface ManifestUpload {
 
 /** Largest manifest that is read. */
 const MANIFEST_LIMIT = 4 << 20;
+
+/** Why a manifest on a registry cannot be read. */
+const UNREADABLE: ReadonlySet<string> = new Set(["not-found", "corrupt", "invalid", "unsupported", "exhausted"]);
+
+interface PushedManifest {
+  /** Nothing is left to do about a subject. */
+  readonly subject: boolean;
+  /** What the registry knows it by. */
+  readonly digest: Digest;
+}
 
 /** See the head of this file. Holds connections: dispose it. */
 export class RegistryClient implements AsyncDisposable {
@@ -204,8 +216,8 @@ export class RegistryClient implements AsyncDisposable {
 
   /** Pushes a manifest under a tag or digest. Where the registry keeps no referrers, the list that stands in is kept up. */
   async pushManifest(scope: Scope, name: RepositoryName, manifest: ManifestUpload): Promise<void> {
-    const subject = await this.#putKeepingDigest(scope, name, manifest);
-    if (!subject) await this.#fileReferrer(scope, name, manifest);
+    const pushed = await this.#putKeepingDigest(scope, name, manifest);
+    if (!pushed.subject) await this.#fileReferrer(scope, name, manifest, pushed.digest);
   }
 
   /** All tags of a repository, as the registry sorts them. */
@@ -255,16 +267,23 @@ export class RegistryClient implements AsyncDisposable {
     return listReferrers(scope, await this.#hosts.session(scope, name), name, digest, options.artifactType);
   }
 
-  /** Deletes by digest the manifest with all its tags, by tag only the tag. @throws TeuError `not-found`, `unsupported`. */
+  /**
+   * Deletes by digest the manifest with all its tags, by tag only the tag. Where the registry keeps no referrers, what referred to
+   * something leaves the list that stands in. @throws TeuError `not-found`, `unsupported`.
+   */
   async delete(scope: Scope, reference: Reference): Promise<void> {
     const session = await this.#hosts.session(scope, reference);
-    await using _ = await session.request(scope, {
+    const { digest } = reference;
+    const subject = digest === undefined ? null : await this.#subjectOf(scope, reference);
+    const response = await session.request(scope, {
       ...manifestRequest(reference),
       method: "DELETE",
       expect: [202],
       access: accessTo(reference, "pull", "delete"),
       op: "delete manifest",
     });
+    await response[Symbol.asyncDispose]();
+    if (digest !== undefined && subject !== null) await this.#unfileReferrer(scope, reference, digest, subject);
   }
 
   /** Takes a blob out of a repository. @throws TeuError `not-found`, `unsupported`. */
@@ -284,23 +303,25 @@ export class RegistryClient implements AsyncDisposable {
     await this.#hosts[Symbol.asyncDispose]();
   }
 
-  // True when nothing is left to do about a subject.
   /**
    * By tag; a digest of another algorithm than sha256 goes first, with the tag in the same request where the registry knows that. One
    * that has sha256 alone calls such a digest wrong: then the tag has to do.
    */
-  async #putKeepingDigest(scope: Scope, name: RepositoryName, manifest: ManifestUpload): Promise<boolean> {
+  async #putKeepingDigest(scope: Scope, name: RepositoryName, manifest: ManifestUpload): Promise<PushedManifest> {
     const { digest, reference } = manifest;
-    if (digest === undefined || digest === reference || digestAlgorithm(digest) === "sha256")
-      return (await this.#putManifest(scope, name, manifest, {})).subject;
+    const plain = async (): Promise<PushedManifest> => {
+      const { subject } = await this.#putManifest(scope, name, manifest, {});
+      return { subject, digest: isDigest(reference) ? reference : digestOf(manifest.bytes) };
+    };
+    if (digest === undefined || digest === reference || digestAlgorithm(digest) === "sha256") return plain();
     const first = await this.#putManifest(scope, name, { ...manifest, reference: digest }, {}, reference).catch(
       (error: unknown) => {
         if (isTeuError(error, "invalid")) return null;
         throw error;
       },
     );
-    if (first?.tagged === true) return first.subject;
-    return (await this.#putManifest(scope, name, manifest, {})).subject;
+    if (first?.tagged === true) return { subject: first.subject, digest };
+    return plain();
   }
 
   async #putManifest(
@@ -326,27 +347,40 @@ export class RegistryClient implements AsyncDisposable {
     return { subject: response.headers[OCI_SUBJECT] !== undefined, tagged: tag !== undefined && tags.includes(tag) };
   }
 
-  async #fileReferrer(scope: Scope, name: RepositoryName, manifest: ManifestUpload): Promise<void> {
-    const entry = referrerOf(manifest);
+  async #fileReferrer(scope: Scope, name: RepositoryName, manifest: ManifestUpload, digest: Digest): Promise<void> {
+    const entry = referrerOf(manifest.mediaType, manifest.bytes, digest);
     if (entry === null) return;
+    const { subject, descriptor } = entry;
     const session = await this.#hosts.pushSession(scope, name);
-    for (let tries = 0; ; tries++) {
-      const found = await fallbackIndex(scope, session, name, entry.subject);
-      const bytes = withReferrer(found?.index, entry.descriptor);
-      if (bytes === null) return;
-      try {
-        // Another client may be adding its own entry at this moment.
-        const condition: Record<string, string> = found?.etag === undefined ? {} : { "if-match": found.etag };
-        await this.#putManifest(
-          scope,
-          name,
-          { mediaType: MEDIA_TYPES.index, bytes, reference: referrersTag(entry.subject) },
-          condition,
-        );
-        return;
-      } catch (error) {
-        if (tries === 3 || !isTeuError(error, "conflict")) throw error;
-      }
+    const change = (present: readonly Descriptor[]): readonly Descriptor[] | null =>
+      present.some((one) => one.digest === digest) ? null : [...present, descriptor];
+    await changeTaggedReferrers(scope, session, name, subject, change, this.#putIndex(scope, name));
+  }
+
+  async #unfileReferrer(scope: Scope, name: RepositoryName, digest: Digest, subject: Digest): Promise<void> {
+    if (await hasReferrersApi(scope, await this.#hosts.session(scope, name), name, subject)) return;
+    const session = await this.#hosts.pushSession(scope, name);
+    const change = (present: readonly Descriptor[]): readonly Descriptor[] | null => {
+      const left = present.filter((one) => one.digest !== digest);
+      return left.length === present.length ? null : left;
+    };
+    await changeTaggedReferrers(scope, session, name, subject, change, this.#putIndex(scope, name));
+  }
+
+  #putIndex(scope: Scope, name: RepositoryName): PutIndex {
+    return (bytes, reference, headers) =>
+      this.#putManifest(scope, name, { mediaType: MEDIA_TYPES.index, bytes, reference }, headers);
+  }
+
+  // What cannot be read as a manifest can be deleted all the same.
+  async #subjectOf(scope: Scope, reference: Reference): Promise<Digest | null> {
+    try {
+      const session = await this.#hosts.session(scope, reference);
+      const { descriptor, bytes } = await readManifest(scope, session, reference, {});
+      return subjectIn(descriptor.mediaType, bytes);
+    } catch (error) {
+      if (isTeuError(error) && UNREADABLE.has(error.code)) return null;
+      throw error;
     }
   }
 }
@@ -386,24 +420,6 @@ function manifestRequest(reference: Reference): {
     access: accessTo(reference, "pull"),
     op: "pull manifest",
     subject: referenceText(reference),
-  };
-}
-
-function referrerOf({ mediaType, bytes }: ManifestUpload): { subject: Digest; descriptor: Descriptor } | null {
-  const isImage = mediaType === MEDIA_TYPES.manifest;
-  if (!isImage && mediaType !== MEDIA_TYPES.index) return null;
-  const body = isImage ? parseManifest(bytes) : parseIndex(bytes);
-  if (body.subject === undefined) return null;
-  const artifactType = body.artifactType ?? ("config" in body ? body.config.mediaType : undefined);
-  return {
-    subject: parseDigest(body.subject.digest),
-    descriptor: {
-      mediaType,
-      digest: digestOf(bytes),
-      size: bytes.length,
-      ...(artifactType === undefined ? {} : { artifactType }),
-      ...(body.annotations === undefined ? {} : { annotations: body.annotations }),
-    },
   };
 }
 

@@ -3,13 +3,24 @@
 
 import { isTeuError, TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
-import { type Descriptor, DOCUMENT_LIMITS, parseIndex, parseManifest } from "@teu/specs/image";
+import {
+  type Descriptor,
+  DOCUMENT_LIMITS,
+  type ImageIndex,
+  type ImageManifest,
+  parseIndex,
+  parseManifest,
+} from "@teu/specs/image";
 
 import type { ContentStore } from "../content-store.ts";
 import { type Digest, parseDigest } from "../digest.ts";
 import { isIndexType, isManifestType } from "../documents.ts";
 import { blobNotFound } from "../internal/blob-rules.ts";
+import { REF_NAME } from "../layout/layout-files.ts";
 import type { BlobIdentity, BlobOutcome, ImageDocument, ImageSource, OpenBlob } from "./source-and-sink.ts";
+
+/** "sha256-<64 hex digits>": the tag of a list of referrers (distribution-spec, "Referrers Tag Schema"). */
+const REFERRERS_TAG = /^(?:sha256|sha512|blake3)-[0-9a-f]{64}$/;
 
 /** Where in a store an image is. */
 export interface StoredImage {
@@ -108,10 +119,7 @@ async function ingestBlob(
 }
 
 /** As the referrers API lists it (distribution-spec): type and annotations are the manifest's, whatever a list says. */
-function describedReferrer(
-  { mediaType, digest, size }: Descriptor,
-  body: ReturnType<typeof parseIndex> | ReturnType<typeof parseManifest>,
-): Descriptor {
+function describedReferrer({ mediaType, digest, size }: Descriptor, body: ImageIndex | ImageManifest): Descriptor {
   const artifactType = body.artifactType ?? ("config" in body ? body.config.mediaType : undefined);
   return {
     mediaType,
@@ -128,16 +136,31 @@ async function bySubject(
   list: readonly Descriptor[],
 ): Promise<Map<string, Descriptor[]>> {
   const found = new Map<string, Descriptor[]>();
-  for (const descriptor of list) {
-    const isIndex = isIndexType(descriptor.mediaType);
-    if (!isIndex && !isManifestType(descriptor.mediaType)) continue;
-    const digest = parseDigest(descriptor.digest);
-    if ((await store.info(scope, digest)) === null) continue;
-    const bytes = await store.readAll(scope, digest, DOCUMENT_LIMITS.manifest);
-    const body = isIndex ? parseIndex(bytes) : parseManifest(bytes);
-    const { subject } = body;
-    if (subject === undefined) continue;
+  const seen = new Set<string>();
+  const add = async (descriptor: Descriptor, label: string): Promise<void> => {
+    if (seen.has(descriptor.digest)) return;
+    seen.add(descriptor.digest);
+    const body = await listedDocument(scope, store, descriptor);
+    // regctl keeps a list under a tag in a layout too, as it does where a registry has no referrers API.
+    if (body !== null && "manifests" in body && REFERRERS_TAG.test(label))
+      for (const referrer of body.manifests) await add(referrer, "");
+    const subject = body?.subject;
+    if (body === null || subject === undefined) return;
     found.set(subject.digest, [...(found.get(subject.digest) ?? []), describedReferrer(descriptor, body)]);
-  }
+  };
+  for (const descriptor of list) await add(descriptor, descriptor.annotations?.[REF_NAME] ?? "");
   return found;
+}
+
+async function listedDocument(
+  scope: Scope,
+  store: ContentStore,
+  { mediaType, digest: text }: Descriptor,
+): Promise<ImageIndex | ImageManifest | null> {
+  const isIndex = isIndexType(mediaType);
+  if (!isIndex && !isManifestType(mediaType)) return null;
+  const digest = parseDigest(text);
+  if ((await store.info(scope, digest)) === null) return null;
+  const bytes = await store.readAll(scope, digest, DOCUMENT_LIMITS.manifest);
+  return isIndex ? parseIndex(bytes) : parseManifest(bytes);
 }

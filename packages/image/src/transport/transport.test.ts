@@ -148,6 +148,26 @@ test("copyImage: referrers end, also where a list says that everything refers to
   assert.equal((await copy(everything, memorySink(new MemoryContentStore()), true)).referrers, 1);
 });
 
+test("storeSource: referrers of a list that a tag names, as regctl keeps them in layouts, once each, and of no other index", async () => {
+  const store = new MemoryContentStore();
+  const root = await image(store, []);
+  const layer = async (n: string): Promise<Descriptor[]> => [await put(store, MEDIA_TYPES.layer, n)];
+  const one = await image(store, await layer("1"), root);
+  const two = await image(store, await layer("2"), root);
+  const three = await image(store, await layer("3"), root);
+  const named = async (name: string, ...manifests: Descriptor[]): Promise<Descriptor> => ({
+    ...(await writeIndex(scope, store, manifests, { name })),
+    annotations: { "org.opencontainers.image.ref.name": name },
+  });
+  const inner = await named(`sha256-${"0".repeat(64)}`, three);
+  const list = await named(root.digest.replace(":", "-"), two, one, inner);
+  const source = sourceOf(store, root, [root, one, list, await named("v1-all", three)]);
+  assert.deepEqual(
+    (await source.referrers?.(scope, parseDigest(root.digest)))?.map(({ digest }) => digest),
+    [one.digest, two.digest],
+  );
+});
+
 test("copyImage: layers that are not to be distributed may be missing, others not", async () => {
   const store = new MemoryContentStore();
   const missing = { digest: digestOf("x"), size: 1 };
