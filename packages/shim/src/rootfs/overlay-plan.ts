@@ -14,6 +14,15 @@ export interface MountOption {
   readonly path?: boolean;
 }
 
+/**
+ * What a container changes is read from its upper directory alone, so that must be whole: no renamed directory that is a reference to
+ * a lower one, no file whose content stayed in a lower layer. A kernel or a module option may have these on.
+ */
+const WHOLE_UPPER: readonly MountOption[] = [
+  { key: "redirect_dir", value: "off" },
+  { key: "metacopy", value: "off" },
+];
+
 // mount(2) takes one page of options.
 const OLD_DATA_LIMIT = 4095;
 
@@ -24,6 +33,7 @@ export function overlayOptions(overlay: OverlayConfig): MountOption[] {
     options.push(
       { key: "upperdir", value: overlay.upper, path: true },
       { key: "workdir", value: overlay.work, path: true },
+      ...WHOLE_UPPER,
     );
     if (overlay.volatile === true) options.push({ key: "volatile" });
   }
@@ -38,6 +48,7 @@ export function overlayData(overlay: OverlayConfig): string {
   const parts = [`lowerdir=${overlay.lower.map(escapeLower).join(":")}`];
   if (overlay.upper !== undefined && overlay.work !== undefined) {
     parts.push(`upperdir=${escapeOption(overlay.upper)}`, `workdir=${escapeOption(overlay.work)}`);
+    parts.push(...WHOLE_UPPER.map(({ key, value }) => `${key}=${value}`));
     if (overlay.volatile === true) parts.push("volatile");
   }
   const data = parts.join(",");
