@@ -1,13 +1,14 @@
 // How long does it take to copy an image of ten layers, 200 MB, from one OCI layout to another on the same file system, and how long
-// to push it? Beside skopeo, which verifies as we do; for the copy `cp` and the start of our command line, which do neither. podman
-// pushes from its storage, so it makes the layers' archives anew. From warm caches; each push goes to a new repository.
-// Needs root, and skopeo, podman and docker-registry; what is missing is left out. TMPDIR says where the data goes.
+// to push it? Beside skopeo, which verifies as we do, and crane, which does not; for the copy `cp` and the start of our command line,
+// which do neither. podman pushes from its storage, so it makes the layers' archives anew. From warm caches; each push goes to a new
+// repository. Needs root, and skopeo, crane (in PATH), podman and docker-registry; what is missing is left out. TMPDIR says where the
+// data goes.
 // Command: npm run bench -- copy
 
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 
 import { createScope } from "@teu/base/scope";
 import { DiskContentStore } from "@teu/image/disk-content-store";
@@ -27,6 +28,7 @@ const MEMORY = "/var/lib/containers/cache";
 const scope = createScope();
 const skopeo = existsSync("/usr/bin/skopeo");
 const podman = existsSync("/usr/bin/podman");
+const crane = (process.env["PATH"] ?? "").split(delimiter).some((place) => existsSync(join(place, "crane")));
 
 function copies(layout: string, target: string): Contestant[] {
   const prepare = `rm -rf ${target}`;
@@ -49,7 +51,9 @@ function pushes(directory: string, layout: string, host: string): Contestant[] {
   });
   const contestants = [
     named("teu copy", `${TEU} copy --quiet --dest-tls-verify=false oci:${layout}:v1 docker://${host}/t$$/image:v1`),
+    { name: "teu version", command: `${TEU} version` },
   ];
+  if (crane) contestants.push(named("crane push", `crane push ${layout} ${host}/c$$/image:v1`));
   if (skopeo)
     contestants.push(
       named("skopeo copy", `skopeo copy -q --dest-tls-verify=false oci:${layout}:v1 docker://${host}/s$$/image:v1`),
