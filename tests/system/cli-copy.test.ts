@@ -102,6 +102,36 @@ test("copy: JSON, digest file, and what is there is not sent again", { skip }, a
   assert.equal(second["digest"], first["digest"]);
 });
 
+test(
+  "copy --additional-tag: skopeo finds each name that we wrote, and we find each of theirs",
+  { skip: skipPeers },
+  async () => {
+    const file = (name: string): string => join(host.directory, name);
+    const remote = `docker://${registry.address}/copy/names`;
+    const further = ["--additional-tag", "b:v2", "--additional-tag", "quay.io/c/d:v3"];
+    const digest = await host.ok(["copy", "-q", "--additional-tag", "v2", "containers:base", `${remote}:v1`]);
+    for (const tag of ["v1", "v2"]) assert.equal(await digestAt(`${remote}:${tag}`), digest);
+    await host.ok(["copy", ...further, "containers:base", `docker-archive:${file("names.tar")}:a:v1`]);
+    await skopeo(
+      "copy",
+      ...further,
+      `docker-archive:${file("names.tar")}:a:v1`,
+      `docker-archive:${file("theirs.tar")}:a:v1`,
+    );
+    for (const name of ["a:v1", "b:v2", "quay.io/c/d:v3"]) {
+      await skopeo("inspect", "--raw", `docker-archive:${file("names.tar")}:${name}`);
+      await host.ok(["digest", `docker-archive:${file("theirs.tar")}:${name}`]);
+    }
+    await host.ok(["copy", ...further, "containers:base", "containers:names:v1"]);
+    assert.equal(
+      await host.ok(["inspect", "--type", "image", "-f", "{{.Id}}", "quay.io/c/d:v3"]),
+      await host.ok(["inspect", "--type", "image", "-f", "{{.Id}}", "names:v1"]),
+    );
+    await host.ok(["copy", "--additional-tag", "v2", "containers:base", `oci:${file("names")}:v1`]);
+    for (const name of ["v1", "v2"]) assert.equal(await digestAt(`oci:${file("names")}:${name}`), digest);
+  },
+);
+
 const MISTAKES: readonly { readonly args: readonly string[]; readonly code: number; readonly stderr: RegExp }[] = [
   { args: ["copy", "base"], code: 125, stderr: /exactly 2 arguments/ },
   { args: ["copy", "dir:", "dir:x"], code: 125, stderr: /names no place/ },
@@ -131,6 +161,7 @@ const MISTAKES: readonly { readonly args: readonly string[]; readonly code: numb
     code: 125,
     stderr: /cannot be the name/,
   },
+  { args: ["copy", "--additional-tag", "a:1", "containers:base", "dir:x"], code: 125, stderr: /without a name/ },
   { args: ["copy", "--referrers", "containers:base", "dir:x"], code: 1, stderr: /one image only/ },
 ];
 

@@ -9,6 +9,7 @@ import { copyProgress } from "../output/copy-progress.ts";
 import { checkDigestTags, copyDigestTags } from "../transports/digest-tags.ts";
 import { copyGate } from "../transports/copy-policy.ts";
 import { sideAccess, wantedPlatform, wantsJson } from "../transports/copy-options.ts";
+import { parseFurtherNames } from "../transports/further-names.ts";
 import { Places } from "../transports/open-place.ts";
 import { parseTransportName, TRANSPORTS } from "../transports/transport-name.ts";
 
@@ -21,6 +22,12 @@ export const command: Command = {
     "Of an image for several platforms this host's is copied, unless told otherwise. Bytes and digests never change.",
   ].join("\n"),
   options: [
+    {
+      long: "additional-tag",
+      value: "name",
+      repeat: true,
+      help: "A further name at the destination: NAME:TAG, on a registry a tag of the same repository",
+    },
     { long: "all", short: "a", help: "All platforms of the image" },
     { long: "dest-cert-dir", value: "dir", help: "Certificates for the destination's registry" },
     { long: "dest-creds", value: "user:password", help: "Credentials for the destination's registry" },
@@ -45,7 +52,6 @@ export const command: Command = {
     { long: "src-tls-verify", on: true, help: "Source: TLS with verification; false: plain HTTP too" },
   ],
   unsupported: [
-    "additional-tag",
     "dest-compress",
     "dest-compress-format",
     "dest-compress-level",
@@ -61,10 +67,12 @@ export const command: Command = {
     "teu copy --all docker://registry.example.org/app:v1 docker://localhost:5000/app:v1",
     "teu copy docker://localhost:5000/app:v1 oci:layout:v1",
     "teu copy containers:hello docker-archive:hello.tar:hello:latest",
+    "teu copy --additional-tag latest oci:layout:v1 docker://localhost:5000/app:v1",
   ],
   run: async (context, input) => {
     const [from = "", to = ""] = input.args;
     const names = { from: parseTransportName(from), to: parseTransportName(to) };
+    const further = parseFurtherNames(names.to, input.list("additional-tag"));
     const platform = wantedPlatform(input);
     const json = wantsJson(input);
     const quiet = input.flag("quiet");
@@ -75,7 +83,7 @@ export const command: Command = {
     // First, so that an image that is not there leaves no empty layout behind.
     await source.resolve(context.scope);
     const approve = await copyGate(context, policyOf(input), places, names.from, sides.from, source);
-    const sink = await places.sink(names.to, sides.to, source);
+    const sink = await places.sink(names.to, sides.to, source, further);
     const result = await (async () => {
       using progress = copyProgress(context, quiet);
       return await copyImage(context.scope, {

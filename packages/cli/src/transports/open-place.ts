@@ -9,6 +9,7 @@ import { parseReference, type Reference } from "@teu/image/reference";
 import type { ImageSink, ImageSource } from "@teu/image/transport/source-and-sink";
 import type { CommandContext } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
+import { checkLabel } from "./further-names.ts";
 import type { TransportName } from "./transport-name.ts";
 
 /** How a registry is reached. */
@@ -21,9 +22,6 @@ export interface PlaceAccess {
   /** Of a Docker daemon, instead of DOCKER_HOST. */
   readonly daemonHost?: string;
 }
-
-/** image-spec, annotations: what a ref.name may consist of; its first character is never "@", which stands for a place here. */
-const REF_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._:/+-]|@(?=[A-Za-z0-9])){0,1023}$/;
 
 /** What a command opened for its places; disposing closes it all. */
 export class Places implements AsyncDisposable {
@@ -92,18 +90,23 @@ export class Places implements AsyncDisposable {
     return this.#own(await openArchiveSource(scope, name.text, name.path, name.image, { temporary }));
   }
 
-  /** Opens a place to be written. `from`: where its content will come from. */
-  async sink(name: TransportName, access: PlaceAccess, from: ImageSource): Promise<ImageSink> {
+  /** Opens a place to be written. `from`: where its content will come from. `further`: more names, of `parseFurtherNames`. */
+  async sink(
+    name: TransportName,
+    access: PlaceAccess,
+    from: ImageSource,
+    further: readonly string[] = [],
+  ): Promise<ImageSink> {
     if (name.transport === "docker") {
       const { registrySink } = await import("@teu/distribution/client/registry-image");
       const client = await this.client(name.reference.domain, access);
-      return this.#own(registrySink(client, name.reference, from.repository));
+      return this.#own(registrySink(client, name.reference, from.repository, further));
     }
     if (name.transport === "containers")
-      return this.#own(await (await this.#theEngine()).images.openSink(this.#context.scope, name.image));
+      return this.#own(await (await this.#theEngine()).images.openSink(this.#context.scope, [name.image, ...further]));
     if (name.transport === "docker-daemon") {
       const { archiveSink } = await import("@teu/image/transport/archive-sink");
-      const docker = daemonName(name.image);
+      const docker = { names: [daemonName(name.image), ...further.map(parseReference)] };
       return this.#own(
         archiveSink(name.text, await (await this.#daemon(access)).load(this.#context.scope), { docker }),
       );
@@ -114,21 +117,19 @@ export class Places implements AsyncDisposable {
     }
     if (name.transport === "oci") {
       const { layoutSink } = await import("@teu/image/transport/layout-image");
-      return this.#own(await layoutSink(name.text, name.path, labelOf(name.image)));
+      return this.#own(await layoutSink(name.text, name.path, ...labelsOf(name.image, further)));
     }
     const { openArchiveSink } = await import("@teu/image/transport/archive-sink");
-    const label = name.transport === "oci-archive" ? labelOf(name.image) : undefined;
-    return this.#own(
-      await openArchiveSink(name.text, name.path, {
-        ...(label === undefined ? {} : { label }),
-        ...(name.transport === "docker-archive" ? { docker: dockerName(name.image) } : {}),
-      }),
-    );
+    const options =
+      name.transport === "oci-archive"
+        ? { labels: labelsOf(name.image, further) }
+        : { docker: { names: [...dockerNames(name.image), ...further.map(parseReference)] } };
+    return this.#own(await openArchiveSink(name.text, name.path, options));
   }
 
   /** A place on this host for an image without a name. */
   async unnamed(): Promise<ImageSink> {
-    return this.#own(await (await this.#theEngine()).images.openSink(this.#context.scope, null));
+    return this.#own(await (await this.#theEngine()).images.openSink(this.#context.scope, []));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -162,25 +163,22 @@ export class Places implements AsyncDisposable {
   }
 }
 
-function labelOf(image: string | undefined): string | undefined {
-  if (image === undefined || REF_NAME.test(image)) return image;
-  throw usageError(`${JSON.stringify(image)} cannot be the name of an image in a layout`, {
-    fallback: 'use letters, digits and "-._:@/+"',
-  });
+function labelsOf(image: string | undefined, further: readonly string[]): readonly string[] {
+  return [...(image === undefined ? [] : [checkLabel(image)]), ...further];
 }
 
-function daemonName(image: string): { readonly name: Reference } {
-  const { name } = image.startsWith("sha256:") ? {} : dockerName(image);
-  if (name !== undefined) return { name };
+function daemonName(image: string): Reference {
+  const [name] = image.startsWith("sha256:") ? [] : dockerNames(image);
+  if (name !== undefined) return name;
   throw usageError(`${JSON.stringify(image)} cannot be the name of an image that is loaded`, {
     fallback: "write docker-daemon:NAME:TAG",
   });
 }
 
-function dockerName(image: string | undefined): { readonly name?: Reference } {
-  if (image === undefined) return {};
+function dockerNames(image: string | undefined): readonly Reference[] {
+  if (image === undefined) return [];
   const name = parseReference(image);
-  if (name.digest === undefined) return { name };
+  if (name.digest === undefined) return [name];
   throw new TeuError({
     code: "invalid",
     op: "write archive",

@@ -82,13 +82,14 @@ class Bench implements AsyncDisposable {
       {
         kind: "oci-archive",
         referrers: true,
-        sink: () => openArchiveSink("oci-archive", file("oci.tar"), { label: "v1" }),
+        sink: () => openArchiveSink("oci-archive", file("oci.tar"), { labels: ["v1"] }),
         source: () => openArchiveSource(scope, "oci-archive", file("oci.tar"), "v1", archive),
       },
       {
         kind: "docker-archive",
         single: true,
-        sink: () => openArchiveSink("docker-archive", file("docker.tar"), { docker: { name: parseReference("a:v1") } }),
+        sink: () =>
+          openArchiveSink("docker-archive", file("docker.tar"), { docker: { names: [parseReference("a:v1")] } }),
         source: () => openArchiveSource(scope, "docker-archive", file("docker.tar"), "a:v1", archive),
       },
       {
@@ -424,12 +425,13 @@ test("layoutSink: names move, others stay, the working directory goes", async ()
   const store = new MemoryContentStore();
   const images = [await randomImage(scope, store), await randomImage(scope, store)];
   const directory = bench.root.join("layout");
-  const put = async (index: number, label?: string): Promise<void> => {
+  const put = async (index: number, ...labels: readonly string[]): Promise<void> => {
     const source = await bench.push(`i${index}:v1`, store, images[index]?.descriptor ?? assert.fail());
-    await using sink = await layoutSink("oci", directory, label);
+    await using sink = await layoutSink("oci", directory, ...labels);
     await copyImage(scope, { source, sink, platform: "all" });
   };
-  for (const [index, label] of [[0, "a"], [0, "b"], [1, "a"], [1], [1]] as const) await put(index, label);
+  for (const [index, ...labels] of [[0, "a", "d"], [0, "b"], [1, "a", "c", "a"], [1], [1]] as const)
+    await put(index, ...labels);
   const index = JSON.parse(await readFile(`${directory}/index.json`, "utf8")) as {
     manifests: { digest: string; annotations?: object }[];
   };
@@ -437,8 +439,10 @@ test("layoutSink: names move, others stay, the working directory goes", async ()
   assert.deepEqual(
     index.manifests.map((entry) => [entry.digest, Object.values(entry.annotations ?? {})]),
     [
+      [first, ["d"]],
       [first, ["b"]],
       [second, ["a"]],
+      [second, ["c"]],
       [second, []],
     ],
   );
@@ -446,14 +450,58 @@ test("layoutSink: names move, others stay, the working directory goes", async ()
   for (const [reference, digest] of [
     ["b", first],
     ["a", second],
+    ["c", second],
     ["@0", first],
     [`@${second}`, second],
   ] as const)
     assert.equal((await layoutSource("oci", directory, reference).resolve(scope)).digest, digest, reference);
   await assert.rejects(layoutSource("oci", directory).resolve(scope), (error) => isTeuError(error, "conflict"));
   await assert.rejects(
-    layoutSource("oci", directory, "c").resolve(scope),
-    (error) => isTeuError(error, "not-found") && /it holds b, a/.test(error.hint ?? ""),
+    layoutSource("oci", directory, "e").resolve(scope),
+    (error) => isTeuError(error, "not-found") && /it holds d, b, a, c/.test(error.hint ?? ""),
   );
   assert.deepEqual(await listing(await DiskContentStore.open(directory)), await listing(store));
+});
+
+test("sinks: one entry for each name, wherever a place has names", async () => {
+  await using bench = await Bench.open();
+  const store = new MemoryContentStore();
+  const image = await randomImage(scope, store);
+  const source = await bench.push("named:v1", store, image.descriptor);
+  const { digest } = image.descriptor;
+  const target = parseReference(`${bench.registry.address}/names:v1`);
+  const archive = (name: string): string => bench.root.join(name);
+  const temporary = { temporary: bench.root.path };
+  const cases: readonly [
+    sink: () => Promise<ImageSink>,
+    read: (name: string) => Promise<ImageSource>,
+    names: string[],
+  ][] = [
+    [
+      async () => registrySink(bench.client, target, undefined, ["v2", "latest", "v1"]),
+      async (tag) => registrySource(bench.client, { domain: target.domain, repository: target.repository, tag }),
+      ["v1", "v2", "latest"],
+    ],
+    [
+      () => openArchiveSink("oci-archive", archive("o.tar"), { labels: ["v1", "b/c:v2"] }),
+      (name) => openArchiveSource(scope, "oci-archive", archive("o.tar"), name, temporary),
+      ["v1", "b/c:v2"],
+    ],
+    [
+      () =>
+        openArchiveSink("docker-archive", archive("d.tar"), {
+          docker: { names: ["a:v1", "b/c:v2"].map(parseReference) },
+        }),
+      (name) => openArchiveSource(scope, "docker-archive", archive("d.tar"), name, temporary),
+      ["a:v1", "b/c:v2"],
+    ],
+  ];
+  for (const [open, read, names] of cases) {
+    await using sink = await open();
+    await copyImage(scope, { source, sink, platform: "all" });
+    for (const name of names) {
+      await using found = await read(name);
+      assert.equal((await found.resolve(scope)).digest, digest, name);
+    }
+  }
 });

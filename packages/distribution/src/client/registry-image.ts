@@ -45,9 +45,17 @@ export function registrySource(client: RegistryClient, reference: Reference): Im
   };
 }
 
-/** Where an image goes: under the reference's tag, or by digest only. `from`: where it comes from, to mount blobs instead of sending them. */
-export function registrySink(client: RegistryClient, reference: Reference, from?: RepositoryName): ImageSink {
-  return new RegistrySink(client, reference, from);
+/**
+ * Where an image goes: under the reference's tag, or by digest only, and under further `tags`. `from`: where it comes from, to mount
+ * blobs instead of sending them.
+ */
+export function registrySink(
+  client: RegistryClient,
+  reference: Reference,
+  from?: RepositoryName,
+  tags: readonly string[] = [],
+): ImageSink {
+  return new RegistrySink(client, reference, from, tags);
 }
 
 class RegistrySink implements ImageSink {
@@ -56,11 +64,13 @@ class RegistrySink implements ImageSink {
   readonly #client: RegistryClient;
   readonly #reference: Reference;
   readonly #mountFrom: readonly string[];
+  readonly #tags: readonly string[];
 
-  constructor(client: RegistryClient, reference: Reference, from: RepositoryName | undefined) {
+  constructor(client: RegistryClient, reference: Reference, from: RepositoryName | undefined, tags: readonly string[]) {
     this.name = `docker://${referenceText(reference)}`;
     this.#client = client;
     this.#reference = reference;
+    this.#tags = tags;
     this.#mountFrom = from?.domain === reference.domain ? [from.repository] : [];
   }
 
@@ -90,7 +100,8 @@ class RegistrySink implements ImageSink {
         hint: "name a tag, or copy all platforms when the digest is an index's",
       });
     }
-    await this.#put(scope, root, tag ?? root.descriptor.digest);
+    // A kill in between leaves some of the names: each one is whole.
+    for (const name of new Set([tag ?? root.descriptor.digest, ...this.#tags])) await this.#put(scope, root, name);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}

@@ -172,8 +172,8 @@ export interface Images {
   create(scope: Scope, options: CreateImageOptions): Promise<Image>;
   /** An image to be copied elsewhere, as it was pulled; nothing of it is deleted until the source is disposed. */
   openSource(scope: Scope, ref: string): Promise<ImageSource>;
-  /** A place for an image that is copied here: it gets `reference` as its name (null: none), of an index with all its images. */
-  openSink(scope: Scope, reference: string | null): Promise<ImageSink>;
+  /** A place for an image that is copied here: it gets these names, of an index with all its images. */
+  openSink(scope: Scope, names: readonly string[]): Promise<ImageSink>;
   /** Mounts it read-only at `path` or in a place of the engine's, until `unmount`; its layers stay, even when it is removed. */
   mount(scope: Scope, ref: string, path?: string): Promise<MountedImage>;
   mounts(scope: Scope): Promise<MountedImage[]>;

@@ -120,8 +120,8 @@ export class LocalImages implements Images {
     return (await import("./mount.ts")).unmountImage(scope, this.#context, ref, options);
   }
 
-  async openSink(scope: Scope, reference: string | null): Promise<ImageSink> {
-    return (await import("./transport.ts")).openSink(scope, this.#context, reference);
+  async openSink(scope: Scope, names: readonly string[]): Promise<ImageSink> {
+    return (await import("./transport.ts")).openSink(scope, this.#context, names);
   }
 
   async unpack(scope: Scope, ref: string): Promise<Digest | null> {

@@ -2,7 +2,7 @@
 
 import type { Scope } from "@teu/base/scope";
 import { isIndexType } from "@teu/image/documents";
-import { parseReference } from "@teu/image/reference";
+import { parseReference, type Reference } from "@teu/image/reference";
 import type {
   BlobIdentity,
   BlobOutcome,
@@ -38,10 +38,10 @@ export async function openSource(scope: Scope, context: ImageContext, ref: strin
 }
 
 /** See `Images.openSink`. */
-export async function openSink(scope: Scope, context: ImageContext, text: string | null): Promise<ImageSink> {
+export async function openSink(scope: Scope, context: ImageContext, names: readonly string[]): Promise<ImageSink> {
   // Parsed before anything is transferred.
-  if (text !== null) parseReference(text);
-  return new EngineSink(context, context.hold(scope), text);
+  const references = names.map(parseReference);
+  return new EngineSink(context, context.hold(scope), references, names[0] ?? "");
 }
 
 class EngineSink implements ImageSink {
@@ -50,13 +50,13 @@ class EngineSink implements ImageSink {
   readonly noReferrers = "the store of containers keeps images only";
   readonly #context: ImageContext;
   readonly #lease: HeldLease;
-  readonly #reference: string | null;
+  readonly #references: readonly Reference[];
 
-  constructor(context: ImageContext, lease: HeldLease, reference: string | null) {
-    this.name = `containers:${reference ?? ""}`;
+  constructor(context: ImageContext, lease: HeldLease, references: readonly Reference[], name: string) {
+    this.name = `containers:${name}`;
     this.#context = context;
     this.#lease = lease;
-    this.#reference = reference;
+    this.#references = references;
   }
 
   putBlob(scope: Scope, blob: BlobIdentity, open: OpenBlob, progress: (offset: number) => void): Promise<BlobOutcome> {
@@ -71,7 +71,7 @@ class EngineSink implements ImageSink {
   async finish(scope: Scope, root: ImageDocument): Promise<void> {
     await putStoreDocument(scope, this.#lease.content, root);
     const target = root.descriptor;
-    const names = this.#reference === null ? [] : namesOf(parseReference(this.#reference), target.digest);
+    const names = [...new Set(this.#references.flatMap((reference) => namesOf(reference, target.digest)))];
     if (!isIndexType(target.mediaType)) {
       await registerImage(scope, this.#context, this.#lease, { manifest: target, names });
       return;

@@ -355,7 +355,7 @@ test("referrersTree: of layouts, by type, in depth, in circles", async () => {
   const layout = place.at("layout");
   const add = async (name: string | undefined, options: Omit<ArtifactOptions, "temporary">): Promise<Descriptor> => {
     await using artifact = await openArtifact(scope, { ...options, temporary: place.path });
-    await using sink = await layoutSink("layout", layout, name);
+    await using sink = await layoutSink("layout", layout, ...(name === undefined ? [] : [name]));
     await copyImage(scope, { source: artifact, sink, platform: "all" });
     return artifact.descriptor;
   };

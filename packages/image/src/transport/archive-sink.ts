@@ -19,10 +19,10 @@ import { putStoreDocument } from "./store-image.ts";
 
 /** What the archive is to be. */
 export interface ArchiveSinkOptions {
-  /** Write Docker's list too, with this name for the image; only single images then. */
-  readonly docker?: { readonly name?: Reference };
-  /** The ref.name in the layout's index. */
-  readonly label?: string;
+  /** Write Docker's list too, with these names for the image; only single images then. */
+  readonly docker?: { readonly names: readonly Reference[] };
+  /** The ref.names in the layout's index; default: Docker's names. */
+  readonly labels?: readonly string[];
 }
 
 /** Where an archive's bytes go. Disposing without `publish` leaves nothing. */
@@ -83,13 +83,13 @@ class ArchiveSink implements ImageSink {
 
   async finish(scope: Scope, root: ImageDocument): Promise<void> {
     await this.putDocument(scope, root, false);
-    const { docker, label } = this.#options;
-    const name = label ?? (docker?.name === undefined ? undefined : familiarText(docker.name));
+    const { docker, labels } = this.#options;
+    const names = labels ?? docker?.names.map(familiarText) ?? [];
     const empty = { schemaVersion: 2 as const, mediaType: MEDIA_TYPES.index, manifests: [] };
-    const index = withEntries(empty, root.descriptor, name, this.#referrers);
+    const index = withEntries(empty, root.descriptor, names, this.#referrers);
     await this.#small(INDEX_FILE, JSON.stringify(index));
     if (docker !== undefined) {
-      const image = { descriptor: root.descriptor, names: docker.name === undefined ? [] : [docker.name] };
+      const image = { descriptor: root.descriptor, names: docker.names };
       await this.#small(DOCKER_MANIFEST, JSON.stringify(await dockerManifest(scope, this.#documents, [image])));
     }
     await this.#small(LAYOUT_FILE, LAYOUT_CONTENT);

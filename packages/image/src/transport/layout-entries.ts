@@ -39,25 +39,24 @@ export function plainDescriptor({ mediaType, digest, size }: Descriptor): Descri
   return { mediaType, digest, size };
 }
 
-/** An index with one more image under a name, and with documents that only their subject leads to. */
+/** An index with one more image, an entry for each of its names, and with documents that only their subject leads to. */
 export function withEntries(
   index: ImageIndex,
   root: Descriptor,
-  name: string | undefined,
+  names: readonly string[],
   referrers: readonly Descriptor[],
 ): ImageIndex {
-  const entry =
-    name === undefined ? plainDescriptor(root) : { ...plainDescriptor(root), annotations: { [REF_NAME]: name } };
+  const plain = plainDescriptor(root);
+  const entries =
+    names.length === 0 ? [plain] : [...new Set(names)].map((name) => ({ ...plain, annotations: { [REF_NAME]: name } }));
   const named = (one: Descriptor): boolean =>
     one.annotations?.[REF_NAME] !== undefined || one.annotations?.[IMAGE_NAME] !== undefined;
-  const kept = index.manifests.filter((one) =>
-    name === undefined
-      ? one.digest !== root.digest || named(one)
-      : !isCalled(one, name) && (one.digest !== root.digest || named(one)),
+  const kept = index.manifests.filter(
+    (one) => !names.some((name) => isCalled(one, name)) && (one.digest !== root.digest || named(one)),
   );
   const known = new Set(kept.map(({ digest }) => digest));
   const added = referrers.filter(({ digest }) => !known.has(digest)).map(plainDescriptor);
-  return { ...index, manifests: [...kept, entry, ...added] };
+  return { ...index, manifests: [...kept, ...entries, ...added] };
 }
 
 function matching(entries: readonly Descriptor[], wanted: string): readonly Descriptor[] {

@@ -19,10 +19,10 @@ export function layoutSource(name: string, directory: string, reference?: string
   return { ...storeSource({ name, store, resolve, listed }), file: ({ digest }) => store.path(digest) };
 }
 
-/** A place in a layout, which is made when missing; `label` becomes the ref.name, replacing the image that had it. */
-export async function layoutSink(name: string, directory: string, label?: string): Promise<ImageSink> {
+/** A place in a layout, which is made when missing; `labels` become ref.names, replacing the images that had them. */
+export async function layoutSink(name: string, directory: string, ...labels: readonly string[]): Promise<ImageSink> {
   await prepareLayout(directory);
-  return new LayoutSink(name, directory, await DiskContentStore.open(directory), label);
+  return new LayoutSink(name, directory, await DiskContentStore.open(directory), labels);
 }
 
 class LayoutSink implements ImageSink {
@@ -30,14 +30,14 @@ class LayoutSink implements ImageSink {
   readonly verifies = true;
   readonly #directory: string;
   readonly #store: DiskContentStore;
-  readonly #label: string | undefined;
+  readonly #labels: readonly string[];
   readonly #referrers: Descriptor[] = [];
 
-  constructor(name: string, directory: string, store: DiskContentStore, label: string | undefined) {
+  constructor(name: string, directory: string, store: DiskContentStore, labels: readonly string[]) {
     this.name = name;
     this.#directory = directory;
     this.#store = store;
-    this.#label = label;
+    this.#labels = labels;
   }
 
   /** From another layout as a link, where that is possible: neither is written to again. */
@@ -62,7 +62,7 @@ class LayoutSink implements ImageSink {
   async finish(scope: Scope, root: ImageDocument): Promise<void> {
     await putStoreDocument(scope, this.#store, root);
     await changeLayoutIndex(scope, this.#directory, (index) =>
-      withEntries(index, root.descriptor, this.#label, this.#referrers),
+      withEntries(index, root.descriptor, this.#labels, this.#referrers),
     );
   }
 
