@@ -12,7 +12,7 @@ import { createScope } from "@teu/base/scope";
 import { DiskContentStore } from "@teu/image/disk-content-store";
 import { writeImageConfig, writeManifest } from "@teu/image/documents";
 import { emptyImageConfig, withLayer } from "@teu/image/image-config";
-import { exportLayout } from "@teu/image/layout/layout-directory";
+import { exportLayout } from "@teu/image/layout/export-layout";
 import { packLayer, type PackedLayer } from "@teu/image/layer/pack";
 import { hostPlatform } from "@teu/image/platform";
 import { parseReference } from "@teu/image/reference";

@@ -16,7 +16,7 @@ import { emptyImageConfig, withLayer } from "@teu/image/image-config";
 import { applyLayer } from "@teu/image/layer/apply";
 import { diffOverlay } from "@teu/image/layer/diff";
 import { packLayer } from "@teu/image/layer/pack";
-import { exportLayout } from "@teu/image/layout/layout-directory";
+import { exportLayout } from "@teu/image/layout/export-layout";
 import { MemoryContentStore } from "@teu/image/memory-content-store";
 import { hostPlatform } from "@teu/image/platform";
 import { parseReference } from "@teu/image/reference";

@@ -15,7 +15,7 @@ import { removeTree } from "@teu/files/remove-tree";
 import { loadArchive } from "@teu/image/docker-archive/load-archive";
 import { walkDescriptors, writeImageConfig, writeManifest } from "@teu/image/documents";
 import { emptyImageConfig, withContainerConfig, withCreated, withLayer } from "@teu/image/image-config";
-import { exportLayout, importLayout } from "@teu/image/layout/layout-directory";
+import { exportLayout, importLayout } from "@teu/image/layout/export-layout";
 import { writeArchive } from "@teu/image/layout/write-archive";
 import { applyLayer } from "@teu/image/layer/apply";
 import { packLayer } from "@teu/image/layer/pack";

@@ -12,7 +12,7 @@ import { emptyImageConfig, withLayer } from "@teu/image/image-config";
 import { diffOverlay } from "@teu/image/layer/diff";
 import { diffTrees } from "@teu/image/layer/diff-trees";
 import { packLayer } from "@teu/image/layer/pack";
-import { exportLayout, importLayout } from "@teu/image/layout/layout-directory";
+import { exportLayout, importLayout } from "@teu/image/layout/export-layout";
 import { MemoryContentStore } from "@teu/image/memory-content-store";
 import { hostPlatform } from "@teu/image/platform";
 import { parseReference } from "@teu/image/reference";

@@ -14,7 +14,7 @@ import { DiskContentStore } from "./disk-content-store.ts";
 import { digestOf } from "./digest.ts";
 import { writeImageConfig, writeManifest } from "./documents.ts";
 import { emptyImageConfig } from "./image-config.ts";
-import { exportLayout } from "./layout/layout-directory.ts";
+import { exportLayout } from "./layout/export-layout.ts";
 import { MemoryContentStore } from "./memory-content-store.ts";
 import { parseReference } from "./reference.ts";
 import { copyImage } from "./transport/copy-image.ts";

@@ -218,6 +218,8 @@ export class DiskContentStore implements ContentStore {
   /** Removes ingests without a living writer: temporary and published ones, and resumable ones from before `oldest`. */
   async #sweep(oldest: number): Promise<void> {
     for (const { name } of await listDirectory(this.#ingestDirectory())) {
+      // Writers of layouts have their own files here (layout/layout-writers.ts).
+      if (!/^(?:tmp|key)-/.test(name)) continue;
       const path = join(this.#ingestDirectory(), name);
       if (name.startsWith("key-") && (await mayResume(path, oldest))) continue;
       using lock = FileLock.tryAcquire(path);

@@ -1,7 +1,16 @@
 // What is killed: commands that move images, each with what must be so before, after a kill, and after it was run again.
 
 import assert from "node:assert/strict";
-import { createReadStream, existsSync, readdirSync, rmSync } from "node:fs";
+import {
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname } from "node:path";
 
 import { isTeuError } from "@teu/base/errors";
@@ -13,6 +22,7 @@ import { walkDescriptors } from "@teu/image/documents";
 import { readLayoutIndex } from "@teu/image/layout/layout-directory";
 import { MemoryContentStore } from "@teu/image/memory-content-store";
 import { parseReference } from "@teu/image/reference";
+import { randomBytes } from "@teu/testkit/random-image";
 
 import { brokenBlobs } from "./check-store.ts";
 import type { World } from "./world.ts";
@@ -21,6 +31,8 @@ import type { World } from "./world.ts";
 export interface Act {
   readonly name: string;
   readonly args: readonly string[];
+  /** What is run after a kill; default: the same, which must succeed as if nothing had been. */
+  readonly again?: readonly string[];
   /** Brings the world to where the command makes sense. */
   before(): Promise<void>;
   /** What must be so after a kill. */
@@ -31,7 +43,14 @@ export interface Act {
 
 /** All acts; `round` makes names that no round before had. */
 export function actsOf(world: World, round: number): Act[] {
-  return [...acquiring(world), ...sending(world, round), ...writing(world, round), ...removing(world)];
+  return [
+    ...acquiring(world),
+    ...sending(world, round),
+    ...writing(world, round),
+    ...layouts(world),
+    ...files(world, round),
+    ...removing(world),
+  ];
 }
 
 function acquiring(world: World): Act[] {
@@ -102,7 +121,7 @@ function sending(world: World, round: number): Act[] {
 }
 
 function writing(world: World, round: number): Act[] {
-  const { a, b } = world.names;
+  const { a } = world.names;
   const archive = (name: string, args: readonly string[], file: string): Act => ({
     name,
     args,
@@ -123,26 +142,9 @@ function writing(world: World, round: number): Act[] {
       assert.deepEqual(beside, [basename(file)]);
     },
   });
-  const layout = world.path("layout");
-  const wholeLayout = async (): Promise<void> => {
-    assert.deepEqual(brokenBlobs(`${layout}/blobs`), []);
-    if (!existsSync(`${layout}/oci-layout`)) return;
-    const { manifests } = await readLayoutIndex(world.scope, layout);
-    for (const one of manifests) await walkDescriptors(world.scope, DiskContentStore.readOnly(layout), one);
-  };
   return [
     archive("save", ["save", "-o", "saved.tar", a], "saved.tar"),
     archive("copy to oci-archive", ["copy", "-q", `containers:${a}`, "oci-archive:copied.tar:a"], "copied.tar"),
-    {
-      name: "copy to a layout",
-      args: ["copy", "-q", "--all", `docker://${b}`, "oci:layout:b"],
-      before: async () => rmSync(layout, { recursive: true, force: true }),
-      afterKill: wholeLayout,
-      afterAll: async () => {
-        await wholeLayout();
-        assert.deepEqual(readdirSync(layout).toSorted(), ["blobs", "index.json", "oci-layout"]);
-      },
-    },
     {
       name: "copy to a directory",
       args: ["copy", "-q", `docker://${a}`, "dir:directory"],
@@ -155,6 +157,117 @@ function writing(world: World, round: number): Act[] {
           [],
         );
         assert.equal(names.length, 2 + 4);
+      },
+    },
+  ];
+}
+
+function layouts(world: World): Act[] {
+  const { a, b } = world.names;
+  const layout = world.path("layout");
+  const whole = async (): Promise<void> => {
+    assert.deepEqual(brokenBlobs(`${layout}/blobs`), []);
+    if (!existsSync(`${layout}/oci-layout`)) return;
+    const { manifests } = await readLayoutIndex(world.scope, layout);
+    for (const one of manifests) await walkDescriptors(world.scope, DiskContentStore.readOnly(layout), one);
+  };
+  const without = async (): Promise<void> => rmSync(layout, { recursive: true, force: true });
+  const tidy = async (): Promise<void> => {
+    await whole();
+    assert.deepEqual(readdirSync(layout).toSorted(), ["blobs", "index.json", "oci-layout"]);
+  };
+  const needed = async (): Promise<number> => {
+    const store = DiskContentStore.readOnly(layout);
+    const digests = new Set<string>();
+    for (const entry of (await readLayoutIndex(world.scope, layout)).manifests)
+      for (const { digest } of await walkDescriptors(world.scope, store, entry)) digests.add(digest);
+    return digests.size;
+  };
+  return [
+    {
+      name: "copy to a layout",
+      args: ["copy", "-q", "--all", `docker://${b}`, "oci:layout:b"],
+      before: without,
+      afterKill: whole,
+      afterAll: tidy,
+    },
+    {
+      name: "sync to a layout",
+      args: ["sync", "images.yaml", "oci:layout"],
+      before: async () => {
+        await without();
+        writeFileSync(
+          world.path("images.yaml"),
+          JSON.stringify({ [world.registry.address]: { "tls-verify": false, images: { app: ["a", "b"] } } }),
+        );
+      },
+      afterKill: whole,
+      afterAll: tidy,
+    },
+    {
+      name: "delete from a layout",
+      args: ["delete", "oci:layout:a"],
+      // What it left to do is done by whoever writes there next: the name may be gone.
+      again: ["copy", "-q", "--all", `docker://${b}`, "oci:layout:again"],
+      before: async () => {
+        await without();
+        for (const [from, to] of [
+          [a, "a"],
+          [b, "b"],
+        ] as const) {
+          const { code, text } = await world.run(["copy", "-q", "--all", `docker://${from}`, `oci:layout:${to}`]);
+          assert.equal(code, 0, text);
+        }
+      },
+      afterKill: whole,
+      afterAll: async () => {
+        await tidy();
+        assert.equal(readdirSync(`${layout}/blobs/sha256`).length, await needed());
+      },
+    },
+  ];
+}
+
+function files(world: World, round: number): Act[] {
+  const artifact = `${world.registry.address}/files:v1`;
+  const fill = (name: string): void => {
+    mkdirSync(world.path("files/tree"), { recursive: true });
+    for (const file of ["one", "tree/two", "tree/three"])
+      writeFileSync(world.path(`files/${file}`), randomBytes(`${name}/${file}`, 150_000));
+  };
+  const push = (name: string): readonly string[] => ["artifact", "push", "-q", name, "files/one", "files/tree"];
+  const target = world.path("pulled");
+  return [
+    {
+      name: "artifact push",
+      args: push(`${world.registry.address}/files-${round}:v1`),
+      before: async () => fill(String(round)),
+      afterAll: async () => {
+        assert.deepEqual(readdirSync(world.path("tmp")), []);
+        const { code, text } = await world.run(["digest", `${world.registry.address}/files-${round}:v1`]);
+        assert.equal(code, 0, text);
+      },
+    },
+    {
+      name: "artifact pull",
+      args: ["artifact", "pull", "-q", "--overwrite", "-o", "pulled", artifact],
+      before: async () => {
+        rmSync(target, { recursive: true, force: true });
+        fill("pulled");
+        const { code, text } = await world.run(push(artifact));
+        assert.equal(code, 0, text);
+      },
+      afterKill: async () => {
+        // What has its name is whole.
+        for (const file of existsSync(target) ? readdirSync(target, { recursive: true, encoding: "utf8" }) : [])
+          if (!file.startsWith(".") && statSync(`${target}/${file}`).isFile())
+            assert.deepEqual(readFileSync(`${target}/${file}`), readFileSync(world.path(file)));
+      },
+      afterAll: async () => {
+        assert.deepEqual(readdirSync(target), ["files"]);
+        assert.deepEqual(readdirSync(`${target}/files`).toSorted(), ["one", "tree"]);
+        for (const file of ["one", "tree/two", "tree/three"])
+          assert.deepEqual(readFileSync(`${target}/files/${file}`), readFileSync(world.path(`files/${file}`)));
       },
     },
   ];

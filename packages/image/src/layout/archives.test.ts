@@ -31,7 +31,7 @@ import { parseReference } from "../reference.ts";
 import { tarMembers } from "../tar/members.ts";
 import { encodeTarHeader, TAR_END, tarEntry, tarPadding } from "../tar/writer.ts";
 import { collectBytes } from "../verified-stream.ts";
-import { exportLayout, importLayout } from "./layout-directory.ts";
+import { exportLayout, importLayout } from "./export-layout.ts";
 import { writeArchive } from "./write-archive.ts";
 
 const scope = createScope();

@@ -1,5 +1,4 @@
-// An OCI image layout as a directory: reading its index and blobs, and writing images into one.
-// Digests from index.json are parsed before they become paths (CVE-2024-3727), blobs are verified while read.
+// An OCI image layout as a directory: its header, its index, and changes of the index.
 
 import { randomBytes } from "node:crypto";
 import { constants, type Stats } from "node:fs";
@@ -14,19 +13,8 @@ import { makeDirectory } from "@teu/files/make-directory";
 import { removeAbandoned, replaceFile } from "@teu/files/replace-file";
 import { DOCUMENT_LIMITS, type ImageIndex, parseImageLayout, parseIndex } from "@teu/specs/image";
 
-import type { ContentStore } from "../content-store.ts";
-import { DiskContentStore } from "../disk-content-store.ts";
 import { linkIfAbsent } from "../disk-ingest.ts";
-import { copyImage, type CopyOptions } from "./copy.ts";
-import {
-  type FoundImage,
-  imagesOfIndex,
-  INDEX_FILE,
-  LAYOUT_CONTENT,
-  LAYOUT_FILE,
-  layoutIndex,
-  type NamedImage,
-} from "./layout-files.ts";
+import { INDEX_FILE, LAYOUT_CONTENT, LAYOUT_FILE, layoutIndex } from "./layout-files.ts";
 
 /**
  * The index of a layout directory.
@@ -34,44 +22,18 @@ import {
  */
 export async function readLayoutIndex(scope: Scope, directory: string): Promise<ImageIndex> {
   scope.check("read image layout");
-  parseImageLayout(await readLimited(join(directory, LAYOUT_FILE), DOCUMENT_LIMITS.layout));
-  return parseIndex(await readLimited(join(directory, INDEX_FILE), DOCUMENT_LIMITS.index));
-}
-
-/** Copies all images of a layout directory into a store. */
-export async function importLayout(scope: Scope, directory: string, store: ContentStore): Promise<FoundImage[]> {
-  const images = imagesOfIndex(await readLayoutIndex(scope, directory));
-  const source = DiskContentStore.readOnly(directory);
-  for (const { descriptor } of images) await copyImage(scope, source, store, descriptor, { sparse: true });
-  return images;
-}
-
-/**
- * Copies images into a layout directory, made when missing. Images already in it stay; an entry with the same name is
- * replaced. A reader never sees an index without its blobs.
- */
-export async function exportLayout(
-  scope: Scope,
-  store: ContentStore,
-  images: readonly NamedImage[],
-  directory: string,
-  options: CopyOptions = {},
-): Promise<void> {
-  await prepareLayout(directory);
-  const target = await DiskContentStore.open(directory);
-  for (const { descriptor } of images) await copyImage(scope, store, target, descriptor, options);
-  await changeLayoutIndex(scope, directory, (present) => mergeIndex(present, layoutIndex(images)));
-  await removeIngest(directory);
+  parseImageLayout(await readLayoutFile(join(directory, LAYOUT_FILE), DOCUMENT_LIMITS.layout));
+  return parseIndex(await readLayoutFile(join(directory, INDEX_FILE), DOCUMENT_LIMITS.index));
 }
 
 /** Changes the index of a layout; writers take turns, so that none loses what another one added. */
 export async function changeLayoutIndex(
   scope: Scope,
   directory: string,
-  change: (present: ImageIndex) => ImageIndex,
+  change: (present: ImageIndex) => ImageIndex | Promise<ImageIndex>,
 ): Promise<void> {
   using _ = await FileLock.acquire(scope, join(directory, LAYOUT_FILE));
-  const changed = change(await readLayoutIndex(scope, directory));
+  const changed = await change(await readLayoutIndex(scope, directory));
   const file = join(directory, INDEX_FILE);
   await removeAbandoned(file);
   await replaceFile(file, JSON.stringify(changed), { mode: 0o644 });
@@ -86,18 +48,7 @@ export async function prepareLayout(directory: string): Promise<void> {
   } catch (error) {
     throw fileError("make image layout", directory, error);
   }
-  parseImageLayout(await readLimited(join(directory, LAYOUT_FILE), DOCUMENT_LIMITS.layout));
-}
-
-function mergeIndex(present: ImageIndex, added: ImageIndex): ImageIndex {
-  const names = (entry: ImageIndex["manifests"][number]): string =>
-    JSON.stringify(Object.entries(entry.annotations ?? {}).toSorted());
-  const replaced = new Set(added.manifests.filter((entry) => entry.annotations !== undefined).map(names));
-  const known = new Set(added.manifests.map((entry) => entry.digest + names(entry)));
-  const kept = present.manifests.filter(
-    (entry) => !replaced.has(names(entry)) && !known.has(entry.digest + names(entry)),
-  );
-  return { ...present, manifests: [...kept, ...added.manifests] };
+  parseImageLayout(await readLayoutFile(join(directory, LAYOUT_FILE), DOCUMENT_LIMITS.layout));
 }
 
 /** Makes a file that is there whole or not at all: a half-written one would make the layout useless for ever. */
@@ -138,7 +89,8 @@ export async function removeIngest(directory: string): Promise<void> {
   }
 }
 
-async function readLimited(path: string, limit: number): Promise<Uint8Array> {
+/** A small file of a layout, whatever lies at its place. @throws TeuError `not-found`, `invalid`, `exhausted`. */
+export async function readLayoutFile(path: string, limit: number): Promise<Uint8Array> {
   try {
     // O_NONBLOCK: a fifo would wait for a writer, and a device may never end.
     await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);

@@ -12,7 +12,7 @@ import { familiarText, referenceText } from "../reference.ts";
  * @throws TeuError `not-found`, `conflict` when several could be meant.
  */
 export function findEntry(place: string, entries: readonly Descriptor[], wanted: string | undefined): Descriptor {
-  const found = wanted === undefined ? entries : matching(entries, wanted);
+  const found = wanted === undefined ? entries : matchingEntries(entries, wanted);
   const [first] = found;
   if (first !== undefined && found.every(({ digest }) => digest === first.digest)) return plainDescriptor(first);
   const names = [...new Set(entries.map((entry) => entry.annotations?.[REF_NAME] ?? entry.digest))];
@@ -59,7 +59,8 @@ export function withEntries(
   return { ...index, manifests: [...kept, ...entries, ...added] };
 }
 
-function matching(entries: readonly Descriptor[], wanted: string): readonly Descriptor[] {
+/** The entries that `wanted` names; unlike `findEntry` perhaps none, or of several images. */
+export function matchingEntries(entries: readonly Descriptor[], wanted: string): readonly Descriptor[] {
   const place = /^@([0-9]{1,9})$/.exec(wanted);
   if (place !== null) return entries.slice(Number(place[1]), Number(place[1]) + 1);
   if (wanted.startsWith("@")) return entries.filter(({ digest }) => digest === wanted.slice(1));

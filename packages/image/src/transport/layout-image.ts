@@ -6,6 +6,7 @@ import type { Descriptor } from "@teu/specs/image";
 
 import { DiskContentStore } from "../disk-content-store.ts";
 import { changeLayoutIndex, prepareLayout, readLayoutIndex, removeIngest } from "../layout/layout-directory.ts";
+import { joinWriters } from "../layout/layout-writers.ts";
 import { findEntry, withEntries } from "./layout-entries.ts";
 import type { BlobIdentity, BlobOutcome, ImageDocument, ImageSink, ImageSource, OpenBlob } from "./source-and-sink.ts";
 import { putStoreBlob, putStoreDocument, storeSource } from "./store-image.ts";
@@ -32,6 +33,7 @@ class LayoutSink implements ImageSink {
   readonly #store: DiskContentStore;
   readonly #labels: readonly string[];
   readonly #referrers: Descriptor[] = [];
+  #joined: Promise<AsyncDisposable> | undefined;
 
   constructor(name: string, directory: string, store: DiskContentStore, labels: readonly string[]) {
     this.name = name;
@@ -47,6 +49,7 @@ class LayoutSink implements ImageSink {
     open: OpenBlob,
     progress: (offset: number) => void,
   ): Promise<BlobOutcome> {
+    await this.#join(scope);
     if (open.file !== undefined && (await this.#store.adopt(scope, open.file, blob))) {
       progress(blob.size);
       return "copied";
@@ -55,11 +58,13 @@ class LayoutSink implements ImageSink {
   }
 
   async putDocument(scope: Scope, document: ImageDocument, referrer: boolean): Promise<void> {
+    await this.#join(scope);
     await putStoreDocument(scope, this.#store, document);
     if (referrer) this.#referrers.push(document.descriptor);
   }
 
   async finish(scope: Scope, root: ImageDocument): Promise<void> {
+    await this.#join(scope);
     await putStoreDocument(scope, this.#store, root);
     await changeLayoutIndex(scope, this.#directory, (index) =>
       withEntries(index, root.descriptor, this.#labels, this.#referrers),
@@ -68,6 +73,13 @@ class LayoutSink implements ImageSink {
 
   /** What an interrupted copy left is kept for the next one; an empty working directory is not. */
   async [Symbol.asyncDispose](): Promise<void> {
+    await using _ = await this.#joined?.catch(() => undefined);
     await removeIngest(this.#directory);
+  }
+
+  /** From the first thing that is written on: what a removal must not take away. */
+  async #join(scope: Scope): Promise<void> {
+    this.#joined ??= joinWriters(scope, this.#directory);
+    await this.#joined;
   }
 }

@@ -12,6 +12,7 @@ import { makeDirectory } from "@teu/files/make-directory";
 import { type Digest, digestAlgorithm, digestEncoded } from "@teu/image/digest";
 import { changeLayoutIndex, prepareLayout } from "@teu/image/layout/layout-directory";
 import { REF_NAME } from "@teu/image/layout/layout-files";
+import { joinWriters } from "@teu/image/layout/layout-writers";
 import type { Descriptor } from "@teu/specs/image";
 
 import { bringFile } from "../storage/bring-file.ts";
@@ -49,6 +50,7 @@ export async function exportLayout(
   options: ExportOptions = {},
 ): Promise<ExportReport> {
   await prepareLayout(directory);
+  await using _ = await joinWriters(scope, directory);
   const target = new LayoutTarget(root, directory, options.link ?? false);
   const entries: Descriptor[] = [];
   let [repositories, manifests] = [0, 0];
