@@ -111,15 +111,17 @@ export function writeIndex(
 /**
  * Every descriptor reachable from `root`, itself included, each digest once, children before parents: the order in which
  * a copy is never incomplete. Contents of unknown media types are leaves. With `sparse`, manifests of an index may be
- * absent (one platform was pulled) and end their branch; layers with `urls` (non-distributable) may always be.
+ * absent (one platform was pulled) and end their branch; layers with `urls` (non-distributable) may always be. `only`: of the
+ * manifests in an index those with these digests.
  * @throws TeuError `exhausted` for nesting or numbers that no honest image has; `not-found`, `corrupt`, `invalid`.
  */
 export async function walkDescriptors(
   scope: Scope,
   store: ContentStore,
   root: Descriptor,
-  options: { readonly sparse?: boolean } = {},
+  options: { readonly sparse?: boolean; readonly only?: ReadonlySet<string> } = {},
 ): Promise<Descriptor[]> {
+  const { only } = options;
   const seen = new Set<string>();
   const found: Descriptor[] = [];
   const visit = async (descriptor: Descriptor, depth: number, optional: boolean): Promise<void> => {
@@ -137,7 +139,10 @@ export async function walkDescriptors(
       });
     }
     const mayMiss = options.sparse === true && isIndexType(descriptor.mediaType);
-    for (const child of await childrenOf(scope, store, descriptor)) await visit(child, depth + 1, mayMiss);
+    const chosen = isIndexType(descriptor.mediaType) ? only : undefined;
+    for (const child of await childrenOf(scope, store, descriptor))
+      if (chosen === undefined || isIndexType(child.mediaType) || chosen.has(child.digest))
+        await visit(child, depth + 1, mayMiss);
     found.push(descriptor);
   };
   await visit(root, 0, false);

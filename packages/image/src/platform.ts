@@ -84,6 +84,12 @@ export function platformCandidates(platform: Platform): Platform[] {
   );
 }
 
+/** Whether both are one platform, however they are spelt. */
+export function isSamePlatform(one: Platform, other: Platform): boolean {
+  const [a, b] = [one, other].map(({ os, architecture, variant }) => formatPlatform(normal(os, architecture, variant)));
+  return a === b;
+}
+
 /** Whether an image for `offered` runs on `platform`. */
 export function platformMatches(platform: Platform, offered: Platform): boolean {
   return rank(platformCandidates(platform), offered) >= 0;

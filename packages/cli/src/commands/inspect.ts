@@ -2,6 +2,7 @@
 
 import { isTeuError, TeuError } from "@teu/base/errors";
 import type { Engine } from "@teu/engine/engine";
+import { parsePlatform } from "@teu/image/platform";
 import type { Command, CommandContext } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
 import { printError } from "../output/print-error.ts";
@@ -13,6 +14,7 @@ export const command: Command = {
   summary: "Show everything about containers and images",
   options: [
     { long: "format", short: "f", value: "string", help: '"json" or a Go template' },
+    { long: "platform", value: "string", help: 'Images: the one for this platform ("linux/arm64")' },
     { long: "type", value: "string", help: '"container" or "image"; default: whichever has the name' },
   ],
   unsupported: ["size"],
@@ -26,6 +28,9 @@ export const command: Command = {
         known: ["container", "image"],
         fallback: "use container or image",
       });
+    const platform = input.text("platform");
+    if (platform !== undefined) parsePlatform(platform);
+    const wanted = { type, ...(platform === undefined ? {} : { platform }) };
     const format = input.text("format");
     const template = format === undefined || format === "json" ? null : compileTemplate(format);
     await using engine = await context.engine();
@@ -33,7 +38,7 @@ export const command: Command = {
     let failed = false;
     for (const name of input.args) {
       try {
-        found.push(await look(context, engine, name, type));
+        found.push(await look(context, engine, name, wanted));
       } catch (error) {
         failed = true;
         printError(context.io.stderr, error, context.debug);
@@ -45,15 +50,25 @@ export const command: Command = {
   },
 };
 
-async function look(context: CommandContext, engine: Engine, name: string, type: string | undefined): Promise<unknown> {
-  if (type === "image") return await engine.images.inspect(context.scope, name);
+interface Wanted {
+  readonly type: string | undefined;
+  readonly platform?: string;
+}
+
+async function look(
+  context: CommandContext,
+  engine: Engine,
+  name: string,
+  { type, ...options }: Wanted,
+): Promise<unknown> {
+  if (type === "image") return await engine.images.inspect(context.scope, name, options);
   try {
     return await engine.containers.inspect(context.scope, name);
   } catch (error) {
     if (type === "container" || !isTeuError(error, "not-found")) throw error;
   }
   try {
-    return await engine.images.inspect(context.scope, name);
+    return await engine.images.inspect(context.scope, name, options);
   } catch (error) {
     if (!isTeuError(error, "not-found")) throw error;
   }

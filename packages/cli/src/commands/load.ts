@@ -7,6 +7,7 @@ import { shortDigest } from "@teu/image/digest";
 import { familiarText, parseReference } from "@teu/image/reference";
 import type { Command } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
+import { platformsOf, platformsOption } from "../options/platforms.ts";
 import { transferProgress } from "../output/transfer-progress.ts";
 
 /** `teu load`. */
@@ -15,13 +16,14 @@ export const command: Command = {
   summary: "Load images from an archive",
   options: [
     { long: "input", short: "i", value: "file", help: "Read a file instead of stdin" },
+    platformsOption("Only images for this platform; default: all that are in the archive"),
     { long: "quiet", short: "q", help: "Show no progress" },
   ],
-  unsupported: ["platform"],
   args: [0, 0],
   examples: ["teu load -i hello.tar", "teu load < hello.tar.gz"],
   run: async (context, input) => {
     const file = input.text("input");
+    const platforms = platformsOf(input);
     if (file === undefined && context.io.stdin.isTTY)
       throw usageError("an archive cannot be read from a terminal", { fallback: "use -i FILE, or redirect the input" });
     if (file !== undefined)
@@ -44,14 +46,15 @@ export const command: Command = {
     });
     const moved: string[] = [];
     const images = await engine.images.load(context.scope, source, {
+      platforms,
       progress: (event) => progress.event(event),
       moved: (name, from) => moved.push(`${familiarText(parseReference(name))} was image ${shortDigest(from)} before`),
     });
     progress[Symbol.dispose]();
     for (const line of moved) context.io.stderr.write(`teu: ${line}\n`);
     for (const image of images) {
-      if (image.names.length === 0) context.print(`Loaded image ID: ${image.id}`);
-      for (const name of image.names) context.print(`Loaded image: ${familiarText(parseReference(name))}`);
+      if (image.given.length === 0) context.print(`Loaded image ID: ${image.id}`);
+      for (const name of image.given) context.print(`Loaded image: ${familiarText(parseReference(name))}`);
     }
     return 0;
   },

@@ -2,8 +2,8 @@
 
 import type { Image } from "@teu/engine/images/images";
 import { familiarText, parseReference, referenceText } from "@teu/image/reference";
-import type { Command, CommandInput } from "../command.ts";
-import { usageError } from "../grammar/usage-error.ts";
+import type { Command } from "../command.ts";
+import { platformsOption, platformsOrAll } from "../options/platforms.ts";
 import { POLICY_OPTION, policyOf } from "../options/signature-policy.ts";
 import { transferProgress } from "../output/transfer-progress.ts";
 
@@ -14,12 +14,7 @@ export const command: Command = {
   options: [
     { long: "all-platforms", help: "All platforms of the image, whole, so that it can be pushed as it is" },
     { long: "insecure", help: "Plain HTTP, or TLS without verification" },
-    {
-      long: "platform",
-      value: "string",
-      repeat: true,
-      help: 'Platform of the image ("linux/arm64"); several times: all of them',
-    },
+    platformsOption("Platform of the image"),
     { long: "quiet", short: "q", help: "Show only its name" },
     POLICY_OPTION,
   ],
@@ -31,7 +26,7 @@ export const command: Command = {
     "teu pull --all-platforms debian:12",
   ],
   run: async (context, input) => {
-    const platform = wantedPlatforms(input);
+    const platforms = platformsOrAll(input);
     const quiet = input.flag("quiet");
     await using engine = await context.engine(policyOf(input));
     const image = await (async () => {
@@ -39,7 +34,7 @@ export const command: Command = {
       return await engine.images.pull(context.scope, input.args[0] ?? "", {
         progress: (event) => progress.event(event),
         insecure: input.flag("insecure"),
-        ...(platform === undefined ? {} : { platform }),
+        ...(platforms.length === 0 ? {} : { platform: platforms }),
       });
     })();
     if (!quiet) context.print(`Digest: ${image.target.digest}`);
@@ -47,13 +42,6 @@ export const command: Command = {
     return 0;
   },
 };
-
-function wantedPlatforms(input: CommandInput): readonly string[] | "all" | undefined {
-  const named = input.list("platform");
-  if (!input.flag("all-platforms")) return named.length === 0 ? undefined : named;
-  if (named.length === 0) return "all";
-  throw usageError("--all-platforms and --platform exclude each other", { fallback: "leave one of them out" });
-}
 
 // A short name may have been found under another one (registries.conf).
 function nameOf(image: Image, typed: string): string {

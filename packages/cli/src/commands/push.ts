@@ -10,20 +10,27 @@ export const command: Command = {
   summary: "Upload an image to a registry",
   options: [
     { long: "insecure", help: "Plain HTTP, or TLS without verification" },
+    {
+      long: "platform",
+      value: "string",
+      help: 'The image for this platform alone ("linux/arm64"), not what else its name stands for',
+    },
     { long: "quiet", short: "q", help: "Show only its name" },
   ],
-  unsupported: ["all-tags", "disable-content-trust", "platform"],
+  unsupported: ["all-tags", "disable-content-trust"],
   args: [1, 1],
   examples: ["teu tag hello localhost:5000/hello", "teu push localhost:5000/hello"],
   run: async (context, input) => {
     const reference = parseReference(input.args[0] ?? "");
     const quiet = input.flag("quiet");
+    const platform = input.text("platform");
     await using engine = await context.engine();
     const descriptor = await (async () => {
       using progress = transferProgress(context.io.stdout, { quiet, dumb: context.environment.term === "dumb" });
       return await engine.images.push(context.scope, input.args[0] ?? "", {
         progress: (event) => progress.event(event),
         insecure: input.flag("insecure"),
+        ...(platform === undefined ? {} : { platform }),
       });
     })();
     context.print(

@@ -2,17 +2,20 @@
 
 import type { Command } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
+import { platformsOption, platformsOrAll } from "../options/platforms.ts";
 import { writeBytes } from "../output/write-bytes.ts";
 
 /** `teu save`. */
 export const command: Command = {
   usage: "save [OPTIONS] IMAGE [IMAGE...]",
   summary: "Save images to an archive",
+  description: "Several platforms of an image are saved as its index; Docker's list beside it names one of them.",
   options: [
+    { long: "all-platforms", help: "All platforms that are here" },
     { long: "format", value: "string", help: '"docker-archive" (default) or "oci-archive"' },
     { long: "output", short: "o", value: "file", help: "Write to a file instead of stdout" },
+    platformsOption("The image for this platform; default: for this host's"),
   ],
-  unsupported: ["platform"],
   args: [1, Number.POSITIVE_INFINITY],
   examples: ["teu save -o hello.tar hello", "teu save hello | gzip > hello.tar.gz"],
   run: async (context, input) => {
@@ -24,12 +27,13 @@ export const command: Command = {
         fallback: "use docker-archive or oci-archive",
       });
     const output = input.text("output");
+    const platforms = platformsOrAll(input);
     if (output === undefined && context.io.stdout.isTTY)
       throw usageError("an archive cannot be written to a terminal", {
         fallback: "use -o FILE, or redirect the output",
       });
     await using engine = await context.engine();
-    const bytes = engine.images.save(context.scope, input.args, { format });
+    const bytes = engine.images.save(context.scope, input.args, { format, platforms });
     await writeBytes(context, bytes, output, "save images");
     return 0;
   },

@@ -128,11 +128,40 @@ export interface ImageGetOptions {
   readonly platform?: string;
 }
 
+/** Options of `push`. */
+export interface PushOptions extends RegistryAccess {
+  /** The image for this platform alone, not the index. */
+  readonly platform?: string;
+}
+
+/** Options of `remove`. */
+export interface ImageRemoveOptions {
+  readonly force?: boolean;
+  /** Of several images that a name stands for, those for these platforms; the name stays with the others. */
+  readonly platforms?: readonly string[];
+}
+
+/** Options of `save`. */
+export interface SaveOptions {
+  /** Default "docker-archive". */
+  readonly format?: "docker-archive" | "oci-archive";
+  /** The images for these platforms, or all that are here; several as an index. Default: this host's. */
+  readonly platforms?: readonly string[] | "all";
+}
+
 /** Options of `load`. */
 export interface LoadOptions {
+  /** Only images for these; default: all that are in the archive. */
+  readonly platforms?: readonly string[];
   readonly progress?: (event: ImageProgress) => void;
   /** Told of names that another image had until now: whoever wrote the archive chose them. */
   readonly moved?: (name: string, from: Digest) => void;
+}
+
+/** An image that was loaded. */
+export interface LoadedImage extends Image {
+  /** The names that the archive gave it; `names` are all that it has. */
+  readonly given: readonly string[];
 }
 
 /** Options of `list`. */
@@ -151,24 +180,20 @@ export interface Images {
    */
   pull(scope: Scope, reference: string, options?: PullOptions): Promise<Image>;
   /** Uploads the image named `reference` to where the name says. Returns the digest of what was pushed. */
-  push(scope: Scope, reference: string, options?: RegistryAccess): Promise<Descriptor>;
+  push(scope: Scope, reference: string, options?: PushOptions): Promise<Descriptor>;
   /** Gives `target` as a further name. */
   tag(scope: Scope, ref: string, target: string): Promise<void>;
   list(scope: Scope, options?: ImageListOptions): Promise<Image[]>;
   /** `platform`: the image must be for it, or for one that it runs too. */
   get(scope: Scope, ref: string, options?: ImageGetOptions): Promise<Image>;
-  inspect(scope: Scope, ref: string): Promise<ImageInspect>;
+  inspect(scope: Scope, ref: string, options?: ImageGetOptions): Promise<ImageInspect>;
   history(scope: Scope, ref: string): Promise<ImageHistoryEntry[]>;
   /** Takes the name away; with the last name (or by id) the image. `conflict` when a container uses it, unless forced (never for a running one). */
-  remove(scope: Scope, ref: string, options?: { readonly force?: boolean }): Promise<ImageRemoval>;
-  /** The archive's bytes. Default format "docker-archive". */
-  save(
-    scope: Scope,
-    refs: readonly string[],
-    options?: { readonly format?: "docker-archive" | "oci-archive" },
-  ): AsyncIterable<Uint8Array>;
-  /** Reads either archive (also gzipped) and gives the names that it says. */
-  load(scope: Scope, source: AsyncIterable<Uint8Array>, options?: LoadOptions): Promise<Image[]>;
+  remove(scope: Scope, ref: string, options?: ImageRemoveOptions): Promise<ImageRemoval>;
+  /** The archive's bytes. */
+  save(scope: Scope, refs: readonly string[], options?: SaveOptions): AsyncIterable<Uint8Array>;
+  /** Reads either archive (also gzipped) and gives the names that it says; of an index with several images the one for this host, else the first, is returned. */
+  load(scope: Scope, source: AsyncIterable<Uint8Array>, options?: LoadOptions): Promise<LoadedImage[]>;
   create(scope: Scope, options: CreateImageOptions): Promise<Image>;
   /** An image to be copied elsewhere, as it was pulled; nothing of it is deleted until the source is disposed. */
   openSource(scope: Scope, ref: string): Promise<ImageSource>;

@@ -3,6 +3,8 @@
 import type { Scope } from "@teu/base/scope";
 import { familiarText, parseReference } from "@teu/image/reference";
 
+import type { Platform } from "@teu/specs/image";
+
 import { layerChain } from "../store/layer-rows.ts";
 import { listImageNames } from "../store/image-rows.ts";
 import type { ImageContext } from "./context.ts";
@@ -13,8 +15,13 @@ import type { ImageInspect } from "./images.ts";
 const NO_TIME = "0001-01-01T00:00:00Z";
 
 /** See `Images.inspect`. */
-export async function inspectImage(scope: Scope, context: ImageContext, ref: string): Promise<ImageInspect> {
-  const found = findImage(context.db, ref);
+export async function inspectImage(
+  scope: Scope,
+  context: ImageContext,
+  ref: string,
+  platform: Platform | undefined,
+): Promise<ImageInspect> {
+  const found = findImage(context.db, ref, platform);
   const names = listImageNames(context.db, found.row.id);
   const image = await imageOf(scope, context, found, names);
   const { config } = image;

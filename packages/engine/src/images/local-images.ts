@@ -19,10 +19,13 @@ import type {
   ImageListOptions,
   ImageRemoval,
   Images,
+  LoadedImage,
   LoadOptions,
   MountedImage,
   PullOptions,
-  RegistryAccess,
+  ImageRemoveOptions,
+  PushOptions,
+  SaveOptions,
   UnmountOptions,
 } from "./images.ts";
 import type { IsRunning } from "./remove.ts";
@@ -42,7 +45,7 @@ export class LocalImages implements Images {
     return imageOf(scope, this.#context, { row, name: null });
   }
 
-  async push(scope: Scope, reference: string, options: RegistryAccess = {}): Promise<Descriptor> {
+  async push(scope: Scope, reference: string, options: PushOptions = {}): Promise<Descriptor> {
     return (await import("./push.ts")).push(scope, this.#context, await this.#name(reference), options);
   }
 
@@ -66,20 +69,21 @@ export class LocalImages implements Images {
     return imageOf(scope, this.#context, findImage(this.#context.db, await this.#name(ref), wanted));
   }
 
-  async inspect(scope: Scope, ref: string): Promise<ImageInspect> {
-    return (await import("./inspect.ts")).inspectImage(scope, this.#context, await this.#name(ref));
+  async inspect(scope: Scope, ref: string, { platform }: ImageGetOptions = {}): Promise<ImageInspect> {
+    const wanted = platform === undefined ? undefined : parsePlatform(platform);
+    return (await import("./inspect.ts")).inspectImage(scope, this.#context, await this.#name(ref), wanted);
   }
 
   async history(scope: Scope, ref: string): Promise<ImageHistoryEntry[]> {
     return (await import("./history.ts")).historyOf(scope, this.#context, await this.#name(ref));
   }
 
-  async remove(scope: Scope, ref: string, options: { readonly force?: boolean } = {}): Promise<ImageRemoval> {
+  async remove(scope: Scope, ref: string, options: ImageRemoveOptions = {}): Promise<ImageRemoval> {
     return (await import("./remove.ts")).removeImage(
       scope,
       this.#context,
       await this.#name(ref),
-      options.force ?? false,
+      { force: options.force ?? false, platforms: (options.platforms ?? []).map(parsePlatform) },
       this.#isRunning,
     );
   }
@@ -87,16 +91,23 @@ export class LocalImages implements Images {
   async *save(
     scope: Scope,
     refs: readonly string[],
-    options: { readonly format?: "docker-archive" | "oci-archive" } = {},
+    { format = "docker-archive", platforms = [] }: SaveOptions = {},
   ): AsyncGenerator<Uint8Array> {
     const names: string[] = [];
     for (const ref of refs) names.push(await this.#name(ref));
-    yield* (await import("./save.ts")).saveImages(scope, this.#context, names, options.format ?? "docker-archive");
+    const wanted = platforms === "all" ? platforms : platforms.map(parsePlatform);
+    yield* (await import("./save.ts")).saveImages(scope, this.#context, names, format, wanted);
   }
 
-  async load(scope: Scope, source: AsyncIterable<Uint8Array>, options: LoadOptions = {}): Promise<Image[]> {
-    const rows = await (await import("./load.ts")).loadImages(scope, this.#context, source, options);
-    return Promise.all(rows.map((row) => imageOf(scope, this.#context, { row, name: null })));
+  async load(scope: Scope, source: AsyncIterable<Uint8Array>, options: LoadOptions = {}): Promise<LoadedImage[]> {
+    const platforms = (options.platforms ?? []).map(parsePlatform);
+    const loaded = await (await import("./load.ts")).loadImages(scope, this.#context, source, platforms, options);
+    return Promise.all(
+      loaded.map(async ({ row, given }) => ({
+        ...(await imageOf(scope, this.#context, { row, name: null })),
+        given,
+      })),
+    );
   }
 
   async create(scope: Scope, options: CreateImageOptions): Promise<Image> {

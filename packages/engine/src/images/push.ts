@@ -1,16 +1,17 @@
-// push: what the name stands for, whole; of an index that is here only in part, this platform's manifest.
+// push: what the name stands for, whole; of an index that is here only in part, or when one is asked for, one platform's manifest.
 
 import type { Scope } from "@teu/base/scope";
 import { pushImage } from "@teu/distribution/client/push";
 import { parseDigest } from "@teu/image/digest";
+import { parsePlatform } from "@teu/image/platform";
 import { parseReference, referenceName, referenceText } from "@teu/image/reference";
 import { type Descriptor, DOCUMENT_LIMITS, MEDIA_TYPES, parseIndex } from "@teu/specs/image";
 
 import type { HeldLease } from "../store/hold-lease.ts";
 import { getImageName, putImageName } from "../store/image-rows.ts";
 import type { ImageContext } from "./context.ts";
-import { findImage } from "./find.ts";
-import type { RegistryAccess } from "./images.ts";
+import { findImage, imagesOfName } from "./find.ts";
+import type { PushOptions } from "./images.ts";
 import { registryClient, transferProgress } from "./registry-client.ts";
 
 /** See `Images.push`. */
@@ -18,13 +19,14 @@ export async function push(
   scope: Scope,
   context: ImageContext,
   text: string,
-  options: RegistryAccess,
+  options: PushOptions,
 ): Promise<Descriptor> {
   const reference = parseReference(text);
-  const { row, name } = findImage(context.db, referenceText(reference));
+  const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
+  const { row, name } = findImage(context.db, referenceText(reference), platform);
   await using client = registryClient(context, options, reference.domain);
   await using lease = context.hold(scope);
-  const target = name?.target ?? row.manifest;
+  const target = platform === undefined ? (name?.target ?? row.manifest) : row.manifest;
   const descriptor = (await isWhole(scope, lease, target)) ? target : row.manifest;
   const progress = transferProgress("upload", options.progress);
   await pushImage(scope, {
@@ -37,7 +39,8 @@ export async function push(
   const byDigest = `${referenceName(reference)}@${descriptor.digest}`;
   context.db.transaction(() => {
     // Only while the image still has the name: an image that was removed meanwhile does not come back.
-    if (getImageName(context.db, referenceText(reference))?.imageId === row.id)
+    const named = getImageName(context.db, referenceText(reference));
+    if (named !== null && imagesOfName(context.db, named).some(({ id }) => id === row.id))
       putImageName(context.db, byDigest, row.id, descriptor, scope.now());
   });
   options.progress?.({ kind: "done", id: descriptor.digest, total: descriptor.size });

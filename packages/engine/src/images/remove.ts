@@ -3,7 +3,9 @@
 import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 import type { Digest } from "@teu/image/digest";
+import { formatPlatform, isSamePlatform } from "@teu/image/platform";
 import { familiarText, parseReference, referenceName } from "@teu/image/reference";
+import type { Platform } from "@teu/specs/image";
 
 import { collectGarbage } from "../prune/collect.ts";
 import { containersOfImage } from "../store/container-rows.ts";
@@ -11,6 +13,7 @@ import type { Database } from "../store/database.ts";
 import {
   deleteImage,
   deleteImageName,
+  deleteIndexMember,
   dropUnnamedIndexes,
   type ImageNameRow,
   type ImageRow,
@@ -29,22 +32,78 @@ export async function removeImage(
   scope: Scope,
   context: ImageContext,
   ref: string,
-  force: boolean,
+  { force, platforms }: RemoveOptions,
   isRunning: IsRunning,
 ): Promise<ImageRemoval> {
   const { untagged, gone } = context.db.transaction(() => {
     const found = findImage(context.db, ref);
+    if (found.name === null) for (const platform of platforms) checkIs(found.row, platform, ref);
     const refuse = (row: ImageRow): void => refuseUsed(context, row, ref, force, isRunning);
     const result =
       found.name === null
         ? removeById(context.db, found.row, ref, force, refuse)
-        : removeName(context.db, found.name, refuse);
+        : removePlatforms(context.db, found.name, platforms, ref, refuse);
     dropUnnamedIndexes(context.db);
     return result;
   });
   if (gone.length === 0) return { untagged: untagged.map(familiar), deleted: [] };
   const collected = await collectGarbage(scope, context);
   return { untagged: untagged.map(familiar), deleted: [...gone, ...collected.layers] };
+}
+
+/** What is to go. */
+export interface RemoveOptions {
+  readonly force: boolean;
+  /** None: all images that the name stands for. */
+  readonly platforms: readonly Platform[];
+}
+
+/**
+ * Of the images that a name stands for, those for some platforms; by their exact platform, as what only would do instead is not what
+ * was named. The last one takes the name with it.
+ */
+function removePlatforms(
+  db: Database,
+  name: ImageNameRow,
+  platforms: readonly Platform[],
+  ref: string,
+  refuse: (row: ImageRow) => void,
+): Removed {
+  const rows = imagesOfName(db, name);
+  const chosen = new Set<ImageRow>();
+  for (const platform of platforms) {
+    const found = rows.filter((row) => isSamePlatform(row.platform, platform));
+    if (found.length === 0) throw notHere(rows, platform, ref);
+    for (const row of found) chosen.add(row);
+  }
+  const [heir] = rows.filter((row) => !chosen.has(row));
+  if (chosen.size === 0 || heir === undefined) return removeName(db, name, refuse);
+  const gone: Digest[] = [];
+  for (const row of chosen) {
+    for (const one of listImageNames(db, row.id))
+      if (one.imageId === row.id && one.target.digest === name.target.digest)
+        putImageName(db, one.name, heir.id, one.target, one.taggedAt);
+    deleteIndexMember(db, name.target.digest, row.id);
+    // Under another name it stays.
+    if (listImageNames(db, row.id).length > 0) continue;
+    refuse(row);
+    gone.push(row.id);
+    deleteImage(db, row.id);
+  }
+  return { untagged: [], gone };
+}
+
+function checkIs(row: ImageRow, platform: Platform, ref: string): void {
+  if (!isSamePlatform(row.platform, platform)) throw notHere([row], platform, ref);
+}
+
+function notHere(rows: readonly ImageRow[], platform: Platform, ref: string): TeuError {
+  return new TeuError({
+    code: "not-found",
+    op: "remove image",
+    subject: ref,
+    message: `it is here for ${rows.map((row) => formatPlatform(row.platform)).join(" and ")}, not for ${formatPlatform(platform)}`,
+  });
 }
 
 interface Removed {

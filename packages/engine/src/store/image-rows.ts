@@ -148,6 +148,11 @@ export function putIndexMembers(
     db.run("INSERT OR IGNORE INTO image_index_member(index_digest, image_id) VALUES (?, ?)", digest, id);
 }
 
+/** Says that an image belongs to an index no longer. */
+export function deleteIndexMember(db: Database, digest: string, imageId: string): void {
+  db.run("DELETE FROM image_index_member WHERE index_digest = ? AND image_id = ?", digest, imageId);
+}
+
 /** Forgets indexes that no name stands for any more. */
 export function dropUnnamedIndexes(db: Database): void {
   db.run(

@@ -17,6 +17,8 @@ import { blobPath, INDEX_FILE, LAYOUT_CONTENT, LAYOUT_FILE, layoutIndex, type Na
 export interface ArchivedImage extends NamedImage {
   /** The one manifest that Docker's list names, when `descriptor` is an index. */
   readonly dockerManifest?: Descriptor;
+  /** Of an index: digests of the manifests that are taken along; default: all. */
+  readonly only?: ReadonlySet<string>;
 }
 
 /** What the archive is to hold. */
@@ -40,8 +42,9 @@ export async function* writeArchive(
   options: ArchiveOptions = {},
 ): AsyncIterable<Uint8Array> {
   const blobs = new Map<Digest, number>();
-  for (const { descriptor } of images) {
-    for (const found of await walkDescriptors(scope, store, descriptor, { sparse: options.sparse === true })) {
+  for (const { descriptor, only } of images) {
+    const taken = { sparse: options.sparse === true, ...(only === undefined ? {} : { only }) };
+    for (const found of await walkDescriptors(scope, store, descriptor, taken)) {
       const digest = parseDigest(found.digest);
       const info = await store.info(scope, digest);
       if (info === null) throw missing(digest);
