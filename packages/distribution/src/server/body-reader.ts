@@ -98,7 +98,8 @@ async function* chunksOf(request: IncomingMessage, limits: ServerLimits): AsyncG
   let seen = 0;
   using _ = watchRate(request, limits, () => (request.readableLength > 0 ? null : seen));
   try {
-    for await (const chunk of request as AsyncIterable<Uint8Array>) {
+    // Who stops in the middle still wants to answer on this connection.
+    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
       seen += chunk.length;
       yield chunk;
     }

@@ -107,14 +107,24 @@ export class Exchange {
       this.response.destroy();
       return;
     }
-    // The rest of a body nobody reads would be taken for the next request.
     const unread = !this.request.complete && this.request.headers["content-length"] !== "0";
-    this.sendJson(
-      refusal.status,
-      { errors: refusal.entries },
-      { ...refusal.headers, ...(unread ? { connection: "close" } : {}) },
-    );
-    if (unread) this.request.resume();
+    if (!unread) return this.sendJson(refusal.status, { errors: refusal.entries }, refusal.headers);
+    // The rest of a body nobody wants would be taken for the next request.
+    this.#sendUnread(refusal);
+  }
+
+  // A connection that is closed with bytes unread is reset, and the answer may be lost with it: a client that is still sending gets
+  // its answer at once, and has some time to notice.
+  #sendUnread({ status, entries, headers }: Problem): void {
+    const { request, response } = this;
+    const bytes = Buffer.from(JSON.stringify({ errors: entries }));
+    const head = { "content-type": "application/json", ...headers, connection: "close" };
+    this.sendHead(status, { ...head, "content-length": bytes.length });
+    if (!this.isHead) response.write(bytes);
+    const end = (): void => void response.end();
+    const timer = setTimeout(end, this.context.limits.linger);
+    response.once("close", () => clearTimeout(timer));
+    request.once("end", end).resume();
   }
 
   /** Notes what the request did, for the observer. */

@@ -24,6 +24,8 @@ export interface ServerLimits {
   readonly bodyWindow: number;
   /** How long a request waits for another one that has the same upload open. */
   readonly uploadWait: number;
+  /** How long a refused client may go on sending before it is cut off. */
+  readonly linger: number;
 }
 
 /** The limits of a server that was told nothing. */
@@ -36,6 +38,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   bodyRate: 256,
   bodyWindow: 30_000,
   uploadWait: 5000,
+  linger: 5000,
 };
 
 /** What a handler works with. It owns none of it. */
