@@ -160,6 +160,10 @@ test("proxy: tags are believed for their time, then asked for; content by digest
     ["HEAD"],
     "one HEAD when nothing changed",
   );
+  // A clock that is set back makes nothing be believed for longer.
+  await put(upstream, "/v2/a/manifests/t", index(3));
+  clock.now -= 86_400_000;
+  assert.deepEqual(await get(registry, "/v2/up/a/manifests/t"), [200, index(3)]);
   // What the upstream has deleted is gone by name.
   await rawRequest(`${upstream.url}/v2/a/manifests/t`, { method: "DELETE" });
   clock.now += 61_000;

@@ -300,6 +300,38 @@ test("Registry.sweep: frees what nothing refers to, and only that", async () => 
   assert.equal((await rawRequest(`${url}/v2/a/blobs/${digestOf("orphan")}`)).status, 404);
 });
 
+test("Registry: a clock that jumps makes nothing old, and keeps nothing for ever", async () => {
+  await using root = await tempRoot();
+  const clock = { wall: Date.now(), passed: 0 };
+  const [hour, year] = [3_600_000, 365 * 86_400_000];
+  await using registry = await Registry.listen({
+    root: root.path,
+    scope: createScope({ now: () => clock.wall }),
+    grace: hour,
+    uploadExpiry: hour,
+    elapsed: () => clock.passed,
+  });
+  const { url } = registry;
+  const blob = (text: string): string => `${url}/v2/a/blobs/${digestOf(text)}`;
+  const push = async (text: string): Promise<string> => {
+    await rawRequest(`${url}/v2/a/blobs/uploads/?digest=${digestOf(text)}`, { method: "POST", body: text });
+    return String((await rawRequest(`${url}/v2/a/blobs/uploads/`, { method: "POST" })).headers.location);
+  };
+  const upload = await push("before");
+  clock.wall += year;
+  assert.deepEqual(await registry.sweep(), NOTHING, "a jump forward makes nothing a year older");
+  assert.equal((await rawRequest(url + upload)).status, 204);
+  await push("in the future");
+  clock.wall -= year;
+  assert.deepEqual(await registry.sweep(), NOTHING, "nor does one back");
+  assert.equal((await rawRequest(blob("before"), { method: "HEAD" })).status, 200);
+  assert.equal((await rawRequest(url + upload)).status, 204);
+  clock.wall += hour + 1;
+  clock.passed += hour + 1;
+  const { uploads, links, blobs } = await registry.sweep();
+  assert.deepEqual([uploads, links, blobs], [2, 2, 2], "an hour later all of it is an hour old");
+});
+
 test("Registry: many clients pushing the same and different content at once lose nothing", async () => {
   await using root = await tempRoot();
   await using registry = await Registry.listen({ root: root.path });

@@ -49,7 +49,11 @@ export async function sweep(scope: Scope, options: SweepOptions): Promise<SweepR
   const { blobs, metadata, grace, uploadExpiry } = options;
   const now = options.now ?? scope.now();
   const before = now - grace;
+  // What an earlier sweep could not free; on a full disk the next steps need the room.
+  await blobs.freeRetired(scope);
   await metadata.flushPulls(scope);
+  // By the wall clock, which wrote these times, and not by `now`, which may be behind it.
+  await metadata.endFuture(scope);
   const uploads = await endIdleUploads(scope, options, now - uploadExpiry);
   const marked =
     options.untagged === true

@@ -64,7 +64,7 @@ export interface MetadataStorage extends AsyncDisposable {
     page: Page & { readonly artifactType?: string },
   ): Promise<readonly Referrer[]>;
 
-  /** @throws TeuError `exhausted` when there are `limit` sessions already. */
+  /** @throws TeuError `exhausted`, with `limit` as detail when there are `limit` sessions already. */
   createUpload(scope: Scope, upload: UploadSession, limit: number): Promise<void>;
   /** Null when the session is unknown or belongs to another repository. Renews it. */
   findUpload(scope: Scope, repository: string, id: string): Promise<UploadSession | null>;
@@ -105,6 +105,11 @@ export interface MetadataStorage extends AsyncDisposable {
 
   // Cleaning, in steps that are short transactions each. Times are milliseconds since 1970.
 
+  /**
+   * Times that are well in the future, of a clock that was set back since, become those of now, so that what they belong to grows
+   * old. Returns how many.
+   */
+  endFuture(scope: Scope): Promise<number>;
   /** Ends sessions not used since `before`, with what they claimed; the caller deletes the bytes of the ids returned. */
   endIdleUploads(scope: Scope, before: number, limit: number): Promise<readonly string[]>;
   /**

@@ -30,6 +30,7 @@ import type { Digest } from "@teu/image/digest";
 import * as blobs from "./blob-rows.ts";
 import { Database } from "./database.ts";
 import * as deleted from "./deleted-rows.ts";
+import { endFuture } from "./future-rows.ts";
 import * as inventory from "./inventory-rows.ts";
 import { ManifestCache } from "./manifest-cache.ts";
 import * as manifests from "./manifest-rows.ts";
@@ -221,6 +222,11 @@ export class SqliteMetadata implements MetadataStorage {
   async flushPulls(scope: Scope): Promise<void> {
     scope.check("write times of pulls");
     this.#pulls.flush();
+  }
+
+  async endFuture(scope: Scope): Promise<number> {
+    scope.check("set times right");
+    return this.#db.quickTransaction(() => endFuture(this.#db, scope.now()));
   }
 
   async listBlobs(scope: Scope, page: Page): Promise<readonly BlobInfo[]> {

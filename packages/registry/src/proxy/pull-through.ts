@@ -63,7 +63,9 @@ export class PullThrough {
   ): Promise<StoredManifest | null> {
     const here = await this.#parts.metadata.findManifest(scope, repository, name);
     const key = `${repository} ${"tag" in name ? name.tag : name.digest}`;
-    const isGood = "digest" in name || (this.#believedUntil.get(key) ?? 0) > scope.now();
+    const left = (this.#believedUntil.get(key) ?? 0) - scope.now();
+    // A clock that was set back makes nothing be believed for longer.
+    const isGood = "digest" in name || (left > 0 && left <= Math.max(upstream.ttl, PAUSE));
     if (here !== null && isGood) {
       this.counts.hits++;
       return here;
