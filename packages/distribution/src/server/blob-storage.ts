@@ -23,6 +23,11 @@ export interface BlobStorage extends AsyncDisposable {
   retire(digest: Digest): boolean;
   /** Frees the bytes of all blobs that were retired, by whatever process. */
   freeRetired(scope: Scope): Promise<void>;
+  /**
+   * Whether so many bytes more may be stored, here or in an index beside it; absent: there is always room.
+   * @throws TeuError `exhausted`.
+   */
+  checkRoom?(bytes: number): void;
   /** All blobs, in no particular order. For scrubbing and cleaning, never to answer a request. */
   list(scope: Scope): AsyncIterable<BlobInfo>;
   /**

@@ -56,5 +56,6 @@ export function problemOf(error: unknown): Problem {
   const known = isTeuError(error) ? STATUS[error.code] : undefined;
   if (known === undefined) return problem(500, "UNKNOWN", "internal error");
   const [status, code] = known;
+  if (status === 507) return problem(status, code, "the registry has no space left");
   return problem(status, code, isTeuError(error) && status < 500 ? error.what : "the registry cannot do this now");
 }

@@ -36,7 +36,8 @@ export class UploadSessions {
     try {
       await metadata.createUpload(scope, session, limits.uploads);
     } catch (error) {
-      if (!isTeuError(error, "exhausted")) throw error;
+      // Otherwise the disk is full.
+      if (!isTeuError(error, "exhausted") || error.detail["limit"] === undefined) throw error;
       throw new Problem(
         429,
         { code: "TOOMANYREQUESTS", message: "too many uploads are open" },

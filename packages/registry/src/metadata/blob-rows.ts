@@ -19,7 +19,7 @@ export function findBlob(db: Database, repository: string, digest: Digest, now: 
   if (row === undefined) return null;
   // A time in the future is one of a clock that was set back.
   if (Math.abs(now - (row["used_at"] as number)) > LEASE_STEP) {
-    const renewed = db.quickTransaction(() =>
+    const renewed = db.quickNote(() =>
       db.run(
         "UPDATE repository_blob SET used_at = ? WHERE repository_id = ? AND digest = ?",
         now,
@@ -27,7 +27,7 @@ export function findBlob(db: Database, repository: string, digest: Digest, now: 
         digest,
       ),
     );
-    // Cleaning was faster: whoever asks must not be told that it is there.
+    // Cleaning was faster: whoever asks must not be told that it is there. On a full disk the lease stays as it was, and pulls go on.
     if (renewed === 0) return null;
   }
   return { digest, size: row["size"] as number };

@@ -91,6 +91,16 @@ export class Database implements Disposable {
     }
   }
 
+  /** As `quickTransaction`, for what would be nice to be noted: on a full disk it is not, and undefined is returned. */
+  quickNote<T>(body: () => T): T | undefined {
+    try {
+      return this.quickTransaction(body);
+    } catch (error) {
+      if (isTeuError(error, "exhausted")) return undefined;
+      throw error;
+    }
+  }
+
   /** What is wrong with the file as a database. */
   faults(): string[] {
     const integrity = this.all("PRAGMA integrity_check(20)").map((row) => String(row["integrity_check"]));

@@ -25,13 +25,11 @@ export class PullNotes {
     if (this.#notes.size >= MOST) this.flush();
   }
 
-  /** Writes all notes. */
+  /** Writes all notes. On a full disk they wait, as long as they are not too many. */
   flush(): void {
     if (this.#notes.size === 0) return;
-    const notes = [...this.#notes];
-    this.#notes.clear();
-    this.#db.quickTransaction(() => {
-      for (const [key, at] of notes) {
+    const written = this.#db.quickNote(() => {
+      for (const [key, at] of this.#notes) {
         const space = key.indexOf(" ");
         this.#db.run(
           `UPDATE repository_manifest SET pulled_at = ? WHERE repository_id = ? AND digest = ?
@@ -42,6 +40,8 @@ export class PullNotes {
           at - LEASE_STEP,
         );
       }
+      return true;
     });
+    if (written === true || this.#notes.size >= MOST) this.#notes.clear();
   }
 }

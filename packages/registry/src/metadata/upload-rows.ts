@@ -6,10 +6,11 @@ import type { UploadSession } from "@teu/distribution/server/metadata-storage";
 import type { Database } from "./database.ts";
 import { LEASE_STEP } from "./schema.ts";
 
-/** Records a session. Within a transaction. @throws TeuError `exhausted`. */
+/** Records a session. Within a transaction. @throws TeuError `exhausted`, with `limit` as detail when there are so many. */
 export function createUpload(db: Database, upload: UploadSession, limit: number, now: number): void {
   if ((db.get("SELECT count(*) AS open FROM upload")?.["open"] as number) >= limit) {
-    throw new TeuError({ code: "exhausted", op: "begin upload", message: `${limit} uploads are open already` });
+    const message = `${limit} uploads are open already`;
+    throw new TeuError({ code: "exhausted", op: "begin upload", message, detail: { limit } });
   }
   db.run(
     "INSERT INTO upload (id, repository, algorithm, created_at, used_at) VALUES (?, ?, ?, ?, ?)",
@@ -26,7 +27,7 @@ export function findUpload(db: Database, repository: string, id: string, now: nu
   const row = db.get("SELECT algorithm, used_at FROM upload WHERE id = ? AND repository = ?", id, repository);
   if (row === undefined) return null;
   if (Math.abs(now - (row["used_at"] as number)) > LEASE_STEP)
-    db.quickTransaction(() => db.run("UPDATE upload SET used_at = ? WHERE id = ?", now, id));
+    db.quickNote(() => db.run("UPDATE upload SET used_at = ? WHERE id = ?", now, id));
   const { algorithm } = row;
   return { id, repository, ...(algorithm === null ? {} : { algorithm: algorithm as string }) };
 }

@@ -17,6 +17,7 @@ import { type Digest, digestAlgorithm, digestEncoded, isDigest } from "@teu/imag
 
 import { bringFile } from "./bring-file.ts";
 import { DiskOpenBlob } from "./disk-open-blob.ts";
+import { DiskRoom } from "./disk-room.ts";
 import { DiskUpload, syncDirectory, type UploadHash } from "./disk-upload.ts";
 import { fileError, isErrno } from "./file-error.ts";
 import { ReadBuffers } from "./read-buffers.ts";
@@ -30,9 +31,11 @@ export class DiskBlobStorage implements BlobStorage {
   readonly #root: string;
   readonly #buffers: ReadBuffers = new ReadBuffers();
   readonly #hashes: Map<string, UploadHash> = new Map();
+  readonly #room: DiskRoom;
 
   private constructor(root: string) {
     this.#root = root;
+    this.#room = DiskRoom.of(root);
   }
 
   /**
@@ -89,6 +92,10 @@ export class DiskBlobStorage implements BlobStorage {
       scope.check("free blobs");
       await removeFile("free blob", path.join(trash, name));
     }
+  }
+
+  checkRoom(bytes: number): void {
+    this.#room.take(bytes);
   }
 
   async *list(scope: Scope): AsyncIterable<BlobInfo> {
@@ -171,6 +178,7 @@ export class DiskBlobStorage implements BlobStorage {
       const handle = await open(file, constants.O_RDWR | constants.O_NOFOLLOW | flags, 0o600);
       const size = flags === 0 ? (await handle.stat()).size : 0;
       return new DiskUpload(id, handle, size, this.#hashes.get(id), algorithm, {
+        takeRoom: (bytes) => this.#room.take(bytes),
         publish: (digest) => this.#publish(file, digest),
         discard: () => removeFile("delete upload", file),
         keep: (hash) => this.#keepHash(id, hash),

@@ -16,6 +16,8 @@ export interface UploadHash {
 
 /** What an upload needs of its storage. */
 export interface UploadHome {
+  /** Takes room on the disk. @throws TeuError `exhausted`. */
+  takeRoom(bytes: number): void;
   /** Moves the file to its place among the blobs, durably. */
   publish(digest: Digest): Promise<void>;
   discard(): Promise<boolean>;
@@ -56,6 +58,7 @@ export class DiskUpload implements BlobUpload {
 
   async write(chunks: readonly Uint8Array[]): Promise<void> {
     const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    this.#home.takeRoom(length);
     const hash = this.#hash;
     // Until both are done the hash is ahead of the file or behind it.
     this.#hash = null;

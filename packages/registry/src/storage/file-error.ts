@@ -10,8 +10,8 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   EROFS: "denied",
   ENOSPC: "exhausted",
   EDQUOT: "exhausted",
-  EMFILE: "exhausted",
-  ENFILE: "exhausted",
+  EMFILE: "unavailable",
+  ENFILE: "unavailable",
   ENOTDIR: "invalid",
 };
 
@@ -24,7 +24,7 @@ export function isErrno(error: unknown, name: string): boolean {
 export function fileError(op: string, subject: string, error: unknown): TeuError {
   if (isTeuError(error)) return error;
   const code = CODES[(error as NodeJS.ErrnoException).code ?? ""] ?? "internal";
-  const hint = code === "exhausted" ? "free some space or files, then try again" : undefined;
+  const hint = code === "exhausted" ? "free some space, then try again" : undefined;
   return new TeuError({
     code,
     op,

@@ -15,7 +15,7 @@ import { Problem, problem, tagProtected } from "../problem.ts";
 
 /** Stores a manifest and its tags. */
 export async function putManifest(exchange: Exchange, repository: string, reference: string): Promise<void> {
-  const { limits, metadata, scope, sparse = false } = exchange.context;
+  const { blobs, limits, metadata, scope, sparse = false } = exchange.context;
   const name = checkReference(reference);
   const tags = tagsOf(exchange, name);
   const digest = "digest" in name ? checkComputableDigest(name.digest) : undefined;
@@ -27,6 +27,7 @@ export async function putManifest(exchange: Exchange, repository: string, refere
     ...(digest === undefined ? {} : { digest }),
   });
   const condition = pushCondition(exchange);
+  blobs.checkRoom?.(bytes.length);
   const outcome = await metadata.putManifest(scope, repository, {
     manifest,
     tags,

@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { DiskRoom, type DiskState } from "./disk-room.ts";
+
+const MIB = 1 << 20;
+
+test("DiskRoom: refuses what would take the index's room, asks the disk now and then, and again when it refused", () => {
+  let disk: DiskState = { size: 1000 * MIB, free: 100 * MIB };
+  let [looks, now] = [0, 0];
+  const room = new DiskRoom(
+    () => {
+      looks++;
+      return disk;
+    },
+    () => now,
+  );
+  for (let i = 0; i < 16; i++) room.take(MIB);
+  assert.equal(looks, 1);
+  room.take(MIB);
+  assert.equal(looks, 2);
+  now = 1001;
+  disk = { ...disk, free: 64 * MIB };
+  assert.throws(() => room.take(1), { code: "exhausted" });
+  assert.throws(() => room.take(1), { code: "exhausted" });
+  assert.equal(looks, 4);
+  disk = { ...disk, free: 65 * MIB };
+  room.take(MIB);
+  assert.throws(() => room.take(2 * MIB), { code: "exhausted" });
+  // An eighth of a small one.
+  disk = { size: 80 * MIB, free: 11 * MIB };
+  now = 3000;
+  room.take(MIB);
+  assert.throws(() => room.take(2 * MIB), { code: "exhausted" });
+  // One batch larger than a step.
+  disk = { size: 1000 * MIB, free: 500 * MIB };
+  room.take(40 * MIB);
+});

@@ -1,0 +1,63 @@
+// Room on the disk: pushes are refused before it is full. Deleting and collecting write to the index, too: a disk without any room
+// could never be emptied by the registry itself.
+
+import { statfsSync } from "node:fs";
+import { TeuError } from "@teu/base/errors";
+
+/** Room that pushes do not get: so much, or this part of a small disk. */
+const RESERVE = 64 << 20;
+const PART = 8;
+/** Bytes that may be written before the disk is asked again, and for how long an answer holds (milliseconds): others write as well. */
+const STEP = 16 << 20;
+const HOLDS = 1000;
+
+/** How a disk is: bytes. */
+export interface DiskState {
+  readonly size: number;
+  readonly free: number;
+}
+
+/** Keeps count for all uploads below one root. */
+export class DiskRoom {
+  readonly #look: () => DiskState;
+  readonly #elapsed: () => number;
+  #granted = 0;
+  #until = -1;
+
+  /** `look` asks the disk, `elapsed` is a clock. */
+  constructor(look: () => DiskState, elapsed: () => number = () => performance.now()) {
+    this.#look = look;
+    this.#elapsed = elapsed;
+  }
+
+  /** The disk that `directory` is on. */
+  static of(directory: string): DiskRoom {
+    return new DiskRoom(() => {
+      const { bsize, blocks, bavail } = statfsSync(directory);
+      return { size: blocks * bsize, free: bavail * bsize };
+    });
+  }
+
+  /** Takes room for so many bytes. @throws TeuError `exhausted`. */
+  take(bytes: number): void {
+    const now = this.#elapsed();
+    if (bytes > this.#granted || now > this.#until) this.#grant(bytes, now);
+    this.#granted -= bytes;
+  }
+
+  #grant(bytes: number, now: number): void {
+    const { size, free } = this.#look();
+    const reserve = Math.min(RESERVE, Math.floor(size / PART));
+    const room = free - reserve;
+    if (bytes > room) {
+      throw new TeuError({
+        code: "exhausted",
+        op: "store content",
+        message: `the disk has ${free} free bytes, and ${reserve} of them are kept for deleting and collecting`,
+        hint: "free some space: delete images, then collect with a short grace time",
+      });
+    }
+    this.#granted = Math.max(bytes, Math.min(STEP, room));
+    this.#until = now + HOLDS;
+  }
+}
