@@ -72,3 +72,24 @@ test("Registry: who goes on sending after a refusal is cut off", async () => {
   assert.match(answer, /^HTTP\/1\.1 404 .*BLOB_UPLOAD_UNKNOWN/s);
   assert.equal((await rawRequest(`${registry.url}/v2/`)).status, 200);
 });
+
+test("Registry: what is no HTTP is refused in the form that clients of registries know", async () => {
+  await using registry = await Registry.listen();
+  const cases: readonly (readonly [request: string, status: number])[] = [
+    ["nonsense\r\n\r\n", 400],
+    ["GET /v2/ HTTP/1.1\r\nhost x\r\n\r\n", 400],
+    [`GET /v2/ HTTP/1.1\r\nhost: x\r\nx-long: ${"x".repeat(40_000)}\r\n\r\n`, 431],
+    ["PUT /v2/a/manifests/t HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n", 400],
+  ];
+  for (const [request, status] of cases) {
+    const answer = await rawSocket(registry.address, request, 10_000);
+    assert.match(answer, new RegExp(`^HTTP/1\\.1 ${status} [^]*\\r\\n\\r\\n\\{"errors":\\[`), request.slice(0, 60));
+  }
+  // Nothing is written into an answer that is under way, or behind one that closes the connection.
+  const two = await rawSocket(
+    registry.address,
+    "GET /v2/ HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\nnonsense\r\n\r\n",
+    10_000,
+  );
+  assert.equal(two.match(/HTTP\/1\.1/g)?.length, 1);
+});

@@ -1,6 +1,7 @@
 // The HTTP server of the registry, plain or with TLS, with its bounds in one place. A certificate can be exchanged while it serves.
 
-import http, { type RequestListener, type Server } from "node:http";
+import http, { type RequestListener, type Server, type ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
 
 import type { TlsPair } from "./tls-files.ts";
 
@@ -33,8 +34,37 @@ export async function makeHttpServer(
       : await secureServer(options, tls, listener);
   // Neither side says anything for this long: the other side is gone.
   made.server.setTimeout(idle);
+  made.server.on("clientError", answerBroken);
   return made;
 }
+
+/** Time for a client to read why it was cut off. Milliseconds. */
+const LAST_WORDS = 1000;
+
+// What cannot be read as HTTP is refused in the form that clients of registries know; into an answer that is under way, nothing is said.
+function answerBroken(error: Error & { readonly code?: string }, stream: Duplex): void {
+  const socket = stream as Duplex & { readonly _httpMessage?: ServerResponse | null };
+  if (socket.writableEnded) return;
+  if (!socket.writable || socket._httpMessage?.headersSent === true || error.code === "ECONNRESET") {
+    socket.destroy();
+    return;
+  }
+  const [status, message] = BROKEN[error.code ?? ""] ?? [400, "this is no HTTP request"];
+  const body = JSON.stringify({ errors: [{ code: "UNSUPPORTED", message }] });
+  const head = [
+    `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}`,
+    "content-type: application/json",
+    `content-length: ${Buffer.byteLength(body)}`,
+    "connection: close",
+  ];
+  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
+  setTimeout(() => socket.destroy(), LAST_WORDS).unref();
+}
+
+const BROKEN: Readonly<Record<string, readonly [status: number, message: string]>> = {
+  HPE_HEADER_OVERFLOW: [431, "the header is too large"],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, "the header came too slowly"],
+};
 
 // TLS takes 10 ms to load: only who wants it pays.
 async function secureServer(options: http.ServerOptions, tls: TlsPair, listener: RequestListener): Promise<HttpServer> {

@@ -117,12 +117,13 @@ export class Exchange {
   // its answer at once, and has some time to notice.
   #sendUnread({ status, entries, headers }: Problem): void {
     const { request, response } = this;
+    if (response.destroyed) return;
     const bytes = Buffer.from(JSON.stringify({ errors: entries }));
     const head = { "content-type": "application/json", ...headers, connection: "close" };
     this.sendHead(status, { ...head, "content-length": bytes.length });
     if (!this.isHead) response.write(bytes);
     const end = (): void => void response.end();
-    const timer = setTimeout(end, this.context.limits.linger);
+    const timer = setTimeout(end, this.context.limits.linger).unref();
     response.once("close", () => clearTimeout(timer));
     request.once("end", end).resume();
   }

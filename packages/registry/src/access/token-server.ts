@@ -47,6 +47,8 @@ type Grant =
 const ACCESS = "JWT";
 const REFRESH = "refresh+jwt";
 const FORM_LIMIT = 65_536;
+/** Milliseconds that a form may take. */
+const FORM_PATIENCE = 30_000;
 /** Scopes of one token. */
 const MOST_SCOPES = 100;
 
@@ -224,7 +226,10 @@ async function readForm(request: IncomingMessage): Promise<URLSearchParams | nul
   if (!/^application\/x-www-form-urlencoded(?:;|$)/i.test(request.headers["content-type"] ?? "")) return null;
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  const patience = setTimeout(() => request.destroy(), FORM_PATIENCE);
+  using _ = { [Symbol.dispose]: () => clearTimeout(patience) };
+  // Who stops in the middle still wants to answer.
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += chunk.length;
     if (size > FORM_LIMIT) return null;
     chunks.push(chunk);
