@@ -25,9 +25,9 @@ class Workplace {
   readonly #directory: string;
   readonly #program: string;
 
-  constructor(directory: string) {
+  constructor(directory: string, program: string) {
     this.#directory = directory;
-    this.#program = bundleProgram(directory, "diff-one.ts");
+    this.#program = program;
   }
 
   get #store(): string {
@@ -64,7 +64,7 @@ async function main(): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), "teu-bench-diff-"));
   try {
     console.log(machineLine());
-    const place = new Workplace(directory);
+    const place = new Workplace(directory, await bundleProgram(directory, "diff-one.ts"));
     const upper = await place.upper(FILES);
     const measured = compare([place.teu(upper), place.tar(upper)], 1, ROUNDS, 0);
     printTable(`layer of ${FILES} changed files of ${BYTES} bytes`, measured, "tar | gzip -6");

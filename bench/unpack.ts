@@ -57,10 +57,10 @@ class Workplace {
   readonly #program: string;
   #count = 0;
 
-  constructor(directory: string) {
+  constructor(directory: string, program: string) {
     this.directory = directory;
     this.target = join(directory, "target");
-    this.#program = bundleProgram(directory, "unpack-one.ts");
+    this.#program = program;
   }
 
   async prepare(tar: AsyncIterable<Uint8Array>, compression: Compression): Promise<Prepared> {
@@ -146,7 +146,7 @@ async function main(): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), "teu-bench-unpack-"));
   try {
     console.log(machineLine());
-    const place = new Workplace(directory);
+    const place = new Workplace(directory, await bundleProgram(directory, "unpack-one.ts"));
     await debian(place);
     await smallFiles(place);
     await growth(place);

@@ -1,6 +1,6 @@
 //! File system calls that `node:fs` lacks, one function per system call, and the start of a daemon, for packages/files.
 //! No policy and no state: file descriptors are numbers and stay the caller's. These calls are synchronous.
-//! Beside them, work on many bytes that runs in libuv's thread pool: inflating and hashing, a chunk per call.
+//! Beside them, work on many bytes that runs in libuv's thread pool: unpacking, hashing, writing files.
 //! Namespaces and mounts are deliberately absent: Node has many threads.
 
 mod attributes;
@@ -8,12 +8,12 @@ mod data;
 mod directory;
 mod entries;
 mod error;
+mod expand;
 mod file_name;
 mod hash;
-mod inflate;
 mod open;
 mod process;
 mod stat;
-mod unzstd;
+mod unpackers;
 mod write_files;
 mod xattr;

@@ -1,5 +1,7 @@
-//! openat2, close, flock.
+//! openat2, close, flock, room for descriptors.
 
+use napi::bindgen_prelude::AsyncTask;
+use napi::{Env, Task};
 use napi_derive::napi;
 
 use crate::error::{Result, check, failure, last_errno, retry};
@@ -54,5 +56,40 @@ pub fn try_flock(fd: i32, operation: i32) -> Result<bool> {
         Ok(_) => Ok(true),
         Err(error) if error.status.0 == "EAGAIN" => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+/// Makes room for `count` descriptors, in the thread pool; does nothing where the limit is lower. The kernel makes a table of
+/// twice the size each time one is full, and with several threads each time waits for all processors (synchronize_rcu, up to
+/// 10 ms): who is about to open hundreds asks for all of them at once.
+#[napi]
+pub fn reserve_descriptors(count: i32) -> AsyncTask<Reserve> {
+    AsyncTask::new(Reserve { count })
+}
+
+/// One `reserve_descriptors` on its way through the pool.
+pub struct Reserve {
+    count: i32,
+}
+
+impl Task for Reserve {
+    type Output = ();
+    type JsValue = ();
+
+    fn compute(&mut self) -> napi::Result<()> {
+        let root = unsafe { libc::open(c"/".as_ptr(), libc::O_PATH | libc::O_CLOEXEC) };
+        if root >= 0 {
+            let far = unsafe { libc::fcntl(root, libc::F_DUPFD_CLOEXEC, self.count - 1) };
+            for fd in [far, root] {
+                if fd >= 0 {
+                    unsafe { libc::close(fd) };
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn resolve(&mut self, _env: Env, (): ()) -> napi::Result<()> {
+        Ok(())
     }
 }

@@ -11,6 +11,7 @@ import { type ErrorCode, isTeuError, TeuError } from "@teu/base/errors";
 export interface FilesAddon {
   openat2(dirfd: number, path: string, flags: number, mode: number, resolve: number): number;
   close(fd: number): void;
+  reserveDescriptors(count: number): Promise<void>;
   tryFlock(fd: number, operation: number): boolean;
   mkdirat(dirfd: number, path: string, mode: number): void;
   mknodat(dirfd: number, path: string, mode: number, major: number, minor: number): void;
@@ -66,13 +67,20 @@ export interface FilesAddon {
   tryWaitpid(pid: number): boolean;
   exitNow(code: number): void;
   Hasher: new (bits: number) => { update(data: Uint8Array): Promise<void>; digest(): string };
-  Inflater: new () => Unpacker;
-  Unzstd: new (windowLog: number) => Unpacker;
+  Expander: new (windowLog: number) => NativeExpander;
   FileWriter: new () => PlanWriter;
 }
 
-interface Unpacker {
-  step(input: Uint8Array, output: Uint8Array): Promise<{ consumed: number; produced: number; ended: boolean }>;
+interface NativeExpander {
+  push(input: Uint8Array): void;
+  end(): void;
+  waiting(): number;
+  give(output: Uint8Array): void;
+  take(): number;
+  between(): boolean;
+  idle(): boolean;
+  run(): Promise<void>;
+  close(): void;
 }
 
 interface PlanWriter {

@@ -42,8 +42,17 @@ export function setTimesAt(dirfd: number, name: string, mtimeNs: bigint, atimeNs
   );
 }
 
+const SECOND = 1_000_000_000n;
+/** The files of a layer often have the same time one after the other, and arithmetic on bigints is slow. */
+let lastTime = 0n;
+let lastSplit: readonly [seconds: number, rest: number] = [0, 0];
+
 /** Whole seconds (rounded down) and the nanoseconds on top, as timespec has them. */
-export function splitTime(nanoseconds: bigint): [seconds: number, rest: number] {
-  const rest = BigInt.asIntN(64, ((nanoseconds % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n);
-  return [Number((nanoseconds - rest) / 1_000_000_000n), Number(rest)];
+export function splitTime(nanoseconds: bigint): readonly [seconds: number, rest: number] {
+  if (nanoseconds === lastTime) return lastSplit;
+  const truncated = nanoseconds / SECOND;
+  const rest = nanoseconds - truncated * SECOND;
+  lastSplit = rest < 0n ? [Number(truncated - 1n), Number(rest + SECOND)] : [Number(truncated), Number(rest)];
+  lastTime = nanoseconds;
+  return lastSplit;
 }

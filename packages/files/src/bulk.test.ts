@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { constants, gzipSync, zstdCompressSync } from "node:zlib";
 
-import { poolHasher, poolInflater, poolUnzstd } from "./bulk.ts";
+import { gzipExpander, type PoolExpander, poolHasher, zstdExpander } from "./bulk.ts";
 
 const CONTENT = Buffer.from(Array.from({ length: 40_000 }, (_, index) => `line ${index * index}\n`).join(""));
 
@@ -22,68 +22,104 @@ test("poolHasher: SHA-256 and SHA-512 of what was taken so far, as node:crypto h
   }
 });
 
-test("poolInflater: fills what it is given, says what it used, and knows the end of its member", async () => {
-  const packed = Buffer.concat([gzipSync(CONTENT), Buffer.from("more")]);
-  const inflater = poolInflater();
-  const output = Buffer.alloc(10_000);
+/** Everything that comes out of `packed`, handed over in pieces of `inputs` bytes, into three buffers of `outputs` bytes. */
+async function expanded(expander: PoolExpander, packed: Uint8Array, inputs: number, outputs: number): Promise<Buffer> {
+  const given: Buffer[] = Array.from({ length: 3 }, () => Buffer.alloc(outputs));
+  for (const buffer of given) expander.give(buffer);
   const parts: Buffer[] = [];
-  let input = packed;
-  for (let ended = false; !ended;) {
-    const step = await inflater.step(input.subarray(0, 5000), output);
-    parts.push(Buffer.from(output.subarray(0, step.produced)));
-    input = input.subarray(step.consumed);
-    ended = step.ended;
-  }
-  assert.ok(Buffer.concat(parts).equals(CONTENT));
-  assert.equal(input.toString(), "more");
-});
-
-test("poolInflater: rejects what is no gzip, and a sum that is wrong", async () => {
-  const output = Buffer.alloc(2 * CONTENT.length);
-  await assert.rejects(poolInflater().step(Buffer.from("this is something else"), output), /header/);
-  const packed = gzipSync(CONTENT);
-  packed.writeUInt32LE(0, packed.length - 8);
-  await assert.rejects(poolInflater().step(packed, output), /check/);
-});
-
-test("poolUnzstd: frame after frame, in whatever pieces, and more than one output's worth of the last byte", async () => {
-  const packed = Buffer.concat([
-    zstdCompressSync(CONTENT),
-    zstdCompressSync(Buffer.alloc(0)),
-    zstdCompressSync(CONTENT),
-  ]);
-  for (const [inputs, outputs] of [
-    [1, 10_000],
-    [1 << 20, 100],
-    [777, 1 << 20],
-  ] as const) {
-    const stream = poolUnzstd(27);
-    const output = Buffer.alloc(outputs);
-    const parts: Buffer[] = [];
-    let between = true;
-    for (let at = 0; at < packed.length;) {
-      let input = packed.subarray(at, at + inputs);
-      at += input.length;
-      for (;;) {
-        const step = await stream.step(input, output);
-        parts.push(Buffer.from(output.subarray(0, step.produced)));
-        input = input.subarray(step.consumed);
-        between = step.ended;
-        if (input.length === 0 && step.produced < output.length) break;
-      }
+  let at = 0;
+  for (;;) {
+    const length = expander.take();
+    if (length < 0) return Buffer.concat(parts);
+    if (length > 0) {
+      const buffer = given.shift() as Buffer;
+      parts.push(Buffer.from(buffer.subarray(0, length)));
+      expander.give(buffer);
+      given.push(buffer);
+      continue;
     }
-    assert.ok(between);
-    assert.ok(Buffer.concat(parts).equals(Buffer.concat([CONTENT, CONTENT])), `${inputs}, ${outputs}`);
+    if (expander.idle()) {
+      await expander.run();
+      continue;
+    }
+    assert.equal(expander.waiting(), 0, "it stops while there is something to do");
+    if (at < packed.length) expander.push(packed.subarray(at, at + inputs));
+    else expander.end();
+    at += inputs;
   }
-});
+}
 
-test("poolUnzstd: rejects what is no zstd, a sum that is wrong, a window that is too large", async () => {
-  const output = Buffer.alloc(2 * CONTENT.length);
-  await assert.rejects(poolUnzstd(27).step(Buffer.from("this is something else"), output), /frame/i);
-  const packed = zstdCompressSync(CONTENT, { params: { [constants.ZSTD_c_checksumFlag]: 1 } });
-  packed.writeUInt32LE(0, packed.length - 4);
-  await assert.rejects(poolUnzstd(27).step(packed, output), /checksum/);
+const KINDS = [
+  { name: "gzip", make: gzipExpander, pack: gzipSync },
+  { name: "zstd", make: () => zstdExpander(27), pack: zstdCompressSync },
+] as const;
+
+for (const { name, make, pack } of KINDS) {
+  test(`${name}Expander: member after member, in whatever pieces, and more than one output's worth of the last byte`, async () => {
+    const packed = Buffer.concat([pack(CONTENT), pack(Buffer.alloc(0)), pack(CONTENT)]);
+    // A piece of one byte costs a turn of the pool: few of them.
+    const tiny = await expanded(make(), pack(CONTENT.subarray(0, 100)), 1, 10);
+    assert.ok(tiny.equals(CONTENT.subarray(0, 100)));
+    for (const [inputs, outputs] of [
+      [97, 10_000],
+      [1 << 20, 100],
+      [777, 1 << 20],
+    ] as const) {
+      const output = await expanded(make(), packed, inputs, outputs);
+      assert.ok(output.equals(Buffer.concat([CONTENT, CONTENT])), `${inputs}, ${outputs}`);
+    }
+  });
+
+  test(`${name}Expander: what came before an error is given first; it knows whether that was between two members`, async () => {
+    const whole = pack(CONTENT);
+    const cases: readonly [string, Uint8Array, boolean, RegExp][] = [
+      ["nothing of the kind", Buffer.from("this is something else"), false, /header|frame/i],
+      ["something after it", Buffer.concat([whole, Buffer.from("this is something else")]), true, /header|frame/i],
+      ["cut", whole.subarray(0, -1), false, /middle/],
+    ];
+    for (const [what, packed, between, message] of cases) {
+      const expander = make();
+      const output = Buffer.alloc(CONTENT.length);
+      expander.give(output);
+      expander.give(Buffer.alloc(10));
+      expander.push(packed);
+      expander.end();
+      while (expander.idle()) await expander.run();
+      if (what !== "nothing of the kind") {
+        // zstd gives whole blocks.
+        const length = expander.take();
+        assert.ok(length > 100_000 && output.subarray(0, length).equals(CONTENT.subarray(0, length)), what);
+      }
+      assert.throws(() => expander.take(), message, what);
+      assert.equal(expander.between(), between, what);
+      assert.equal(expander.idle(), false, what);
+    }
+  });
+
+  test(`${name}Expander: goes on by itself while nobody waits, and stops when it is closed`, async () => {
+    const expander = make();
+    for (let count = 0; count < 3; count++) expander.give(Buffer.alloc(1000));
+    expander.push(pack(CONTENT));
+    await expander.run();
+    assert.equal(expander.idle(), false, "no room");
+    assert.deepEqual([expander.take(), expander.take(), expander.take(), expander.take()], [1000, 1000, 1000, 0]);
+    for (let count = 0; count < 3; count++) expander.give(Buffer.alloc(1000));
+    await expander.run();
+    assert.deepEqual([expander.take(), expander.idle()], [1000, true], "it stops for who waits");
+    expander.close();
+    assert.equal(expander.idle(), false);
+    await expander.run();
+  });
+}
+
+test("gzipExpander, zstdExpander: a sum that is wrong, a window that is too large", async () => {
+  const gzip = gzipSync(CONTENT);
+  gzip.writeUInt32LE(0, gzip.length - 8);
+  await assert.rejects(expanded(gzipExpander(), gzip, 1 << 20, 1 << 20), /check/);
+  const zstd = zstdCompressSync(CONTENT, { params: { [constants.ZSTD_c_checksumFlag]: 1 } });
+  zstd.writeUInt32LE(0, zstd.length - 4);
+  await assert.rejects(expanded(zstdExpander(27), zstd, 1 << 20, 1 << 20), /checksum/);
   const wide = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 20 << 3, 0x01, 0x00, 0x00]);
-  await assert.rejects(poolUnzstd(27).step(wide, output), /memory/);
-  assert.deepEqual(await poolUnzstd(30).step(wide, output), { consumed: wide.length, produced: 0, ended: true });
+  await assert.rejects(expanded(zstdExpander(27), wide, 100, 100), /memory/);
+  assert.equal((await expanded(zstdExpander(30), wide, 100, 100)).length, 0);
 });

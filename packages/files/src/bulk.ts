@@ -1,5 +1,5 @@
-// Work on many bytes in libuv's thread pool: hashing, and unpacking gzip and zstd. The bytes handed over must stay as they are until
-// the promise is settled; one call at a time for each object.
+// Work on many bytes in libuv's thread pool: hashing, and unpacking gzip and zstd. Bytes handed over must stay as they are until
+// the work on them is done; one promise at a time for each object.
 
 import { attempt } from "./addon.ts";
 
@@ -11,23 +11,29 @@ export interface PoolHasher {
   digest(): string;
 }
 
-/** What one step did. */
-export interface InflateStep {
-  /** Bytes of the input that were used. */
-  readonly consumed: number;
-  /** Bytes of the output that were filled. */
-  readonly produced: number;
-  /** A member (a frame) is over and whole, and the next has not begun. */
-  readonly ended: boolean;
-}
-
-/** One gzip member, or a stream of zstd frames, being unpacked. */
-export interface PoolInflater {
+/** A stream of gzip members or zstd frames being unpacked ahead of who reads it, in the order in which everything was handed over. */
+export interface PoolExpander {
+  /** More input, never empty. */
+  push(input: Uint8Array): void;
+  /** No more input comes. */
+  end(): void;
+  /** Bytes of the pieces of input that are not used up, and have to stay as they are. */
+  waiting(): number;
+  /** An empty buffer to fill; the expander's until `take` has said how far it is filled. */
+  give(output: Uint8Array): void;
   /**
-   * Goes on until the input is used up, the output full, or the gzip member over. Where the output was filled, more may
-   * come without any input. Rejects when the data is not what it should be.
+   * Bytes in the first of the buffers that were given and not taken; 0 when it is not filled yet (`run`, and ask again),
+   * -1 when everything was taken. Throws when the data is not what it should be, once all that came before was taken.
    */
-  step(input: Uint8Array, output: Uint8Array): Promise<InflateStep>;
+  take(): number;
+  /** Whether a member (a frame) is over and whole, and the next has not begun. */
+  between(): boolean;
+  /** Whether `run` would find something to do, and none runs. */
+  idle(): boolean;
+  /** Goes on until there is no input or no buffer, or there is something for a `take` that got 0. Never rejects. */
+  run(): Promise<void>;
+  /** Stops soon; what was handed over is the expander's until a `run` that is under way is settled. */
+  close(): void;
 }
 
 /** `bits` is 256 or 512. */
@@ -35,12 +41,12 @@ export function poolHasher(bits: 256 | 512): PoolHasher {
   return attempt("hash", `sha${bits}`, ({ Hasher }) => new Hasher(bits));
 }
 
-/** An inflater for one member. */
-export function poolInflater(): PoolInflater {
-  return attempt("inflate", "gzip", ({ Inflater }) => new Inflater());
+/** For gzip members. */
+export function gzipExpander(): PoolExpander {
+  return attempt("inflate", "gzip", ({ Expander }) => new Expander(0));
 }
 
-/** Unpacks zstd frames, one after the other; windows beyond 2^`windowLog` bytes are refused. */
-export function poolUnzstd(windowLog: number): PoolInflater {
-  return attempt("decompress", "zstd", ({ Unzstd }) => new Unzstd(windowLog));
+/** For zstd frames; windows beyond 2^`windowLog` bytes are refused. */
+export function zstdExpander(windowLog: number): PoolExpander {
+  return attempt("decompress", "zstd", ({ Expander }) => new Expander(windowLog));
 }

@@ -54,3 +54,11 @@ export function openDirectory(path: string): OwnedFd {
 export function closeFd(fd: number): void {
   attempt("close", `fd ${fd}`, (addon) => addon.close(fd));
 }
+
+/**
+ * Makes room in the process's table for `count` descriptors, in the thread pool, for who is about to open hundreds: while the
+ * table grows by itself, each doubling holds up the thread for milliseconds. A hint: never fails, nothing has to wait for it.
+ */
+export function reserveDescriptors(count: number): Promise<void> {
+  return attempt("reserve", "descriptors", (addon) => addon.reserveDescriptors(count));
+}

@@ -8,6 +8,7 @@ import { TeuError } from "@teu/base/errors";
 import { cleanupScope, REMOVAL_PATIENCE, type Scope } from "@teu/base/scope";
 import { fileError } from "@teu/files/addon";
 import { makeDirectory } from "@teu/files/make-directory";
+import { reserveDescriptors } from "@teu/files/open";
 import { removeTree } from "@teu/files/remove-tree";
 
 import { decompress } from "../compression/decompress.ts";
@@ -17,6 +18,9 @@ import { TarReader } from "../tar/reader.ts";
 import { PoolBlobVerifier } from "../verified-stream.ts";
 import { LayerWriter } from "./layer-writer.ts";
 import { DEFAULT_LAYER_LIMITS, type LayerLimits } from "./limits.ts";
+
+/** Room for the directories that some layers at a time keep open. */
+const DESCRIPTORS = 2048;
 
 /** What to unpack, and where. */
 export interface ApplyLayerOptions {
@@ -71,6 +75,7 @@ export async function applyLayer(scope: Scope, options: ApplyLayerOptions): Prom
     });
   }
   await prepareTarget(options.target);
+  void reserveDescriptors(DESCRIPTORS);
   try {
     return await unpack(scope, options);
   } catch (error) {
@@ -86,15 +91,17 @@ async function unpack(scope: Scope, options: ApplyLayerOptions): Promise<Applied
   const tar = createPoolDigester(wanted === undefined ? "sha256" : digestAlgorithm(wanted));
   using writer = new LayerWriter(scope.log, options.target, options.lower, options.rootless === true);
   const reader = new TarReader(writer, limits);
-  for await (const chunk of decompress(scope, verifying(options.source, blob), limits, { reuse: true })) {
-    // Hashed in the thread pool while it is read here; its files are written there while the next one is read.
-    const hashed = tar.update(chunk);
-    try {
+  let hashed: Promise<void> = Promise.resolve();
+  try {
+    for await (const chunk of decompress(scope, verifying(options.source, blob), limits, { reuse: true })) {
+      // Hashed in the thread pool, and its files written there, while the next one is read here.
+      await hashed;
+      hashed = tar.update(chunk);
       reader.write(chunk);
       await writer.flush();
-    } finally {
-      await hashed;
     }
+  } finally {
+    await hashed;
   }
   reader.end();
   const digest = blob.finish();

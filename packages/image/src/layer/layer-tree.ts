@@ -208,9 +208,9 @@ export class LayerTree implements Disposable {
     // What lies below first: a directory that may not be searched leads nowhere.
     const paths = [...this.#times].toSorted(([a], [b]) => b.length - a.length);
     for (const [path, mtimeNs] of this.#modes === null ? this.#times : paths) {
-      using opened =
-        path === "" ? null : new OwnedFd(openat2(this.rootFd, path.slice(1), O_RDONLY | O_NOFOLLOW, 0, ONE_COMPONENT));
-      const fd = opened?.fd ?? this.rootFd;
+      const [top] = (path === "" ? this.#tree.root : this.#tree.known(path))?.parts ?? [];
+      using opened = top?.layer === 0 ? null : new OwnedFd(this.#openAgain(path));
+      const fd = opened?.fd ?? (top as Part).fd;
       futimens(fd, mtimeNs);
       const mode = this.#modes?.get(path);
       if (mode !== undefined) fchmod(fd, mode);
@@ -221,6 +221,10 @@ export class LayerTree implements Disposable {
     // Its files are written below directories that are closed then.
     this.files[Symbol.dispose]();
     this.#tree[Symbol.dispose]();
+  }
+
+  #openAgain(path: string): number {
+    return openat2(this.rootFd, path.slice(1), O_RDONLY | O_NOFOLLOW, 0, ONE_COMPONENT);
   }
 
   /** Walks as a container would, and makes what is missing at the end. */

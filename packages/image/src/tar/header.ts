@@ -46,41 +46,43 @@ const FIELD = {
 } as const;
 const FLAG = 156;
 const MAGIC = 257;
+const USTAR = Buffer.from("ustar");
 const STAR_TRAILER = 508;
+const STAR = Buffer.from("tar\0");
 const SPACE = 0x20;
 const ZERO = 0x30;
 
-/** Whether the block is all zeros: half of an end marker. */
-export function isZeroBlock(block: Buffer): boolean {
+/** Whether the block at `at` is all zeros: half of an end marker. */
+export function isZeroBlock(buffer: Buffer, at: number): boolean {
   // The first byte of a name is never NUL, so this is nearly always one comparison.
-  for (let i = 0; i < BLOCK; i++) if (block[i] !== 0) return false;
+  for (let i = at; i < at + BLOCK; i++) if (buffer[i] !== 0) return false;
   return true;
 }
 
-/** Decodes a block. @throws HeaderFault. */
-export function decodeHeader(block: Buffer): RawHeader {
-  verifyChecksum(block);
-  const ustar = block[MAGIC] === 0x75 && block.toString("latin1", MAGIC, MAGIC + 5) === "ustar";
-  const gnu = ustar && block[MAGIC + 5] === SPACE;
-  let name = textField(block, FIELD.name);
+/** Decodes the block at `at`. A view of its own for each block would be more work than many of the fields. @throws HeaderFault. */
+export function decodeHeader(buffer: Buffer, at: number): RawHeader {
+  verifyChecksum(buffer, at);
+  const ustar = hasText(buffer, at + MAGIC, USTAR);
+  const gnu = ustar && buffer[at + MAGIC + USTAR.length] === SPACE;
+  let name = textField(buffer, FIELD.name, at);
   if (ustar && !gnu) {
-    const star = block[STAR_TRAILER] === 0x74 && block.toString("latin1", STAR_TRAILER, BLOCK) === "tar\0";
-    const prefix = textField(block, star ? FIELD.starPrefix : FIELD.prefix);
+    const star = hasText(buffer, at + STAR_TRAILER, STAR);
+    const prefix = textField(buffer, star ? FIELD.starPrefix : FIELD.prefix, at);
     if (prefix !== "") name = `${prefix}/${name}`;
   }
   return {
-    flag: block[FLAG] as number,
+    flag: buffer[at + FLAG] as number,
     name,
-    linkName: block[FIELD.linkName[0]] === 0 ? "" : textField(block, FIELD.linkName),
-    size: unsignedField(block, "size"),
-    mode: unsignedField(block, "mode"),
-    uid: unsignedField(block, "uid"),
-    gid: unsignedField(block, "gid"),
-    userName: ustar ? textField(block, FIELD.userName) : "",
-    groupName: ustar ? textField(block, FIELD.groupName) : "",
-    mtime: numberField(block, "mtime"),
-    devMajor: ustar ? unsignedField(block, "devMajor") : 0,
-    devMinor: ustar ? unsignedField(block, "devMinor") : 0,
+    linkName: textField(buffer, FIELD.linkName, at),
+    size: unsignedField(buffer, "size", at),
+    mode: unsignedField(buffer, "mode", at),
+    uid: unsignedField(buffer, "uid", at),
+    gid: unsignedField(buffer, "gid", at),
+    userName: ustar ? textField(buffer, FIELD.userName, at) : "",
+    groupName: ustar ? textField(buffer, FIELD.groupName, at) : "",
+    mtime: numberField(buffer, "mtime", at),
+    devMajor: ustar ? unsignedField(buffer, "devMajor", at) : 0,
+    devMinor: ustar ? unsignedField(buffer, "devMinor", at) : 0,
     gnu,
   };
 }
@@ -98,50 +100,66 @@ export function decodeNumber(block: Buffer, offset: number, length: number): num
   return (first & 0x80) === 0 ? octal(block, offset, length) : base256(block, offset, length);
 }
 
-/** Text up to the first NUL. */
-export function textField(block: Buffer, [offset, length]: readonly [number, number]): string {
-  let end = offset;
+/** Text up to the first NUL, of a field whose place is counted from `base`. */
+export function textField(buffer: Buffer, [offset, length]: readonly [number, number], base: number = 0): string {
+  const begin = base + offset;
+  let end = begin;
   let high = 0;
-  for (const last = offset + length; end < last; end++) {
-    const byte = block[end] as number;
+  for (const last = begin + length; end < last; end++) {
+    const byte = buffer[end] as number;
     if (byte === 0) break;
     high |= byte;
   }
-  return high < 0x80 ? block.toString("latin1", offset, end) : fileNameFromBytes(block.subarray(offset, end));
+  if (end === begin) return "";
+  return high < 0x80 ? buffer.toString("latin1", begin, end) : fileNameFromBytes(buffer.subarray(begin, end));
 }
 
-function verifyChecksum(block: Buffer): void {
-  const [at, length] = FIELD.checksum;
-  const wanted = checksumField(block, at, length);
-  let sum = 8 * SPACE;
-  let high = 0;
-  for (let i = 0; i < at; i++) sum += block[i] as number;
-  for (let i = at + length; i < BLOCK; i++) sum += block[i] as number;
+function hasText(buffer: Buffer, at: number, text: Uint8Array): boolean {
+  for (let i = 0; i < text.length; i++) if (buffer[at + i] !== text[i]) return false;
+  return true;
+}
+
+function verifyChecksum(buffer: Buffer, base: number): void {
+  const [offset, length] = FIELD.checksum;
+  const wanted = checksumField(buffer, base + offset, length);
+  let sum = sumOf(buffer, base, base + BLOCK) + length * SPACE - sumOf(buffer, base + offset, base + offset + length);
   if (wanted === sum) return;
   // Some old writers summed signed characters.
-  for (let i = 0; i < BLOCK; i++) if ((i < at || i >= at + length) && (block[i] as number) >= 0x80) high++;
-  if (wanted !== sum - 0x100 * high) throw new HeaderFault("header checksum is wrong");
+  for (let i = 0; i < BLOCK; i++) {
+    if ((i < offset || i >= offset + length) && (buffer[base + i] as number) >= 0x80) sum -= 0x100;
+  }
+  if (wanted !== sum) throw new HeaderFault("header checksum is wrong");
 }
 
-function checksumField(block: Buffer, at: number, length: number): number {
+function sumOf(buffer: Buffer, begin: number, end: number): number {
+  let sum = 0;
+  for (let i = begin; i < end; i++) sum += buffer[i] as number;
+  return sum;
+}
+
+function checksumField(buffer: Buffer, at: number, length: number): number {
   try {
-    return octal(block, at, length);
+    return octal(buffer, at, length);
   } catch (error) {
     // Not even a number: most likely this is no tar at all.
     throw error instanceof HeaderFault ? new HeaderFault("header checksum is wrong") : error;
   }
 }
 
-function unsignedField(block: Buffer, name: "size" | "mode" | "uid" | "gid" | "devMajor" | "devMinor"): number {
-  const value = numberField(block, name);
+function unsignedField(
+  buffer: Buffer,
+  name: "size" | "mode" | "uid" | "gid" | "devMajor" | "devMinor",
+  base: number,
+): number {
+  const value = numberField(buffer, name, base);
   if (value < 0) throw new HeaderFault(`${name} is negative`);
   return value;
 }
 
-function numberField(block: Buffer, name: keyof typeof FIELD): number {
+function numberField(buffer: Buffer, name: keyof typeof FIELD, base: number): number {
   const [offset, length] = FIELD[name];
   try {
-    return decodeNumber(block, offset, length);
+    return decodeNumber(buffer, base + offset, length);
   } catch (error) {
     throw error instanceof HeaderFault ? new HeaderFault(`${name} ${error.message}`) : error;
   }

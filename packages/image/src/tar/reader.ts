@@ -81,6 +81,9 @@ export class TarReader {
   #segments: SparseSegment[] = [];
   #segment = 0;
   #position = 0;
+  /** The last time of a header, and what it is in nanoseconds. */
+  #seconds = 0;
+  #time = 0n;
 
   constructor(sink: TarSink, limits: TarLimits = {}) {
     this.#sink = sink;
@@ -142,7 +145,7 @@ export class TarReader {
   #takeBlock(buffer: Buffer, at: number): number {
     if (this.#carried === 0) this.#blockOffset = this.#offset;
     if (this.#carried === 0 && buffer.length - at >= BLOCK) {
-      this.#block(buffer.subarray(at, at + BLOCK));
+      this.#block(buffer, at);
       return BLOCK;
     }
     const taken = Math.min(BLOCK - this.#carried, buffer.length - at);
@@ -150,24 +153,24 @@ export class TarReader {
     this.#carried += taken;
     if (this.#carried === BLOCK) {
       this.#carried = 0;
-      this.#block(this.#carry.subarray(0, BLOCK));
+      this.#block(this.#carry, 0);
     }
     return taken;
   }
 
-  #block(block: Buffer): void {
-    if (this.#state === "gnuSparse") return this.#gnuSparse(block, GNU_SPARSE.inExtension);
-    if (this.#state === "sparseMap") return this.#sparseMap(block);
-    if (block[0] === 0 && isZeroBlock(block)) {
+  #block(buffer: Buffer, at: number): void {
+    if (this.#state === "gnuSparse") return this.#gnuSparse(buffer, at, GNU_SPARSE.inExtension);
+    if (this.#state === "sparseMap") return this.#sparseMap(buffer, at);
+    if (buffer[at] === 0 && isZeroBlock(buffer, at)) {
       if (++this.#zeroBlocks === 2) this.#state = "end";
       return;
     }
     // GNU tar would end here, others go on: two readings of one archive are one too many.
     if (this.#zeroBlocks > 0) throw this.#corrupt("a single block of zeros between entries");
-    this.#header(decodeHeader(block), block);
+    this.#header(decodeHeader(buffer, at), buffer, at);
   }
 
-  #header(raw: RawHeader, block: Buffer): void {
+  #header(raw: RawHeader, buffer: Buffer, at: number): void {
     const flag = String.fromCharCode(raw.flag);
     if ("xXgLK".includes(flag)) return this.#startRecords(flag, raw.size);
     // V: the name of the volume. Everything else unknown would be guessed at.
@@ -182,7 +185,7 @@ export class TarReader {
     }
     this.#raw = raw;
     this.#segments = [];
-    if (flag === "S" && raw.gnu) return this.#gnuSparse(block, GNU_SPARSE.inHeader);
+    if (flag === "S" && raw.gnu) return this.#gnuSparse(buffer, at, GNU_SPARSE.inHeader);
     if (this.#records.sparse?.mapInData === true) {
       this.#left = this.#records.size ?? raw.size;
       this.#map = [];
@@ -252,10 +255,10 @@ export class TarReader {
   }
 
   /** A 1.0 sparse map: the number n, then 2n numbers, each with its newline, filled up to a block. */
-  #sparseMap(block: Buffer): void {
+  #sparseMap(buffer: Buffer, at: number): void {
     this.#left -= BLOCK;
     if (this.#left < 0) throw this.#corrupt("sparse map is longer than its entry");
-    const lines = (this.#mapTail + block.toString("latin1")).split("\n");
+    const lines = (this.#mapTail + buffer.toString("latin1", at, at + BLOCK)).split("\n");
     this.#mapTail = lines.pop() ?? "";
     for (const line of lines) {
       this.#map.push(this.#number(line));
@@ -279,18 +282,19 @@ export class TarReader {
     return value;
   }
 
-  #gnuSparse(block: Buffer, form: { at: number; entries: number; extended: number }): void {
+  #gnuSparse(buffer: Buffer, base: number, form: { at: number; entries: number; extended: number }): void {
     const raw = this.#raw as RawHeader;
     for (let i = 0; i < form.entries; i++) {
-      const at = form.at + 24 * i;
-      if (block[at] === 0 || block[at + 12] === 0) break;
-      this.#segments.push({ offset: decodeNumber(block, at, 12), length: decodeNumber(block, at + 12, 12) });
+      const at = base + form.at + 24 * i;
+      if (buffer[at] === 0 || buffer[at + 12] === 0) break;
+      this.#segments.push({ offset: decodeNumber(buffer, at, 12), length: decodeNumber(buffer, at + 12, 12) });
     }
     if (this.#segments.length * 24 > this.#headerLimit) throw this.#exhausted("sparse map", this.#headerLimit);
     if (form === GNU_SPARSE.inHeader) {
-      this.#realSize = decodeNumber(block, ...GNU_SPARSE.realSize);
+      const [offset, length] = GNU_SPARSE.realSize;
+      this.#realSize = decodeNumber(buffer, base + offset, length);
     }
-    if (block[form.extended] !== 0) {
+    if (buffer[base + form.extended] !== 0) {
       this.#state = "gnuSparse";
       return;
     }
@@ -341,12 +345,19 @@ export class TarReader {
       gid: records.gid ?? raw.gid,
       userName: records.userName ?? raw.userName,
       groupName: records.groupName ?? raw.groupName,
-      mtimeNs: records.mtimeNs ?? BigInt(raw.mtime) * 1_000_000_000n,
+      mtimeNs: records.mtimeNs ?? this.#nanoseconds(raw.mtime),
       devMajor: device ? raw.devMajor : 0,
       devMinor: device ? raw.devMinor : 0,
       xattrs: records.xattrs ?? NO_XATTRS,
       sparse,
     };
+  }
+
+  /** Many entries have the time of the one before, and making a bigint is slow. */
+  #nanoseconds(mtime: number): bigint {
+    if (mtime !== this.#seconds) this.#time = BigInt(mtime) * 1_000_000_000n;
+    this.#seconds = mtime;
+    return this.#time;
   }
 
   /** Pieces must ascend, stay inside the file and account for every byte stored. */
