@@ -1,6 +1,6 @@
 // Packs what every run of the hot path loads into two files: each file of Node's module loader costs a third of a millisecond, a part of a pack almost nothing.
-// A part is a chunk in a function, made at its first use. Packs are loaded by `LOADER` with V8's compiled code beside them (code-cache.ts);
-// chunks outside the packs find parts through it.
+// A part is a chunk in a function, made at its first use. Packs, and chunks outside of them, are loaded by `LOADER` with V8's compiled code
+// beside them (code-cache.ts); chunks find parts through it.
 
 /** A chunk as CommonJS, not yet minified. */
 export interface Chunk {
@@ -74,7 +74,7 @@ function link(chunk: Chunk, chunks: readonly Chunk[], file: string, home: (name:
           ? `__part(${quoted})`
           : at === ENTRY_PACK || at === HOT_PACK
             ? `require("./${LOADER_FILE}")("${at}")(${quoted})`
-            : `require("./${at}")`;
+            : `require("./${LOADER_FILE}")("${at}")`;
       return code
         .replaceAll(`require("./${name}")`, got)
         .replaceAll(`import("./${name}")`, `Promise.resolve().then(() => ${got})`);
@@ -116,16 +116,16 @@ const __part = (name) => {
 module.exports = __part;
 `;
 
-/** The file that loads packs: `require(LOADER_FILE)(ENTRY_PACK)` runs the program. */
+/** The file that loads the others: `require(LOADER_FILE)(ENTRY_PACK)` runs the program. */
 export const LOADER_FILE = "load.cjs";
 
-/** What stands around a pack when it is compiled; the code cache is valid for exactly that text. */
+/** What stands around a file when it is compiled; the code cache is valid for exactly that text. */
 export const WRAPPER: readonly [string, string] = [
   "(function (exports, require, module, __filename, __dirname) {",
   "\n})",
 ];
 
-/** End of the name of a pack's code cache. */
+/** End of the name of a file's code cache. */
 export const CACHE_SUFFIX = ".code";
 
 /** Text of `LOADER_FILE`. A cache of another Node is rejected by V8, and a missing one costs time only. latin1: esbuild writes ASCII. */

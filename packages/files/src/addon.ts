@@ -66,9 +66,15 @@ export interface FilesAddon {
   ): { pid: number; pipes: number[] };
   tryWaitpid(pid: number): boolean;
   exitNow(code: number): void;
-  Hasher: new (bits: number) => { update(data: Uint8Array): Promise<void>; digest(): string };
+  Hasher: new (bits: number) => NativeHasher;
   Expander: new (windowLog: number) => NativeExpander;
   FileWriter: new () => PlanWriter;
+}
+
+interface NativeHasher {
+  update(data: Uint8Array): Promise<void>;
+  updateFromFile(fd: number, offset: number, length: number): Promise<number>;
+  digest(): string;
 }
 
 interface NativeExpander {

@@ -7,6 +7,11 @@ import { attempt } from "./addon.ts";
 export interface PoolHasher {
   /** Takes the bytes. */
   update(data: Uint8Array): Promise<void>;
+  /**
+   * Takes `length` bytes of an open file from `offset` on, without a copy in this process's heap; resolves to how many there were.
+   * Rejects, with the call's name and what it says, when the file cannot be read.
+   */
+  updateFromFile(fd: number, offset: number, length: number): Promise<number>;
   /** Of everything taken so far, in hexadecimal. */
   digest(): string;
 }

@@ -15,7 +15,8 @@ import { syncDirectory } from "@teu/files/replace-file";
 import type { BlobInfo } from "./content-store.ts";
 import { createPoolDigester, digestAlgorithm } from "./digest.ts";
 
-const READ_BYTES = 1 << 20;
+/** Hashed before the next look at whether to stop. */
+const READ_BYTES = 16 << 20;
 /** What says that a file cannot be linked to: another file system, one without links, too many of them, somebody else's file. */
 const NO_LINK: ReadonlySet<string> = new Set(["EXDEV", "EPERM", "EOPNOTSUPP", "EMLINK", "ENOENT"]);
 
@@ -58,13 +59,10 @@ async function openOwn(path: string, size: number): Promise<FileHandle | null> {
 
 async function verify(scope: Scope, file: FileHandle, { digest, size }: BlobInfo): Promise<void> {
   const digester = createPoolDigester(digestAlgorithm(digest));
-  const buffer = Buffer.allocUnsafeSlow(Math.min(READ_BYTES, Math.max(size, 1)));
-  for (let at = 0; at < size;) {
+  while (digester.size < size) {
     scope.check("verify blob");
-    const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, size - at), at);
-    if (bytesRead === 0) break;
-    await digester.update(buffer.subarray(0, bytesRead));
-    at += bytesRead;
+    const left = size - digester.size;
+    if ((await digester.updateFromFile(file.fd, digester.size, Math.min(left, READ_BYTES))) === 0) break;
   }
   const found = digester.digest();
   if (found === digest) return;

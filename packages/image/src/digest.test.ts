@@ -1,6 +1,9 @@
 // Digests: grammar, registered algorithms, computation.
 
 import assert from "node:assert/strict";
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 
 import { isTeuError } from "@teu/base/errors";
@@ -84,6 +87,27 @@ test("createPoolDigester: the digest of createDigester, of every algorithm", asy
     for (let at = 0; at < bytes.length; at += 70_000) await pool.update(bytes.subarray(at, at + 70_000));
     assert.equal(pool.size, bytes.length);
     assert.equal(pool.digest(), digestOf(bytes, algorithm));
+  }
+});
+
+test("createPoolDigester: bytes of an open file, as many as there are", async () => {
+  const bytes = Buffer.from(Array.from({ length: 3_000_001 }, (_, index) => (index * index) % 251));
+  const directory = mkdtempSync(join(tmpdir(), "teu-digest-"));
+  try {
+    const path = join(directory, "blob");
+    writeFileSync(path, bytes);
+    for (const algorithm of ["sha256", "sha512", "blake3"] as const) {
+      const fd = openSync(path, "r");
+      const pool = createPoolDigester(algorithm);
+      assert.equal(await pool.updateFromFile(fd, 0, 1_500_000), 1_500_000);
+      assert.equal(await pool.updateFromFile(fd, 1_500_000, 9_000_000), 1_500_001);
+      assert.equal(await pool.updateFromFile(fd, bytes.length, 10), 0);
+      closeSync(fd);
+      assert.equal(pool.size, bytes.length);
+      assert.equal(pool.digest(), digestOf(bytes, algorithm));
+    }
+  } finally {
+    rmSync(directory, { recursive: true });
   }
 });
 

@@ -3,6 +3,7 @@
 // The grammar has no "/" and no "..": a parsed digest is safe as part of a path (CVE-2024-3727).
 
 import { createHash } from "node:crypto";
+import { readSync } from "node:fs";
 
 import { TeuError } from "@teu/base/errors";
 import { poolHasher } from "@teu/files/bulk";
@@ -33,6 +34,8 @@ export interface PoolDigester {
   readonly size: number;
   /** The chunk must stay as it is until the promise is settled; one call at a time. */
   update(chunk: Uint8Array): Promise<void>;
+  /** Takes `length` bytes of an open file from `offset` on, or what there is of them; resolves to how many. One call at a time. */
+  updateFromFile(fd: number, offset: number, length: number): Promise<number>;
   digest(): Digest;
 }
 
@@ -139,6 +142,11 @@ export function createPoolDigester(algorithm: string = "sha256"): PoolDigester {
       size += chunk.length;
       return hasher.update(chunk);
     },
+    async updateFromFile(fd, offset, length) {
+      const read = await hasher.updateFromFile(fd, offset, length);
+      size += read;
+      return read;
+    },
     digest: () => `${algorithm}:${hasher.digest()}` as Digest,
   };
 }
@@ -150,6 +158,15 @@ function onThisThread(digester: Digester): PoolDigester {
       return digester.size;
     },
     update: async (chunk) => digester.update(chunk),
+    async updateFromFile(fd, offset, length) {
+      const buffer = Buffer.allocUnsafe(Math.min(length, 1 << 20));
+      for (let done = 0; ;) {
+        const read = readSync(fd, buffer, 0, Math.min(buffer.length, length - done), offset + done);
+        if (read === 0) return done;
+        digester.update(buffer.subarray(0, read));
+        done += read;
+      }
+    },
     digest: () => digester.digest(),
   };
 }
