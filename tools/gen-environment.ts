@@ -13,7 +13,7 @@ const LIBRARIES: readonly EnvironmentVariable[] = [
   {
     name: "HTTPS_PROXY",
     fallback: "",
-    doc: "Proxy for registries, with HTTP_PROXY and NO_PROXY, in capitals or small letters, as Go's programs read them (docs/guide/private-registries.md).",
+    doc: "Proxy for registries, with HTTP_PROXY, ALL_PROXY (SOCKS5 only) and NO_PROXY, in capitals or small letters, as Go's programs read them (docs/guide/private-registries.md).",
   },
   {
     name: "REGISTRY_AUTH_FILE",

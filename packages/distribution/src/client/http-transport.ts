@@ -15,7 +15,7 @@ import { endedError, type Scope } from "@teu/base/scope";
 
 import type { CertificateSource, ClientCertificateSource } from "./certificates.ts";
 import { isUntrusted, networkError } from "./network-error.ts";
-import { proxyFor } from "./proxy.ts";
+import { isSocks, proxyFor } from "./proxy.ts";
 
 /** A body that can be sent again after a failure. */
 export interface RequestBody {
@@ -60,6 +60,7 @@ export interface TransportOptions {
 }
 
 const MAX_SOCKETS = 16;
+const CONNECT_TIMEOUT = 30_000;
 
 /** Connections to any number of hosts. Disposing closes them. */
 export class HttpTransport implements AsyncDisposable {
@@ -98,7 +99,7 @@ export class HttpTransport implements AsyncDisposable {
       headers: this.#headers(request),
     };
     const outgoing = connect(request.url, options);
-    limitConnecting(outgoing, this.#options.connectTimeout ?? 30_000);
+    limitConnecting(outgoing, this.#options.connectTimeout ?? CONNECT_TIMEOUT);
     try {
       const incoming = await exchange(outgoing, request.body);
       return responseOf(scope, request.url, incoming);
@@ -151,9 +152,15 @@ export class HttpTransport implements AsyncDisposable {
       maxSockets: MAX_SOCKETS,
       scheduling: "lifo" as const,
       // Node is told which one; that it is to be used was decided above.
-      ...(proxy === null ? {} : { proxyEnv: { HTTP_PROXY: proxy.href, HTTPS_PROXY: proxy.href } }),
+      ...(proxy === null || isSocks(proxy) ? {} : { proxyEnv: { HTTP_PROXY: proxy.href, HTTPS_PROXY: proxy.href } }),
     };
-    return url.protocol === "https:" ? this.#makeSecureAgent(url.host, options) : new http.Agent(options);
+    const secure = url.protocol === "https:";
+    const agent = secure ? await this.#makeSecureAgent(url.host, options) : new http.Agent(options);
+    if (proxy !== null && isSocks(proxy)) {
+      const { connectThrough } = await import("./socks.ts");
+      connectThrough(agent, proxy, secure, this.#options.connectTimeout ?? CONNECT_TIMEOUT);
+    }
+    return agent;
   }
 
   async #makeSecureAgent(host: string, options: AgentOptions): Promise<Agent> {

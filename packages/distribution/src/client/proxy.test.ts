@@ -30,6 +30,20 @@ test("proxyFor: reads the variables as Go does", () => {
     ["https://localhost/", { HTTPS_PROXY: P }, null],
     ["https://127.8.0.1/", { HTTPS_PROXY: P }, null],
     ["https://[::1]/", { HTTPS_PROXY: P }, null],
+    ["https://r.example/", { HTTPS_PROXY: "socks5://u:p@s.example" }, "socks5://u:p@s.example"],
+    ["http://r.example/", { HTTP_PROXY: "socks5h://s.example:9050" }, "socks5h://s.example:9050"],
+    // Beside Go's: as Docker's dialer took it.
+    ["https://r.example/", { ALL_PROXY: "socks5://s.example" }, "socks5://s.example"],
+    ["http://r.example/", { all_proxy: "socks5h://s.example" }, "socks5h://s.example"],
+    ["http://r.example/", { HTTP_PROXY: P, ALL_PROXY: "socks5://s.example" }, "http://proxy.example:3128/"],
+    [
+      "http://r.example/",
+      { HTTP_PROXY: P, ALL_PROXY: "socks5://s.example", REQUEST_METHOD: "GET" },
+      "socks5://s.example",
+    ],
+    ["https://r.example/", { ALL_PROXY: P }, null],
+    ["https://r.example/", { ALL_PROXY: "socks5://s.example", NO_PROXY: "r.example" }, null],
+    ["https://localhost/", { ALL_PROXY: "socks5://s.example" }, null],
   ];
   for (const [url, env, wanted] of cases)
     assert.equal(proxyFor(new URL(url), env)?.href ?? null, wanted, `${url} ${JSON.stringify(env)}`);
@@ -72,7 +86,7 @@ test("proxyFor: NO_PROXY has domains, addresses, ranges and ports", () => {
 test("proxyFor: a proxy that cannot be used is named, its password is not shown", () => {
   const url = new URL("https://r.example/");
   assert.throws(
-    () => proxyFor(url, { HTTPS_PROXY: "socks5://p:1080" }),
+    () => proxyFor(url, { HTTPS_PROXY: "socks4://p:1080" }),
     (error) => isTeuError(error, "unsupported"),
   );
   assert.throws(

@@ -1,5 +1,7 @@
 // Which proxy a request goes through, by the variables that Go's programs read (golang.org/x/net/http/httpproxy): Docker, Podman and
 // containerd all do. Node's own reading differs: it knows no address ranges, and "example.com" leaves subdomains out.
+// ALL_PROXY is not among them; where no other one is set it is taken for SOCKS proxies, which is what Docker's dialer took it for
+// (golang.org/x/net/proxy).
 
 import { BlockList, isIP } from "node:net";
 import { TeuError } from "@teu/base/errors";
@@ -12,12 +14,19 @@ export type ProxyEnv = Readonly<Record<string, string | undefined>>;
 /** The proxy for a URL; null for none. @throws TeuError `invalid`, `unsupported` for a proxy that cannot be used. */
 export function proxyFor(url: URL, env: ProxyEnv): URL | null {
   const secure = url.protocol === "https:";
-  const name = secure ? "HTTPS_PROXY" : "HTTP_PROXY";
-  const text = variable(env, name);
+  const own = secure ? "HTTPS_PROXY" : "HTTP_PROXY";
   // A CGI program's HTTP_PROXY is its client's "Proxy" header.
-  if (text === "" || (!secure && (env["REQUEST_METHOD"] ?? "") !== "")) return null;
+  const isHeader = !secure && (env["REQUEST_METHOD"] ?? "") !== "";
+  const name = isHeader || variable(env, own) === "" ? "ALL_PROXY" : own;
+  const text = variable(env, name);
+  if (text === "" || (name === "ALL_PROXY" && !/^socks/i.test(text))) return null;
   if (isLoopback(url.hostname) || isExcepted(url, variable(env, "NO_PROXY"))) return null;
   return proxyUrl(name, text);
+}
+
+/** Whether a proxy is spoken to in SOCKS5. */
+export function isSocks(proxy: URL): boolean {
+  return proxy.protocol === "socks5:" || proxy.protocol === "socks5h:";
 }
 
 function variable(env: ProxyEnv, name: string): string {
@@ -31,13 +40,13 @@ function proxyUrl(name: string, text: string): URL {
     // It may hold a password: the text is not shown.
     throw new TeuError({ code: "invalid", op: "choose proxy", subject: name, message: "it is no address" });
   }
-  if (url.protocol === "http:" || url.protocol === "https:") return url;
+  if (url.protocol === "http:" || url.protocol === "https:" || isSocks(url)) return url;
   throw new TeuError({
     code: "unsupported",
     op: "choose proxy",
     subject: name,
     message: `proxies of type ${url.protocol.slice(0, -1)} cannot be used`,
-    hint: "HTTP and HTTPS proxies can",
+    hint: "HTTP, HTTPS and SOCKS5 (socks5://, socks5h://) proxies can",
   });
 }
 
