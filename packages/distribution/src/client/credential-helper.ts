@@ -132,7 +132,7 @@ function notRun(helper: string, cause: Error): TeuError {
     subject: `docker-credential-${helper}`,
     message: "program cannot be run",
     cause,
-    hint: "install it, or take its name out of the Docker config file",
+    hint: "install it, or take its name out of config.json or registries.conf",
   });
 }
 

@@ -5,7 +5,7 @@ import { isTeuError } from "@teu/base/errors";
 import { createScope } from "@teu/base/scope";
 import { tempRoot } from "@teu/testkit/temp-root";
 
-import { type Credential, credentialFiles, CredentialStore } from "./credentials.ts";
+import { AUTH_FILES, type Credential, credentialFiles, CredentialStore } from "./credentials.ts";
 
 const scope = createScope();
 const auth = (text: string): string => Buffer.from(text).toString("base64");
@@ -170,6 +170,40 @@ test("CredentialStore: asks helpers, with bounds", async () => {
       }
     },
   );
+});
+
+test("CredentialStore: helpers for every registry are asked in order, files in their turn", async () => {
+  await withConfig({ auths: { "good.example": { auth: auth("file:1") } } }, async (_store, file, join) => {
+    await mkdir(join("bin"));
+    await writeFile(join("bin", "docker-credential-test"), HELPER);
+    await chmod(join("bin", "docker-credential-test"), 0o755);
+    const { PATH } = process.env;
+    process.env["PATH"] = `${join("bin")}:${PATH}`;
+    process.env["TEST_STORED"] = join("stored");
+    const with_ = (...helpers: readonly string[]): CredentialStore => new CredentialStore([file], async () => helpers);
+    try {
+      const [ofHelper, ofFile] = [
+        { username: "me", password: "pw" },
+        { username: "file", password: "1" },
+      ];
+      assert.deepEqual(await with_("test", AUTH_FILES).find(scope, "good.example"), ofHelper);
+      assert.deepEqual(await with_(AUTH_FILES, "test").find(scope, "good.example"), ofFile);
+      // What does not work is passed over, and told when nobody knows better.
+      assert.deepEqual(await with_("not-there", AUTH_FILES).find(scope, "good.example"), ofFile);
+      await assert.rejects(with_("not-there", AUTH_FILES).find(scope, "none.example"), (error) =>
+        isTeuError(error, "unavailable"),
+      );
+      assert.equal(await with_("test").find(scope, "none.example"), null);
+      const credential = { username: "me", password: "pw" };
+      assert.equal(await with_("not-there", "test").store(scope, "new.example", credential), "credential helper test");
+      assert.equal(await with_("not-there", AUTH_FILES, "test").store(scope, "new.example", credential), file);
+      assert.equal(await with_("test", AUTH_FILES).erase(scope, "good.example"), true);
+      assert.equal(await with_(AUTH_FILES).find(scope, "good.example"), null);
+    } finally {
+      process.env["PATH"] = PATH;
+      delete process.env["TEST_STORED"];
+    }
+  });
 });
 
 test("CredentialStore.store: says so where no directory can be made", async () => {

@@ -31,6 +31,8 @@ export interface CredentialSource {
 /** Nobody in particular. */
 export const noCredentials: CredentialSource = { find: async () => null };
 
+/** In `credential-helpers` of registries.conf: the files. */
+export const AUTH_FILES = "containers-auth.json";
 /** Docker Hub's key in credential files. */
 const HUB_KEY = "https://index.docker.io/v1/";
 const SIZE_LIMIT = 1 << 20;
@@ -64,17 +66,85 @@ export function credentialFiles(env: Readonly<Record<string, string | undefined>
   return files.filter((file): file is string => file !== undefined && file !== "");
 }
 
-/** Credentials in files and in the helpers that they name. */
+/** Credentials in files and in the helpers that they name, and in helpers for every registry (registries.conf). */
 export class CredentialStore implements CredentialSource {
   readonly #files: readonly string[];
+  readonly #readHelpers: () => Promise<readonly string[] | null>;
+  #helpers: Promise<readonly string[] | null> | undefined;
 
-  /** `files` as from `credentialFiles`; they need not exist. */
-  constructor(files: readonly string[]) {
+  /**
+   * `files` as from `credentialFiles`; they need not exist. `helpers`: what is asked in which order, `AUTH_FILES` for the files; null:
+   * the files alone.
+   */
+  constructor(files: readonly string[], helpers: () => Promise<readonly string[] | null> = async () => null) {
     this.#files = files;
+    this.#readHelpers = helpers;
   }
 
-  /** The first file (or its helper) that knows the host. @throws TeuError `invalid` for a file that cannot be understood. */
+  /**
+   * What the first file, or helper, that knows the host says. @throws TeuError `invalid` for a file that cannot be understood; what a
+   * helper for every registry did wrong only when nobody knows the host, as in Podman.
+   */
   async find(scope: Scope, host: string, repository: string = ""): Promise<Credential | null> {
+    return await this.#eachPlace(scope, {
+      files: () => this.#findInFiles(scope, host, repository),
+      helper: (helper) => getFromHelper(scope, helper, host),
+    });
+  }
+
+  /** Remembers a credential in the first place that takes it. Returns where. */
+  async store(scope: Scope, host: string, credential: Credential): Promise<string> {
+    const stored = await this.#eachPlace(scope, {
+      files: () => this.#storeInFile(scope, host, credential),
+      helper: async (helper) => {
+        await storeWithHelper(scope, helper, host, credential);
+        return `credential helper ${helper}`;
+      },
+    });
+    return stored ?? (await this.#storeInFile(scope, host, credential));
+  }
+
+  /** Forgets the credential of a host everywhere; false when there was none. */
+  async erase(scope: Scope, host: string): Promise<boolean> {
+    let erased = false;
+    await this.#eachPlace(scope, {
+      files: async () => {
+        erased = (await this.#eraseInFiles(scope, host)) || erased;
+        return null;
+      },
+      helper: async (helper) => {
+        if ((await getFromHelper(scope, helper, host)) === null) return null;
+        await eraseWithHelper(scope, helper, host);
+        erased = true;
+        return null;
+      },
+    });
+    return erased;
+  }
+
+  /** The first answer; the first failure of a helper when there is no answer. */
+  async #eachPlace<T>(
+    scope: Scope,
+    ask: { readonly files: () => Promise<T | null>; readonly helper: (name: string) => Promise<T | null> },
+  ): Promise<T | null> {
+    const reading = (this.#helpers ??= this.#readHelpers());
+    // A file that is wrong now may be mended later.
+    reading.catch(() => (this.#helpers = undefined));
+    const failures: unknown[] = [];
+    for (const helper of (await reading) ?? [AUTH_FILES]) {
+      try {
+        const answer = await (helper === AUTH_FILES ? ask.files() : ask.helper(helper));
+        if (answer !== null) return answer;
+      } catch (error) {
+        if (helper === AUTH_FILES || scope.signal.aborted) throw error;
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+    return null;
+  }
+
+  async #findInFiles(scope: Scope, host: string, repository: string): Promise<Credential | null> {
     for (const file of this.#files) {
       const config = await readConfig(scope, file);
       const found = config === null ? null : await findIn(scope, config, host, repository);
@@ -83,8 +153,8 @@ export class CredentialStore implements CredentialSource {
     return null;
   }
 
-  /** Remembers a credential: in the helper that the first file names for the host, else in that file. Returns where. */
-  async store(scope: Scope, host: string, credential: Credential): Promise<string> {
+  /** In the helper that the first file names for the host, else in that file. */
+  async #storeInFile(scope: Scope, host: string, credential: Credential): Promise<string> {
     const file = this.#writable();
     const config = (await readConfig(scope, file)) ?? {};
     const helper = helperFor(config, host);
@@ -100,8 +170,7 @@ export class CredentialStore implements CredentialSource {
     return file;
   }
 
-  /** Forgets the credential of a host in every file and helper; false when there was none. */
-  async erase(scope: Scope, host: string): Promise<boolean> {
+  async #eraseInFiles(scope: Scope, host: string): Promise<boolean> {
     let erased = false;
     for (const file of this.#files) {
       const config = await readConfig(scope, file);

@@ -38,6 +38,7 @@ test("readRegistriesConf: later files win, rule by rule and alias by alias", asy
   assert.deepEqual(await readRegistriesConf({ main: [], dropIns: [] }), NO_REGISTRIES);
   const conf = await read(
     `unqualified-search-registries = ["a.example"]
+credential-helpers = ["vault", "containers-auth.json"]
 [[registry]]
 prefix = "one.example"
 insecure = true
@@ -47,10 +48,11 @@ location = "two.example"
 x = "r.example/x"
 y = "r.example/y"
 "team/z" = "r.example/z"`,
-    'unqualified-search-registries = ["b.example", "c.example"]\nshort-name-mode = "disabled"',
+    'unqualified-search-registries = ["b.example", "c.example"]\nshort-name-mode = "disabled"\ncredential-helpers = []',
     '[[registry]]\nprefix = "one.example"\nblocked = true\n[aliases]\nx = "s.example/x"\ny = ""',
   );
   assert.deepEqual(conf.search, ["b.example", "c.example"]);
+  assert.deepEqual(conf.credentialHelpers, ["vault", "containers-auth.json"]);
   assert.equal(conf.mode, "disabled");
   assert.deepEqual(
     [...conf.aliases],

@@ -44,6 +44,8 @@ export interface RegistriesConf {
   readonly mode: ShortNameMode;
   /** Short name without tag -> full name without tag. */
   readonly aliases: ReadonlyMap<string, string>;
+  /** Credential helpers in the order in which they are asked, `AUTH_FILES` among them; null when no file says so. */
+  readonly credentialHelpers: readonly string[] | null;
 }
 
 /** Files and directories of an environment. */
@@ -55,7 +57,13 @@ export interface RegistriesFiles {
 }
 
 /** No file says anything. */
-export const NO_REGISTRIES: RegistriesConf = { rules: [], search: null, mode: "permissive", aliases: new Map() };
+export const NO_REGISTRIES: RegistriesConf = {
+  rules: [],
+  search: null,
+  mode: "permissive",
+  aliases: new Map(),
+  credentialHelpers: null,
+};
 
 /** CONTAINERS_REGISTRIES_CONF, CONTAINERS_REGISTRIES_CONF_DIR and HOME are looked at. */
 export function registriesFiles(env: Readonly<Record<string, string | undefined>>): RegistriesFiles {
@@ -113,7 +121,14 @@ export function withFile(conf: RegistriesConf, file: TableReader): RegistriesCon
     search: file.texts("unqualified-search-registries") ?? conf.search,
     mode: modeOf(file) ?? conf.mode,
     aliases,
+    credentialHelpers: helpersOf(file) ?? conf.credentialHelpers,
   };
+}
+
+// An empty list says nothing, as in Podman.
+function helpersOf(file: TableReader): readonly string[] | undefined {
+  const helpers = file.texts("credential-helpers");
+  return helpers === undefined || helpers.length === 0 ? undefined : helpers;
 }
 
 function ruleOf(table: TableReader): RegistryRule {

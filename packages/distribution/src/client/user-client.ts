@@ -4,7 +4,7 @@
 import { certificateDirectories, certificatesIn, clientCertificatesIn, type NamedDirectory } from "./certificates.ts";
 import { credentialFiles, type CredentialSource, CredentialStore } from "./credentials.ts";
 import { endpointsIn, hostsDirectories } from "./hosts-toml.ts";
-import { readRegistriesConf, registriesFiles } from "./registries-conf.ts";
+import { readRegistriesConf, type RegistriesConf, registriesFiles } from "./registries-conf.ts";
 import { RegistryClient } from "./registry-client.ts";
 import type { UploadJournal } from "./upload-journal.ts";
 
@@ -20,19 +20,28 @@ export interface UserClientOptions {
   readonly uploads?: UploadJournal;
 }
 
+/** Credentials where Docker and Podman keep them: in files, and where registries.conf says. */
+export function userCredentials(env: Readonly<Record<string, string | undefined>>): CredentialStore {
+  return new CredentialStore(
+    credentialFiles(env),
+    async () => (await readRegistriesConf(registriesFiles(env))).credentialHelpers,
+  );
+}
+
 /** A client. The caller disposes it. */
 export function userClient(
   env: Readonly<Record<string, string | undefined>>,
   { insecure, credentials, certificateDirectory, uploads }: UserClientOptions,
 ): RegistryClient {
+  const registries = (): Promise<RegistriesConf> => readRegistriesConf(registriesFiles(env));
   return new RegistryClient({
-    credentials: credentials ?? new CredentialStore(credentialFiles(env)),
+    credentials: credentials ?? userCredentials(env),
     plainHttp: insecure,
     insecure,
     certificates: certificatesIn(certificateDirectories(env), certificateDirectory),
     clientCertificates: clientCertificatesIn(certificateDirectories(env), certificateDirectory),
     endpoints: endpointsIn(hostsDirectories(env)),
-    registries: () => readRegistriesConf(registriesFiles(env)),
+    registries,
     proxyEnv: env,
     ...(uploads === undefined ? {} : { uploads }),
   });

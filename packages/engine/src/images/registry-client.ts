@@ -1,11 +1,11 @@
 // A registry client with this engine's credentials and rules; and what it tells while it works, in our words.
 
-import { credentialFiles, type CredentialSource, CredentialStore } from "@teu/distribution/client/credentials";
+import { type CredentialSource, CredentialStore } from "@teu/distribution/client/credentials";
 import type { TransferEvent, TransferProgress } from "@teu/distribution/client/progress";
 import { readRegistriesConf, type RegistriesConf, registriesFiles } from "@teu/distribution/client/registries-conf";
 import type { RegistryClient } from "@teu/distribution/client/registry-client";
 import { DiskUploadJournal } from "@teu/distribution/client/upload-journal";
-import { userClient } from "@teu/distribution/client/user-client";
+import { userClient, userCredentials } from "@teu/distribution/client/user-client";
 import type { PolicyChoice } from "@teu/distribution/signing/policy/policy-gate";
 
 import type { ImageContext } from "./context.ts";
@@ -14,7 +14,7 @@ import type { ImageProgress, RegistryAccess } from "./images.ts";
 /** Where credentials are read and written. */
 export function credentialStore(context: ImageContext): CredentialStore {
   const named = context.options.credentialsFile;
-  return new CredentialStore(named === undefined ? credentialFiles(process.env) : [named]);
+  return named === undefined ? userCredentials(process.env) : new CredentialStore([named]);
 }
 
 /** What this machine's registries.conf says. */
