@@ -3,7 +3,22 @@
 
 import type { Agent } from "node:http";
 import { connect, isIP, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { isTeuError, TeuError } from "@teu/base/errors";
+
+type ConnectOptions = Parameters<Agent["createConnection"]>[0];
+type Connected = Parameters<Agent["createConnection"]>[1];
+
+async function settle(opening: Promise<Duplex>, told: Connected): Promise<void> {
+  let socket: Duplex;
+  try {
+    socket = await opening;
+  } catch (error) {
+    told?.(error as Error, undefined as never);
+    return;
+  }
+  told?.(null, socket);
+}
 
 /** Where to, and how long it may take. */
 interface SocksTarget {
@@ -18,17 +33,18 @@ export function connectThrough(agent: Agent, proxy: URL, secure: boolean, timeou
   const pending = new Set<Socket>();
   const connectItself = agent.createConnection.bind(agent);
   const destroy = agent.destroy.bind(agent);
-  agent.createConnection = (options, callback) => {
-    const target = { host: String(options.host), port: Number(options.port), timeout };
+  const open = async (options: ConnectOptions): Promise<Duplex> => {
     let own: Socket | undefined;
-    const started = (socket: Socket): void => void pending.add((own = socket));
-    void connectBySocks(proxy, target, started)
-      .finally(() => own !== undefined && pending.delete(own))
-      .then(
-        (socket) =>
-          callback?.(null, secure ? (connectItself({ ...options, socket } as typeof options) ?? socket) : socket),
-        (error: Error) => callback?.(error, undefined as never),
-      );
+    try {
+      const target = { host: String(options.host), port: Number(options.port), timeout };
+      const socket = await connectBySocks(proxy, target, (started) => void pending.add((own = started)));
+      return secure ? (connectItself({ ...options, socket } as ConnectOptions) ?? socket) : socket;
+    } finally {
+      if (own !== undefined) pending.delete(own);
+    }
+  };
+  agent.createConnection = (options, callback) => {
+    void settle(open(options), callback);
     return undefined;
   };
   agent.destroy = () => {
