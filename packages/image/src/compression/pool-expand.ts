@@ -9,6 +9,8 @@ import type { Feed } from "./feed.ts";
 
 /** Small enough to be still in the processor's cache when the reader comes to it. */
 const CHUNK = 1 << 20;
+/** A chunk of fewer bytes is copied for a reader that keeps it. */
+const SMALL = CHUNK / 4;
 /** Buffers that go round: what the reader has (the present chunk and the one before), and what is unpacked ahead of it. */
 const BUFFERS = 6;
 /** Bytes of input that wait to be unpacked: enough that the pool never waits for what is there to be read. */
@@ -29,10 +31,18 @@ export async function* expandInPool(
     for (;;) {
       const chunk = await members.next();
       if (chunk === null) return;
-      yield chunk;
-      if (!reuse) members.give(Buffer.allocUnsafeSlow(CHUNK));
-      else if (before !== null) members.give(new Uint8Array(before.buffer));
-      before = chunk;
+      if (reuse) {
+        yield chunk;
+        if (before !== null) members.give(new Uint8Array(before.buffer));
+        before = chunk;
+      } else if (chunk.length < SMALL) {
+        // Whoever keeps it shall not keep all of its buffer: a slow source makes many of them.
+        yield Uint8Array.from(chunk);
+        members.give(new Uint8Array(chunk.buffer));
+      } else {
+        yield chunk;
+        members.give(Buffer.allocUnsafeSlow(CHUNK));
+      }
     }
   } finally {
     members.close();
