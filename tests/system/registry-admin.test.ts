@@ -122,6 +122,9 @@ test("registry: deleting, undoing, collecting, verifying, saving, all beside the
     assert.equal(await inspect(`oci-archive:${directory.join("app.tar")}:team/app:one`), one);
   }
   await teu("import", "--root", directory.join("imported"), directory.join("layout"));
+  await teu("import", "--root", directory.join("from-archive"), directory.join("app.tar"));
+  assert.match(await teu("verify", "--root", directory.join("from-archive")), / 0 errors, 0 warnings$/);
+  assert.match(await teu("gc", "--root", root, "--history-latest", "1", "--grace", "0"), / \d+ changes of tags/);
   assert.match(await teu("verify", "--root", directory.join("imported")), /^2 manifests, .* 0 errors, 0 warnings$/);
 });
 
