@@ -243,7 +243,7 @@ test("Registry: access is decided before anything is touched (scenarios 14, 22)"
   });
 });
 
-const NOTHING = { uploads: 0, marked: 0, manifests: 0, links: 0, blobs: 0, bytes: 0 };
+const NOTHING = { uploads: 0, marked: 0, manifests: 0, links: 0, blobs: 0, bytes: 0, changes: 0 };
 
 test("Registry.listen: a directory that is served already is refused", async () => {
   await using root = await tempRoot();

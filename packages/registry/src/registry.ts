@@ -10,6 +10,7 @@ import { createRegistryHandler } from "@teu/distribution/server/handler";
 import type { MetadataStorage } from "@teu/distribution/server/metadata-storage";
 import type { RegistryServerOptions, ServerLimits } from "@teu/distribution/server/server-options";
 
+import { planCollect } from "./admin/collect.ts";
 import { AccessDesk, type AccessOptions } from "./access/access-desk.ts";
 import { makeFront } from "./front.ts";
 import { type HttpServer, makeHttpServer } from "./http-server.ts";
@@ -23,7 +24,7 @@ import { checkWritable, DiskBlobStorage } from "./storage/disk-blob-storage.ts";
 import { MemoryBlobStorage } from "./storage/memory-blob-storage.ts";
 import { lockRoot } from "./serve-lock.ts";
 import type { SweepResult } from "./sweep.ts";
-import { Sweeper, type SweeperOptions } from "./sweeper.ts";
+import { type Planner, Sweeper, type SweeperOptions } from "./sweeper.ts";
 import { readTlsFiles, type TlsFiles, tlsStamp } from "./tls-files.ts";
 import { TlsReload } from "./tls-reload.ts";
 
@@ -66,7 +67,7 @@ export class Registry implements AsyncDisposable {
     this.#options = options;
     this.address = address;
     this.url = `${options.tls === undefined ? "http" : "https"}://${address}`;
-    this.#sweeper = new Sweeper(parts.scope, parts.served, () => this.#options);
+    this.#sweeper = new Sweeper(parts.scope, parts.served, () => this.#options, parts.plan);
   }
 
   /**
@@ -114,7 +115,9 @@ export class Registry implements AsyncDisposable {
     });
     undo.move();
     const reload = options.tls === undefined ? undefined : new TlsReload(scope, http, options.tls, stamp);
-    return new Registry({ scope, http, tracker, served, desk, reload, operations, proxies, lock }, bound, options);
+    const plan = plannerOf(options.root, storages);
+    const parts = { scope, http, tracker, served, desk, reload, operations, proxies, lock, plan };
+    return new Registry(parts, bound, options);
   }
 
   /**
@@ -129,6 +132,7 @@ export class Registry implements AsyncDisposable {
     Object.assign(served, switchesOf(options));
     const before = this.#options;
     this.#options = { ...options, ...(before.proxies === undefined ? {} : { proxies: before.proxies }) };
+    this.#sweeper.reschedule();
     if (options.tls !== undefined) await reload?.look(options.tls);
     return needRestart(before, options);
   }
@@ -197,6 +201,7 @@ interface Parts {
   readonly operations: OpenOperations;
   readonly proxies: OpenProxies;
   readonly lock: Disposable | null;
+  readonly plan: Planner | undefined;
 }
 
 // Whether to speak TLS, and whether to ask for client certificates, is settled when a server is made.
@@ -204,7 +209,6 @@ function needRestart(before: RegistryOptions, after: RegistryOptions): string[] 
   const parts = ({ tls, ...options }: RegistryOptions): Record<string, unknown> => ({
     address: options.address,
     root: options.root,
-    sweepInterval: options.sweepInterval,
     operations: options.operations,
     log: [options.accessLog, options.auditLog],
     webhooks: options.webhooks,
@@ -221,10 +225,20 @@ function switchesOf({ limits = {}, readOnly = false, deletes = true, sparse = fa
   return { limits, readOnly, deletes, sparse };
 }
 
+interface Storages {
+  readonly blobs: BlobStorage;
+  readonly metadata: SqliteMetadata;
+}
+
+// What is in memory has no place for a copy of its index.
+function plannerOf(path: string | undefined, storages: Storages): Planner | undefined {
+  return path === undefined ? undefined : (scope, options) => planCollect(scope, { path, ...storages }, options);
+}
+
 async function openStorages(
   scope: Scope,
   root: string | undefined,
-): Promise<{ blobs: BlobStorage; metadata: MetadataStorage; lock: Disposable | null }> {
+): Promise<Storages & { readonly lock: Disposable | null }> {
   if (root === undefined)
     return { blobs: new MemoryBlobStorage(), metadata: SqliteMetadata.open(":memory:"), lock: null };
   if (root === "") throw new TeuError({ code: "invalid", op: "open registry", message: "root is empty" });

@@ -9,6 +9,14 @@ import type { MetadataStorage, StepResult } from "@teu/distribution/server/metad
 /** What a sweep needs of the blob storage. */
 export type SweepBlobs = Pick<BlobStorage, "list" | "listUploads" | "retire" | "freeRetired" | "deleteUpload">;
 
+/** Which changes of a tag stay: one does when either says so, or when it is younger than the grace time. The latest always does. */
+export interface HistoryLimits {
+  /** So many of the latest. */
+  readonly keepLatest?: number;
+  /** Those within this time, milliseconds. */
+  readonly within?: number;
+}
+
 /** What a sweep works on, and how patient it is. Milliseconds. */
 export interface SweepOptions {
   readonly blobs: SweepBlobs;
@@ -19,6 +27,8 @@ export interface SweepOptions {
   readonly uploadExpiry: number;
   /** Also mark manifests as deleted that nothing needs (`MetadataStorage.markUntagged`). Default false. */
   readonly untagged?: boolean;
+  /** Which changes of tags stay; absent: all. */
+  readonly history?: HistoryLimits;
   /** Also look for bytes the index does not know (left by a crash): reads all names. */
   readonly strays?: boolean;
   /** What time it is, when that is not for the scope to say. */
@@ -38,6 +48,8 @@ export interface SweepResult {
   readonly blobs: number;
   /** Bytes freed. */
   readonly bytes: number;
+  /** Changes of tags that were forgotten. */
+  readonly changes: number;
 }
 
 /** Entries changed in one transaction, and entries looked at: both take a few milliseconds, and requests come in between. */
@@ -54,6 +66,7 @@ export async function sweep(scope: Scope, options: SweepOptions): Promise<SweepR
   await metadata.flushPulls(scope);
   // By the wall clock, which wrote these times, and not by `now`, which may be behind it.
   await metadata.endFuture(scope);
+  const changes = await trimHistory(scope, options, now);
   const uploads = await endIdleUploads(scope, options, now - uploadExpiry);
   const marked =
     options.untagged === true
@@ -75,7 +88,16 @@ export async function sweep(scope: Scope, options: SweepOptions): Promise<SweepR
     links,
     blobs: orphans.blobs + strays.blobs,
     bytes: orphans.bytes + strays.bytes,
+    changes,
   };
+}
+
+// Undeleting needs to know of changes that are younger than the grace time.
+async function trimHistory(scope: Scope, { metadata, history, grace }: SweepOptions, now: number): Promise<number> {
+  const { keepLatest, within } = history ?? {};
+  if (keepLatest === undefined && within === undefined) return 0;
+  const before = now - Math.max(grace, within ?? 0);
+  return inSteps((after) => metadata.trimHistory(scope, keepLatest ?? 1, before, { ...after, limit: LOOK }));
 }
 
 async function inSteps(step: (after: { after?: string }) => Promise<StepResult>): Promise<number> {

@@ -4,10 +4,11 @@ import type { Scope } from "@teu/base/scope";
 import type { BlobStorage } from "@teu/distribution/server/blob-storage";
 import type { MetadataStorage } from "@teu/distribution/server/metadata-storage";
 
+import type { CollectOptions, CollectPlan } from "./admin/collect.ts";
 import { applyRetention } from "./retention/apply-retention.ts";
 import type { RetentionRule } from "./retention/retention-rules.ts";
 import { steadyClock } from "./steady-clock.ts";
-import { sweep, type SweepResult } from "./sweep.ts";
+import { type HistoryLimits, sweep, type SweepResult } from "./sweep.ts";
 
 /** What a sweeper is told; everything has a default. Milliseconds. */
 export interface SweeperOptions {
@@ -19,6 +20,10 @@ export interface SweeperOptions {
   readonly sweepInterval?: number;
   /** Also delete manifests that nothing needs: no tag, no index, no living subject. Default false. */
   readonly deleteUntagged?: boolean;
+  /** Which changes of tags stay; absent: all. */
+  readonly history?: HistoryLimits;
+  /** By schedule nothing is cleaned, only logged what would go. Default false. */
+  readonly dryRun?: boolean;
   /** Which tags stay; absent: all. Asked before each sweep of its own. */
   readonly retention?: readonly RetentionRule[];
   /** How much time has passed since whenever, for whoever moves the scope's clock on purpose. Default: the system knows. */
@@ -35,33 +40,44 @@ const HOUR = 3_600_000;
 /** Between two writings of the times of pulls. */
 const FLUSH = 60_000;
 
+/** Timers count no further. */
+const LONGEST = 2 ** 31 - 1;
+
+/** Says what a sweep would do. */
+export type Planner = (scope: Scope, options: CollectOptions) => Promise<CollectPlan>;
+
 /** Owns its timers; `stop` before closing the storages. */
 export class Sweeper {
   readonly #scope: Scope;
   readonly #storages: Storages;
+  readonly #plan: Planner | undefined;
   readonly #options: () => SweeperOptions;
-  readonly #timers: readonly NodeJS.Timeout[];
+  readonly #flushing: NodeJS.Timeout;
   readonly #now: () => number;
+  #sweeping: NodeJS.Timeout | undefined;
+  #interval = -1;
   #running: Promise<unknown> = Promise.resolve();
 
-  /** `options` is asked for at every sweep; the interval only here. */
-  constructor(scope: Scope, storages: Storages, options: () => SweeperOptions) {
+  /** `options` is asked for at every sweep. Without `plan` a dry run is about tags only. */
+  constructor(scope: Scope, storages: Storages, options: () => SweeperOptions, plan?: Planner) {
     this.#scope = scope;
     this.#storages = storages;
     this.#options = options;
-    const { sweepInterval = HOUR, elapsed } = options();
-    this.#now = steadyClock(() => scope.now(), elapsed);
-    const quietly = (what: string, work: () => Promise<unknown>): void => {
-      this.#running = this.#running.then(work).catch((error: unknown) => {
-        scope.log.warn(`${what} failed`, { error: String(error) });
-      });
-    };
-    const sweeping = (): void => quietly("sweep", () => this.#byItself());
-    const flushing = (): void => quietly("writing times of pulls", () => storages.metadata.flushPulls(scope));
-    this.#timers = [
-      ...(sweepInterval > 0 ? [setInterval(sweeping, sweepInterval)] : []),
-      setInterval(flushing, FLUSH),
-    ].map((timer) => timer.unref());
+    this.#plan = plan;
+    this.#now = steadyClock(() => scope.now(), options().elapsed);
+    const flush = (): Promise<void> => storages.metadata.flushPulls(scope);
+    this.#flushing = setInterval(() => this.#quietly("writing times of pulls", flush), FLUSH).unref();
+    this.reschedule();
+  }
+
+  /** Goes by another interval from now on, if it is another. */
+  reschedule(): void {
+    const { sweepInterval = HOUR } = this.#options();
+    if (sweepInterval === this.#interval) return;
+    this.#interval = sweepInterval;
+    clearInterval(this.#sweeping);
+    const sweeping = (): void => this.#quietly("sweep", () => this.#byItself());
+    this.#sweeping = sweepInterval > 0 ? setInterval(sweeping, Math.min(sweepInterval, LONGEST)).unref() : undefined;
   }
 
   /** One sweep now, after one that is under way; `strays` also looks for bytes that a crash left. */
@@ -73,22 +89,34 @@ export class Sweeper {
 
   /** Begins no sweep any more, and waits for the one under way. */
   async stop(): Promise<void> {
-    for (const timer of this.#timers) clearInterval(timer);
+    clearInterval(this.#flushing);
+    clearInterval(this.#sweeping);
     await this.#running;
   }
 
+  #quietly(what: string, work: () => Promise<unknown>): void {
+    this.#running = this.#running.then(work).catch((error: unknown) => {
+      this.#scope.log.warn(`${what} failed`, { error: String(error) });
+    });
+  }
+
   async #byItself(): Promise<void> {
-    const { retention: rules = [] } = this.#options();
-    const gone = await applyRetention(this.#scope, this.#storages.metadata, { rules, now: this.#now() });
+    const { retention: rules = [], dryRun = false } = this.#options();
+    const gone = await applyRetention(this.#scope, this.#storages.metadata, { rules, dryRun, now: this.#now() });
     for (const { repository, tag, digest } of gone)
-      this.#scope.log.info("tag removed by retention", { repository, tag, digest });
-    await this.#sweep(false);
+      this.#scope.log.info(`tag ${dryRun ? "would be " : ""}removed by retention`, { repository, tag, digest });
+    if (!dryRun) return void (await this.#sweep(false));
+    const plan = await this.#plan?.(this.#scope, { ...this.#patience(), now: this.#now() });
+    if (plan !== undefined) this.#scope.log.info("a sweep would remove", { ...plan.now });
   }
 
   #sweep(strays: boolean): Promise<SweepResult> {
     const { blobs, metadata } = this.#storages;
-    const { grace = 24 * HOUR, uploadExpiry = 24 * HOUR, deleteUntagged = false } = this.#options();
-    const now = this.#now();
-    return sweep(this.#scope, { blobs, metadata, grace, uploadExpiry, untagged: deleteUntagged, strays, now });
+    return sweep(this.#scope, { blobs, metadata, ...this.#patience(), strays, now: this.#now() });
+  }
+
+  #patience(): CollectOptions {
+    const { grace = 24 * HOUR, uploadExpiry = 24 * HOUR, deleteUntagged = false, history } = this.#options();
+    return { grace, uploadExpiry, untagged: deleteUntagged, ...(history === undefined ? {} : { history }) };
   }
 }

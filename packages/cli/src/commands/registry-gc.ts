@@ -1,9 +1,10 @@
 // registry gc: frees what nothing needs, while the registry serves.
 
 import { formatSize } from "@teu/base/bytes";
-import { collect, planCollect } from "@teu/registry/admin/collect";
+import { collect, type CollectOptions, planCollect } from "@teu/registry/admin/collect";
 import type { SweepResult } from "@teu/registry/sweep";
 import type { Command, CommandInput } from "../command.ts";
+import { usageError } from "../grammar/usage-error.ts";
 import { timestamp } from "../output/human-time.ts";
 import { duration, JSON_OPTION, openRoot, ROOT_OPTION } from "../registry/root-options.ts";
 
@@ -25,6 +26,12 @@ export const command: Command = {
     },
     { long: "dry-run", help: "Say what would go, and delete nothing" },
     { long: "grace", value: "duration", help: "How long deleted and unused things stay (default 24h)" },
+    {
+      long: "history-latest",
+      value: "number",
+      help: "Forget changes of tags but so many of the latest (default all stay)",
+    },
+    { long: "history-within", value: "duration", help: "Forget changes of tags but those within this time" },
     JSON_OPTION,
     { long: "upload-expiry", value: "duration", help: "How long an upload may lie idle (default 24h)" },
   ],
@@ -53,19 +60,31 @@ export const command: Command = {
   },
 };
 
-function optionsOf(input: CommandInput): { grace: number; uploadExpiry: number; untagged: boolean } {
+function optionsOf(input: CommandInput): CollectOptions {
+  const history = {
+    ...(input.text("history-latest") === undefined ? {} : { keepLatest: count(input, "history-latest") }),
+    ...(input.text("history-within") === undefined ? {} : { within: duration(input, "history-within", 0) }),
+  };
   return {
+    history,
     grace: duration(input, "grace", DAY),
     uploadExpiry: duration(input, "upload-expiry", DAY),
     untagged: input.flag("delete-untagged"),
   };
 }
 
-function describe({ uploads, marked, manifests, blobs, bytes }: SweepResult): string {
+function count(input: CommandInput, flag: string): number {
+  const text = input.text(flag) ?? "";
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw usageError(`--${flag} ${JSON.stringify(text)} is no number`, { fallback: "write 1 or more" });
+}
+
+function describe({ uploads, marked, manifests, blobs, bytes, changes }: SweepResult): string {
   const parts = [
     `${manifests} manifests`,
     `${blobs} blobs`,
     `${uploads} idle uploads`,
+    ...(changes === 0 ? [] : [`${changes} changes of tags`]),
     ...(marked === 0 ? [] : [`marks ${marked} untagged manifests as deleted`]),
   ];
   return `${formatSize(bytes)}: ${parts.join(", ")}`;

@@ -66,6 +66,36 @@ export function metadataStorageSuite(
     assert.equal(await storage.forgetStray(scope, blob.digest, () => true), true);
   });
 
+  check("the history of tags is trimmed by number and age, never to nothing", async (storage, scope, clock) => {
+    const manifests = Array.from({ length: 6 }, (_, i) => manifestOf(`m${i}`));
+    for (const manifest of manifests) {
+      clock.now += 10;
+      await storage.putManifest(scope, "a", { manifest, tags: ["busy"] });
+    }
+    await storage.putManifest(scope, "a", { manifest: manifests[0] as NewManifest, tags: ["calm"] });
+    const history = async (tag: string): Promise<unknown[]> =>
+      (await storage.tagHistory(scope, "a", tag, 10)).map(({ digest }) => digest);
+    const trim = async (keep: number, before: number): Promise<number> => {
+      let [count, next] = [0, undefined as string | undefined];
+      do {
+        const after = next === undefined ? {} : { after: next };
+        const result = await storage.trimHistory(scope, keep, before, { ...after, limit: 2 });
+        count += result.count;
+        next = result.next ?? undefined;
+      } while (next !== undefined);
+      return count;
+    };
+    const digests = manifests.map(({ digest }) => digest).reverse();
+    assert.equal(await trim(4, clock.now - 55), 0);
+    assert.equal(await trim(4, clock.now - 40), 1);
+    assert.deepEqual(await history("busy"), digests.slice(0, 5));
+    assert.equal(await trim(3, clock.now + 1), 2);
+    assert.deepEqual(await history("busy"), digests.slice(0, 3));
+    assert.equal(await trim(0, clock.now + 1), 2);
+    assert.deepEqual([await history("busy"), await history("calm")], [digests.slice(0, 1), [digests.at(-1)]]);
+    assert.equal((await storage.findManifest(scope, "a", { tag: "busy" }))?.digest, digests[0]);
+  });
+
   check("times of a clock that ran ahead are those of now", async (storage, scope, clock) => {
     const [used, orphan] = [blobOf("used"), blobOf("orphan")];
     const manifest = manifestOf("deleted");

@@ -110,6 +110,11 @@ export interface MetadataStorage extends AsyncDisposable {
    * old. Returns how many.
    */
   endFuture(scope: Scope): Promise<number>;
+  /**
+   * Forgets changes of tags from before `before` that are not among the `keep` latest of their tag; the latest always stays. Looks
+   * at up to `limit` changes behind `after`.
+   */
+  trimHistory(scope: Scope, keep: number, before: number, step: Step): Promise<StepResult>;
   /** Ends sessions not used since `before`, with what they claimed; the caller deletes the bytes of the ids returned. */
   endIdleUploads(scope: Scope, before: number, limit: number): Promise<readonly string[]>;
   /**

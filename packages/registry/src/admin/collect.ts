@@ -8,7 +8,7 @@ import type { Digest } from "@teu/image/digest";
 import { TemporaryDirectory } from "@teu/files/temporary-directory";
 
 import { SqliteMetadata } from "../metadata/sqlite-metadata.ts";
-import { sweep, type SweepBlobs, type SweepResult } from "../sweep.ts";
+import { type HistoryLimits, sweep, type SweepBlobs, type SweepResult } from "../sweep.ts";
 import type { OpenRoot } from "./open-root.ts";
 
 /** How patient collecting is. Milliseconds. */
@@ -17,6 +17,10 @@ export interface CollectOptions {
   readonly uploadExpiry: number;
   /** Also delete manifests that nothing needs. */
   readonly untagged: boolean;
+  /** Which changes of tags stay; absent: all. */
+  readonly history?: HistoryLimits;
+  /** What time it is, when that is not for the scope to say. */
+  readonly now?: number;
 }
 
 /** What would go. */
@@ -31,8 +35,14 @@ export function collect(scope: Scope, root: OpenRoot, options: CollectOptions): 
   return sweep(scope, { ...root, ...options, strays: true });
 }
 
+/** What a plan is made of. */
+export type PlannedRoot = Pick<OpenRoot, "path"> & {
+  readonly blobs: SweepBlobs;
+  readonly metadata: Pick<SqliteMetadata, "copyTo">;
+};
+
 /** Says what `collect` would do, without doing it. Needs room for a copy of the index. */
-export async function planCollect(scope: Scope, root: OpenRoot, options: CollectOptions): Promise<CollectPlan> {
+export async function planCollect(scope: Scope, root: PlannedRoot, options: CollectOptions): Promise<CollectPlan> {
   await using directory = await TemporaryDirectory.make(scope, root.path, ".gc-");
   const copy = path.join(directory.path, "index.db");
   await root.metadata.copyTo(scope, copy);
@@ -40,9 +50,9 @@ export async function planCollect(scope: Scope, root: OpenRoot, options: Collect
   const blobs = new PretendedBlobs(root.blobs);
   const now = await sweep(scope, { blobs, metadata, ...options, strays: true });
   // A deletion now is a mark; the mark runs out a grace time later.
-  const at = scope.now() + Math.max(2 * options.grace, options.uploadExpiry) + 1;
+  const at = (options.now ?? scope.now()) + Math.max(2 * options.grace, options.uploadExpiry) + 1;
   const then = createScope({ signal: scope.signal, log: scope.log, now: () => at });
-  const later = await sweep(then, { blobs, metadata, ...options });
+  const later = await sweep(then, { blobs, metadata, ...options, now: at });
   return { now, later: { ...later, at } };
 }
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
+import { gzipSync } from "node:zlib";
 import { isTeuError } from "@teu/base/errors";
 import { createScope } from "@teu/base/scope";
 import { pushImage } from "@teu/distribution/client/push";
@@ -11,6 +12,7 @@ import { readLayoutIndex } from "@teu/image/layout/layout-directory";
 import { REF_NAME } from "@teu/image/layout/layout-files";
 import { MemoryContentStore } from "@teu/image/memory-content-store";
 import { parseReference } from "@teu/image/reference";
+import { encodeTarHeader, TAR_END, tarEntry, tarPadding } from "@teu/image/tar/writer";
 import { randomImage, randomIndex } from "@teu/testkit/random-image";
 import { rawRequest } from "@teu/testkit/raw-http";
 import { tempRoot } from "@teu/testkit/temp-root";
@@ -19,8 +21,10 @@ import { Registry } from "../registry.ts";
 import { backup, restore } from "./backup.ts";
 import { exportLayout, REPOSITORY_ANNOTATION } from "./export.ts";
 import { importFrom } from "./import.ts";
+import { archiveLayout } from "./layout-archive.ts";
 import { LayoutSource } from "./layout-source.ts";
 import { OpenRoot } from "./open-root.ts";
+import { isArchive, unpackLayout } from "./unpack-layout.ts";
 import { verify } from "./verify.ts";
 
 const scope = createScope();
@@ -132,6 +136,63 @@ test("importFrom: what is damaged is refused by name, all else is taken", async 
   );
   assert.ok((await target.metadata.findManifest(scope, "tools", { tag: "1" })) !== null);
   assert.deepEqual(readdirSync(path.join(target.path, "uploads")), []);
+});
+
+test("unpackLayout: an archive carries what its layout does, compressed or not", async () => {
+  await using made = await world();
+  await exportLayout(scope, made.root, made.path("layout"));
+  const archive = made.path("all.tar");
+  await archiveLayout(scope, made.path("layout"), archive);
+  writeFileSync(made.path("all.tar.gz"), gzipSync(readFileSync(archive)));
+  for (const [i, file] of [archive, made.path("all.tar.gz")].entries()) {
+    assert.ok(isArchive(file));
+    const layout = made.path(`unpacked${i}`);
+    mkdirSync(layout);
+    await unpackLayout(scope, file, layout);
+    await using target = await OpenRoot.open(scope, made.path(`imported${i}`), { make: true });
+    const { tags, failures } = await importFrom(scope, target, new LayoutSource(layout), { link: true });
+    assert.deepEqual([tags, failures], [3, []]);
+    await target[Symbol.asyncDispose]();
+    await assertServes(made.path(`imported${i}`), made);
+  }
+  assert.equal(isArchive(made.path("layout")), false);
+});
+
+test("unpackLayout: links, doubles, strange names and other archives write nothing", async () => {
+  await using made = await world();
+  const member = (name: string, content: string, more: object = {}): Buffer => {
+    const header = encodeTarHeader(tarEntry({ type: "file", name, size: content.length, ...more }));
+    return Buffer.concat([header, Buffer.from(content), tarPadding(content.length)]);
+  };
+  const [header, index] = [
+    member("oci-layout", '{"imageLayoutVersion":"1.0.0"}'),
+    member("./index.json", '{"schemaVersion":2,"manifests":[]}'),
+  ];
+  const blob = `blobs/sha256/${"a".repeat(64)}`;
+  const bad = [
+    [header],
+    [header, index, index],
+    [header, index, member(blob, "", { type: "symlink", linkName: "/etc/passwd" })],
+    [header, index, member(blob, "", { type: "hardlink", linkName: "index.json" })],
+    [header, member("index.json", "", { type: "symlink", linkName: "/etc/passwd" })],
+    [Buffer.from("no tar at all")],
+  ];
+  for (const [i, members] of bad.entries()) {
+    writeFileSync(made.path("bad.tar"), Buffer.concat([...members, TAR_END]));
+    const directory = made.path(`bad${i}`);
+    mkdirSync(directory);
+    await assert.rejects(
+      unpackLayout(scope, made.path("bad.tar"), directory),
+      (error) => isTeuError(error, i === 5 ? "corrupt" : "invalid"),
+      `${i}`,
+    );
+  }
+  const strange = ["../x", "/x", "blobs/sha256/../../x", "blobs/sha256/short", "blobs/x", "manifest.json"];
+  const members = [header, index, ...strange.map((name) => member(name, "x")), TAR_END];
+  writeFileSync(made.path("strange.tar"), Buffer.concat(members));
+  mkdirSync(made.path("strange"));
+  await unpackLayout(scope, made.path("strange.tar"), made.path("strange"));
+  assert.deepEqual(readdirSync(made.path("strange"), { recursive: true }).sort(), ["index.json", "oci-layout"]);
 });
 
 test("LayoutSource: entries without a repository need one", async () => {

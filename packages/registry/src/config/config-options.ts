@@ -27,6 +27,8 @@ export function configOptions(config: RegistryConfig, directory: string): Regist
     uploadExpiry: duration(storage.uploadExpiry),
     sweepInterval: duration(storage.sweepInterval),
     deleteUntagged: storage.deleteUntagged,
+    dryRun: storage.dryRun,
+    history: storage.history === undefined ? undefined : historyLimits(storage.history),
     retention: storage.retention?.map(({ pushedWithin, pulledWithin, ...rule }) => ({
       ...rule,
       ...(pushedWithin === undefined ? {} : { pushedWithin: milliseconds(pushedWithin) }),
@@ -83,6 +85,12 @@ function tokenOptions(tokens: RegistryConfig["tokens"]): RegistryOptions["tokens
     ...(refreshLifetime === undefined ? {} : { refreshLifetime: milliseconds(refreshLifetime) }),
     ...(rotation === undefined ? {} : { rotation: milliseconds(rotation) }),
   };
+}
+
+type History = NonNullable<NonNullable<RegistryConfig["storage"]>["history"]>;
+
+function historyLimits({ within, ...counts }: History): NonNullable<RegistryOptions["history"]> {
+  return { ...counts, ...(within === undefined ? {} : { within: milliseconds(within) }) };
 }
 
 type Attempts = NonNullable<NonNullable<RegistryConfig["users"]>["attempts"]>;

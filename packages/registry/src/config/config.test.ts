@@ -27,7 +27,7 @@ tls: { cert: cert.pem, key: /keys/key.pem, minVersion: "1.3" }
 users:
   htpasswd: users
   attempts: { longest: 30s }
-storage: { grace: 2h }
+storage: { grace: 2h, dryRun: true, history: { keepLatest: 5, within: 1d } }
 groups: { devs: [ann, bob] }
 rules:
   - repositories: &all ["**"]
@@ -46,6 +46,8 @@ immutable:
     sparse: false,
     drain: 60_000,
     grace: 7_200_000,
+    dryRun: true,
+    history: { keepLatest: 5, within: 86_400_000 },
     tls: { cert: "/etc/teu/cert.pem", key: "/keys/key.pem", minVersion: "TLSv1.3" },
     htpasswd: "/etc/teu/users",
     attempts: { longest: 30_000 },

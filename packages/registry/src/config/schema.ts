@@ -42,12 +42,24 @@ export const CONFIG_SCHEMA = {
         sweepInterval: {
           $ref: "#/$defs/duration",
           description: 'Time between two cleanings; "0s": never. Default "1h".',
-          "x-restart": true,
+        },
+        dryRun: {
+          type: "boolean",
+          description: "Clean nothing by schedule, only log what would go. Default false.",
         },
         deleteUntagged: {
           type: "boolean",
           description:
             "Delete manifests without a tag after the grace time, unless an index has them or they refer to one that is there. Default false.",
+        },
+        history: {
+          type: "object",
+          additionalProperties: false,
+          description: "Which changes of tags stay, to roll back to. Default all.",
+          properties: {
+            keepLatest: { type: "integer", minimum: 1, description: "So many of the latest of each tag stay." },
+            within: { $ref: "#/$defs/duration", description: "Those within this time stay." },
+          },
         },
         retention: {
           type: "array",

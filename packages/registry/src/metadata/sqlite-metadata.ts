@@ -224,6 +224,11 @@ export class SqliteMetadata implements MetadataStorage {
     this.#pulls.flush();
   }
 
+  async trimHistory(scope: Scope, keep: number, before: number, step: Step): Promise<StepResult> {
+    scope.check("trim history");
+    return this.#db.quickTransaction(() => tags.trimHistory(this.#db, keep, before, step));
+  }
+
   async endFuture(scope: Scope): Promise<number> {
     scope.check("set times right");
     return this.#db.quickTransaction(() => endFuture(this.#db, scope.now()));

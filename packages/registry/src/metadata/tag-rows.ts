@@ -1,6 +1,6 @@
 // Rows of tag and tag_change: where tags point, and every change of that.
 
-import type { Page, TagChange, TagUse } from "@teu/distribution/server/metadata-storage";
+import type { Page, Step, StepResult, TagChange, TagUse } from "@teu/distribution/server/metadata-storage";
 import type { Digest } from "@teu/image/digest";
 
 import type { Database } from "./database.ts";
@@ -92,6 +92,23 @@ export function tagHistory(db: Database, repository: string, name: string, limit
     limit,
   );
   return rows.map((row) => ({ digest: row["digest"] as Digest | null, at: row["at"] as number }));
+}
+
+/** Forgets what is neither young nor among the latest. Within a transaction. */
+export function trimHistory(db: Database, keep: number, before: number, { after, limit }: Step): StepResult {
+  const rows = db.all(
+    `SELECT id, at < ? AND EXISTS (SELECT 1 FROM tag_change WHERE repository_id = one.repository_id AND name = one.name
+       AND id > one.id ORDER BY id LIMIT 1 OFFSET ?) AS old
+     FROM tag_change AS one WHERE id > ? ORDER BY id LIMIT ?`,
+    before,
+    Math.max(1, keep) - 1,
+    Number(after ?? 0),
+    limit,
+  );
+  const old = rows.filter((row) => row["old"] === 1);
+  for (const row of old) db.run("DELETE FROM tag_change WHERE id = ?", row["id"] as number);
+  const last = rows.length < limit ? undefined : rows.at(-1);
+  return { count: old.length, next: last === undefined ? null : String(last["id"]) };
 }
 
 function recordChange(db: Database, repositoryId: number, name: string, digest: Digest | null, now: number): void {
