@@ -93,8 +93,7 @@ export class Registry implements AsyncDisposable {
     const operations = undo.use(await openOperations(options, { scope, root: options.root, addressOf }));
     const observe = operations.observe === undefined ? {} : { observe: operations.observe };
     const locate = proxies.locate === undefined ? {} : { locate: proxies.locate };
-    const { blobs } = storages;
-    const { metadata } = proxies;
+    const { blobs, metadata } = proxies;
     const served: Served = { scope, blobs, metadata, access, ...switchesOf(options), ...observe, ...locate };
     const handler = makeFront(scope, {
       registry: createRegistryHandler(served),
@@ -271,7 +270,7 @@ function accessOptions(options: RegistryOptions): AccessOptions {
   return { ...options, isProxied, certificates: tls?.clientCa !== undefined };
 }
 
-// How long a connection may be silent. Whoever waits for a large layer to be fetched from an upstream hears nothing meanwhile.
+// How long a connection may be silent. Whoever waits for a slow upstream hears as little as we do.
 function idleOf({ proxies = [] }: RegistryOptions): number {
   return proxies.length === 0 ? 120_000 : 900_000;
 }

@@ -92,6 +92,16 @@ export function blobStorageSuite(
     await upload.commit(digestOf("abX"));
   });
 
+  check("what was written can be read back while more is", async (storage) => {
+    await using upload = await storage.createUpload(scope, randomUUID());
+    await upload.write([Buffer.from("abc"), Buffer.from("def")]);
+    const writing = upload.write([Buffer.from("ghi")]);
+    assert.equal(Buffer.from(await upload.readBack(2, 5)).toString(), "cde");
+    await writing;
+    assert.equal(Buffer.from(await upload.readBack(6, 9)).toString(), "ghi");
+    await upload.commit(digestOf("abcdefghi"));
+  });
+
   check("an empty blob is a blob", async (storage) => {
     const digest = await store(storage, Buffer.alloc(0));
     assert.deepEqual(await storage.stat(scope, digest), { digest, size: 0 });

@@ -67,6 +67,8 @@ export interface BlobUpload extends AsyncDisposable {
   readonly offset: number;
   /** Appends; the chunks belong to the upload until the promise resolves. Callers batch: one call is one write. @throws TeuError `exhausted`. */
   write(chunks: readonly Uint8Array[]): Promise<void>;
+  /** Bytes that were written, up to `end` or fewer; also while more is written. Not after `commit` began. */
+  readBack(start: number, end: number): Promise<Uint8Array>;
   /** Takes back what was written beyond `offset`. */
   truncate(offset: number): Promise<void>;
   /**

@@ -1,6 +1,7 @@
-// The index as the request handler sees it when some repositories are kept for other registries: three questions may fetch what is
-// not here; everything else is the index itself.
+// The storages as the request handler sees them when some repositories are kept for other registries: three questions to the index
+// may fetch what is not here, and blobs can be read while they come; everything else is the storages themselves.
 
+import type { BlobStorage } from "@teu/distribution/server/blob-storage";
 import type { MetadataStorage } from "@teu/distribution/server/metadata-storage";
 
 import type { PullThrough } from "./pull-through.ts";
@@ -29,9 +30,20 @@ export function pullThroughMetadata(metadata: MetadataStorage, through: PullThro
         : through.listTags(scope, upstream, repository, page);
     },
   };
-  return new Proxy(metadata, {
+  return answering(metadata, questions);
+}
+
+/** Puts the blobs that are just coming beside those of a storage. */
+export function pullThroughBlobs(blobs: BlobStorage, through: PullThrough): BlobStorage {
+  const open: BlobStorage["open"] = async (scope, digest) =>
+    (await blobs.open(scope, digest)) ?? through.openBlob(digest);
+  return answering(blobs, { open });
+}
+
+function answering<T extends object>(real: T, own: Partial<T>): T {
+  return new Proxy(real, {
     get: (target, name) => {
-      if (Object.hasOwn(questions, name)) return questions[name as keyof Questions];
+      if (Object.hasOwn(own, name)) return own[name as keyof T];
       const value: unknown = Reflect.get(target, name, target);
       // Private members are the target's own.
       return typeof value === "function" ? (value.bind(target) as unknown) : value;

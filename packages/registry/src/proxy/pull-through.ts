@@ -1,16 +1,18 @@
-// Repositories of other registries, kept here: what is asked for and not there is fetched, verified, stored and served; what was
-// fetched is served for ever by its digest. A tag is believed for a while, and then asked for again; when the upstream fails, limits
+// Repositories of other registries, kept here: what is asked for and not there is fetched, verified, stored and served, large blobs
+// while they come; what was fetched is served for ever by its digest. A tag is believed for a while, and then asked for again; when the upstream fails, limits
 // or refuses, the tag stands for what it stood for. Many clients that want the same cause one fetch.
 
 import { randomUUID } from "node:crypto";
 import { errorText, isTeuError, TeuError } from "@teu/base/errors";
-import type { Scope } from "@teu/base/scope";
-import type { BlobStorage } from "@teu/distribution/server/blob-storage";
+import { cleanupScope, type Scope } from "@teu/base/scope";
+import type { BlobStorage, BlobUpload, OpenBlob } from "@teu/distribution/server/blob-storage";
 import { manifestFacts } from "@teu/distribution/server/manifest-facts";
 import type { ManifestName, MetadataStorage, Page, StoredManifest } from "@teu/distribution/server/metadata-storage";
+import { Problem } from "@teu/distribution/server/problem";
 import type { BlobInfo } from "@teu/image/content-store";
 import { type Digest, digestAlgorithm } from "@teu/image/digest";
 
+import { BlobFlight } from "./blob-flight.ts";
 import { proxyOf } from "./proxy-options.ts";
 import type { Upstream } from "./upstream.ts";
 
@@ -38,10 +40,16 @@ const PAUSE = 15_000;
 /** Tags whose time is remembered. */
 const MOST_REMEMBERED = 100_000;
 
-/** See the head of this file. */
-export class PullThrough {
+/** How long a blob that could not be fetched is remembered, for who was told that it comes. Milliseconds. */
+const REMORSE = 5000;
+
+/** See the head of this file. Owns its downloads: they go on when who asked has gone, and end when it is disposed. */
+export class PullThrough implements AsyncDisposable {
   readonly counts: PullThroughCounts = { hits: 0, fetched: 0, stale: 0, failed: 0 };
   readonly #parts: PullThroughParts;
+  readonly #blobs: Map<string, BlobFlight> = new Map();
+  readonly #downloads: Set<Promise<void>> = new Set();
+  readonly #closing: AbortController = new AbortController();
   readonly #believedUntil: Map<string, number> = new Map();
   readonly #flights: Map<string, Promise<unknown>> = new Map();
 
@@ -77,14 +85,40 @@ export class PullThrough {
     );
   }
 
-  /** A blob of an upstream's repository, fetched when it is not here. Null when it is neither there nor here. */
+  /** A blob of an upstream's repository: here, or at least coming. Null when it is neither there nor here. */
   async findBlob(scope: Scope, upstream: Upstream, repository: string, digest: Digest): Promise<BlobInfo | null> {
     const here = await this.#parts.metadata.findBlob(scope, repository, digest);
     if (here !== null) {
       this.counts.hits++;
       return here;
     }
-    return this.#once(`blob ${repository} ${digest}`, () => this.#fetchBlob(scope, upstream, repository, digest));
+    const key = `${repository} ${digest}`;
+    const flight =
+      this.#blobs.get(key)?.isGood === true
+        ? this.#blobs.get(key)
+        : await this.#once(`blob ${key}`, () => this.#fetchBlob(scope, upstream, repository, digest));
+    if (!(flight instanceof BlobFlight)) return flight ?? null;
+    try {
+      await flight.begun(scope);
+      return flight.blob;
+    } catch (error) {
+      return isMissing(error) ? null : this.#refused(scope, repository, error);
+    }
+  }
+
+  /** A blob that `findBlob` has found, while it comes; null when it does not. */
+  openBlob(digest: Digest): OpenBlob | null {
+    const flights = [...this.#blobs.values()].filter(({ blob }) => blob.digest === digest);
+    try {
+      return (flights.find(({ isGood }) => isGood) ?? flights[0])?.open() ?? null;
+    } catch (error) {
+      throw unavailable(digest, "the upstream cannot be used now", error);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort();
+    await Promise.all(this.#downloads);
   }
 
   /** Tags of an upstream's repository: those there; when they cannot be had, those here. */
@@ -147,16 +181,20 @@ export class PullThrough {
     }
   }
 
-  async #fetchBlob(scope: Scope, upstream: Upstream, repository: string, digest: Digest): Promise<BlobInfo | null> {
+  /** The blob when it is here already, else its flight. */
+  async #fetchBlob(
+    scope: Scope,
+    upstream: Upstream,
+    repository: string,
+    digest: Digest,
+  ): Promise<BlobInfo | BlobFlight | null> {
     try {
       const size = await upstream.blobSize(scope, repository, digest);
       if (size === null) return null;
       const blob = { digest, size };
       // The upstream has said that its repository has it: then the bytes may be those that are here already.
       if (await this.#linkPresent(scope, repository, blob)) return blob;
-      await this.#download(scope, upstream, repository, blob);
-      this.counts.fetched++;
-      return blob;
+      return await this.#begin(scope.withSignal(this.#closing.signal), upstream, repository, blob);
     } catch (error) {
       return isMissing(error) ? null : this.#refused(scope, repository, error);
     }
@@ -176,31 +214,70 @@ export class PullThrough {
     }
   }
 
-  async #download(scope: Scope, upstream: Upstream, repository: string, blob: BlobInfo): Promise<void> {
+  async #begin(scope: Scope, upstream: Upstream, repository: string, blob: BlobInfo): Promise<BlobFlight> {
     const { blobs, metadata } = this.#parts;
     const id = randomUUID();
     const algorithm = digestAlgorithm(blob.digest);
     // A session like any client's: what a crash leaves of it is swept.
     await metadata.createUpload(scope, { id, repository, algorithm }, MOST_UPLOADS);
+    const upload = await blobs.createUpload(scope, id, algorithm).catch(async (error: unknown) => {
+      await metadata.deleteUpload(scope, id);
+      throw error;
+    });
+    const flight = new BlobFlight(blob, blobs, upload);
+    const key = `${repository} ${blob.digest}`;
+    this.#blobs.set(key, flight);
+    const forget = (): void => void (this.#blobs.get(key) === flight && this.#blobs.delete(key));
+    const download = this.#download(scope, upstream, repository, { flight, upload })
+      .then(
+        () => {
+          this.counts.fetched++;
+          flight.ended();
+          forget();
+        },
+        (error: unknown) => {
+          flight.failed(error);
+          setTimeout(forget, REMORSE).unref();
+        },
+      )
+      .finally(() => this.#downloads.delete(download));
+    this.#downloads.add(download);
+    return flight;
+  }
+
+  async #download(
+    scope: Scope,
+    upstream: Upstream,
+    repository: string,
+    { flight, upload }: { readonly flight: BlobFlight; readonly upload: BlobUpload },
+  ): Promise<void> {
+    const { blobs, metadata } = this.#parts;
+    const { blob } = flight;
     try {
-      await using upload = await blobs.createUpload(scope, id, algorithm);
+      await using _ = upload;
+      const write = async (batch: readonly Uint8Array[], size: number): Promise<void> => {
+        await upload.write(batch);
+        flight.wrote(size);
+      };
       let batch: Uint8Array[] = [];
       let size = 0;
       for await (const chunk of upstream.blob(scope, repository, blob)) {
         batch.push(chunk);
         size += chunk.length;
         if (size < BATCH) continue;
-        await upload.write(batch);
+        await write(batch, size);
         [batch, size] = [[], 0];
       }
-      if (size > 0) await upload.write(batch);
-      await metadata.claimBlobs(scope, id, [blob.digest]);
-      const link = { upload: id, blobs: [await upload.commit(blob.digest)], end: true };
+      if (size > 0) await write(batch, size);
+      await metadata.claimBlobs(scope, upload.id, [blob.digest]);
+      const link = { upload: upload.id, blobs: [await upload.commit(blob.digest)], end: true };
       if (!(await metadata.linkClaimed(scope, repository, link)))
         throw unavailable(repository, "the fetched blob was cleaned away at once");
     } finally {
-      await blobs.deleteUpload(scope, id);
-      await metadata.deleteUpload(scope, id);
+      // Also when the registry is closing.
+      const last = cleanupScope(scope, 10_000);
+      await blobs.deleteUpload(last, upload.id);
+      await metadata.deleteUpload(last, upload.id);
     }
   }
 
@@ -208,6 +285,8 @@ export class PullThrough {
   #refused(scope: Scope, repository: string, error: unknown): null {
     this.#note(scope, repository, error);
     if (isTeuError(error, "denied")) return null;
+    if (isTeuError(error, "exhausted") || error instanceof Problem) throw error;
+    if (isTeuError(error) && error.detail["status"] === 429) throw limited(error);
     throw unavailable(repository, "the upstream cannot be used now", error);
   }
 
@@ -230,6 +309,17 @@ export class PullThrough {
     this.#flights.set(key, flight);
     return flight;
   }
+}
+
+/** What an upstream that limits us says, handed on: who asked is to wait, and knows how long. */
+function limited({ detail }: TeuError): Problem {
+  const { retryAfter } = detail;
+  const seconds = typeof retryAfter === "number" ? Math.max(1, retryAfter) : 60;
+  const entry = {
+    code: "TOOMANYREQUESTS",
+    message: "the upstream limits requests, and nothing of this is here",
+  } as const;
+  return new Problem(429, entry, { "retry-after": String(seconds) });
 }
 
 function isMissing(error: unknown): boolean {

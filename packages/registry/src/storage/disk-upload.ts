@@ -76,6 +76,16 @@ export class DiskUpload implements BlobUpload {
     this.#hash = hash;
   }
 
+  async readBack(start: number, end: number): Promise<Uint8Array> {
+    try {
+      const buffer = Buffer.allocUnsafeSlow(end - start);
+      const { bytesRead } = await this.#file.read(buffer, 0, buffer.length, start);
+      return buffer.subarray(0, bytesRead);
+    } catch (error) {
+      throw fileError("read upload", this.id, error);
+    }
+  }
+
   async truncate(offset: number): Promise<void> {
     await this.#file.truncate(offset);
     this.#offset = offset;

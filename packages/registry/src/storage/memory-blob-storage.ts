@@ -106,6 +106,7 @@ export class MemoryBlobStorage implements BlobStorage {
           state.size += chunk.length;
         }
       },
+      readBack: async (start, end) => readBack(state.chunks, start, end),
       truncate: async (offset) => {
         const kept = Buffer.concat(state.chunks).subarray(0, offset);
         state.chunks = [kept];
@@ -130,4 +131,16 @@ export class MemoryBlobStorage implements BlobStorage {
       [Symbol.asyncDispose]: async () => {},
     };
   }
+}
+
+// Only the chunks that have some of it: joining all for each piece would cost the square of the size.
+function readBack(chunks: readonly Uint8Array[], start: number, end: number): Uint8Array {
+  let at = 0;
+  const parts: Uint8Array[] = [];
+  for (const chunk of chunks) {
+    if (at >= end) break;
+    if (at + chunk.length > start) parts.push(chunk.subarray(Math.max(0, start - at), end - at));
+    at += chunk.length;
+  }
+  return parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts);
 }
