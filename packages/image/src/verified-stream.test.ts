@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { isTeuError } from "@teu/base/errors";
 
 import { digestOf, parseDigest } from "./digest.ts";
-import { BlobVerifier, collectBytes, verifyStream } from "./verified-stream.ts";
+import { BlobVerifier, collectBytes, verifyStream, verifyStreamBeside } from "./verified-stream.ts";
 
 const DATA = Buffer.from("some content");
 
@@ -14,23 +14,25 @@ async function* source(size: number = 3): AsyncIterable<Uint8Array> {
   for (let at = 0; at < DATA.length; at += size) yield DATA.subarray(at, at + size);
 }
 
-test("verifyStream: passes what is right, sha512 too", async () => {
-  for (const digest of [digestOf(DATA), digestOf(DATA, "sha512")]) {
-    const bytes = await collectBytes(verifyStream(source(), { digest, size: DATA.length }), 100);
-    assert.ok(DATA.equals(bytes));
-  }
-});
-
-test("verifyStream: corrupt for another digest or size, at the first byte too many", async () => {
-  for (const expected of [{ digest: digestOf("x") }, { size: DATA.length + 1 }, { size: DATA.length - 1 }]) {
-    await assert.rejects(collectBytes(verifyStream(source(), expected), 100), (error) => isTeuError(error, "corrupt"));
-  }
-  let taken = 0;
-  await assert.rejects(async () => {
-    for await (const chunk of verifyStream(source(), { size: 4 })) taken += chunk.length;
+for (const verify of [verifyStream, verifyStreamBeside]) {
+  test(`${verify.name}: passes what is right, sha512 too`, async () => {
+    for (const digest of [digestOf(DATA), digestOf(DATA, "sha512")]) {
+      const bytes = await collectBytes(verify(source(), { digest, size: DATA.length }), 100);
+      assert.ok(DATA.equals(bytes));
+    }
   });
-  assert.ok(taken <= 4, "nothing beyond the declared size is handed on");
-});
+
+  test(`${verify.name}: corrupt for another digest or size, at the first byte too many`, async () => {
+    for (const expected of [{ digest: digestOf("x") }, { size: DATA.length + 1 }, { size: DATA.length - 1 }]) {
+      await assert.rejects(collectBytes(verify(source(), expected), 100), (error) => isTeuError(error, "corrupt"));
+    }
+    let taken = 0;
+    await assert.rejects(async () => {
+      for await (const chunk of verify(source(), { size: 4 })) taken += chunk.length;
+    });
+    assert.ok(taken <= 4, "nothing beyond the declared size is handed on");
+  });
+}
 
 test("collectBytes: exhausted beyond the limit", async () => {
   await assert.rejects(collectBytes(source(), DATA.length - 1), (error) => isTeuError(error, "exhausted"));

@@ -89,6 +89,26 @@ export async function* verifyStream(
 }
 
 /**
+ * As `verifyStream`, hashing in the thread pool while the reader has the chunk: for large chunks, which the reader does not change.
+ */
+export async function* verifyStreamBeside(
+  source: AsyncIterable<Uint8Array>,
+  expected: ExpectedBlob,
+  op: string = "read blob",
+): AsyncIterable<Uint8Array> {
+  const verifier = new PoolBlobVerifier(op, expected);
+  for await (const chunk of source) {
+    const hashed = verifier.update(chunk);
+    try {
+      yield chunk;
+    } finally {
+      await hashed;
+    }
+  }
+  verifier.finish();
+}
+
+/**
  * Everything of `source` in one array.
  * @throws TeuError `exhausted` when longer than `limit` bytes.
  */

@@ -17,11 +17,13 @@ import {
 import { parseDigest } from "../digest.ts";
 import { checkMediaType, isIndexType, isManifestType } from "../documents.ts";
 import { choosePlatform, formatPlatform } from "../platform.ts";
-import { BlobVerifier, collectBytes, verifyStream } from "../verified-stream.ts";
+import { BlobVerifier, collectBytes, verifyStream, verifyStreamBeside } from "../verified-stream.ts";
 import type { BlobIdentity, ImageDocument, ImageSource } from "./source-and-sink.ts";
 
 /** Indexes in indexes on the way to a platform; more is an attack. */
 const MAX_DEPTH = 8;
+/** Bytes. */
+const WORTH_THREADS = 1 << 20;
 
 /** An image of one platform, or an artifact. */
 export class Image {
@@ -155,7 +157,10 @@ export function openEnd(path: OpenPath): Image | Index {
 
 /** A blob of a source, verified to its end: nothing may be trusted before. */
 export function readBlob(scope: Scope, source: ImageSource, blob: BlobIdentity): AsyncIterable<Uint8Array> {
-  return verifyStream(source.blob(scope, blob, 0), blob);
+  const content = source.blob(scope, blob, 0);
+  // Files come in large chunks, whose hash can be had beside what is done with them.
+  const isLarge = source.file !== undefined && blob.size >= WORTH_THREADS;
+  return isLarge ? verifyStreamBeside(content, blob) : verifyStream(content, blob);
 }
 
 /** The entry of an index for a platform. @throws TeuError `not-found`, saying what there is. */
