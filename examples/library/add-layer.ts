@@ -19,7 +19,7 @@ import { openValue, valueSourceFrom } from "@teu/image/values/value-source";
 const [from = "localhost:5000/hello", directory = ".", prefix = "/srv", to = from] = process.argv.slice(2);
 const scope = createScope();
 
-await using client = userClient(process.env, { insecure: () => false });
+await using client = userClient(process.env);
 await using source = registrySource(client, parseReference(from));
 await using room = await openScratch(scope, tmpdir());
 
@@ -27,7 +27,7 @@ const image = await openValue(scope, source, hostPlatform());
 const layer = directoryLayer(directory, { scratch: room.scratch, prefix, owner: { uid: 0, gid: 0 } });
 const changed = image.apply(appendLayers([layer], { created_by: "add-layer" }), changeConfig({ workdir: prefix }));
 
-await using sink = registrySink(client, parseReference(to), source.repository);
+await using sink = registrySink(client, parseReference(to));
 const { descriptor, blobs } = await copyImage(scope, {
   source: valueSourceFrom(changed, source),
   sink,

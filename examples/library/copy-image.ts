@@ -10,9 +10,9 @@ import { copyImage } from "@teu/image/transport/copy-image";
 const [from = "localhost:5000/hello", to = "localhost:5000/mirror/hello"] = process.argv.slice(2);
 const scope = createScope();
 
-await using client = userClient(process.env, { insecure: () => false });
+await using client = userClient(process.env);
 await using source = registrySource(client, parseReference(from));
-await using sink = registrySink(client, parseReference(to), source.repository);
+await using sink = registrySink(client, parseReference(to));
 
 const { descriptor, documents, referrers } = await copyImage(scope, { source, sink, platform: "all", referrers: true });
 console.log(descriptor.digest, `${documents.length} manifests, ${referrers} of them refer to others`);

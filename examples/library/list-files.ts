@@ -12,7 +12,7 @@ import { openValue } from "@teu/image/values/value-source";
 const [name = "localhost:5000/hello", platform] = process.argv.slice(2);
 const scope = createScope();
 
-await using client = userClient(process.env, { insecure: () => false });
+await using client = userClient(process.env);
 await using source = registrySource(client, parseReference(name));
 const image = await openValue(scope, source, platform === undefined ? hostPlatform() : parsePlatform(platform));
 

@@ -50,6 +50,24 @@ test("Images: push, remove, pull: the same image, verified; nothing left in betw
   await assert.rejects(images.pull(scope, `${name}-missing`), { code: "not-found" });
 });
 
+test("Images.push: what another repository of the registry has is mounted from there", opts, async () => {
+  await using host = await EngineHost.open();
+  await using registry = await Registry.listen({ address: "127.0.0.1:0" });
+  const {
+    engine: { images },
+    scope,
+  } = host;
+  const at = (name: string): string => `${new URL(registry.url).host}/${name}`;
+  await host.busybox(at("one/bb:v1"));
+  await images.push(scope, at("one/bb:v1"));
+  // A name that nobody has pushed yet is no place to mount from.
+  await images.tag(scope, at("one/bb:v1"), at("absent/bb:v1"));
+  await images.tag(scope, at("one/bb:v1"), at("two/bb:v1"));
+  const events: string[] = [];
+  await images.push(scope, at("two/bb:v1"), { progress: ({ kind }) => events.push(kind) });
+  assert.ok(events.includes("exists") && !events.includes("upload"), events.join());
+});
+
 test("Images.pull: two processes pull the same image at once", opts, async () => {
   await using host = await EngineHost.open();
   await using registry = await Registry.listen({ address: "127.0.0.1:0" });

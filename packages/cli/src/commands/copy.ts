@@ -83,7 +83,7 @@ export const command: Command = {
     // First, so that an image that is not there leaves no empty layout behind.
     await source.resolve(context.scope);
     const approve = await copyGate(context, policyOf(input), places, names.from, sides.from, source);
-    const sink = await places.sink(names.to, sides.to, source, further);
+    const sink = await places.sink(names.to, sides.to, further);
     const result = await (async () => {
       using progress = copyProgress(context, quiet);
       return await copyImage(context.scope, {

@@ -76,8 +76,7 @@ export const command: Command = {
     );
     const source = valueSource(image);
     await source.resolve(scope);
-    const sink =
-      to === null ? await places.unnamed() : await places.sink(to, { insecure: input.flag("insecure") }, source);
+    const sink = to === null ? await places.unnamed() : await places.sink(to, { insecure: input.flag("insecure") });
     {
       using progress = copyProgress(context, input.flag("quiet") || !context.io.stderr.isTTY);
       await copyImage(scope, { source, sink, platform: "all", progress: progress.copied });

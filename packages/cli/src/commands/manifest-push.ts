@@ -37,7 +37,7 @@ export const command: Command = {
         const client = await places.client(reference.domain, access);
         const source = registrySource(client, withDigest(reference, digest));
         const { domain, repository } = name;
-        await using sink = registrySink(target, { domain, repository, digest }, reference);
+        await using sink = registrySink(target, { domain, repository, digest });
         await copyImage(scope, { source, sink, platform: "all", progress: progress.copied });
       }
     }

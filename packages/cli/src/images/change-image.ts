@@ -83,7 +83,7 @@ export async function changeImage(
   const made = source === null ? valueSource(changed) : valueSourceFrom(changed, source);
   // First, so that an image that cannot be made leaves no empty layout behind.
   await made.resolve(scope);
-  const sink = await places.sink(to, access, made);
+  const sink = await places.sink(to, access);
   const result = await (async () => {
     using progress = copyProgress(context, input.flag("quiet"));
     return await copyImage(scope, { source: made, sink, platform: "all", progress: progress.copied });

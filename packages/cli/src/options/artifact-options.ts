@@ -52,7 +52,7 @@ export async function pushArtifact(
     ...options,
     ...(subject === undefined ? {} : { subject }),
   });
-  const sink = await places.sink(place, accessOf(input), artifact);
+  const sink = await places.sink(place, accessOf(input));
   {
     using progress = copyProgress(context, quiet || json);
     await copyImage(context.scope, { source: artifact, sink, platform: "all", progress: progress.copied });

@@ -165,7 +165,7 @@ async function mirror(
   if (isThere && !referrers && !options.digestTags) return { ...common, status: "present", bytes: 0 };
   if (options.dryRun) return { ...common, status: isThere ? "present" : "planned", bytes: 0 };
   const approve = await copyGate(context, options, places, from, access, source);
-  const sink = await places.sink(place, options.access, source);
+  const sink = await places.sink(place, options.access);
   const { progress } = options;
   const policed = approve === undefined ? {} : { approve };
   const result = await copyImage(scope, { source, sink, platform, referrers, progress, ...policed });

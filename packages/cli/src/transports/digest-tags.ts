@@ -46,7 +46,7 @@ export async function copyDigestTags(
     const digest = digestOfTag(tag);
     if (digest === null || !wanted.has(digest)) continue;
     const source = await places.source(tagged(names.from, tag), sides.from);
-    const sink = await places.sink(tagged(names.to, tag), sides.to, source);
+    const sink = await places.sink(tagged(names.to, tag), sides.to);
     await copyImage(context.scope, { source, sink, platform: "all" });
     copied.push(tag);
   }

@@ -90,17 +90,12 @@ export class Places implements AsyncDisposable {
     return this.#own(await openArchiveSource(scope, name.text, name.path, name.image, { temporary }));
   }
 
-  /** Opens a place to be written. `from`: where its content will come from. `further`: more names, of `parseFurtherNames`. */
-  async sink(
-    name: TransportName,
-    access: PlaceAccess,
-    from: ImageSource,
-    further: readonly string[] = [],
-  ): Promise<ImageSink> {
+  /** Opens a place to be written. `further`: more names, of `parseFurtherNames`. */
+  async sink(name: TransportName, access: PlaceAccess, further: readonly string[] = []): Promise<ImageSink> {
     if (name.transport === "docker") {
       const { registrySink } = await import("@teu/distribution/client/registry-image");
       const client = await this.client(name.reference.domain, access);
-      return this.#own(registrySink(client, name.reference, from.repository, further));
+      return this.#own(registrySink(client, name.reference, further));
     }
     if (name.transport === "containers")
       return this.#own(await (await this.#theEngine()).images.openSink(this.#context.scope, [name.image, ...further]));

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { isTeuError } from "@teu/base/errors";
 import { createScope } from "@teu/base/scope";
 import { parseReference, type Reference } from "@teu/image/reference";
-import { refuse, reply } from "@teu/testkit/hostile-answers";
+import { redirect, refuse, reply } from "@teu/testkit/hostile-answers";
 import { type Answer, HostileRegistry } from "@teu/testkit/hostile-registry";
 
 import type { Credential } from "./credentials.ts";
@@ -107,6 +107,28 @@ check(
     );
     // The registry itself never sees them.
     assert.ok(registry.requests.every(({ headers }) => headers.authorization?.startsWith("Basic") !== true));
+  },
+);
+
+check(
+  "a token server that has moved is followed, its password is not taken along to another host",
+  { username: "me", password: "pw" },
+  async ({ tokens }, list) => {
+    await using elsewhere = await HostileRegistry.listen();
+    elsewhere.on("GET", /^\/token/, token("good"));
+    tokens.on("POST", "/token", redirect(`${elsewhere.url}/token`));
+    tokens.on("GET", /^\/token\?/, (response, request, raw) =>
+      redirect(`/moved${request.path}`, 301)(response, request, raw),
+    );
+    tokens.on("GET", /^\/moved/, (response, request, raw) =>
+      redirect(`${elsewhere.url}/token`, 302)(response, request, raw),
+    );
+    await list();
+    assert.match(tokens.seen("GET", /moved/)[0]?.headers.authorization ?? "", /^Basic /);
+    assert.deepEqual(
+      elsewhere.requests.map(({ method, headers }) => [method, headers.authorization]),
+      [["GET", undefined]],
+    );
   },
 );
 

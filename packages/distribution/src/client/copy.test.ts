@@ -326,7 +326,7 @@ test("copyImage: sends nothing twice, mounts within a registry", async () => {
   const origin = await bench.push("origin:v1", store, descriptor);
   const target = parseReference(`${bench.registry.address}/fork:v1`);
   const once = async (): Promise<unknown> => {
-    await using sink = registrySink(bench.client, target, origin.repository);
+    await using sink = registrySink(bench.client, target);
     return (await copyImage(scope, { source: origin, sink, platform: "all" })).blobs;
   };
   assert.deepEqual(await once(), { copied: 0, present: 0, mounted: 4, skipped: 0 });
@@ -478,7 +478,7 @@ test("sinks: one entry for each name, wherever a place has names", async () => {
     names: string[],
   ][] = [
     [
-      async () => registrySink(bench.client, target, undefined, ["v2", "latest", "v1"]),
+      async () => registrySink(bench.client, target, ["v2", "latest", "v1"]),
       async (tag) => registrySource(bench.client, { domain: target.domain, repository: target.repository, tag }),
       ["v1", "v2", "latest"],
     ],

@@ -31,10 +31,10 @@ export interface PushOptions {
 
 /** Pushes. @throws TeuError `not-found` when the store lacks a part, `denied`, `exhausted`, `corrupt`, `unavailable`. */
 export async function pushImage(scope: Scope, options: PushOptions): Promise<void> {
-  const { client, reference, progress, mountFrom } = options;
+  const { client, reference, progress } = options;
   await copyImage(scope, {
     source: sourceOf(options),
-    sink: registrySink(client, reference, mountFrom),
+    sink: registrySink(client, reference),
     platform: "all",
     progress: ({ kind, digest, size, offset }) => {
       if (kind === "started" || kind === "progress") progress?.({ kind, digest, size, offset });
@@ -43,10 +43,11 @@ export async function pushImage(scope: Scope, options: PushOptions): Promise<voi
   });
 }
 
-function sourceOf({ reference, store, descriptor }: PushOptions): ImageSource {
+function sourceOf({ reference, store, descriptor, mountFrom }: PushOptions): ImageSource {
   const source = storeSource({ name: referenceText(reference), store, resolve: async () => descriptor });
   return {
     ...source,
+    ...(mountFrom === undefined ? {} : { repository: mountFrom }),
     document: async (scope, wanted) => {
       if ((await store.info(scope, parseDigest(wanted.digest))) === null) throw missing(reference, wanted.digest);
       return source.document(scope, wanted);

@@ -15,7 +15,6 @@ import type {
 
 import type { ManifestContent } from "./manifest-answer.ts";
 import type { RegistryClient } from "./registry-client.ts";
-import type { RepositoryName } from "./repository.ts";
 
 /** The image that a reference stands for. The client is the caller's. */
 export function registrySource(client: RegistryClient, reference: Reference): ImageSource {
@@ -46,16 +45,11 @@ export function registrySource(client: RegistryClient, reference: Reference): Im
 }
 
 /**
- * Where an image goes: under the reference's tag, or by digest only, and under further `tags`. `from`: where it comes from, to mount
- * blobs instead of sending them.
+ * Where an image goes: under the reference's tag, or by digest only, and under further `tags`. What its source has in another
+ * repository of the same registry is mounted instead of sent. The client is the caller's.
  */
-export function registrySink(
-  client: RegistryClient,
-  reference: Reference,
-  from?: RepositoryName,
-  tags: readonly string[] = [],
-): ImageSink {
-  return new RegistrySink(client, reference, from, tags);
+export function registrySink(client: RegistryClient, reference: Reference, tags: readonly string[] = []): ImageSink {
+  return new RegistrySink(client, reference, tags);
 }
 
 class RegistrySink implements ImageSink {
@@ -63,15 +57,13 @@ class RegistrySink implements ImageSink {
   readonly distributes = true;
   readonly #client: RegistryClient;
   readonly #reference: Reference;
-  readonly #mountFrom: readonly string[];
   readonly #tags: readonly string[];
 
-  constructor(client: RegistryClient, reference: Reference, from: RepositoryName | undefined, tags: readonly string[]) {
+  constructor(client: RegistryClient, reference: Reference, tags: readonly string[]) {
     this.name = `docker://${referenceText(reference)}`;
     this.#client = client;
     this.#reference = reference;
     this.#tags = tags;
-    this.#mountFrom = from?.domain === reference.domain ? [from.repository] : [];
   }
 
   async putBlob(
@@ -80,7 +72,8 @@ class RegistrySink implements ImageSink {
     open: OpenBlob,
     progress: (offset: number) => void,
   ): Promise<BlobOutcome> {
-    const options = { mountFrom: this.#mountFrom, progress };
+    const from = open.repository;
+    const options = { mountFrom: from?.domain === this.#reference.domain ? [from.repository] : [], progress };
     const outcome = await this.#client.pushBlob(scope, this.#reference, blob, open, options);
     return outcome === "uploaded" ? "copied" : outcome;
   }

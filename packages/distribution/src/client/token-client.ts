@@ -8,7 +8,7 @@ import { parseJson } from "@teu/specs/json";
 
 import type { Credential } from "./credentials.ts";
 import type { HttpRequest, HttpResponse, HttpTransport } from "./http-transport.ts";
-import { resolveTarget } from "./redirects.ts";
+import { resolveTarget, sendFollowing } from "./redirects.ts";
 import { readLimited, responseError } from "./response-error.ts";
 
 /** What a token is asked for. */
@@ -33,6 +33,8 @@ export interface BearerToken {
 
 const CLIENT_ID = "teu";
 const ANSWER_LIMIT = 1 << 20;
+/** How servers answer that do not know the POST form. */
+const UNKNOWN_FORM: ReadonlySet<number> = new Set([301, 302, 303, 307, 308, 400, 401, 404, 405]);
 /** What the spec of tokens says when the server says nothing; also the least. */
 const LEAST_SECONDS = 60;
 
@@ -45,11 +47,13 @@ export async function fetchToken(scope: Scope, transport: HttpTransport, request
   if (credential !== null) {
     const response = await transport.send(scope, postForm(realm, request, credential));
     if (response.status === 200) return readToken(scope, realm, response);
-    const unknownForm = [400, 404, 405, 401].includes(response.status) && !("identityToken" in credential);
+    // A redirect, too: a password is not taken along to wherever that leads.
+    const unknownForm = UNKNOWN_FORM.has(response.status) && !("identityToken" in credential);
     if (!unknownForm) throw await responseError("log in", realm.host, response, login);
     await response[Symbol.asyncDispose]();
   }
-  const response = await transport.send(scope, getForm(realm, request, credential));
+  // To another origin without the password.
+  const response = await sendFollowing(scope, transport, getForm(realm, request, credential));
   if (response.status !== 200) throw await responseError("get token", realm.host, response, login);
   return readToken(scope, realm, response);
 }

@@ -10,8 +10,8 @@ import type { UploadJournal } from "./upload-journal.ts";
 
 /** What differs from call to call. */
 export interface UserClientOptions {
-  /** Hosts that may be spoken to without TLS or without a good certificate. */
-  readonly insecure: (host: string) => boolean;
+  /** Hosts that may be spoken to without TLS or without a good certificate, beside this machine. Default: none. */
+  readonly insecure?: (host: string) => boolean;
   /** Instead of what files and helpers say. */
   readonly credentials?: CredentialSource;
   /** Directories with certificates for single hosts, instead of those of certs.d. */
@@ -28,10 +28,10 @@ export function userCredentials(env: Readonly<Record<string, string | undefined>
   );
 }
 
-/** A client. The caller disposes it. */
+/** A client. `env`: variables that say where the files are, `process.env` as a rule. The caller disposes it. */
 export function userClient(
   env: Readonly<Record<string, string | undefined>>,
-  { insecure, credentials, certificateDirectory, uploads }: UserClientOptions,
+  { insecure = () => false, credentials, certificateDirectory, uploads }: UserClientOptions = {},
 ): RegistryClient {
   const registries = (): Promise<RegistriesConf> => readRegistriesConf(registriesFiles(env));
   return new RegistryClient({

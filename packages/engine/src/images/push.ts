@@ -4,11 +4,11 @@ import type { Scope } from "@teu/base/scope";
 import { pushImage } from "@teu/distribution/client/push";
 import { parseDigest } from "@teu/image/digest";
 import { parsePlatform } from "@teu/image/platform";
-import { parseReference, referenceName, referenceText } from "@teu/image/reference";
+import { parseReference, type Reference, referenceName, referenceText } from "@teu/image/reference";
 import { type Descriptor, DOCUMENT_LIMITS, MEDIA_TYPES, parseIndex } from "@teu/specs/image";
 
 import type { HeldLease } from "../store/hold-lease.ts";
-import { getImageName, putImageName } from "../store/image-rows.ts";
+import { getImageName, listImageNames, putImageName } from "../store/image-rows.ts";
 import type { ImageContext } from "./context.ts";
 import { findImage, imagesOfName } from "./find.ts";
 import type { PushOptions } from "./images.ts";
@@ -34,6 +34,7 @@ export async function push(
     reference,
     store: lease.content,
     descriptor,
+    ...mountFrom(context, row.id, reference),
     ...(progress === undefined ? {} : { progress }),
   });
   const byDigest = `${referenceName(reference)}@${descriptor.digest}`;
@@ -45,6 +46,15 @@ export async function push(
   });
   options.progress?.({ kind: "done", id: descriptor.digest, total: descriptor.size });
   return descriptor;
+}
+
+/** Another name that the image has on the same registry: what was pulled from there, or pushed to it, need not be sent. */
+function mountFrom(context: ImageContext, id: string, { domain, repository }: Reference): { mountFrom?: Reference } {
+  const names = listImageNames(context.db, id).map(({ name }) => parseReference(name));
+  // A name with a digest came by a pull or a push: others may be mere wishes.
+  const others = names.filter((name) => name.domain === domain && name.repository !== repository);
+  const found = others.find(({ digest }) => digest !== undefined) ?? others[0];
+  return found === undefined ? {} : { mountFrom: found };
 }
 
 const INDEXES: readonly string[] = [MEDIA_TYPES.index, MEDIA_TYPES.dockerManifestList];

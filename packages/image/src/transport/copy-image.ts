@@ -281,7 +281,8 @@ function opener(
       : readBlob(scope, source, identity);
   };
   const file = embedded === null ? source.file?.(identity) : undefined;
-  return file === undefined ? open : Object.assign(open, { file });
+  const { repository } = source;
+  return Object.assign(open, file === undefined ? {} : { file }, repository === undefined ? {} : { repository });
 }
 
 /** `data` of a descriptor, when it is what the digest says. */

@@ -37,8 +37,15 @@ export interface ImageSource extends AsyncDisposable {
    * mirror. Absent: there is one place only.
    */
   distrust?(scope: Scope, blob: BlobIdentity): Promise<boolean>;
-  /** For sinks in the same place: the registry and repository that have all this. */
-  readonly repository?: { readonly domain: string; readonly repository: string };
+  /** The registry and repository that have all this: a sink on the same registry has no need of the bytes. */
+  readonly repository?: SourceRepository;
+}
+
+/** A repository of a registry. */
+export interface SourceRepository {
+  /** As in references: "docker.io", "localhost:5000". */
+  readonly domain: string;
+  readonly repository: string;
 }
 
 /** How a blob got to where it is. */
@@ -49,6 +56,8 @@ export interface OpenBlob {
   (offset: number): AsyncIterable<Uint8Array>;
   /** The same content as a file of this host, not verified. */
   readonly file?: string;
+  /** A repository that may have the same content. */
+  readonly repository?: SourceRepository;
 }
 
 /**
