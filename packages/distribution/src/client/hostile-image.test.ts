@@ -218,6 +218,22 @@ check("referrers whose pages never end, lead away or are missing", async ({ regi
     );
   }
   assert.deepEqual(other.requests, []);
+  // Entries of no use to anybody, as many as fit.
+  const small = '{"mediaType":"a/b","digest":"a:b","size":1}';
+  const many = JSON.stringify({ schemaVersion: 2, manifests: [] }).replace(
+    "[]",
+    `[${Array(80_000).fill(small).join()}]`,
+  );
+  registry.on("GET", /referrers/, (response, request, message) =>
+    reply(200, { "content-type": MEDIA_TYPES.index, link: `<${first}?n=${++count}>; rel="next"` }, many)(
+      response,
+      request,
+      message,
+    ),
+  );
+  registry.requests.length = 0;
+  await assert.rejects(client.referrers(scope, reference, EMPTY), /more than 100000 entries/);
+  assert.equal(registry.requests.length, 2);
 });
 
 check("an image that is here costs one HEAD", async ({ registry, serve, pull }) => {

@@ -319,6 +319,12 @@ test("RegistryClient: warnings are shown once, and too many of them never (scena
   registry.on("GET", MANIFEST_PATH, reply(200, { ...asManifest, Warning: [`299 - "${"x".repeat(5000)}"`] }, MANIFEST));
   await client.manifest(scope, reference);
   assert.deepEqual(shown, [`${registry.address}: going away`]);
+  for (let i = 0; i < 5; i++) {
+    const many = Array.from({ length: 40 }, (_, n) => `299 - "${i} and ${n}"`);
+    registry.on("GET", MANIFEST_PATH, reply(200, { ...asManifest, Warning: many }, MANIFEST));
+    await client.manifest(scope, reference);
+  }
+  assert.equal(shown.length, 100, "a registry that always has something new to say is not listened to for ever");
 });
 
 test("RegistryClient: connection refused names the place", async () => {

@@ -14,6 +14,7 @@ import { type Answer, HostileRegistry } from "@teu/testkit/hostile-registry";
 
 import { tempRoot } from "@teu/testkit/temp-root";
 
+import { DEFAULT_SETTINGS } from "./endpoint.ts";
 import { RegistryClient } from "./registry-client.ts";
 import type { BlobSource } from "./upload.ts";
 import { DiskUploadJournal } from "./upload-journal.ts";
@@ -174,10 +175,28 @@ check("a registry that never lets a chunk in is given up", async (registry, clie
 
 check("credentials do not follow an upload to another host (scenario 23)", async (registry, client, reference) => {
   await using storage = await HostileRegistry.listen();
+  await using known = new RegistryClient({
+    retry: { delay: 1, longest: 100 },
+    credentials: { find: async () => ({ username: "me", password: "secret" }) },
+    // What hosts.toml says of this host.
+    endpoints: async () => [{ ...DEFAULT_SETTINGS, root: new URL(`${registry.url}/v2/`), headers: { "x-key": "k" } }],
+  });
+  const challenge = { "www-authenticate": 'Basic realm="r"' };
+  registry.on("HEAD", /blobs/, (response, request, raw) =>
+    (request.headers.authorization === undefined ? refuse(401, "UNAUTHORIZED", "no", challenge) : reply(404))(
+      response,
+      request,
+      raw,
+    ),
+  );
   storage.on("PUT", /bucket/, reply(201));
   registry.on("POST", UPLOADS, reply(202, { location: `${storage.url}/bucket?sig=1` }));
-  assert.equal(await client.pushBlob(scope, reference, BLOB, source), "uploaded");
-  assert.equal(storage.seen("PUT")[0]?.headers.authorization, undefined);
+  assert.equal(await known.pushBlob(scope, reference, BLOB, source), "uploaded");
+  const [begun] = registry.seen("POST");
+  assert.match(begun?.headers.authorization ?? "", /^Basic /);
+  assert.equal(begun?.headers["x-key"], "k");
+  const [put] = storage.seen("PUT");
+  assert.deepEqual([put?.headers.authorization, put?.headers["x-key"]], [undefined, undefined]);
   for (const location of ["file:///x", "http://169.254.169.254/x"]) {
     registry.on("POST", UPLOADS, reply(202, { location }));
     await assert.rejects(client.pushBlob(scope, reference, BLOB, source), (error) => isTeuError(error, "denied"));

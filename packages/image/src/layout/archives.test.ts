@@ -450,6 +450,15 @@ test("walkDescriptors: exhausted for deep nesting, linear for shared indexes", a
       { level: String(i) },
     );
   assert.equal((await walkDescriptors(scope, store, shared)).length, 9);
+  const leaf = (n: number): Descriptor => ({ mediaType: "text/plain", digest: digestOf(String(n)), size: 1 });
+  const broad = await writeIndex(
+    scope,
+    store,
+    Array.from({ length: 10_001 }, (_, n) => leaf(n)),
+  );
+  await assert.rejects(walkDescriptors(scope, store, broad, { sparse: true }), (error) =>
+    isTeuError(error, "exhausted"),
+  );
 });
 
 test("readManifest: invalid when the document says it is something else, corrupt for another size", async () => {

@@ -332,6 +332,10 @@ function octal(value: number): string {
   return `${value.toString(8).padStart(11, "0")}\0`;
 }
 
+const SPARSE_MAP_FOLLOWS = pax([
+  ["GNU.sparse.major", "1"],
+  ["GNU.sparse.realsize", "9"],
+]);
 const HOSTILE: readonly { name: string; code: ErrorCode; text: RegExp; bytes: Uint8Array; limits?: TarLimits }[] = [
   {
     name: "a wrong checksum",
@@ -504,27 +508,40 @@ const HOSTILE: readonly { name: string; code: ErrorCode; text: RegExp; bytes: Ui
     name: "a sparse map longer than its data",
     code: "corrupt",
     text: /longer than its entry/,
+    bytes: Buffer.concat([SPARSE_MAP_FOLLOWS, FILE, padded("99\n")]),
+  },
+  {
+    name: "a sparse map with more numbers than a header may have bytes",
+    code: "exhausted",
+    text: /sparse map is beyond the limit of 1000/,
     bytes: Buffer.concat([
-      pax([
-        ["GNU.sparse.major", "1"],
-        ["GNU.sparse.realsize", "9"],
-      ]),
-      FILE,
-      padded("99\n"),
+      SPARSE_MAP_FOLLOWS,
+      header({ type: "file", name: "f", size: 1 << 20 }),
+      padded(`99999\n${"0\n".repeat(2000)}`),
     ]),
+    limits: { headerBytes: 1000 },
+  },
+  {
+    name: "GNU's sparse maps that go on and on",
+    code: "exhausted",
+    text: /sparse map is beyond the limit of 1000/,
+    bytes: Buffer.concat([
+      header(
+        { type: "file", name: "f", size: 1 << 20 },
+        { 156: "S", 257: "ustar  \0", 386: `${octal(0)}${octal(1)}`, 482: "\x01", 483: octal(1 << 20) },
+      ),
+      ...Array.from({ length: 10 }, (_, i) => {
+        const pairs = Array.from({ length: 21 }, (_, j) => `${octal(2 * (i * 21 + j + 1))}${octal(1)}`).join("");
+        return Buffer.concat([Buffer.from(pairs.padEnd(BLOCK - 8, "\0")), Buffer.from("\x01".padEnd(8, "\0"))]);
+      }),
+    ]),
+    limits: { headerBytes: 1000 },
   },
   {
     name: "a sparse map of text",
     code: "corrupt",
     text: /something else/,
-    bytes: Buffer.concat([
-      pax([
-        ["GNU.sparse.major", "1"],
-        ["GNU.sparse.realsize", "9"],
-      ]),
-      header({ type: "file", name: "f", size: 600 }),
-      padded("x\n"),
-    ]),
+    bytes: Buffer.concat([SPARSE_MAP_FOLLOWS, header({ type: "file", name: "f", size: 600 }), padded("x\n")]),
   },
   {
     name: "a directory with content in file's clothes",

@@ -9,7 +9,7 @@ import { test } from "node:test";
 
 import { type ErrorCode, isTeuError, TeuError } from "@teu/base/errors";
 import { createScope } from "@teu/base/scope";
-import { type Descriptor, MEDIA_TYPES } from "@teu/specs/image";
+import { type Descriptor, EMPTY_DESCRIPTOR, MEDIA_TYPES } from "@teu/specs/image";
 
 import type { ContentStore } from "../content-store.ts";
 import { digestOf, parseDigest } from "../digest.ts";
@@ -21,6 +21,7 @@ import { copyImage } from "./copy-image.ts";
 import { directorySink, directorySource } from "./directory-image.ts";
 import { documentType } from "./document-type.ts";
 import { layoutSink, layoutSource } from "./layout-image.ts";
+import { openImage } from "./open-image.ts";
 import type { ImageDocument, ImageSink, ImageSource } from "./source-and-sink.ts";
 import { putStoreBlob, putStoreDocument, storeSource } from "./store-image.ts";
 
@@ -99,6 +100,56 @@ test("copyImage: indexes without end, and lies about sizes, are refused before a
     await assert.rejects(copy(sourceOf(store, root), memorySink(target)), fails(code, text));
     assert.deepEqual(await Array.fromAsync(target.list(scope)), []);
   }
+});
+
+test("openImage: what a source says is compared with what was asked for, and the way to a platform has an end", async () => {
+  const store = new MemoryContentStore();
+  const platform = { os: "linux", architecture: "amd64" };
+  const [root, other] = [await image(store, []), await image(store, [await put(store, MEDIA_TYPES.layer, "1")])];
+  const honest = sourceOf(store, root);
+  for (const said of [other, { ...other, size: root.size }]) {
+    const lying = { ...honest, document: async () => store.readAll(scope, parseDigest(said.digest), 1 << 20) };
+    await assert.rejects(openImage(scope, lying), fails("corrupt"));
+    await assert.rejects(copy(lying, memorySink(new MemoryContentStore())), fails("corrupt"));
+  }
+  let nested: Descriptor = { ...root, platform };
+  for (let depth = 0; depth < 12; depth++) nested = { ...(await writeIndex(scope, store, [nested])), platform };
+  await assert.rejects(openImage(scope, sourceOf(store, nested), platform), fails("exhausted", /nested deeper/));
+});
+
+test("copyImage: all documents together have a limit, which memory has too", async () => {
+  const padding = "x".repeat((4 << 20) - 1000);
+  const bytes = (n: number): Buffer =>
+    Buffer.from(
+      JSON.stringify({
+        schemaVersion: 2,
+        config: EMPTY_DESCRIPTOR,
+        layers: [],
+        annotations: { n: String(n), padding },
+      }),
+    );
+  const documents = new Map<string, number>();
+  const manifests: Descriptor[] = [];
+  for (let n = 0; n < 34; n++) {
+    const document = bytes(n);
+    const digest = digestOf(document);
+    documents.set(digest, n);
+    manifests.push({ mediaType: MEDIA_TYPES.manifest, digest, size: document.length });
+  }
+  const store = new MemoryContentStore();
+  const root = await writeIndex(scope, store, manifests);
+  let read = 0;
+  const source = {
+    ...sourceOf(store, root),
+    document: async (_: unknown, { digest, size }: Descriptor) => {
+      const n = documents.get(digest);
+      if (n === undefined) return store.readAll(scope, parseDigest(digest), size);
+      read++;
+      return bytes(n);
+    },
+  };
+  await assert.rejects(copy(source, memorySink(new MemoryContentStore())), fails("exhausted", /bytes of manifests/));
+  assert.ok(read < 34, `${read} were read`);
 });
 
 test("copyImage: asks for approval with the bytes that it will copy, before it reads a blob", async () => {
