@@ -127,10 +127,11 @@ test("Registry: bodies that drip are cut off (scenario 15)", async () => {
   await using registry = await Registry.listen({ limits: { bodyWindow: 100, bodyRate: 1000 } });
   const digest = digestOf("x".repeat(100));
   for (const request of ["PUT /v2/a/manifests/t", `POST /v2/a/blobs/uploads/?digest=${digest}`]) {
-    const began = Date.now();
     const head = `${request} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{`;
-    await rawSocket(registry.address, head, 5000);
-    assert.ok(Date.now() - began < 3000, request);
+    // Who is not cut off waits for ten minutes here, and no machine is that slow.
+    const began = Date.now();
+    await rawSocket(registry.address, head, 600_000);
+    assert.ok(Date.now() - began < 300_000, request);
   }
 });
 
