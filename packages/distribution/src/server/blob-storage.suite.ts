@@ -51,6 +51,19 @@ export function blobStorageSuite(
     await rejects("not-found", storage.openUpload(scope, id));
   });
 
+  check("what was written belongs to the caller again", async (storage) => {
+    const id = randomUUID();
+    const digest = digestOf("abcdef");
+    await using upload = await storage.createUpload(scope, id);
+    const chunk = Buffer.from("abc");
+    await upload.write([chunk]);
+    chunk.write("def");
+    await upload.write([chunk]);
+    chunk.fill(0);
+    await upload.commit(digest);
+    assert.equal((await read(storage, digest, 0, 6)).toString(), "abcdef");
+  });
+
   check("an upload goes on where it was left", async (storage) => {
     const id = randomUUID();
     for (const part of ["one,", "two,", "three"]) {

@@ -40,7 +40,7 @@ export async function appendBody(request: IncomingMessage, upload: BlobUpload, l
     for await (const { chunks, size } of batchesOf(request, limits)) {
       await writing;
       total += size;
-      writing = upload.write(chunks);
+      writing = upload.write(chunks).finally(() => chunks.forEach(free));
       // Handled where it is awaited next; without this a failure in between would count as nobody's.
       writing.catch(() => {});
     }
@@ -48,6 +48,12 @@ export async function appendBody(request: IncomingMessage, upload: BlobUpload, l
     await writing;
   }
   return total;
+}
+
+// A chunk of a body has its memory to itself. Given back at once it is used again; left to the garbage collector, every 64 MB of
+// uploads cost a collection, and there is that much more in use.
+function free(chunk: Uint8Array): void {
+  if (chunk.length === chunk.buffer.byteLength && chunk.buffer instanceof ArrayBuffer) chunk.buffer.transfer(0);
 }
 
 interface Batch {

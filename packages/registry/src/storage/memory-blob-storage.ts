@@ -102,7 +102,8 @@ export class MemoryBlobStorage implements BlobStorage {
       },
       write: async (chunks) => {
         for (const chunk of chunks) {
-          state.chunks.push(chunk.slice());
+          // A Buffer's own slice() would not copy.
+          state.chunks.push(new Uint8Array(chunk));
           state.size += chunk.length;
         }
       },
