@@ -1,6 +1,5 @@
 // Metrics in Prometheus' text format (0.0.4): counters, gauges and histograms with few labels. Labels never hold what clients send.
-
-type Labels = Readonly<Record<string, string>>;
+// Counting is part of every request, showing is not: text is made when somebody looks.
 
 interface Family {
   readonly name: string;
@@ -9,27 +8,37 @@ interface Family {
   readonly lines: () => string[];
 }
 
-/** A number that only grows, one per set of labels. */
+/** A number that only grows, one for each combination of values of its labels. */
 export interface Counter {
-  add(labels?: Labels, by?: number): void;
+  /** `values` are in the order of the labels' names. */
+  add(values: readonly string[], by?: number): void;
 }
 
 /** How often what took how long, or was how large. */
 export interface Histogram {
-  observe(labels: Labels, value: number): void;
+  observe(values: readonly string[], value: number): void;
 }
+
+interface Series {
+  readonly counts: number[];
+  sum: number;
+}
+
+/** No label's value has it. */
+const SEPARATOR = "\0";
 
 /** All metrics of one registry. */
 export class Metrics {
   readonly #families: Family[] = [];
 
-  counter(name: string, help: string): Counter {
-    const values = new Map<string, number>();
-    this.#families.push({ name, help, type: "counter", lines: () => samples(name, values) });
+  counter(name: string, help: string, labels: readonly string[]): Counter {
+    const all = new Map<string, number>();
+    const lines = (): string[] => [...all].map(([key, value]) => `${name}${labelText(labels, key)} ${value}`);
+    this.#families.push({ name, help, type: "counter", lines });
     return {
-      add: (labels = {}, by = 1) => {
-        const key = labelText(labels);
-        values.set(key, (values.get(key) ?? 0) + by);
+      add: (values, by = 1) => {
+        const key = values.join(SEPARATOR);
+        all.set(key, (all.get(key) ?? 0) + by);
       },
     };
   }
@@ -44,15 +53,15 @@ export class Metrics {
     this.#families.push({ name, help, type: "counter", lines: () => [`${name} ${read()}`] });
   }
 
-  histogram(name: string, help: string, bounds: readonly number[]): Histogram {
-    const series = new Map<string, { readonly counts: number[]; sum: number; labels: Labels }>();
-    const lines = (): string[] => [...series.values()].flatMap((one) => histogramLines(name, bounds, one));
+  histogram(name: string, help: string, labels: readonly string[], bounds: readonly number[]): Histogram {
+    const all = new Map<string, Series>();
+    const lines = (): string[] => [...all].flatMap(([key, one]) => histogramLines(name, labels, bounds, key, one));
     this.#families.push({ name, help, type: "histogram", lines });
     return {
-      observe: (labels, value) => {
-        const key = labelText(labels);
-        let one = series.get(key);
-        if (one === undefined) series.set(key, (one = { counts: [...bounds, 0].map(() => 0), sum: 0, labels }));
+      observe: (values, value) => {
+        const key = values.join(SEPARATOR);
+        let one = all.get(key);
+        if (one === undefined) all.set(key, (one = { counts: [...bounds, 0].map(() => 0), sum: 0 }));
         const at = bounds.findIndex((bound) => value <= bound);
         const index = at < 0 ? bounds.length : at;
         one.counts[index] = (one.counts[index] ?? 0) + 1;
@@ -72,24 +81,24 @@ export class Metrics {
 
 function histogramLines(
   name: string,
+  labels: readonly string[],
   bounds: readonly number[],
-  { counts, sum, labels }: { readonly counts: readonly number[]; readonly sum: number; readonly labels: Labels },
+  key: string,
+  { counts, sum }: Series,
 ): string[] {
   let total = 0;
   const buckets = counts.map((count, i) => {
     total += count;
-    return `${name}_bucket${labelText({ ...labels, le: String(bounds[i] ?? "+Inf") })} ${total}`;
+    const bound = String(bounds[i] ?? "+Inf");
+    return `${name}_bucket${labelText([...labels, "le"], `${key}${SEPARATOR}${bound}`)} ${total}`;
   });
-  return [...buckets, `${name}_sum${labelText(labels)} ${sum}`, `${name}_count${labelText(labels)} ${total}`];
+  const text = labelText(labels, key);
+  return [...buckets, `${name}_sum${text} ${sum}`, `${name}_count${text} ${total}`];
 }
 
-function samples(name: string, values: ReadonlyMap<string, number>): string[] {
-  return [...values].map(([labels, value]) => `${name}${labels} ${value}`);
-}
-
-function labelText(labels: Labels): string {
-  const parts = Object.entries(labels).map(
-    ([name, value]) => `${name}="${value.replace(/[\\"\n]/g, (c) => (c === "\n" ? "\\n" : `\\${c}`))}"`,
-  );
-  return parts.length === 0 ? "" : `{${parts.join(",")}}`;
+function labelText(labels: readonly string[], key: string): string {
+  const values = key.split(SEPARATOR);
+  const escaped = (value: string): string =>
+    value.replace(/[\\"\n]/g, (character) => (character === "\n" ? "\\n" : `\\${character}`));
+  return `{${labels.map((label, i) => `${label}="${escaped(values[i] ?? "")}"`).join(",")}}`;
 }

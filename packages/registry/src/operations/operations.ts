@@ -29,15 +29,21 @@ export class Operations implements Disposable {
     addressOf: (request: IncomingMessage) => string,
     webhooks: () => Webhooks | undefined,
   ) {
-    this.#access = accessLog === undefined ? undefined : new LineFile(accessLog);
-    this.#audit = auditLog === undefined ? undefined : new LineFile(auditLog);
+    this.#access = accessLog === undefined ? undefined : new LineFile(accessLog, { gather: true });
+    this.#audit = auditLog === undefined ? undefined : new LineFile(auditLog, { gather: false });
     this.#addressOf = addressOf;
     this.#webhooks = webhooks;
     const { metrics } = this;
-    this.#requests = metrics.counter("teu_registry_requests_total", "Requests by route, method and status.");
-    this.#seconds = metrics.histogram("teu_registry_request_seconds", "Time to answer, by route.", SECONDS);
-    this.#events = metrics.counter("teu_registry_events_total", "Pushes, pulls, mounts and deletions.");
-    this.#bytes = metrics.counter("teu_registry_content_bytes_total", "Bytes of content pushed and pulled.");
+    this.#requests = metrics.counter("teu_registry_requests_total", "Requests by route, method and status.", [
+      "route",
+      "method",
+      "status",
+    ]);
+    this.#seconds = metrics.histogram("teu_registry_request_seconds", "Time to answer, by route.", ["route"], SECONDS);
+    this.#events = metrics.counter("teu_registry_events_total", "Pushes, pulls, mounts and deletions.", ["action"]);
+    this.#bytes = metrics.counter("teu_registry_content_bytes_total", "Bytes of content pushed and pulled.", [
+      "action",
+    ]);
     metrics.gauge("process_resident_memory_bytes", "Memory of the process.", () => process.memoryUsage.rss());
     metrics.counterOf("process_cpu_seconds_total", "CPU time of the process.", cpuSeconds);
     const started = Date.now() / 1000 - process.uptime();
@@ -48,11 +54,11 @@ export class Operations implements Disposable {
   readonly observe = (exchange: Exchange, milliseconds: number): void => {
     const route = exchange.route?.kind ?? "none";
     const method = METHODS.has(exchange.method) ? exchange.method : "other";
-    this.#requests.add({ route, method, status: String(exchange.response.statusCode) });
-    this.#seconds.observe({ route }, milliseconds / 1000);
+    this.#requests.add([route, method, String(exchange.response.statusCode)]);
+    this.#seconds.observe([route], milliseconds / 1000);
     for (const { action, size } of exchange.events) {
-      this.#events.add({ action });
-      if (action !== "delete" && action !== "mount") this.#bytes.add({ action }, size ?? 0);
+      this.#events.add([action]);
+      if (action !== "delete" && action !== "mount") this.#bytes.add([action], size ?? 0);
     }
     if (this.#access !== undefined || this.#audit !== undefined) this.#log(exchange, milliseconds);
     if (exchange.events.length > 0) this.#webhooks()?.happened(exchange, this.#addressOf(exchange.request));
@@ -62,8 +68,8 @@ export class Operations implements Disposable {
   readonly observeToken = (answered: Answered): void => {
     const { request, response, milliseconds } = answered;
     const method = METHODS.has(request.method ?? "") ? (request.method ?? "") : "other";
-    this.#requests.add({ route: "token", method, status: String(response.statusCode) });
-    this.#seconds.observe({ route: "token" }, milliseconds / 1000);
+    this.#requests.add(["token", method, String(response.statusCode)]);
+    this.#seconds.observe(["token"], milliseconds / 1000);
     if (this.#access === undefined && this.#audit === undefined) return;
     const entry = requestEntry(answered, this.#addressOf(request));
     this.#access?.write(jsonLine({ ...entry }));
