@@ -10,6 +10,9 @@ import { type Problem, problem } from "./problem.ts";
 import type { RegistryEvent } from "./registry-event.ts";
 import type { RegistryServerOptions, ServerLimits } from "./server-options.ts";
 
+/** Node writes texts up to 16 KiB without a detour; the head takes less than the rest. */
+const ONE_PIECE = 12 << 10;
+
 /** What endpoints have at hand besides the request. */
 export interface ServerContext extends RegistryServerOptions {
   readonly access: NonNullable<RegistryServerOptions["access"]>;
@@ -87,7 +90,10 @@ export class Exchange {
   /** Answers with bytes that are at hand. */
   sendBytes(status: number, headers: OutgoingHttpHeaders, bytes: Uint8Array): void {
     this.response.writeHead(status, { ...this.#common(), ...headers, "content-length": bytes.length });
-    this.response.end(this.isHead ? undefined : bytes);
+    if (this.isHead) this.response.end();
+    // As text, whose characters are bytes in latin1, a small body goes out in one piece with the head.
+    else if (bytes.length <= ONE_PIECE) this.response.end(asBuffer(bytes).toString("latin1"), "latin1");
+    else this.response.end(bytes);
   }
 
   /** Answers with JSON. */
@@ -147,4 +153,8 @@ export class Exchange {
     const named = upstream !== null && /^[A-Za-z0-9.:[\]-]{1,255}$/.test(upstream);
     return named ? { [API_VERSION]: "registry/2.0", "oci-namespace": upstream } : { [API_VERSION]: "registry/2.0" };
   }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }

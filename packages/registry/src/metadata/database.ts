@@ -30,6 +30,10 @@ export class Database implements Disposable {
   readonly #statements: Map<string, StatementSync> = new Map();
   readonly #version: StatementSync;
   #depth = 0;
+  /** `foreignVersion` as it was looked up in this turn of the event loop. */
+  #looked: { readonly version: number; readonly writes: number } | undefined;
+  /** Changes by all connections of this process. */
+  static #writes = 0;
 
   private constructor(db: DatabaseSync) {
     this.#db = db;
@@ -55,9 +59,16 @@ export class Database implements Disposable {
     });
   }
 
-  /** Changes whenever another connection has changed the database. */
+  /**
+   * Changes whenever another connection has changed the database. Looked up once in a turn of the event loop: what is asked within
+   * one turn was there when it began, before whatever another process did meanwhile.
+   */
   get foreignVersion(): number {
-    return this.#version.get()?.["data_version"] as number;
+    if (this.#looked?.writes === Database.#writes) return this.#looked.version;
+    if (this.#looked === undefined) setImmediate(() => (this.#looked = undefined));
+    const version = this.#version.get()?.["data_version"] as number;
+    this.#looked = { version, writes: Database.#writes };
+    return version;
   }
 
   /** The first row. */
@@ -72,6 +83,7 @@ export class Database implements Disposable {
 
   /** Returns how many rows changed. */
   run(sql: string, ...values: SQLInputValue[]): number {
+    Database.#writes++;
     return guarded("write registry index", undefined, () => Number(this.#prepare(sql).run(...values).changes));
   }
 
@@ -123,6 +135,7 @@ export class Database implements Disposable {
     if (this.#depth > 0) return body();
     guarded("write registry index", undefined, () => this.#db.exec("BEGIN IMMEDIATE"));
     this.#depth++;
+    Database.#writes++;
     try {
       const result = body();
       guarded("write registry index", undefined, () => this.#db.exec("COMMIT"));
