@@ -103,12 +103,11 @@ function dropLink(db: Database, repositoryId: number, digest: string, since: num
 
 /** Some repositories with a blob. */
 export function repositoriesWithBlob(db: Database, digest: Digest, limit: number): string[] {
-  const rows = db.all(
+  return db.texts(
     "SELECT name FROM repository_blob JOIN repository ON repository.id = repository_id WHERE digest = ? LIMIT ?",
     digest,
     limit,
   );
-  return rows.map((row) => row["name"] as string);
 }
 
 /**

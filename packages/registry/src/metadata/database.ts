@@ -81,6 +81,14 @@ export class Database implements Disposable {
     return guarded("read registry index", undefined, () => this.#prepare(sql).all(...values));
   }
 
+  /** The first column of all rows, which is text: half of the time that rows as objects take. */
+  texts(sql: string, ...values: SQLInputValue[]): string[] {
+    return guarded("read registry index", undefined, () => {
+      const rows = this.#prepare(sql, true).all(...values) as unknown as [string][];
+      return rows.map(([text]) => text);
+    });
+  }
+
   /** Returns how many rows changed. */
   run(sql: string, ...values: SQLInputValue[]): number {
     Database.#writes++;
@@ -152,9 +160,12 @@ export class Database implements Disposable {
     if (this.#db.isOpen) this.#db.close();
   }
 
-  #prepare(sql: string): StatementSync {
+  #prepare(sql: string, arrays: boolean = false): StatementSync {
     let statement = this.#statements.get(sql);
-    if (statement === undefined) this.#statements.set(sql, (statement = this.#db.prepare(sql)));
+    if (statement === undefined) {
+      this.#statements.set(sql, (statement = this.#db.prepare(sql)));
+      statement.setReturnArrays(arrays);
+    }
     return statement;
   }
 }

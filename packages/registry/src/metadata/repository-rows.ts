@@ -18,11 +18,10 @@ export function ensureRepository(db: Database, name: string, now: number): numbe
 
 /** Names with at least one manifest. */
 export function listRepositories(db: Database, page: Page): string[] {
-  const rows = db.all(
+  return db.texts(
     `SELECT name FROM repository WHERE name > ?
        AND EXISTS (SELECT 1 FROM repository_manifest WHERE repository_id = repository.id AND deleted_at IS NULL) ORDER BY name LIMIT ?`,
     page.after ?? "",
     page.limit,
   );
-  return rows.map((row) => row["name"] as string);
 }

@@ -40,22 +40,19 @@ export function removeTag(db: Database, repositoryId: number, name: string, now:
 
 /** Names of the tags that point at a manifest. */
 export function tagsOfManifest(db: Database, repositoryId: number, digest: Digest): string[] {
-  return db
-    .all("SELECT name FROM tag WHERE repository_id = ? AND digest = ?", repositoryId, digest)
-    .map((row) => row["name"] as string);
+  return db.texts("SELECT name FROM tag WHERE repository_id = ? AND digest = ?", repositoryId, digest);
 }
 
 /** Tags in byte order; null for an unknown repository. */
 export function listTags(db: Database, repository: string, page: Page): string[] | null {
   const id = findRepository(db, repository);
   if (id === null) return null;
-  const rows = db.all(
+  return db.texts(
     "SELECT name FROM tag WHERE repository_id = ? AND name > ? ORDER BY name LIMIT ?",
     id,
     page.after ?? "",
     page.limit,
   );
-  return rows.map((row) => row["name"] as string);
 }
 
 /** Removes the tags that `choose` names out of all. Within a transaction. */

@@ -1,4 +1,4 @@
-// A blob file open for reading: the next chunk is read while the last one is on its way to the client.
+// A blob file open for reading: the next chunk is read while the last one is on its way to the client, unless there are many clients.
 
 import type { FileHandle } from "node:fs/promises";
 import { TeuError } from "@teu/base/errors";
@@ -26,7 +26,27 @@ export class DiskOpenBlob implements OpenBlob {
   async *read(scope: Scope, span: ByteSpan): AsyncIterable<Uint8Array> {
     if (span.end <= span.start) return;
     using buffers = this.#buffers.take(span.end - span.start);
-    let [current, other] = buffers.pair;
+    if (buffers.second === undefined) yield* this.#readOne(scope, span, buffers.first);
+    else yield* this.#readAhead(scope, span, [buffers.first, buffers.second]);
+    // Asked for more after the last chunk: the client's connection has taken it.
+    buffers.giveBack();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#file.close();
+  }
+
+  async *#readOne(scope: Scope, span: ByteSpan, buffer: Buffer): AsyncIterable<Uint8Array> {
+    for (let at = span.start; at < span.end;) {
+      scope.check("read blob");
+      const chunk = await this.#readAt(buffer, at, span.end);
+      at += chunk.length;
+      yield chunk;
+    }
+  }
+
+  async *#readAhead(scope: Scope, span: ByteSpan, pair: readonly [Buffer, Buffer]): AsyncIterable<Uint8Array> {
+    let [current, other] = pair;
     let at = span.start;
     let pending = this.#readAt(current, at, span.end);
     try {
@@ -39,13 +59,9 @@ export class DiskOpenBlob implements OpenBlob {
         [current, other] = [other, current];
       }
     } finally {
-      // The buffers go back to the pool: nothing may still be reading into them.
+      // Nothing may still be reading into a buffer when it is let go.
       await pending.catch(() => {});
     }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#file.close();
   }
 
   async #readAt(buffer: Buffer, position: number, end: number): Promise<Uint8Array> {
