@@ -18,7 +18,8 @@ import { noDockerRegistry } from "@teu/testkit/docker-registry";
 
 import { compare, type Contestant, machineLine, printTable } from "./hyperfine.ts";
 import { onlyInPrivateMounts } from "./private-mounts.ts";
-import { LAYERS, makeImage, ours, type Place, TEU, theirs } from "./transfer-parts.ts";
+import { ours, type Place, TEU, theirs } from "./registry-places.ts";
+import { LAYERS, makeImage } from "./transfer-parts.ts";
 
 const ROUNDS = 7;
 /** podman compresses the layers again. */

@@ -19,7 +19,8 @@ import { noDockerRegistry } from "@teu/testkit/docker-registry";
 
 import { compare, type Contestant, machineLine, printTable } from "./hyperfine.ts";
 import { onlyInPrivateMounts } from "./private-mounts.ts";
-import { ended, LAYERS, makeImage, ours, type Place, TEU, theirs } from "./transfer-parts.ts";
+import { ended, ours, type Place, TEU, theirs } from "./registry-places.ts";
+import { LAYERS, makeImage } from "./transfer-parts.ts";
 
 const ROUNDS = 5;
 const scope = createScope();

@@ -1,170 +1,132 @@
 // What does a request cost our registry, beside docker-registry: manifest GET, blob GET and PUT, in server CPU and in wall time?
-// CPU per operation is the sound figure on a shared machine. wrk and curl are needed; both keep their data
-// in the same directory, on tmpfs where /dev/shm is one. Ours is run as users run it, from the bundle.
+// CPU per operation is the sound figure on a shared machine. wrk and curl are needed; all keep their data in the same directory, on
+// tmpfs where /dev/shm is one. "guarded" is ours with users, rules, metrics, access log and audit log; what it is asked for, anybody
+// may have.
 // Command: npm run bench -- registry
 
-import { execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { digestOf } from "@teu/image/digest";
 import { MEDIA_TYPES } from "@teu/specs/image";
-import { DockerRegistry, noDockerRegistry } from "@teu/testkit/docker-registry";
+import { noDockerRegistry } from "@teu/testkit/docker-registry";
 import { randomBytes } from "@teu/testkit/random-image";
-import { rawRequest } from "@teu/testkit/raw-http";
+
+import { machineLine, median } from "./hyperfine.ts";
+import { PlainClient, plainManifest } from "./registry-client.ts";
+import { cost, cpuSeconds, ours, type Place, residentMemory, theirs } from "./registry-places.ts";
 
 const ROUNDS = 5;
 const BLOB_MB = 200;
-const TICKS_PER_SECOND = 100;
+/** docker-registry answers 404 without it. */
+const ACCEPT = `Accept: ${MEDIA_TYPES.manifest}`;
+/** Of "conformance": a password that nobody sends. */
+const HASH = "$2b$05$MhIq0OrBv6LwcDcJ4Hfos.ImVek5AplsNY708Pza8eNyA9r8QVidO";
 
-const TEU = join(import.meta.dirname, "../bin/teu");
-
-interface Contestant extends AsyncDisposable {
-  readonly name: string;
-  readonly url: string;
-  readonly pid: number;
+/** What was measured of one contestant, an entry per round. */
+interface Samples {
+  readonly tag: { rate: number; cpu: number }[];
+  readonly digest: { rate: number; cpu: number }[];
+  readonly put: { cpu: number; wall: number }[];
+  readonly get: { cpu: number; wall: number }[];
+  readonly idle: number;
 }
 
-async function teu(directory: string): Promise<Contestant> {
-  const child = spawn(TEU, ["registry", "serve", "--addr", "127.0.0.1:0", "--root", join(directory, "root")], {
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-  const [line] = (await once(child.stdout, "data")) as [Buffer];
+async function guarded(directory: string): Promise<Place> {
+  const config = {
+    address: "127.0.0.1:0",
+    root: join(directory, "guarded"),
+    users: { htpasswd: join(directory, "users") },
+    rules: [
+      { repositories: ["**"], users: { ann: ["all"] } },
+      { repositories: ["team/**"], groups: { devs: ["read", "create"] }, users: { ann: ["all"] } },
+      { repositories: ["bench"], anonymous: ["read", "create", "update"], users: { ann: ["all"] } },
+    ],
+    groups: { devs: ["ann"] },
+    immutable: [{ repositories: ["team/**"], tags: ["v*"] }],
+    operations: { address: "127.0.0.1:0" },
+    log: { access: join(directory, "access.log"), audit: join(directory, "audit.log") },
+  };
+  writeFileSync(join(directory, "users"), `ann:${HASH}\n`);
+  writeFileSync(join(directory, "config.yaml"), JSON.stringify(config));
+  return ours(directory, ["--config", join(directory, "config.yaml")], "ours, guarded");
+}
+
+function manifestRate(pid: number, target: string): { rate: number; cpu: number } {
+  const before = cpuSeconds(pid);
+  const output = execFileSync("wrk", ["-t1", "-c16", "-d2s", "-H", ACCEPT, target], { encoding: "utf8" });
+  const requests = Number(/(\d+) requests in/.exec(output)?.[1] ?? "1");
+  if (output.includes("Non-2xx")) throw new Error(output);
   return {
-    name: "teu",
-    url: line.toString().replace("listening on ", "").trim(),
-    pid: child.pid ?? 0,
-    [Symbol.asyncDispose]: async () => {
-      const ended = once(child, "exit");
-      child.kill("SIGTERM");
-      await ended;
-    },
+    rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(output)?.[1] ?? "0"),
+    cpu: (cpuSeconds(pid) - before) / requests,
   };
 }
 
-async function docker(directory: string): Promise<Contestant> {
-  const registry = await DockerRegistry.start({ parent: directory });
+function curl(...argv: readonly string[]): void {
+  execFileSync("curl", ["-sSf", "-o", "/dev/null", ...argv], { stdio: ["ignore", "inherit", "inherit"] });
+}
+
+async function prepare({ url, pid }: Place): Promise<{ samples: Samples; manifest: string }> {
+  const samples = { tag: [], digest: [], put: [], get: [], idle: residentMemory(pid, "VmRSS") };
+  using client = new PlainClient(url);
+  const manifest = plainManifest("latest");
+  await client.pushBlob("bench", "{}");
+  await client.pushManifest("bench", "latest", manifest);
+  return { samples, manifest: digestOf(manifest) };
+}
+
+async function round(
+  { url, pid }: Place,
+  samples: Samples,
+  manifest: string,
+  file: string,
+  blob: string,
+): Promise<void> {
+  samples.tag.push(manifestRate(pid, `${url}/v2/bench/manifests/latest`));
+  samples.digest.push(manifestRate(pid, `${url}/v2/bench/manifests/${manifest}`));
+  using client = new PlainClient(url);
+  const target = await client.uploadTo("bench", blob);
+  const put = ["-X", "PUT", "-H", "Expect:", "-H", "Content-Type: application/octet-stream", "-T", file, target];
+  samples.put.push(await cost(pid, () => curl(...put)));
+  samples.get.push(await cost(pid, () => curl(`${url}/v2/bench/blobs/${blob}`)));
+}
+
+function row({ pid }: Place, { tag, digest, put, get, idle }: Samples): Record<string, string> {
+  const rate = (all: Samples["tag"]): string =>
+    `${Math.round(median(all.map((one) => one.rate)))}/s ${(median(all.map((one) => one.cpu)) * 1000).toFixed(3)} ms`;
+  const speed = (all: Samples["put"]): string => {
+    const perMb = (median(all.map((one) => one.cpu)) * 1000) / BLOB_MB;
+    return `${Math.round(BLOB_MB / median(all.map((one) => one.wall)))} MB/s ${perMb.toFixed(2)} ms/MB`;
+  };
   return {
-    name: "docker-registry",
-    url: registry.url,
-    pid: registry.pid,
-    [Symbol.asyncDispose]: () => registry[Symbol.asyncDispose](),
+    "manifest by tag": rate(tag),
+    "by digest": rate(digest),
+    "blob PUT": speed(put),
+    "blob GET": speed(get),
+    "RSS idle, peak": `${idle}, ${residentMemory(pid, "VmHWM")} MB`,
   };
 }
 
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
-    .replace(/^.*\) /s, "")
-    .split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-}
-
-function memory(pid: number, key: "VmRSS" | "VmHWM"): number {
-  return Math.round(
-    Number(new RegExp(`${key}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? "0") / 1024,
-  );
-}
-
-// Median CPU and wall seconds of several runs.
-function measure(pid: number, body: () => void): { cpu: number; wall: number } {
-  const runs = Array.from({ length: ROUNDS }, () => {
-    const [cpu, wall] = [cpuSeconds(pid), performance.now()];
-    body();
-    return { cpu: cpuSeconds(pid) - cpu, wall: (performance.now() - wall) / 1000 };
-  });
-  const median = (key: "cpu" | "wall"): number => runs.map((one) => one[key]).sort((a, b) => a - b)[ROUNDS >> 1] ?? 0;
-  return { cpu: median("cpu"), wall: median("wall") };
-}
-
-async function pushManifest(url: string): Promise<string> {
-  const config = "{}";
-  const start = await rawRequest(`${url}/v2/bench/blobs/uploads/`, { method: "POST" });
-  const location = new URL(start.headers.location ?? "", url);
-  location.searchParams.set("digest", digestOf(config));
-  await rawRequest(location.href, { method: "PUT", body: config });
-  const layers = Array.from({ length: 10 }, () => ({
-    mediaType: MEDIA_TYPES.config,
-    digest: digestOf(config),
-    size: 2,
-  }));
-  const body = JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPES.manifest, config: layers[0], layers });
-  const put = await rawRequest(`${url}/v2/bench/manifests/latest`, {
-    method: "PUT",
-    headers: { "content-type": MEDIA_TYPES.manifest },
-    body,
-  });
-  if (put.status !== 201) throw new Error(`manifest: ${put.status} ${put.text}`);
-  return digestOf(body);
-}
-
-function manifestRate(pid: number, target: string): { rate: number; cpuMs: number } {
-  const runs = Array.from({ length: ROUNDS }, () => {
-    const before = cpuSeconds(pid);
-    const output = execFileSync("wrk", ["-t1", "-c16", "-d3s", target], { encoding: "utf8" });
-    const requests = Number(/(\d+) requests in/.exec(output)?.[1] ?? "1");
-    return {
-      rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(output)?.[1] ?? "0"),
-      cpuMs: ((cpuSeconds(pid) - before) * 1000) / requests,
-    };
-  }).sort((a, b) => a.rate - b.rate);
-  return runs[ROUNDS >> 1] ?? { rate: 0, cpuMs: 0 };
-}
-
-async function run(contestant: Contestant, directory: string): Promise<Record<string, string>> {
-  const { name, url, pid } = contestant;
-  const idle = memory(pid, "VmRSS");
-  const digest = await pushManifest(url);
-  const byTag = manifestRate(pid, `${url}/v2/bench/manifests/latest`);
-  const byDigest = manifestRate(pid, `${url}/v2/bench/manifests/${digest}`);
-  const file = join(directory, "blob");
+async function main(): Promise<void> {
+  const directory = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "teu-bench-"));
+  await using opened = new AsyncDisposableStack();
+  opened.defer(() => rmSync(directory, { recursive: true, force: true }));
   const content = randomBytes("bench", BLOB_MB * 1_000_000);
+  const [file, blob] = [join(directory, "blob"), digestOf(content)];
   writeFileSync(file, content);
-  const blob = digestOf(content);
-  const curl = (...argv: readonly string[]): void =>
-    void execFileSync("curl", ["-sSf", "-o", "/dev/null", ...argv], { stdio: ["ignore", "inherit", "inherit"] });
-  let count = 0;
-  const locations: string[] = [];
+  const places = [opened.use(await ours(directory)), opened.use(await guarded(directory))];
+  if (noDockerRegistry() === false) places.push(opened.use(await theirs(directory)));
+  const contestants = [];
+  for (const place of places) contestants.push({ place, ...(await prepare(place)) });
   for (let i = 0; i < ROUNDS; i++)
-    locations.push((await rawRequest(`${url}/v2/bench/blobs/uploads/`, { method: "POST" })).headers.location ?? "");
-  const put = measure(pid, () => {
-    const location = new URL(locations[count++] ?? "", url);
-    location.searchParams.set("digest", blob);
-    curl("-X", "PUT", "-H", "Expect:", "-H", "Content-Type: application/octet-stream", "-T", file, location.href);
-  });
-  const get = measure(pid, () => curl(`${url}/v2/bench/blobs/${blob}`));
-  const perMb = (seconds: number): string => `${((seconds * 1000) / BLOB_MB).toFixed(2)} ms/MB`;
-  const speed = (seconds: number): string => `${Math.round(BLOB_MB / seconds)} MB/s`;
-  return {
-    name,
-    "manifest by tag": `${Math.round(byTag.rate)}/s ${byTag.cpuMs.toFixed(3)} ms`,
-    "by digest": `${Math.round(byDigest.rate)}/s ${byDigest.cpuMs.toFixed(3)} ms`,
-    "blob PUT": `${speed(put.wall)} ${perMb(put.cpu)}`,
-    "blob GET": `${speed(get.wall)} ${perMb(get.cpu)}`,
-    "RSS idle, peak": `${idle}, ${memory(pid, "VmHWM")} MB`,
-  };
+    for (const { place, samples, manifest } of contestants) await round(place, samples, manifest, file, blob);
+  console.log(machineLine());
+  console.log(`node ${process.version}; medians of ${ROUNDS} rounds; rate or speed, then server CPU per operation`);
+  console.table(Object.fromEntries(contestants.map(({ place, samples }) => [place.name, row(place, samples)])));
 }
 
 const missing = ["/usr/bin/wrk", "/usr/bin/curl"].filter((program) => !existsSync(program));
-if (missing.length > 0) {
-  console.log(`registry: skipped, not installed: ${missing.join(", ")}`);
-} else {
-  const directory = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "teu-bench-"));
-  try {
-    const rows: Record<string, string>[] = [];
-    {
-      await using ours = await teu(directory);
-      rows.push(await run(ours, directory));
-    }
-    if (noDockerRegistry() === false) {
-      await using theirs = await docker(directory);
-      rows.push(await run(theirs, directory));
-    }
-    console.log(
-      `${cpus().length} x ${cpus()[0]?.model ?? "?"}, node ${process.version}; medians of ${ROUNDS}; rate or speed, then server CPU per operation`,
-    );
-    console.table(Object.fromEntries(rows.map(({ name = "", ...row }) => [name, row])));
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
-}
+if (missing.length > 0) console.log(`registry: skipped, not installed: ${missing.join(", ")}`);
+else await main();
