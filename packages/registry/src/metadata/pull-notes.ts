@@ -1,4 +1,4 @@
-// Times of pulls: noted in memory at every pull, written now and then, many at once, each manifest at most once in a step.
+// Times of pulls: noted in memory at every pull, written now and then, many at once, each manifest at most once in a lease step.
 
 import type { Digest } from "@teu/image/digest";
 
@@ -6,8 +6,10 @@ import type { Database } from "./database.ts";
 import { findRepository } from "./repository-rows.ts";
 import { LEASE_STEP } from "./schema.ts";
 
-/** More manifests than this are not waited for: they are written at once. */
+/** With more manifests than this, the oldest notes are written. */
 const MOST = 10_000;
+/** Notes written in one transaction, which takes a few milliseconds: requests wait for it. */
+const STEP = 200;
 
 /** Pulls that are not written yet. */
 export class PullNotes {
@@ -25,11 +27,15 @@ export class PullNotes {
     if (this.#notes.size >= MOST) this.flush();
   }
 
-  /** Writes all notes. On a full disk they wait, as long as they are not too many. */
-  flush(): void {
-    if (this.#notes.size === 0) return;
+  /**
+   * Writes the oldest notes; whether there are more to write. On a full disk they wait, as long as they are not too many: then the
+   * oldest are dropped.
+   */
+  flush(): boolean {
+    const notes = [...this.#notes.entries().take(STEP)];
+    if (notes.length === 0) return false;
     const written = this.#db.quickNote(() => {
-      for (const [key, at] of this.#notes) {
+      for (const [key, at] of notes) {
         const space = key.indexOf(" ");
         this.#db.run(
           `UPDATE repository_manifest SET pulled_at = ? WHERE repository_id = ? AND digest = ?
@@ -42,6 +48,12 @@ export class PullNotes {
       }
       return true;
     });
-    if (written === true || this.#notes.size >= MOST) this.#notes.clear();
+    if (written === true || this.#notes.size >= MOST) for (const [key] of notes) this.#notes.delete(key);
+    return written === true && this.#notes.size > 0;
+  }
+
+  /** Writes all notes. */
+  flushAll(): void {
+    while (this.flush());
   }
 }

@@ -221,7 +221,8 @@ export class SqliteMetadata implements MetadataStorage {
 
   async flushPulls(scope: Scope): Promise<void> {
     scope.check("write times of pulls");
-    this.#pulls.flush();
+    // Requests have their turn in between.
+    while (this.#pulls.flush()) await new Promise((resolve) => setImmediate(resolve));
   }
 
   async trimHistory(scope: Scope, keep: number, before: number, step: Step): Promise<StepResult> {
@@ -305,12 +306,12 @@ export class SqliteMetadata implements MetadataStorage {
   /** A copy of the index as it is now, in a new file; requests go on meanwhile. */
   async copyTo(scope: Scope, file: string): Promise<void> {
     scope.check("copy registry index");
-    this.#pulls.flush();
+    this.#pulls.flushAll();
     await this.#db.copyTo(file);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#pulls.flush();
+    this.#pulls.flushAll();
     this.#db[Symbol.dispose]();
   }
 }
