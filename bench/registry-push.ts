@@ -10,7 +10,7 @@ import { join } from "node:path";
 
 import { createScope } from "@teu/base/scope";
 import { DiskContentStore } from "@teu/image/disk-content-store";
-import { exportLayout } from "@teu/image/layout/layout-directory";
+import { exportLayout } from "@teu/image/layout/export-layout";
 import { parseReference } from "@teu/image/reference";
 import { noDockerRegistry } from "@teu/testkit/docker-registry";
 

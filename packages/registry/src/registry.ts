@@ -12,6 +12,7 @@ import type { RegistryServerOptions, ServerLimits } from "@teu/distribution/serv
 
 import { planCollect } from "./admin/collect.ts";
 import { AccessDesk, type AccessOptions } from "./access/access-desk.ts";
+import { ClockNotes } from "./clock-note.ts";
 import { makeFront } from "./front.ts";
 import { type HttpServer, makeHttpServer } from "./http-server.ts";
 import { listenOn, parseListenAddress } from "./listen-address.ts";
@@ -59,6 +60,7 @@ export class Registry implements AsyncDisposable {
   readonly url: string;
   readonly #parts: Parts;
   readonly #sweeper: Sweeper;
+  readonly #clock: ClockNotes | undefined;
   #options: RegistryOptions;
   #closing: Promise<void> | undefined;
 
@@ -68,6 +70,8 @@ export class Registry implements AsyncDisposable {
     this.address = address;
     this.url = `${options.tls === undefined ? "http" : "https"}://${address}`;
     this.#sweeper = new Sweeper(parts.scope, parts.served, () => this.#options, parts.plan);
+    const { root } = options;
+    this.#clock = root === undefined ? undefined : new ClockNotes(parts.scope, root, () => this.#sweeper.now);
   }
 
   /**
@@ -177,6 +181,7 @@ export class Registry implements AsyncDisposable {
     await closed;
     await tracker.drained(drain);
     await this.#sweeper.stop();
+    this.#clock?.[Symbol.dispose]();
     await operations[Symbol.asyncDispose]();
     await proxies[Symbol.asyncDispose]();
     await served.blobs[Symbol.asyncDispose]();

@@ -80,6 +80,11 @@ export class Sweeper {
     this.#sweeping = sweepInterval > 0 ? setInterval(sweeping, Math.min(sweepInterval, LONGEST)).unref() : undefined;
   }
 
+  /** What time it goes by. */
+  get now(): number {
+    return this.#now();
+  }
+
   /** One sweep now, after one that is under way; `strays` also looks for bytes that a crash left. */
   sweep(options: { readonly strays?: boolean } = {}): Promise<SweepResult> {
     const result = this.#running.then(() => this.#sweep(options.strays ?? false));

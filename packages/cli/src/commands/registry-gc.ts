@@ -2,6 +2,7 @@
 
 import { formatSize } from "@teu/base/bytes";
 import { collect, type CollectOptions, planCollect } from "@teu/registry/admin/collect";
+import { timeBeside } from "@teu/registry/clock-note";
 import type { SweepResult } from "@teu/registry/sweep";
 import type { Command, CommandInput } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
@@ -9,6 +10,8 @@ import { timestamp } from "../output/human-time.ts";
 import { duration, JSON_OPTION, openRoot, ROOT_OPTION } from "../registry/root-options.ts";
 
 const DAY = 86_400_000;
+/** Smaller differences are of no account, and nobody wants to hear of them. */
+const NOTICED = 60_000;
 
 /** `teu registry gc`. */
 export const command: Command = {
@@ -42,8 +45,11 @@ export const command: Command = {
   ],
   run: async (context, input) => {
     const { scope } = context;
-    const options = optionsOf(input);
     await using root = await openRoot(context, input);
+    const now = timeBeside(scope, root.path);
+    if (scope.now() - now > NOTICED)
+      context.warn(`the clock is ahead of the time that the server goes by, which counts: ${timestamp(now)}`);
+    const options = { ...optionsOf(input), now };
     if (!input.flag("dry-run")) {
       const result = await collect(scope, root, options);
       context.print(input.flag("json") ? JSON.stringify(result) : `removed ${describe(result)}`);
