@@ -194,6 +194,10 @@ export const GROUPS: Readonly<Record<string, CommandGroup>> = {
         load: () => import("./commands/image-tree.ts"),
       },
       unmount: { summary: "Unmount images", load: () => import("./commands/image-unmount.ts") },
+      unpack: {
+        summary: "Write the files of an image into an empty directory",
+        load: () => import("./commands/image-unpack.ts"),
+      },
     },
   },
   key: {

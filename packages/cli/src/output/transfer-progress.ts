@@ -4,19 +4,26 @@ import { formatSize } from "@teu/base/bytes";
 import type { ImageProgress } from "@teu/engine/images/images";
 import { LiveLines } from "./live-lines.ts";
 
-const WORDS: Readonly<Record<ImageProgress["kind"], { readonly going: string; readonly done: string }>> = {
+/** What happens to one thing: transfers as engines tell them, and what commands do with layers themselves. */
+export interface TransferEvent extends Omit<ImageProgress, "kind"> {
+  readonly kind: ImageProgress["kind"] | "read" | "pack";
+}
+
+const WORDS: Readonly<Record<TransferEvent["kind"], { readonly going: string; readonly done: string }>> = {
   resolve: { going: "Resolving", done: "Resolved" },
   download: { going: "Downloading", done: "Download complete" },
   copy: { going: "Copying", done: "Copied" },
   upload: { going: "Pushing", done: "Pushed" },
   unpack: { going: "Extracting", done: "Extracted" },
   exists: { going: "Already exists", done: "Already exists" },
+  read: { going: "Reading", done: "Read" },
+  pack: { going: "Packing", done: "Packed" },
   done: { going: "Complete", done: "Complete" },
 };
 
 /** Takes progress events; `end` leaves the terminal tidy. */
 export interface TransferProgress extends Disposable {
-  event(event: ImageProgress): void;
+  event(event: TransferEvent): void;
 }
 
 /** A renderer for where the output goes; `quiet` shows nothing. */
@@ -36,7 +43,7 @@ class PlainTransfer implements TransferProgress {
     this.#stream = stream;
   }
 
-  event(event: ImageProgress): void {
+  event(event: TransferEvent): void {
     const ended =
       event.kind === "exists" ||
       event.kind === "done" ||
@@ -54,13 +61,13 @@ class PlainTransfer implements TransferProgress {
 
 class LiveTransfer implements TransferProgress {
   readonly #lines: LiveLines;
-  readonly #state = new Map<string, ImageProgress>();
+  readonly #state = new Map<string, TransferEvent>();
 
   constructor(stream: NodeJS.WriteStream) {
     this.#lines = new LiveLines(stream, () => [...this.#state.values()].map(liveLine));
   }
 
-  event(event: ImageProgress): void {
+  event(event: TransferEvent): void {
     this.#state.set(event.id, event);
     this.#lines.changed();
   }
@@ -70,7 +77,7 @@ class LiveTransfer implements TransferProgress {
   }
 }
 
-function liveLine(event: ImageProgress): string {
+function liveLine(event: TransferEvent): string {
   const { current, total } = event;
   const ended = event.kind === "exists" || event.kind === "done" || (total !== undefined && current === total);
   const words = ended ? WORDS[event.kind].done : WORDS[event.kind].going;

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { TeuError } from "@teu/base/errors";
 import { fileError } from "@teu/files/addon";
 
+import type { SparseSegment } from "../tar/entry.ts";
 import type { FileFacts } from "./merged-tree.ts";
 import type { ContentTaker } from "./read-tree.ts";
 
@@ -52,12 +53,31 @@ export class Spool implements Disposable {
   /** A file's whole content, holes as zeros. */
   *open({ content, size }: FileFacts): Generator<Uint8Array> {
     let position = 0;
-    for (const { offset, at, length } of content as readonly Piece[]) {
+    for (const { offset, at, length } of piecesOf(content)) {
       yield* zeros(offset - position);
       yield* this.#read(at, length);
       position = offset + length;
     }
     yield* zeros(size - position);
+  }
+
+  /** A file's content without its holes, where each piece belongs. */
+  *chunks({ content }: FileFacts): Generator<{ readonly offset: number; readonly data: Uint8Array }> {
+    for (const { offset, at, length } of piecesOf(content)) {
+      let done = 0;
+      for (const data of this.#read(at, length)) {
+        yield { offset: offset + done, data };
+        done += data.length;
+      }
+    }
+  }
+
+  /** Where its content is, of a file with holes; null for others. */
+  holes({ content, size }: FileFacts): readonly SparseSegment[] | null {
+    const pieces = piecesOf(content);
+    return pieces.reduce((sum, { length }) => sum + length, 0) === size
+      ? null
+      : pieces.map(({ offset, length }) => ({ offset, length }));
   }
 
   [Symbol.dispose](): void {
@@ -85,6 +105,11 @@ export class Spool implements Disposable {
       done += count;
     }
   }
+}
+
+/** What `end` of a taker gave; nothing for what has no content. */
+function piecesOf(content: unknown): readonly Piece[] {
+  return (content as readonly Piece[] | undefined) ?? [];
 }
 
 function* zeros(count: number): Generator<Uint8Array> {
