@@ -1,6 +1,7 @@
 // image append: tar files and directories as further layers of an image.
 
 import { stat } from "node:fs/promises";
+import { basename } from "node:path";
 import { fileError } from "@teu/files/addon";
 import { appendLayers } from "@teu/image/transforms/change-layers";
 import { timestampText } from "@teu/image/transforms/timestamps";
@@ -10,6 +11,7 @@ import type { Command, CommandInput } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
 import { CHANGE_OPTIONS, changeImage, PLACES_HELP, type Workshop } from "../images/change-image.ts";
 import { compressionOf, levelOf, NEW_LAYER_OPTIONS } from "../images/compress-options.ts";
+import { visibleText } from "../output/visible-text.ts";
 
 /** `teu image append`. */
 export const command: Command = {
@@ -53,13 +55,19 @@ type Owner = { readonly uid: number; readonly gid: number } | undefined;
 
 function layerOf(
   input: CommandInput,
-  { scratch, latestNs }: Workshop,
+  { scratch, latestNs, packing }: Workshop,
   path: string,
   directory: boolean,
   owner: Owner,
 ): LayerValue {
   const compression = compressionOf(input);
-  const options = { scratch, ...latestNs, ...levelOf(input), ...(compression === undefined ? {} : { compression }) };
+  const options = {
+    scratch,
+    ...latestNs,
+    ...packing(visibleText(basename(path))),
+    ...levelOf(input),
+    ...(compression === undefined ? {} : { compression }),
+  };
   if (!directory) return fileLayer(path, options);
   const prefix = input.text("prefix");
   return directoryLayer(path, {

@@ -15,11 +15,12 @@ export const command: Command = {
   examples: ["teu image flatten -t hello:flat hello", "teu image flatten --all docker://localhost:5000/app:v1"],
   run: async (context, input) => {
     const compression = compressionOf(input);
-    return await changeImage(context, input, async ({ scratch, temporary, latestNs }) => ({
+    return await changeImage(context, input, async ({ scratch, temporary, latestNs, packing }) => ({
       image: flatten({
         scratch,
         temporary,
         ...latestNs,
+        ...packing("one layer"),
         ...levelOf(input),
         ...(compression === undefined ? {} : { compression }),
       }),

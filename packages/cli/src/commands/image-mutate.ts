@@ -1,5 +1,6 @@
 // image mutate: another config, other annotations, layers, compression, media types, platforms.
 
+import { basename } from "node:path";
 import type { Compression } from "@teu/image/compression/detect";
 import { parsePlatform } from "@teu/image/platform";
 import { changeAnnotations, changeIndexAnnotations } from "@teu/image/transforms/change-annotations";
@@ -14,6 +15,7 @@ import type { Command, CommandInput } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
 import { CHANGE_OPTIONS, changeImage, PLACES_HELP, type Workshop } from "../images/change-image.ts";
 import { COMPRESS_OPTIONS, compressionOf, levelOf } from "../images/compress-options.ts";
+import { visibleText } from "../output/visible-text.ts";
 
 /** `teu image mutate`. */
 export const command: Command = {
@@ -143,11 +145,17 @@ function pairs(flag: string, values: readonly string[]): Record<string, string> 
 
 function layerSteps(
   input: CommandInput,
-  { scratch, latestNs }: Workshop,
+  { scratch, latestNs, packing }: Workshop,
   compression: Compression | undefined,
 ): ImageTransform[] {
   const made = (file: string): ReturnType<typeof fileLayer> =>
-    fileLayer(file, { scratch, ...latestNs, ...levelOf(input), ...(compression === undefined ? {} : { compression }) });
+    fileLayer(file, {
+      scratch,
+      ...latestNs,
+      ...packing(visibleText(basename(file))),
+      ...levelOf(input),
+      ...(compression === undefined ? {} : { compression }),
+    });
   return [
     ...input.list("remove-layer").map((text) => removeLayer(layerChoice(text))),
     ...Object.entries(pairs("replace-layer", input.list("replace-layer"))).map(([text, file]) =>

@@ -70,7 +70,7 @@ export const command: Command = {
         dumb: environment.term === "dumb",
       });
       // What was approved, whatever the name stands for by now.
-      const watched = watchedSource(source, openEnd(path).document.descriptor, progress.event);
+      const watched = watchedSource(source, openEnd(path).document.descriptor, (event) => progress.event(event));
       const { temporary } = environment;
       return await unpackImage(scope, await openValue(scope, watched, wanted), { target, temporary, rootless });
     })();

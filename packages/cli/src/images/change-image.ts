@@ -9,14 +9,17 @@ import { emptyImage, type ImageTransform, type ImageValue } from "@teu/image/val
 import { IndexValue } from "@teu/image/values/index-value";
 import { openScratch, type Scratch } from "@teu/image/values/scratch";
 import { openValue, valueSource, valueSourceFrom } from "@teu/image/values/value-source";
+import type { MakeLayerOptions } from "@teu/image/values/make-layer";
 import { setTimestamp } from "@teu/image/transforms/timestamps";
 import type { CommandContext, CommandInput, OptionSpec } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
 import { copyProgress } from "../output/copy-progress.ts";
+import { packProgress } from "../output/pack-progress.ts";
 import { ACCESS_OPTIONS, accessOf, wantedPlatform, wantsJson } from "../transports/copy-options.ts";
 import { Places } from "../transports/open-place.ts";
 import { TRANSPORTS, type TransportName } from "../transports/transport-name.ts";
 import { parseDestination, parseImagePlace, parseInPlace } from "./image-place.ts";
+import { watchedSource } from "./watched-source.ts";
 
 /** Flags of all verbs that change images. */
 export const CHANGE_OPTIONS: readonly OptionSpec[] = [
@@ -41,6 +44,8 @@ export interface Workshop extends Scratch {
   readonly timestamp: number | undefined;
   /** The same for layers, in nanoseconds. */
   readonly latestNs: { readonly latestNs?: bigint };
+  /** Shows on a terminal how a layer is packed. */
+  readonly packing: (name: string) => Pick<MakeLayerOptions, "packed">;
   /** Opens a further image for a platform; it is open until the command ends. */
   open(name: TransportName, platform: Platform): Promise<ImageValue>;
 }
@@ -67,7 +72,9 @@ export async function changeImage(
   await using places = new Places(context);
   await using scratch = await openScratch(scope, environment.temporary);
   const access = accessOf(input);
-  const source = from === SCRATCH ? null : await places.source(parseImagePlace(from), access);
+  using packing = packProgress(context, input.flag("quiet"));
+  const opened = from === SCRATCH ? null : await places.source(parseImagePlace(from), access);
+  const source = opened === null ? null : watchedSource(opened, null, packing.event);
   const value =
     source === null
       ? emptyImage(platform === "all" ? hostPlatform() : platform)
@@ -76,6 +83,10 @@ export async function changeImage(
     ...scratch,
     timestamp,
     latestNs: timestamp === undefined ? {} : { latestNs: BigInt(timestamp) * 1_000_000_000n },
+    packing: (name) => ({
+      packed: (current, isAll) =>
+        packing.event({ kind: "pack", id: name, current, ...(isAll ? { total: current } : {}) }),
+    }),
     open: async (name, wanted) => openValue(scope, await places.source(name, access), wanted),
   };
   const change = await plan(work, value);
@@ -83,6 +94,7 @@ export async function changeImage(
   const made = source === null ? valueSource(changed) : valueSourceFrom(changed, source);
   // First, so that an image that cannot be made leaves no empty layout behind.
   await made.resolve(scope);
+  packing[Symbol.dispose]();
   const sink = await places.sink(to, access);
   const result = await (async () => {
     using progress = copyProgress(context, input.flag("quiet"));

@@ -4,17 +4,17 @@ import type { ImageSource } from "@teu/image/transport/source-and-sink";
 import type { Descriptor } from "@teu/specs/image";
 import type { TransferEvent } from "../output/transfer-progress.ts";
 
-/** The source, with `root` as what its name stands for; `told` is told of what is read of each blob. */
+/** The source, with `root` (unless null) as what its name stands for; `told` is told of what is read of each blob. */
 export function watchedSource(
   source: ImageSource,
-  root: Descriptor,
+  root: Descriptor | null,
   told: (event: TransferEvent) => void,
 ): ImageSource {
   const { name, repository } = source;
   return {
     name,
     ...(repository === undefined ? {} : { repository }),
-    resolve: async () => root,
+    resolve: async (scope) => root ?? (await source.resolve(scope)),
     document: (scope, descriptor) => source.document(scope, descriptor),
     async *blob(scope, blob, offset) {
       let at = offset;
@@ -24,6 +24,10 @@ export function watchedSource(
         told({ kind: "read", id: blob.digest, current: at, total: blob.size });
       }
     },
+    ...(source.file === undefined ? {} : { file: (blob) => source.file?.(blob) ?? "" }),
+    ...(source.distrust === undefined
+      ? {}
+      : { distrust: async (scope, blob) => (await source.distrust?.(scope, blob)) ?? false }),
     ...(source.referrers === undefined
       ? {}
       : { referrers: async (scope, digest) => (await source.referrers?.(scope, digest)) ?? [] }),

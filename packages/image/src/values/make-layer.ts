@@ -29,6 +29,8 @@ export interface MakeLayerOptions extends Partial<CompressOptions> {
   readonly scratch: ContentStore;
   /** Later times become this one: SOURCE_DATE_EPOCH, in nanoseconds. */
   readonly latestNs?: bigint;
+  /** Told while the layer is packed how many bytes of its tar were, and at last that these were all. Must not throw. */
+  readonly packed?: (bytes: number, isAll: boolean) => void;
 }
 
 /** How a directory becomes a layer. */
@@ -44,12 +46,12 @@ const CHUNK = 1 << 20;
 /** A layer of a tar stream, which is opened once. Compressed with gzip unless told otherwise. */
 export function tarLayer(
   open: (scope: Scope) => AsyncIterable<Uint8Array>,
-  { scratch, compression = "gzip", level, latestNs }: MakeLayerOptions,
+  { scratch, compression = "gzip", level, latestNs, packed: told }: MakeLayerOptions,
 ): LayerValue {
   const packed = once((scope) => {
     const tar = latestNs === undefined ? open(scope) : clamped(scope, open(scope), latestNs);
     return packLayer(scope, {
-      source: checkedTar(scope, tar),
+      source: told === undefined ? checkedTar(scope, tar) : counted(checkedTar(scope, tar), told),
       store: scratch,
       compression,
       ...(level === undefined ? {} : { level }),
@@ -138,6 +140,19 @@ async function* checkedTar(scope: Scope, source: AsyncIterable<Uint8Array>): Asy
     yield chunk;
   }
   checker.end();
+}
+
+async function* counted(
+  source: AsyncIterable<Uint8Array>,
+  told: (bytes: number, isAll: boolean) => void,
+): AsyncIterable<Uint8Array> {
+  let bytes = 0;
+  for await (const chunk of source) {
+    bytes += chunk.length;
+    yield chunk;
+    told(bytes, false);
+  }
+  told(bytes, true);
 }
 
 function clamped(scope: Scope, tar: AsyncIterable<Uint8Array>, latestNs: bigint): AsyncIterable<Uint8Array> {
