@@ -5,7 +5,8 @@ import { hostPlatform, parsePlatform } from "@teu/image/platform";
 import type { Command } from "../command.ts";
 import { copyProgress } from "../output/copy-progress.ts";
 import { printable } from "../output/printable.ts";
-import { accessOf, ACCESS_OPTIONS, wantsJson } from "../transports/copy-options.ts";
+import { wantsJson } from "../options/json-format.ts";
+import { accessOf, ACCESS_OPTIONS } from "../transports/copy-options.ts";
 import { Places } from "../transports/open-place.ts";
 import { parseTransportName } from "../transports/transport-name.ts";
 

@@ -1,7 +1,8 @@
 // catalog: the repositories of a registry.
 
 import type { Command } from "../command.ts";
-import { ACCESS_OPTIONS, accessOf, wantsJson } from "../transports/copy-options.ts";
+import { wantsJson } from "../options/json-format.ts";
+import { ACCESS_OPTIONS, accessOf } from "../transports/copy-options.ts";
 import { Places } from "../transports/open-place.ts";
 import { parseRegistry } from "../transports/remote-name.ts";
 

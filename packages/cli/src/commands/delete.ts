@@ -5,6 +5,7 @@ import type { RegistryClient } from "@teu/distribution/client/registry-client";
 import { type Reference, referenceName, referenceText } from "@teu/image/reference";
 import type { Command, CommandContext } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
+import { jsonOption, wantsJson } from "../options/json-format.ts";
 import { forEachName } from "../output/each.ts";
 import { ACCESS_OPTIONS, accessOf } from "../transports/copy-options.ts";
 import { Places } from "../transports/open-place.ts";
@@ -19,7 +20,11 @@ export const command: Command = {
     "By tag only the tag is deleted, by digest the manifest with all its tags. Blobs that nothing needs are the registry's business;",
     "of a layout (oci:DIR:NAME, oci:DIR@DIGEST) they are deleted, too. Images of this host are removed by `teu rmi`.",
   ].join("\n"),
-  options: [...ACCESS_OPTIONS, { long: "manifest", help: "By tag too: what the tag stands for, with all its tags" }],
+  options: [
+    ...ACCESS_OPTIONS,
+    jsonOption("say what was deleted"),
+    { long: "manifest", help: "By tag too: what the tag stands for, with all its tags" },
+  ],
   args: [1, Number.POSITIVE_INFINITY],
   examples: [
     "teu delete localhost:5000/hello:1.0",
@@ -30,13 +35,15 @@ export const command: Command = {
     // All names are read before anything is deleted.
     const targets = new Map(input.args.map((text) => [text, parseTarget(text)]));
     const manifest = input.flag("manifest");
+    const json = wantsJson(input) ? "deleted" : undefined;
     await using places = new Places(context);
-    return await forEachName(context, input.args, async (text) => {
+    const act = async (text: string): Promise<string> => {
       const target = targets.get(text) ?? parseTarget(text);
       if (target.kind === "layout") return await removeFromLayout(context, target, manifest);
       const client = await places.client(target.reference.domain, accessOf(input));
       return await remove(context, client, target.reference, manifest);
-    });
+    };
+    return await forEachName(context, input.args, act, json);
   },
 };
 

@@ -6,7 +6,8 @@ import { referenceName } from "@teu/image/reference";
 import { openImage } from "@teu/image/transport/open-image";
 import type { Descriptor } from "@teu/specs/image";
 import type { Command, CommandContext, CommandInput } from "../command.ts";
-import { ACCESS_OPTIONS, accessOf, wantsJson } from "../transports/copy-options.ts";
+import { wantsJson } from "../options/json-format.ts";
+import { ACCESS_OPTIONS, accessOf } from "../transports/copy-options.ts";
 import { Places } from "../transports/open-place.ts";
 import { parseTransportName, type TransportName } from "../transports/transport-name.ts";
 

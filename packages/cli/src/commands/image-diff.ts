@@ -8,7 +8,8 @@ import { openValue } from "@teu/image/values/value-source";
 import type { Command } from "../command.ts";
 import { parseImagePlace } from "../images/image-place.ts";
 import { visibleText } from "../output/visible-text.ts";
-import { ACCESS_OPTIONS, accessOf, wantsJson } from "../transports/copy-options.ts";
+import { wantsJson } from "../options/json-format.ts";
+import { ACCESS_OPTIONS, accessOf } from "../transports/copy-options.ts";
 import { Places } from "../transports/open-place.ts";
 import type { TransportName } from "../transports/transport-name.ts";
 

@@ -14,7 +14,8 @@ import type { Command, CommandContext, CommandInput } from "../command.ts";
 import { parseImagePlace } from "../images/image-place.ts";
 import { columns, ellipsis } from "../output/table.ts";
 import { visibleText } from "../output/visible-text.ts";
-import { ACCESS_OPTIONS, accessOf, wantsJson } from "../transports/copy-options.ts";
+import { wantsJson } from "../options/json-format.ts";
+import { ACCESS_OPTIONS, accessOf } from "../transports/copy-options.ts";
 import { Places } from "../transports/open-place.ts";
 
 /** `teu image tree`. */

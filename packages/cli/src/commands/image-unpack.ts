@@ -11,7 +11,8 @@ import { parseImagePlace } from "../images/image-place.ts";
 import { watchedSource } from "../images/watched-source.ts";
 import { POLICY_OPTION, policyOf } from "../options/signature-policy.ts";
 import { transferProgress } from "../output/transfer-progress.ts";
-import { ACCESS_OPTIONS, accessOf, wantsJson } from "../transports/copy-options.ts";
+import { wantsJson } from "../options/json-format.ts";
+import { ACCESS_OPTIONS, accessOf } from "../transports/copy-options.ts";
 import { copyGate } from "../transports/copy-policy.ts";
 import { Places } from "../transports/open-place.ts";
 

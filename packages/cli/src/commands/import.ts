@@ -18,6 +18,7 @@ import { usageError } from "../grammar/usage-error.ts";
 import { timestampOf } from "../images/change-image.ts";
 import { compressionOf, levelOf, NEW_LAYER_OPTIONS } from "../images/compress-options.ts";
 import { parseDestination } from "../images/image-place.ts";
+import { jsonOption, wantsJson } from "../options/json-format.ts";
 import { copyProgress } from "../output/copy-progress.ts";
 import { Places } from "../transports/open-place.ts";
 
@@ -38,6 +39,7 @@ export const command: Command = {
       repeat: true,
       help: "A Dockerfile instruction to apply (CMD, ENV ...)",
     },
+    jsonOption("say what was made"),
     { long: "insecure", help: "Plain HTTP, or TLS without verification" },
     { long: "message", short: "m", value: "string", help: "Comment in the history" },
     { long: "platform", value: "string", help: 'What it is for ("linux/arm64"); default: this host' },
@@ -59,6 +61,7 @@ export const command: Command = {
     if (file === "-" && context.io.stdin.isTTY)
       throw usageError("an archive cannot be read from a terminal", { fallback: "name a file, or redirect the input" });
     const to = name === undefined ? null : parseDestination(name);
+    const json = wantsJson(input);
     const timestamp = timestampOf(context, input);
     const compression = compressionOf(input);
     await using places = new Places(context);
@@ -78,10 +81,12 @@ export const command: Command = {
     await source.resolve(scope);
     const sink = to === null ? await places.unnamed() : await places.sink(to, { insecure: input.flag("insecure") });
     {
-      using progress = copyProgress(context, input.flag("quiet") || !context.io.stderr.isTTY);
+      using progress = copyProgress(context, input.flag("quiet") || json || !context.io.stderr.isTTY);
       await copyImage(scope, { source, sink, platform: "all", progress: progress.copied });
     }
-    context.print((await image.manifest(scope)).config.digest);
+    const id = (await image.manifest(scope)).config.digest;
+    const { digest, mediaType, size } = await source.resolve(scope);
+    context.print(json ? JSON.stringify({ id, destination: sink.name, digest, mediaType, size }) : id);
     return 0;
   },
 };

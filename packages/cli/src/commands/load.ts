@@ -7,6 +7,7 @@ import { shortDigest } from "@teu/image/digest";
 import { familiarText, parseReference } from "@teu/image/reference";
 import type { Command } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
+import { jsonOption, wantsJson } from "../options/json-format.ts";
 import { platformsOf, platformsOption } from "../options/platforms.ts";
 import { transferProgress } from "../output/transfer-progress.ts";
 
@@ -15,6 +16,7 @@ export const command: Command = {
   usage: "load [OPTIONS]",
   summary: "Load images from an archive",
   options: [
+    jsonOption("say what was loaded"),
     { long: "input", short: "i", value: "file", help: "Read a file instead of stdin" },
     platformsOption("Only images for this platform; default: all that are in the archive"),
     { long: "quiet", short: "q", help: "Show no progress" },
@@ -24,6 +26,7 @@ export const command: Command = {
   run: async (context, input) => {
     const file = input.text("input");
     const platforms = platformsOf(input);
+    const json = wantsJson(input);
     if (file === undefined && context.io.stdin.isTTY)
       throw usageError("an archive cannot be read from a terminal", { fallback: "use -i FILE, or redirect the input" });
     if (file !== undefined)
@@ -41,7 +44,7 @@ export const command: Command = {
     ) as AsyncIterable<Uint8Array>;
     await using engine = await context.engine();
     using progress = transferProgress(context.io.stderr, {
-      quiet: input.flag("quiet") || !context.io.stderr.isTTY,
+      quiet: input.flag("quiet") || json || !context.io.stderr.isTTY,
       dumb: context.environment.term === "dumb",
     });
     const moved: string[] = [];
@@ -52,6 +55,16 @@ export const command: Command = {
     });
     progress[Symbol.dispose]();
     for (const line of moved) context.io.stderr.write(`teu: ${line}\n`);
+    if (json) {
+      const loaded = images.map(({ id, given, target, platform }) => ({
+        id,
+        names: given,
+        digest: target.digest,
+        platform,
+      }));
+      context.print(JSON.stringify({ images: loaded }));
+      return 0;
+    }
     for (const image of images) {
       if (image.given.length === 0) context.print(`Loaded image ID: ${image.id}`);
       for (const name of image.given) context.print(`Loaded image: ${familiarText(parseReference(name))}`);

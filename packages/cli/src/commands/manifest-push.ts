@@ -3,9 +3,10 @@
 import { registrySink, registrySource } from "@teu/distribution/client/registry-image";
 import { indexOfList, ManifestLists } from "@teu/engine/manifest-lists/manifest-lists";
 import { digestOf, parseDigest } from "@teu/image/digest";
-import { parseReference, withDigest } from "@teu/image/reference";
+import { parseReference, referenceText, withDigest } from "@teu/image/reference";
 import { copyImage } from "@teu/image/transport/copy-image";
 import type { Command } from "../command.ts";
+import { jsonOption, wantsJson } from "../options/json-format.ts";
 import { copyProgress } from "../output/copy-progress.ts";
 import { ACCESS_OPTIONS, accessOf } from "../transports/copy-options.ts";
 import { Places } from "../transports/open-place.ts";
@@ -17,6 +18,7 @@ export const command: Command = {
   description: "Images that are in other repositories or registries are copied; within one registry nothing is sent.",
   options: [
     ...ACCESS_OPTIONS,
+    jsonOption("say what was pushed"),
     { long: "purge", short: "p", help: "Remove the list from this host afterwards" },
     { long: "quiet", short: "q", help: "Show only the digest" },
   ],
@@ -25,13 +27,14 @@ export const command: Command = {
   run: async (context, input) => {
     const { scope } = context;
     const name = parseReference(input.args[0] ?? "");
+    const json = wantsJson(input);
     const lists = new ManifestLists(context.root);
     const list = await lists.get(scope, name);
     const access = accessOf(input);
     await using places = new Places(context);
     const target = await places.client(name.domain, access);
     {
-      using progress = copyProgress(context, input.flag("quiet"));
+      using progress = copyProgress(context, input.flag("quiet") || json);
       for (const { reference, descriptor } of list.members) {
         const digest = parseDigest(descriptor.digest);
         const client = await places.client(reference.domain, access);
@@ -45,7 +48,8 @@ export const command: Command = {
     const digest = digestOf(bytes);
     await target.pushManifest(scope, name, { mediaType, bytes, reference: name.tag ?? digest });
     if (input.flag("purge")) await lists.remove(scope, name);
-    context.print(digest);
+    const what = { reference: referenceText(name), digest, mediaType, size: bytes.length };
+    context.print(json ? JSON.stringify(what) : digest);
     return 0;
   },
 };

@@ -3,6 +3,7 @@
 import type { Image } from "@teu/engine/images/images";
 import { familiarText, parseReference, referenceText } from "@teu/image/reference";
 import type { Command } from "../command.ts";
+import { jsonOption, wantsJson } from "../options/json-format.ts";
 import { platformsOption, platformsOrAll } from "../options/platforms.ts";
 import { POLICY_OPTION, policyOf } from "../options/signature-policy.ts";
 import { transferProgress } from "../output/transfer-progress.ts";
@@ -13,6 +14,7 @@ export const command: Command = {
   summary: "Download an image from a registry",
   options: [
     { long: "all-platforms", help: "All platforms of the image, whole, so that it can be pushed as it is" },
+    jsonOption("say what was pulled"),
     { long: "insecure", help: "Plain HTTP, or TLS without verification" },
     platformsOption("Platform of the image"),
     { long: "quiet", short: "q", help: "Show only its name" },
@@ -27,7 +29,8 @@ export const command: Command = {
   ],
   run: async (context, input) => {
     const platforms = platformsOrAll(input);
-    const quiet = input.flag("quiet");
+    const json = wantsJson(input);
+    const quiet = input.flag("quiet") || json;
     await using engine = await context.engine(policyOf(input));
     const image = await (async () => {
       using progress = transferProgress(context.io.stdout, { quiet, dumb: context.environment.term === "dumb" });
@@ -37,6 +40,12 @@ export const command: Command = {
         ...(platforms.length === 0 ? {} : { platform: platforms }),
       });
     })();
+    if (json) {
+      const { id, names, repoDigests, platform, size } = image;
+      const { digest, mediaType } = image.target;
+      context.print(JSON.stringify({ id, names, repoDigests, digest, mediaType, platform, size }));
+      return 0;
+    }
     if (!quiet) context.print(`Digest: ${image.target.digest}`);
     context.print(nameOf(image, input.args[0] ?? ""));
     return 0;

@@ -1,7 +1,8 @@
 // push: upload an image to where its name says.
 
-import { familiarText, parseReference } from "@teu/image/reference";
+import { familiarText, parseReference, referenceText } from "@teu/image/reference";
 import type { Command } from "../command.ts";
+import { jsonOption, wantsJson } from "../options/json-format.ts";
 import { transferProgress } from "../output/transfer-progress.ts";
 
 /** `teu push`. */
@@ -9,6 +10,7 @@ export const command: Command = {
   usage: "push [OPTIONS] NAME[:TAG]",
   summary: "Upload an image to a registry",
   options: [
+    jsonOption("say what was pushed"),
     { long: "insecure", help: "Plain HTTP, or TLS without verification" },
     {
       long: "platform",
@@ -22,7 +24,8 @@ export const command: Command = {
   examples: ["teu tag hello localhost:5000/hello", "teu push localhost:5000/hello"],
   run: async (context, input) => {
     const reference = parseReference(input.args[0] ?? "");
-    const quiet = input.flag("quiet");
+    const json = wantsJson(input);
+    const quiet = input.flag("quiet") || json;
     const platform = input.text("platform");
     await using engine = await context.engine();
     const descriptor = await (async () => {
@@ -33,6 +36,11 @@ export const command: Command = {
         ...(platform === undefined ? {} : { platform }),
       });
     })();
+    if (json) {
+      const { digest, mediaType, size } = descriptor;
+      context.print(JSON.stringify({ reference: referenceText(reference), digest, mediaType, size }));
+      return 0;
+    }
     context.print(
       quiet ? familiarText(reference) : `${reference.tag ?? ""}: digest: ${descriptor.digest} size: ${descriptor.size}`,
     );

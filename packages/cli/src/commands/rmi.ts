@@ -2,6 +2,7 @@
 
 import { isTeuError } from "@teu/base/errors";
 import type { Command } from "../command.ts";
+import { jsonOption, wantsJson } from "../options/json-format.ts";
 import { platformsOf, platformsOption } from "../options/platforms.ts";
 import { printError } from "../output/print-error.ts";
 
@@ -11,6 +12,7 @@ export const command: Command = {
   summary: "Remove images",
   options: [
     { long: "force", short: "f", help: "Also when stopped containers use it; do not mind missing ones" },
+    jsonOption("say what was removed"),
     platformsOption("Of a name for several platforms only the image for this one"),
   ],
   unsupported: ["no-prune"],
@@ -19,13 +21,18 @@ export const command: Command = {
   run: async (context, input) => {
     const force = input.flag("force");
     const platforms = platformsOf(input);
+    const json = wantsJson(input);
+    const gone = { untagged: [] as string[], deleted: [] as string[] };
     let failed = false;
     await using engine = await context.engine();
     for (const name of input.args) {
       try {
         const { untagged, deleted } = await engine.images.remove(context.scope, name, { force, platforms });
-        for (const gone of untagged) context.print(`Untagged: ${gone}`);
-        for (const gone of deleted) context.print(`Deleted: ${gone}`);
+        gone.untagged.push(...untagged);
+        gone.deleted.push(...deleted);
+        if (json) continue;
+        for (const one of untagged) context.print(`Untagged: ${one}`);
+        for (const one of deleted) context.print(`Deleted: ${one}`);
       } catch (error) {
         if (context.scope.signal.aborted) throw error;
         if (force && isTeuError(error, "not-found")) continue;
@@ -33,6 +40,7 @@ export const command: Command = {
         failed = true;
       }
     }
+    if (json) context.print(JSON.stringify(gone));
     return failed ? 1 : 0;
   },
 };

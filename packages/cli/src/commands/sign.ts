@@ -6,7 +6,8 @@ import type { Command, CommandInput } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
 import { annotationsOf, annotationsOption } from "../signing/annotations.ts";
 import { privateKeyFrom } from "../signing/key-files.ts";
-import { ACCESS_OPTIONS, accessOf, wantsJson } from "../transports/copy-options.ts";
+import { wantsJson } from "../options/json-format.ts";
+import { ACCESS_OPTIONS, accessOf } from "../transports/copy-options.ts";
 import { Places } from "../transports/open-place.ts";
 import { parseRemote } from "../transports/remote-name.ts";
 

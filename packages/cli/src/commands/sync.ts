@@ -12,7 +12,8 @@ import { printError } from "../output/print-error.ts";
 import { syncImages, type SyncOptions, type SyncResult } from "../sync/sync-images.ts";
 import { parseSyncList } from "../sync/sync-list.ts";
 import { parseSyncTarget } from "../sync/sync-target.ts";
-import { sideAccess, wantsJson } from "../transports/copy-options.ts";
+import { wantsJson } from "../options/json-format.ts";
+import { sideAccess } from "../transports/copy-options.ts";
 
 /** Larger lists are something else. */
 const LIST_LIMIT = 4 << 20;

@@ -4,6 +4,7 @@ import { formatSize } from "@teu/base/bytes";
 import type { PruneOptions, PruneReport } from "@teu/engine/prune/prune";
 import type { Command, CommandContext, CommandInput } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
+import { jsonOption, wantsJson } from "../options/json-format.ts";
 import { confirm } from "../terminal/prompt.ts";
 
 /** `teu system prune` and its parts. */
@@ -13,6 +14,7 @@ export const command: Command = {
   options: [
     { long: "all", short: "a", help: "All images that no container uses, not only those without a name" },
     { long: "force", short: "f", help: "Do not ask" },
+    jsonOption("say what was removed"),
     { long: "only", value: "string", help: '"containers", "images" or "builder"' },
     { long: "volumes", help: "Also volumes that no container uses" },
   ],
@@ -21,9 +23,12 @@ export const command: Command = {
   examples: ["teu system prune", "teu system prune -af"],
   run: async (context, input) => {
     const options = pruneOptions(input);
+    const json = wantsJson(input);
     if (!input.flag("force") && !(await confirm(context, `This removes ${describe(options)}. Continue?`))) return 1;
     await using engine = await context.engine();
-    print(context, await engine.prune(context.scope, options));
+    const report = await engine.prune(context.scope, options);
+    if (json) context.print(JSON.stringify(report));
+    else print(context, report);
     return 0;
   },
 };

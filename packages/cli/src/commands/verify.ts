@@ -11,7 +11,8 @@ import type { Command, CommandContext } from "../command.ts";
 import { printError } from "../output/print-error.ts";
 import { annotationsOf, annotationsOption } from "../signing/annotations.ts";
 import { CERTIFICATE_OPTIONS, trustOf } from "../signing/signature-trust.ts";
-import { ACCESS_OPTIONS, accessOf, wantsJson } from "../transports/copy-options.ts";
+import { wantsJson } from "../options/json-format.ts";
+import { ACCESS_OPTIONS, accessOf } from "../transports/copy-options.ts";
 import { Places } from "../transports/open-place.ts";
 import { parseRemote } from "../transports/remote-name.ts";
 

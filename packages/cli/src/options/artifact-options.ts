@@ -12,7 +12,8 @@ import type { Descriptor } from "@teu/specs/image";
 import type { CommandContext, CommandInput, OptionSpec } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
 import { copyProgress } from "../output/copy-progress.ts";
-import { accessOf, ACCESS_OPTIONS, wantsJson } from "../transports/copy-options.ts";
+import { wantsJson } from "../options/json-format.ts";
+import { accessOf, ACCESS_OPTIONS } from "../transports/copy-options.ts";
 import type { Places } from "../transports/open-place.ts";
 import type { TransportName } from "../transports/transport-name.ts";
 

@@ -3,21 +3,29 @@
 import type { CommandContext } from "../command.ts";
 import { printError } from "./print-error.ts";
 
-/** Does `act` for every name in order; what it returns is printed. Exit code 1 when any failed. */
+/**
+ * Does `act` for every name in order; what it returns is printed, or, with `json`, all of it at the end as one object under that key.
+ * Exit code 1 when any failed.
+ */
 export async function forEachName(
   context: CommandContext,
   names: readonly string[],
   act: (name: string) => Promise<string>,
+  json?: string,
 ): Promise<number> {
+  const done: string[] = [];
   let failed = false;
   for (const name of names) {
     try {
-      context.print(await act(name));
+      const outcome = await act(name);
+      if (json === undefined) context.print(outcome);
+      else done.push(...outcome.split("\n"));
     } catch (error) {
       if (context.scope.signal.aborted) throw error;
       printError(context.io.stderr, error, context.debug);
       failed = true;
     }
   }
+  if (json !== undefined) context.print(JSON.stringify({ [json]: done }));
   return failed ? 1 : 0;
 }

@@ -33,13 +33,6 @@ export function wantedPlatform(input: CommandInput): Platform | "all" {
   throw usageError("--all and --platform exclude each other", { fallback: "leave one of them out" });
 }
 
-/** Whether --format asks for JSON. @throws TeuError `invalid` (usage) for other formats. */
-export function wantsJson(input: CommandInput): boolean {
-  const format = input.text("format");
-  if (format === undefined || format === "json") return format === "json";
-  throw usageError(`the format ${JSON.stringify(format)} is not known`, { fallback: "use json, or leave it out" });
-}
-
 function access(input: CommandInput, insecure: boolean, prefix: "" | "src-" | "dest-"): PlaceAccess {
   const certDirectory = input.text(`${prefix}cert-dir`);
   const daemonHost = prefix === "" ? undefined : input.text(`${prefix}daemon-host`);
