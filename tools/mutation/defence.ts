@@ -1,4 +1,4 @@
-// What a defence of the runtime is, to whoever takes it away.
+// What a defence is, to whoever takes it away.
 
 /** What notices that a defence is gone. */
 export type Killer =
@@ -7,7 +7,7 @@ export type Killer =
       readonly case: string;
     }
   | {
-      /** Path of a unit test file. */
+      /** Path of a test file. */
       readonly test: string;
       /** Name of its test. */
       readonly name: string;

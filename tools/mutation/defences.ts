@@ -1,7 +1,9 @@
-// Every defence of the runtime that can be taken away by one change of the source, and what must then fail: the data behind
-// `npm run test:mutation` and docs/design/defences.md.
+// Every defence that can be taken away by one change of the source, and what must then fail: the data behind `npm run test:mutation`
+// and docs/design/defences.md. Those of the runtime are here, others in files of their own.
 
+import { CLIENT_DEFENCES } from "./client-defences.ts";
 import type { Defence, Killer } from "./defence.ts";
+import { IMAGE_DEFENCES } from "./image-defences.ts";
 import { WALK_DEFENCES } from "./walk-defences.ts";
 
 const LINUX = "packages/runtime/src/linux";
@@ -505,4 +507,6 @@ export const DEFENCES: readonly Defence[] = [
       name: "readGivenFile: a FIFO in the place of config.json is refused",
     },
   },
+  ...IMAGE_DEFENCES,
+  ...CLIENT_DEFENCES,
 ];

@@ -1,8 +1,18 @@
-// A copy of the kernel side's sources with one change, and what runs on it: its unit tests, or the black-box cases on a program
-// that is built from it.
+// A copy of the sources of runtime, images and client with one change, and what runs on it: its tests, or the black-box cases on a
+// program that is built from it.
 
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
@@ -12,7 +22,9 @@ import type { Defence, Killer } from "./defence.ts";
 const ROOT = join(import.meta.dirname, "../..");
 const TRIPLE = `${process.arch === "arm64" ? "aarch64" : "x86_64"}-unknown-linux-gnu`;
 const RELEASE = join(ROOT, "native/target", TRIPLE, "release");
-const PACKAGES = ["base", "specs", "sys", "runtime"];
+const PACKAGES = ["base", "specs", "sys", "runtime", "files", "image", "distribution", "registry", "testkit"];
+/** Not packages of ours, and used as they are. */
+const LINKED = ["dist", "native"];
 const SEAL = ["create", "run", "exec", "restore"];
 const TIMEOUT_MS = 120_000;
 
@@ -25,7 +37,7 @@ export function mutated(text: string, { name, file, changes }: Defence): string 
     const parts = before.split(find);
     if (parts.length !== 2)
       throw new Error(
-        `${name}: ${file} has ${parts.length - 1} places with ${JSON.stringify(find)}, want one: change tools/mutation/defences.ts with it`,
+        `${name}: ${file} has ${parts.length - 1} places with ${JSON.stringify(find)}, want one: change the table in tools/mutation with it`,
       );
     return parts.join(replace);
   }, text);
@@ -37,6 +49,8 @@ export class Mutant {
 
   constructor() {
     this.#directory = mkdtempSync(join(tmpdir(), "teu-mutation-"));
+    // Tests that become another user read it too.
+    chmodSync(this.#directory, 0o755);
     mkdirSync(join(this.#directory, "node_modules/@teu"), { recursive: true });
     for (const name of PACKAGES) {
       cpSync(join(ROOT, "packages", name), join(this.#directory, "packages", name), {
@@ -45,7 +59,12 @@ export class Mutant {
       });
       symlinkSync(join(this.#directory, "packages", name), join(this.#directory, "node_modules/@teu", name));
     }
-    symlinkSync(join(ROOT, "node_modules/fast-check"), join(this.#directory, "node_modules/fast-check"));
+    cpSync(join(ROOT, "tests/system"), join(this.#directory, "tests/system"), { recursive: true });
+    for (const name of readdirSync(join(ROOT, "node_modules"))) {
+      if (name === "@teu" || name.startsWith(".")) continue;
+      symlinkSync(join(ROOT, "node_modules", name), join(this.#directory, "node_modules", name));
+    }
+    for (const name of LINKED) symlinkSync(join(ROOT, name), join(this.#directory, name));
     writeFileSync(join(this.#directory, "package.json"), '{ "type": "module" }\n');
   }
 
