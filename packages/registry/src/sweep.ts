@@ -7,7 +7,10 @@ import type { BlobStorage } from "@teu/distribution/server/blob-storage";
 import type { MetadataStorage, StepResult } from "@teu/distribution/server/metadata-storage";
 
 /** What a sweep needs of the blob storage. */
-export type SweepBlobs = Pick<BlobStorage, "list" | "listUploads" | "retire" | "freeRetired" | "deleteUpload">;
+export type SweepBlobs = Pick<
+  BlobStorage,
+  "list" | "listUploads" | "retire" | "freeRetired" | "deleteUpload" | "makeRoom" | "keepRoom"
+>;
 
 /** Which changes of a tag stay: one does when either says so, or when it is younger than the grace time. The latest always does. */
 export interface HistoryLimits {
@@ -61,7 +64,8 @@ export async function sweep(scope: Scope, options: SweepOptions): Promise<SweepR
   const { blobs, metadata, grace, uploadExpiry } = options;
   const now = options.now ?? scope.now();
   const before = now - grace;
-  // What an earlier sweep could not free; on a full disk the next steps need the room.
+  // On a full disk the next steps need the room; likewise what an earlier sweep could not free.
+  await blobs.makeRoom?.(scope);
   await blobs.freeRetired(scope);
   await metadata.flushPulls(scope);
   // By the wall clock, which wrote these times, and not by `now`, which may be behind it.
@@ -81,6 +85,7 @@ export async function sweep(scope: Scope, options: SweepOptions): Promise<SweepR
   const orphans = await deleteOrphans(scope, options, before);
   const strays = options.strays === true ? await deleteStrays(scope, options) : { blobs: 0, bytes: 0 };
   await blobs.freeRetired(scope);
+  await blobs.keepRoom?.(scope);
   return {
     uploads,
     marked,

@@ -28,6 +28,10 @@ export interface BlobStorage extends AsyncDisposable {
    * @throws TeuError `exhausted`.
    */
   checkRoom?(bytes: number): void;
+  /** Before cleaning, which writes before it frees: gives up room that `keepRoom` has kept, where nothing else is left. */
+  makeRoom?(scope: Scope): Promise<void>;
+  /** After cleaning: keeps some room for the next time, where there is enough. */
+  keepRoom?(scope: Scope): Promise<void>;
   /** All blobs, in no particular order. For scrubbing and cleaning, never to answer a request. */
   list(scope: Scope): AsyncIterable<BlobInfo>;
   /**

@@ -35,8 +35,12 @@ export function pullThroughMetadata(metadata: MetadataStorage, through: PullThro
 
 /** Puts the blobs that are just coming beside those of a storage. */
 export function pullThroughBlobs(blobs: BlobStorage, through: PullThrough): BlobStorage {
-  const open: BlobStorage["open"] = async (scope, digest) =>
-    (await blobs.open(scope, digest)) ?? through.openBlob(digest);
+  const open: BlobStorage["open"] = async (scope, digest) => {
+    // In this order: what comes is here before it is known to come no more.
+    const blob = through.openBlob(digest) ?? (await blobs.open(scope, digest));
+    if (blob === null) through.checkFailed(digest);
+    return blob;
+  };
   return answering(blobs, { open });
 }
 

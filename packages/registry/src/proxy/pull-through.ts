@@ -106,14 +106,26 @@ export class PullThrough implements AsyncDisposable {
     }
   }
 
-  /** A blob that `findBlob` has found, while it comes; null when it does not. */
+  /** A blob that `findBlob` has found, while it comes; null when it does not, or does no more. */
   openBlob(digest: Digest): OpenBlob | null {
-    const flights = [...this.#blobs.values()].filter(({ blob }) => blob.digest === digest);
+    return (
+      this.#flightsOf(digest)
+        .find(({ isGood }) => isGood)
+        ?.open() ?? null
+    );
+  }
+
+  /** To be asked about a blob that is not here: @throws TeuError `unavailable` when it was coming a moment ago. */
+  checkFailed(digest: Digest): void {
     try {
-      return (flights.find(({ isGood }) => isGood) ?? flights[0])?.open() ?? null;
+      this.#flightsOf(digest)[0]?.open();
     } catch (error) {
       throw unavailable(digest, "the upstream cannot be used now", error);
     }
+  }
+
+  #flightsOf(digest: Digest): BlobFlight[] {
+    return [...this.#blobs.values()].filter(({ blob }) => blob.digest === digest);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

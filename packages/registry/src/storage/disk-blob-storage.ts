@@ -2,6 +2,7 @@
 //   blobs/<algorithm>/<encoded>   whole and verified; the same form as in an OCI layout
 //   uploads/<id>                  being received; survives restarts
 //   trash/<any>                   taken from blobs/ by rename, to be freed
+//   ballast                       room that cleaning gets on a full disk
 // A file appears under blobs/ by rename, after its content was synced; both directories are synced before success is reported.
 
 import { randomUUID } from "node:crypto";
@@ -17,7 +18,7 @@ import { type Digest, digestAlgorithm, digestEncoded, isDigest } from "@teu/imag
 
 import { bringFile } from "./bring-file.ts";
 import { DiskOpenBlob } from "./disk-open-blob.ts";
-import { DiskRoom } from "./disk-room.ts";
+import { DiskRoom, dropBallast, layBallast } from "./disk-room.ts";
 import { DiskUpload, syncDirectory, type UploadHash } from "./disk-upload.ts";
 import { fileError, isErrno } from "./file-error.ts";
 import { ReadBuffers } from "./read-buffers.ts";
@@ -96,6 +97,16 @@ export class DiskBlobStorage implements BlobStorage {
 
   checkRoom(bytes: number): void {
     this.#room.take(bytes);
+  }
+
+  async makeRoom(scope: Scope): Promise<void> {
+    scope.check("make room");
+    await this.#ballast(dropBallast);
+  }
+
+  async keepRoom(scope: Scope): Promise<void> {
+    scope.check("keep room");
+    await this.#ballast(layBallast);
   }
 
   async *list(scope: Scope): AsyncIterable<BlobInfo> {
@@ -185,6 +196,15 @@ export class DiskBlobStorage implements BlobStorage {
       });
     } catch (error) {
       throw fileError(flags === 0 ? "continue upload" : "begin upload", id, error);
+    }
+  }
+
+  async #ballast(work: typeof layBallast): Promise<void> {
+    const file = path.join(this.#root, "ballast");
+    try {
+      await work(this.#root, file);
+    } catch (error) {
+      throw fileError("keep room", file, error);
     }
   }
 

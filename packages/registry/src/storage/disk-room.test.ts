@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { statSync } from "node:fs";
 import { test } from "node:test";
 
-import { DiskRoom, type DiskState } from "./disk-room.ts";
+import { tempRoot } from "@teu/testkit/temp-root";
+
+import { DiskRoom, type DiskState, dropBallast, layBallast } from "./disk-room.ts";
 
 const MIB = 1 << 20;
 
@@ -35,4 +38,15 @@ test("DiskRoom: refuses what would take the index's room, asks the disk now and 
   // One batch larger than a step.
   disk = { size: 1000 * MIB, free: 500 * MIB };
   room.take(40 * MIB);
+});
+
+test("layBallast, dropBallast: laid down once where there is room, kept while there is", async () => {
+  await using root = await tempRoot();
+  const file = root.join("ballast");
+  await layBallast(root.path, file);
+  const { size, mtimeMs } = statSync(file);
+  assert.ok(size > 0 && size <= 8 * MIB);
+  await layBallast(root.path, file);
+  await dropBallast(root.path, file);
+  assert.deepEqual([statSync(file).size, statSync(file).mtimeMs], [size, mtimeMs]);
 });
