@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from "node:fs";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { digestOf } from "@teu/image/digest";
@@ -192,9 +192,15 @@ async function fillIndex(url: string, { body }: Image): Promise<void> {
   }
 }
 
-/** Leaves not one block. */
+/** Leaves nothing, whatever else is written meanwhile. */
 function fill(disk: string): void {
   const { bavail, bsize } = statfsSync(disk);
-  writeFileSync(`${disk}/fill`, Buffer.alloc(bavail * bsize));
-  assert.equal(statfsSync(disk).bavail, 0);
+  const file = openSync(`${disk}/fill`, "w");
+  try {
+    for (let left = bavail; left >= 0; left--) writeSync(file, Buffer.alloc(bsize));
+  } catch (error) {
+    assert.equal((error as NodeJS.ErrnoException).code, "ENOSPC");
+  } finally {
+    closeSync(file);
+  }
 }

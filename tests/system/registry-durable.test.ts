@@ -1,7 +1,7 @@
 // The order in which a push reaches the disk, as the kernel sees it: what a power cut leaves depends on nothing else. Needs strace.
 
 import assert from "node:assert/strict";
-import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -87,7 +87,8 @@ test(
       ]);
     } finally {
       // The tracer ends with what it traces.
-      const served = spawnSync("ps", ["-o", "pid=", "--ppid", String(child.pid)], { encoding: "utf8" }).stdout.trim();
+      const children = `/proc/${child.pid}/task/${child.pid}/children`;
+      const served = existsSync(children) ? readFileSync(children, "utf8").trim() : "";
       for (const pid of served.split(/\s+/)) if (pid !== "") process.kill(Number(pid), "SIGTERM");
       await ended;
     }

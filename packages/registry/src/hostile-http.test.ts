@@ -13,7 +13,7 @@ const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 const MIB = 1 << 20;
 
 test("Registry: who is refused while still sending gets the answer, not a broken connection", async () => {
-  await using registry = await Registry.listen({ deletes: false });
+  await using registry = await Registry.listen({ deletes: false, limits: { linger: 600_000 } });
   const body = Buffer.alloc(24 * MIB, "x");
   const digest = digestOf("something else");
   const cases: readonly (readonly [method: string, path: string, status: number, code: string])[] = [

@@ -37,7 +37,7 @@ let token = "";
 
 before(async () => {
   root = await tempRoot();
-  registry = await Registry.listen({ root: root.join("data"), limits: { linger: 50, bodyWindow: 200 } });
+  registry = await Registry.listen({ root: root.join("data") });
   await writeFile(root.join("users"), USERS);
   guarded = await Registry.listen({ htpasswd: root.join("users"), tokens: {}, anonymousPull: true });
   await pushAll();
