@@ -4,9 +4,10 @@
 import { isTeuError, TeuError } from "@teu/base/errors";
 import { inParallel } from "@teu/base/parallel";
 import type { Scope } from "@teu/base/scope";
-import { type Descriptor, MEDIA_TYPES, type Platform } from "@teu/specs/image";
+import type { Descriptor, Platform } from "@teu/specs/image";
 
 import { algorithmFor, type Digest, digestOf, parseDigest } from "../digest.ts";
+import { isDistributable } from "../internal/distributable.ts";
 import {
   type Image,
   Index,
@@ -73,14 +74,6 @@ const MAX_DEPTH = 8;
 const MAX_DOCUMENTS = 10_000;
 const MAX_DOCUMENT_BYTES = 128 << 20;
 const CONCURRENCY = 4;
-/** Not ours to distribute. */
-const NOT_DISTRIBUTABLE: ReadonlySet<string> = new Set([
-  MEDIA_TYPES.layerNondistributable,
-  MEDIA_TYPES.layerNondistributableGzip,
-  MEDIA_TYPES.layerNondistributableZstd,
-  MEDIA_TYPES.dockerForeignLayer,
-  MEDIA_TYPES.dockerForeignLayerGzip,
-]);
 
 /**
  * Copies. Every byte was verified on the way.
@@ -241,7 +234,7 @@ async function copyBlob(
   { source, sink, progress }: CopyImageOptions,
   blob: Descriptor,
 ): Promise<BlobOutcome | "skipped"> {
-  const elsewhere = NOT_DISTRIBUTABLE.has(blob.mediaType);
+  const elsewhere = !isDistributable(blob.mediaType);
   if (elsewhere && sink.distributes === true) return "skipped";
   const identity = { digest: parseDigest(blob.digest), size: blob.size };
   let at = -1;
