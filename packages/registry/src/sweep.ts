@@ -9,7 +9,7 @@ import type { MetadataStorage, StepResult } from "@teu/distribution/server/metad
 /** What a sweep needs of the blob storage. */
 export type SweepBlobs = Pick<
   BlobStorage,
-  "list" | "listUploads" | "retire" | "freeRetired" | "deleteUpload" | "makeRoom" | "keepRoom"
+  "list" | "stat" | "listUploads" | "retire" | "freeRetired" | "deleteUpload" | "makeRoom" | "keepRoom"
 >;
 
 /** Which changes of a tag stay: one does when either says so, or when it is younger than the grace time. The latest always does. */
@@ -151,10 +151,13 @@ async function deleteStrays(
   { blobs, metadata }: SweepOptions,
 ): Promise<{ blobs: number; bytes: number }> {
   const result = { blobs: 0, bytes: 0 };
-  for await (const { digest, size } of blobs.list(scope)) {
+  for await (const digest of blobs.list(scope)) {
+    // Nearly all are known: the transaction that makes sure is for the others.
+    if ((await metadata.blobState(scope, digest)) !== null) continue;
+    const info = await blobs.stat(scope, digest);
     if (!(await metadata.forgetStray(scope, digest, () => blobs.retire(digest)))) continue;
     result.blobs++;
-    result.bytes += size;
+    result.bytes += info?.size ?? 0;
   }
   // The index hears of an upload before its file is made.
   for await (const id of blobs.listUploads(scope))

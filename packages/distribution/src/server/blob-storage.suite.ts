@@ -182,7 +182,7 @@ async function read(storage: BlobStorage, digest: Digest, start: number, end: nu
 
 async function listed(storage: BlobStorage): Promise<Digest[]> {
   const found: Digest[] = [];
-  for await (const { digest } of storage.list(scope)) found.push(digest);
+  for await (const digest of storage.list(scope)) found.push(digest);
   return found;
 }
 

@@ -32,8 +32,8 @@ export interface BlobStorage extends AsyncDisposable {
   makeRoom?(scope: Scope): Promise<void>;
   /** After cleaning: keeps some room for the next time, where there is enough. */
   keepRoom?(scope: Scope): Promise<void>;
-  /** All blobs, in no particular order. For scrubbing and cleaning, never to answer a request. */
-  list(scope: Scope): AsyncIterable<BlobInfo>;
+  /** All blobs, in no particular order, by name alone. For scrubbing and cleaning, never to answer a request. */
+  list(scope: Scope): AsyncIterable<Digest>;
   /**
    * Begins an upload under an id of the caller's choice (a UUID). `algorithm` is a hint of the digest to come.
    * @throws TeuError `already-exists`, `exhausted`.

@@ -179,7 +179,7 @@ async function replaceIndex(file: string, directory: string): Promise<void> {
 async function dropOthers(scope: Scope, target: DiskBlobStorage, directory: string): Promise<number> {
   await using metadata = SqliteMetadata.open(path.join(directory, INDEX));
   let dropped = 0;
-  for await (const { digest } of target.list(scope)) {
+  for await (const digest of target.list(scope)) {
     if ((await metadata.blobState(scope, digest)) !== null) continue;
     await unlink(target.pathOf(digest));
     dropped++;

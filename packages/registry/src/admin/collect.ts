@@ -64,8 +64,12 @@ class PretendedBlobs implements SweepBlobs {
     this.#real = real;
   }
 
-  async *list(scope: Scope): AsyncIterable<BlobInfo> {
-    for await (const blob of this.#real.list(scope)) if (!this.#retired.has(blob.digest)) yield blob;
+  async *list(scope: Scope): AsyncIterable<Digest> {
+    for await (const digest of this.#real.list(scope)) if (!this.#retired.has(digest)) yield digest;
+  }
+
+  async stat(scope: Scope, digest: Digest): Promise<BlobInfo | null> {
+    return this.#real.stat(scope, digest);
   }
 
   async *listUploads(): AsyncIterable<string> {}

@@ -186,8 +186,9 @@ class Verification {
   async #files(): Promise<void> {
     const { blobs, metadata } = this.#root;
     const repair = this.#options.repair === true;
-    for await (const { digest, size } of blobs.list(this.#scope)) {
+    for await (const digest of blobs.list(this.#scope)) {
       if ((await metadata.blobState(this.#scope, digest)) !== null) continue;
+      const size = (await blobs.stat(this.#scope, digest))?.size ?? 0;
       // Once more as one transaction: an upload claims a blob before its file appears, so this is nobody's.
       const stray = await metadata.forgetStray(this.#scope, digest, () => !repair || blobs.retire(digest));
       if (stray)
