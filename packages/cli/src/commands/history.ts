@@ -14,15 +14,17 @@ export const command: Command = {
     { long: "format", value: "string", help: '"table", "table TEMPLATE", "json" or a Go template' },
     { long: "human", short: "H", on: true, help: "Sizes and times for people" },
     { long: "no-trunc", help: "Show everything in full" },
+    { long: "platform", value: "string", help: 'The image for this platform ("linux/arm64")' },
     { long: "quiet", short: "q", help: "Only ids" },
   ],
-  unsupported: ["platform"],
   args: [1, 1],
   examples: ["teu history busybox"],
   run: async (context, input) => {
     const [full, human] = [input.flag("no-trunc"), input.flag("human")];
     await using engine = await context.engine();
-    const image = await engine.images.get(context.scope, input.args[0] ?? "");
+    const platform = input.text("platform");
+    const wanted = platform === undefined ? {} : { platform };
+    const image = await engine.images.get(context.scope, input.args[0] ?? "", wanted);
     const entries = await engine.images.history(context.scope, image.id);
     const rows = entries.map((entry, index) => ({
       ID: index === 0 ? (full ? image.id : image.id.slice(7, 19)) : "<missing>",
