@@ -149,7 +149,9 @@ test("image unpack: holes of a file stay holes", { skip }, async () => {
 function unableAsSomebody(): string | undefined {
   if (skip !== undefined) return skip;
   const tried = spawnSync("setpriv", [...AS_SOMEBODY, TEU, "version"], { stdio: "ignore" });
-  return tried.status === 0 ? undefined : "another user cannot run bin/teu where it lies";
+  if (tried.status !== 0) return "another user cannot run bin/teu where it lies";
+  const reached = spawnSync("setpriv", [...AS_SOMEBODY, "test", "-x", tmpdir()], { stdio: "ignore" });
+  return reached.status === 0 ? undefined : "another user cannot enter the directory for temporary files";
 }
 
 test(
