@@ -7,6 +7,7 @@ import type { MetadataStorage } from "@teu/distribution/server/metadata-storage"
 import type { CollectOptions, CollectPlan } from "./admin/collect.ts";
 import { applyRetention } from "./retention/apply-retention.ts";
 import type { RetentionRule } from "./retention/retention-rules.ts";
+import type { ImmutableRule } from "./rights/rights-rules.ts";
 import { steadyClock } from "./steady-clock.ts";
 import { type HistoryLimits, sweep, type SweepResult } from "./sweep.ts";
 
@@ -26,6 +27,8 @@ export interface SweeperOptions {
   readonly dryRun?: boolean;
   /** Which tags stay; absent: all. Asked before each sweep of its own. */
   readonly retention?: readonly RetentionRule[];
+  /** Tags that stay whatever `retention` says. */
+  readonly immutable?: readonly ImmutableRule[];
   /** How much time has passed since whenever, for whoever moves the scope's clock on purpose. Default: the system knows. */
   readonly elapsed?: () => number;
 }
@@ -106,8 +109,9 @@ export class Sweeper {
   }
 
   async #byItself(): Promise<void> {
-    const { retention: rules = [], dryRun = false } = this.#options();
-    const gone = await applyRetention(this.#scope, this.#storages.metadata, { rules, dryRun, now: this.#now() });
+    const { retention: rules = [], immutable, dryRun = false } = this.#options();
+    const options = { rules, immutable, dryRun, now: this.#now() };
+    const gone = await applyRetention(this.#scope, this.#storages.metadata, options);
     for (const { repository, tag, digest } of gone)
       this.#scope.log.info(`tag ${dryRun ? "would be " : ""}removed by retention`, { repository, tag, digest });
     if (!dryRun) return void (await this.#sweep(false));

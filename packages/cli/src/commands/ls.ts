@@ -7,7 +7,7 @@ import type { Command, CommandContext, CommandInput } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
 import { wantsJson } from "../options/json-format.ts";
 import { ACCESS_OPTIONS, accessOf } from "../transports/copy-options.ts";
-import { digestOfTag } from "../transports/digest-tags.ts";
+import { digestOfTag } from "@teu/distribution/digest-tag";
 import { Places } from "../transports/open-place.ts";
 import { parseRepository } from "../transports/remote-name.ts";
 import { parseTransportName } from "../transports/transport-name.ts";

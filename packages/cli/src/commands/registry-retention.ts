@@ -26,12 +26,16 @@ export const command: Command = {
   run: async (context, input) => {
     const file = input.text("config");
     if (file === undefined) throw usageError("--config is missing", { fallback: "name the file that has the rules" });
-    const { root, retention = [] } = await new ConfigSource(file, context.environment.registry).options();
+    const {
+      root,
+      retention: rules = [],
+      immutable,
+    } = await new ConfigSource(file, context.environment.registry).options();
     if (root === undefined)
       throw usageError("the configuration names no root", { fallback: "a registry in memory keeps nothing" });
     await using opened = await OpenRoot.open(context.scope, root);
     const dryRun = input.flag("dry-run");
-    const gone = await applyRetention(context.scope, opened.metadata, { rules: retention, dryRun });
+    const gone = await applyRetention(context.scope, opened.metadata, { rules, immutable, dryRun });
     if (input.flag("json")) context.print(JSON.stringify(gone));
     else
       for (const { repository, tag, digest, pushedAt, pulledAt } of gone) {

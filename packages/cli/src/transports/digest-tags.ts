@@ -1,7 +1,7 @@
-// Tags that belong to an image by its digest: cosign's "sha256-HEX.sig" and ".att", and the tag that stands in for referrers. They are
-// images of their own, and copied after the image that they belong to.
+// Tags that belong to an image by its digest are images of their own, and copied after the image that they belong to.
 
-import { type Digest, isDigest } from "@teu/image/digest";
+import { digestOfTag } from "@teu/distribution/digest-tag";
+import type { Digest } from "@teu/image/digest";
 import { readLayoutIndex } from "@teu/image/layout/layout-directory";
 import { REF_NAME } from "@teu/image/layout/layout-files";
 import { copyImage } from "@teu/image/transport/copy-image";
@@ -13,13 +13,6 @@ import type { TransportName } from "./transport-name.ts";
 interface Sides<T> {
   readonly from: T;
   readonly to: T;
-}
-
-/** The digest that a tag belongs to; null for ordinary tags. */
-export function digestOfTag(tag: string): Digest | null {
-  const match = /^(sha256|sha512)-([a-f0-9]+)(?:\.[A-Za-z0-9._-]+)?$/.exec(tag);
-  const digest = `${match?.[1]}:${match?.[2]}`;
-  return match !== null && isDigest(digest) ? digest : null;
 }
 
 /** @throws TeuError `invalid` (usage) unless both places hold several images by tag. */

@@ -164,10 +164,12 @@ export interface ListedManifest extends StoredManifest {
 export interface TagUse {
   readonly tag: string;
   readonly digest: Digest;
-  /** When it was pointed there, or the manifest was pushed once more. */
+  /** When it was pointed there, or pushed there once more. */
   readonly pushedAt: number;
   /** When its manifest was last fetched; null: not since this is recorded. */
   readonly pulledAt: number | null;
+  /** Of a tag that belongs to a manifest by its digest (`digestOfTag`): whether that is here, be it marked deleted. */
+  readonly hasSubject?: boolean;
 }
 
 /** Where a tag points. */

@@ -17,6 +17,7 @@ import { lockRoot } from "../serve-lock.ts";
 import { bringFile } from "../storage/bring-file.ts";
 import { DiskBlobStorage } from "../storage/disk-blob-storage.ts";
 import { isErrno } from "../storage/file-error.ts";
+import { checkBackupTarget } from "./backup-target.ts";
 import { INDEX, type OpenRoot } from "./open-root.ts";
 
 /** How to copy. */
@@ -39,13 +40,14 @@ const PAGE = 500;
 /** A blob may be freed between the copy of the index and its own; then all is looked at once more. */
 const TRIES = 10;
 
-/** Copies into a directory, made when missing. */
+/** Copies into a directory, made when missing. @throws TeuError as `checkBackupTarget`; `corrupt` for a damaged blob. */
 export async function backup(
   scope: Scope,
   root: OpenRoot,
   directory: string,
   options: BackupOptions = {},
 ): Promise<BackupReport> {
+  await checkBackupTarget(root, directory);
   const target = await DiskBlobStorage.open(scope, directory);
   using _ = lockRoot(directory);
   const counts = { blobs: 0, bytes: 0, kept: 0 };

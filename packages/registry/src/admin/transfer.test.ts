@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
@@ -230,6 +239,35 @@ test("backup, restore: consistent, incremental, and servable", async () => {
   await restore(scope, opened, made.path("restored"), { link: true });
   assert.deepEqual((await verify(scope, opened)).findings, []);
   await assertServes(made.path("restored"), made);
+});
+
+test("backup: never into another registry's backup, the registry itself, or what is no backup", async () => {
+  await using made = await world();
+  await using other = await world();
+  const saved = made.path("backup");
+  await backup(scope, made.root, saved);
+  const full = made.path("full");
+  mkdirSync(full);
+  writeFileSync(path.join(full, "notes.txt"), "mine");
+  const link = made.path("link");
+  symlinkSync(made.root.path, link);
+  const cases = [
+    [other.root, saved, "conflict"],
+    [made.root, full, "conflict"],
+    [made.root, made.root.path, "invalid"],
+    [made.root, path.join(made.root.path, "sub/dir"), "invalid"],
+    [made.root, path.join(link, "sub"), "invalid"],
+  ] as const;
+  for (const [root, directory, code] of cases)
+    await assert.rejects(backup(scope, root, directory), (error) => isTeuError(error, code), directory);
+  assert.deepEqual(readdirSync(full), ["notes.txt"]);
+  assert.equal(existsSync(path.join(made.root.path, "sub")), false);
+  // What a killed first backup leaves may be gone on with.
+  rmSync(path.join(saved, "registry.db"));
+  writeFileSync(path.join(saved, ".registry.db-0"), "");
+  await backup(scope, made.root, saved);
+  await using opened = await OpenRoot.open(scope, saved);
+  assert.deepEqual((await verify(scope, opened)).findings, []);
 });
 
 test("backup: refuses to copy a blob that is damaged, and leaves the last backup", async () => {

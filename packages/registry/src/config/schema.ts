@@ -63,7 +63,8 @@ export const CONFIG_SCHEMA = {
         },
         retention: {
           type: "array",
-          description: "Which tags stay. Repositories that no pattern matches keep all.",
+          description:
+            "Which tags stay. Repositories that no pattern matches keep all. Immutable tags stay, and those of signatures as long as what they sign.",
           items: {
             type: "object",
             additionalProperties: false,

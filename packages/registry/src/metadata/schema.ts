@@ -103,6 +103,11 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX upload_claim_digest ON upload_claim(digest);
   `,
+  `
+  -- Which registry this is, so that its backup is known from another's. Copies keep it.
+  CREATE TABLE registry (id TEXT NOT NULL);
+  INSERT INTO registry (id) VALUES (lower(hex(randomblob(16))));
+  `,
 ];
 
 /** A lease is written anew at most this often, milliseconds: reading must not mean writing. */

@@ -56,6 +56,11 @@ export class SqliteMetadata implements MetadataStorage {
     return new SqliteMetadata(Database.open(path));
   }
 
+  /** Which registry this is: a random text that copies of the index share. */
+  get identity(): string {
+    return this.#db.get("SELECT id FROM registry")?.["id"] as string;
+  }
+
   async hasRepository(scope: Scope, repository: string): Promise<boolean> {
     scope.check("look up repository");
     return repositories.findRepository(this.#db, repository) !== null;

@@ -1,6 +1,7 @@
 // Rows of tag and tag_change: where tags point, and every change of that.
 
 import type { Page, Step, StepResult, TagChange, TagUse } from "@teu/distribution/server/metadata-storage";
+import { digestOfTag } from "@teu/distribution/digest-tag";
 import type { Digest } from "@teu/image/digest";
 
 import type { Database } from "./database.ts";
@@ -15,9 +16,9 @@ export function findTag(db: Database, repositoryId: number, name: string): Diges
   );
 }
 
-/** Points a tag at a manifest; pointing it where it points already is no change. Within a transaction. */
+/** Points a tag at a manifest; pointing it where it points already makes it young, and is no change. Within a transaction. */
 export function setTag(db: Database, repositoryId: number, name: string, digest: Digest, now: number): void {
-  if (findTag(db, repositoryId, name) === digest) return;
+  const before = findTag(db, repositoryId, name);
   db.run(
     `INSERT INTO tag (repository_id, name, digest, updated_at) VALUES (?, ?, ?, ?)
      ON CONFLICT (repository_id, name) DO UPDATE SET digest = excluded.digest, updated_at = excluded.updated_at`,
@@ -26,7 +27,7 @@ export function setTag(db: Database, repositoryId: number, name: string, digest:
     digest,
     now,
   );
-  recordChange(db, repositoryId, name, digest, now);
+  if (before !== digest) recordChange(db, repositoryId, name, digest, now);
 }
 
 /** Removes a tag. Within a transaction. */
@@ -65,17 +66,26 @@ export function removeTags(
   const id = findRepository(db, repository);
   if (id === null) return [];
   const rows = db.all(
-    `SELECT name, digest, max(updated_at, pushed_at) AS pushed, pulled_at FROM tag
+    `SELECT name, digest, updated_at, pulled_at FROM tag
        JOIN repository_manifest USING (repository_id, digest) WHERE repository_id = ? ORDER BY name`,
     id,
   );
-  const tags = rows.map((row) => ({
-    tag: row["name"] as string,
-    digest: row["digest"] as Digest,
-    pushedAt: row["pushed"] as number,
-    pulledAt: row["pulled_at"] as number | null,
-  }));
+  const tags = rows.map((row) => {
+    const subject = digestOfTag(row["name"] as string);
+    return {
+      tag: row["name"] as string,
+      digest: row["digest"] as Digest,
+      pushedAt: row["updated_at"] as number,
+      pulledAt: row["pulled_at"] as number | null,
+      ...(subject === null ? {} : { hasSubject: hasManifest(db, id, subject) }),
+    };
+  });
   return choose(tags).filter((tag) => removeTag(db, id, tag, now) !== null);
+}
+
+function hasManifest(db: Database, repositoryId: number, digest: Digest): boolean {
+  const sql = "SELECT 1 AS found FROM repository_manifest WHERE repository_id = ? AND digest = ?";
+  return db.get(sql, repositoryId, digest) !== undefined;
 }
 
 /** Changes of one tag, newest first. */

@@ -4,11 +4,14 @@
 import type { Scope } from "@teu/base/scope";
 import type { MetadataStorage, TagUse } from "@teu/distribution/server/metadata-storage";
 
+import { type ImmutableRule, RightsRules } from "../rights/rights-rules.ts";
 import { expiredTags, type RetentionRule } from "./retention-rules.ts";
 
 /** How to go by the rules. */
 export interface RetentionOptions {
   readonly rules: readonly RetentionRule[];
+  /** Tags that stay whatever the rules say. */
+  readonly immutable?: readonly ImmutableRule[] | undefined;
   /** Only say what would go. */
   readonly dryRun?: boolean;
   /** What time it is, when that is not for the scope to say. */
@@ -28,8 +31,9 @@ export async function applyRetention(
   metadata: MetadataStorage,
   options: RetentionOptions,
 ): Promise<readonly ExpiredTag[]> {
-  const { rules, dryRun = false, now = scope.now() } = options;
+  const { rules, immutable = [], dryRun = false, now = scope.now() } = options;
   if (rules.length === 0) return [];
+  const rights = new RightsRules({ rules: [], immutable });
   await metadata.flushPulls(scope);
   const gone: ExpiredTag[] = [];
   for (let after = ""; ;) {
@@ -37,7 +41,7 @@ export async function applyRetention(
     for (const repository of repositories) {
       let expired: readonly TagUse[] = [];
       await metadata.removeTags(scope, repository, (tags) => {
-        expired = expiredTags(rules, repository, tags, now);
+        expired = expiredTags(rules, repository, tags, now, rights.immutableTags(repository));
         return dryRun ? [] : expired.map(({ tag }) => tag);
       });
       gone.push(...expired.map((tag) => ({ repository, ...tag })));

@@ -44,6 +44,46 @@ test("expiredTags: what no line keeps goes", () => {
     );
 });
 
+test("expiredTags: immutable tags stay; those of signatures stay with what they belong to, and take nobody's place", () => {
+  const rules = [{ repositories: ["**"], keepLatest: 1 }];
+  const signature = (text: string, hasSubject: boolean): TagUse => {
+    const tag = `${digestOf(text).replace(":", "-")}.sig`;
+    return { tag, digest: digestOf(tag), pushedAt: 999, pulledAt: null, hasSubject };
+  };
+  const [kept, lost] = [signature("a", true), signature("gone", false)];
+  const expired = expiredTags(rules, "team/app", [...TAGS, kept, lost], NOW, (tag) => tag.startsWith("v"));
+  assert.deepEqual(
+    expired.map(({ tag }) => tag),
+    ["ci-1", lost.tag],
+  );
+});
+
+test("applyRetention: each tag has its own age; immutable tags and living signatures stay", async () => {
+  const clock = { now: NOW };
+  const scope = createScope({ now: () => clock.now });
+  await using metadata = SqliteMetadata.open(":memory:");
+  const put = async (text: string, tag: string): Promise<void> => {
+    clock.now += 10;
+    const manifest = { digest: digestOf(text), mediaType: "m/t", bytes: Buffer.from(text), references: [] };
+    await metadata.putManifest(scope, "a", { manifest, tags: [tag] });
+  };
+  const [living, dead] = ["same", "gone"].map((text) => `${digestOf(text).replace(":", "-")}.sig`) as [string, string];
+  for (const tag of ["a", "b", "c", "d"]) await put("same", tag);
+  await put("fixed", "v1");
+  await put("signature of same", living);
+  await put("signature of what is gone", dead);
+  // Pushed once more where it points: young again.
+  await put("same", "b");
+  const immutable = [{ repositories: ["**"], tags: ["v*"] }];
+  const gone = await applyRetention(scope, metadata, { rules: [{ repositories: ["a"], keepLatest: 3 }], immutable });
+  assert.deepEqual(
+    gone.map(({ tag }) => tag),
+    ["a", "c", dead],
+  );
+  assert.deepEqual(await metadata.listTags(scope, "a", { limit: 10 }), ["b", "d", living, "v1"]);
+  assert.equal((await metadata.tagHistory(scope, "a", "b", 10)).length, 1, "pushing it again is no change");
+});
+
 test("applyRetention: says what would go, removes it, and it can be brought back", async () => {
   const clock = { now: NOW };
   const scope = createScope({ now: () => clock.now });
