@@ -121,6 +121,25 @@ test("registry: deleting, undoing, collecting, verifying, saving, all beside the
     assert.equal(await inspect(`oci:${directory.join("layout")}:team/app:two`), two);
     assert.equal(await inspect(`oci-archive:${directory.join("app.tar")}:team/app:one`), one);
   }
+  for (const [args, message] of [
+    [
+      ["export", "--root", root, "--to", directory.join("none"), "team/nothing"],
+      /"team\/nothing": the registry in .* has no such repository/,
+    ],
+    [
+      ["export", "--root", root, "--to", directory.join("none"), "team/app:two"],
+      /names one image.*whole repositories/s,
+    ],
+    [["tags", "history", "--root", root, "team/app:never"], /"team\/app:never": nothing is known of such a tag/],
+    [["undelete", "--root", root, "team/nothing"], /has no such repository/],
+    [
+      ["import", "--root", root, directory.join("registry/blobs")],
+      /neither an OCI layout .* nor docker-registry's rootdirectory/,
+    ],
+    [["backup", "--root", root, directory.join("layout")], /which is no backup/],
+  ] as const)
+    await assert.rejects(teu(...args), (error) => message.test((error as { stderr: string }).stderr), args.join(" "));
+  assert.equal(existsSync(directory.join("none")), false);
   await teu("import", "--root", directory.join("imported"), directory.join("layout"));
   await teu("import", "--root", directory.join("from-archive"), directory.join("app.tar"));
   assert.match(await teu("verify", "--root", directory.join("from-archive")), / 0 errors, 0 warnings$/);

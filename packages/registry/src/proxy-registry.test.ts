@@ -12,6 +12,7 @@ import { RegistryClient } from "@teu/distribution/client/registry-client";
 import { digestOf } from "@teu/image/digest";
 import { MemoryContentStore } from "@teu/image/memory-content-store";
 import { parseReference } from "@teu/image/reference";
+import { TestAuthority } from "@teu/testkit/certificates";
 import { randomImage } from "@teu/testkit/random-image";
 import { rawRequest, type RawResponse } from "@teu/testkit/raw-http";
 import { tempRoot } from "@teu/testkit/temp-root";
@@ -205,6 +206,30 @@ test("proxy: an upstream that limits or fails does not take away what is here", 
   for (status of [429, 500, 403, 401]) {
     clock.now += 20_000;
     assert.deepEqual(await get(registry, "/v2/up/a/manifests/t"), [200, index(1)], String(status));
+  }
+});
+
+test("proxy: an upstream that refuses the proxy's login, or that it does not trust, is no missing image", async () => {
+  await using root = await tempRoot();
+  await writeFile(root.join("users"), `me:${hashSync("right", 4)}\n`);
+  const certificate = new TestAuthority().issue();
+  await writeFile(root.join("cert"), certificate.cert);
+  await writeFile(root.join("key"), certificate.key);
+  const tls = { cert: root.join("cert"), key: root.join("key") };
+  for (const more of [{}, { tokens: {} }]) {
+    await using upstream = await Registry.listen({ root: root.join("up"), htpasswd: root.join("users"), ...more });
+    await using other = await Registry.listen({ tls });
+    const proxies = [
+      { prefix: "good", upstream: upstream.address, username: "me", password: "right" },
+      { prefix: "bad", upstream: upstream.address, username: "me", password: "wrong" },
+      { prefix: "open", upstream: upstream.address },
+      { prefix: "tls", upstream: other.address },
+    ];
+    await using registry = await Registry.listen({ proxies });
+    const statuses = { good: 404, bad: 503, open: 404, tls: 503 };
+    for (const [prefix, status] of Object.entries(statuses))
+      for (const path of ["manifests/v1", `manifests/${digestOf("x")}`, `blobs/${digestOf("x")}`])
+        assert.equal((await get(registry, `/v2/${prefix}/a/${path}`))[0], status, `${prefix} ${path}`);
   }
 });
 

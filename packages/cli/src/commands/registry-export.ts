@@ -33,7 +33,7 @@ export const command: Command = {
     const [to, archive] = [input.text("to"), input.text("archive")];
     if ((to === undefined) === (archive === undefined))
       throw usageError("say where to", { fallback: "give one of --to DIRECTORY and --archive FILE" });
-    const repositories = input.args.map((text) => localName(text).repository);
+    const repositories = input.args.map(repositoryName);
     await using root = await openRoot(context, input);
     const options = { link: input.flag("link"), ...(repositories.length === 0 ? {} : { repositories }) };
     const report = await (to === undefined
@@ -58,3 +58,11 @@ export const command: Command = {
     }
   },
 };
+
+function repositoryName(text: string): string {
+  const { repository, tag, digest } = localName(text);
+  if (tag === undefined && digest === undefined) return repository;
+  throw usageError(`${text} names one image`, {
+    fallback: `whole repositories are exported; one image: teu copy docker://HOST/${text} oci:DIRECTORY`,
+  });
+}

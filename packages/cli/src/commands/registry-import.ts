@@ -1,8 +1,11 @@
 // registry import: takes repositories out of an OCI layout, an archive of one, or docker-registry's directory.
 
-import { resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { formatSize } from "@teu/base/bytes";
+import { TeuError } from "@teu/base/errors";
 import { TemporaryDirectory } from "@teu/files/temporary-directory";
+import { LAYOUT_FILE } from "@teu/image/layout/layout-files";
 import { DockerRegistrySource } from "@teu/registry/admin/docker-registry-source";
 import { importFrom } from "@teu/registry/admin/import";
 import { LayoutSource } from "@teu/registry/admin/layout-source";
@@ -41,6 +44,7 @@ export const command: Command = {
     const repository = name === undefined ? undefined : localName(name).repository;
     const archived = isArchive(from);
     const docker = archived ? null : await DockerRegistrySource.open(from);
+    if (!archived && docker === null && !existsSync(join(from, LAYOUT_FILE))) throw noSource(from);
     await using root = await OpenRoot.open(scope, rootPath(input), { make: true });
     await using unpacked = archived ? await TemporaryDirectory.make(scope, root.path, ".import-") : null;
     if (unpacked !== null) await unpackLayout(scope, from, unpacked.path);
@@ -58,3 +62,13 @@ export const command: Command = {
     return failures.length === 0 ? 0 : 1;
   },
 };
+
+function noSource(subject: string): TeuError {
+  return new TeuError({
+    code: "invalid",
+    op: "import into registry",
+    subject,
+    message:
+      "it is neither an OCI layout (oci-layout, index.json) nor docker-registry's rootdirectory (docker/registry/v2 below it)",
+  });
+}

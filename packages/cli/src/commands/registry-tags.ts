@@ -38,6 +38,8 @@ export const command: Command = {
     await using root = await openRoot(context, input);
     if (verb === "history") {
       const changes = await root.metadata.tagHistory(scope, repository, tag, MOST);
+      if (changes.length === 0) await root.checkRepository(scope, repository, "show tag history");
+      if (changes.length === 0) throw neverThere(`${repository}:${tag}`);
       if (input.flag("json")) context.print(JSON.stringify(changes));
       else for (const { at, digest: to } of changes) context.print(`${timestamp(at)}  ${to ?? "(removed)"}`);
       return 0;
@@ -54,6 +56,11 @@ export const command: Command = {
 async function previous(scope: Scope, { metadata }: OpenRoot, repository: string, tag: string): Promise<Digest | null> {
   const [newest, ...older] = await metadata.tagHistory(scope, repository, tag, MOST);
   return older.find(({ digest }) => digest !== null && digest !== newest?.digest)?.digest ?? null;
+}
+
+function neverThere(subject: string): TeuError {
+  const message = "nothing is known of such a tag: it never was there, or its history was trimmed";
+  return new TeuError({ code: "not-found", op: "show tag history", subject, message });
 }
 
 function nothingThere(subject: string): TeuError {

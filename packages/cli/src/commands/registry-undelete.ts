@@ -32,6 +32,7 @@ export const command: Command = {
     await using root = await openRoot(context, input);
     const { repository, tag, digest } = name;
     if (tag === undefined && digest === undefined) {
+      await root.checkRepository(scope, repository, "list deleted manifests");
       for (const manifest of await root.metadata.listDeleted(scope, repository, MOST))
         context.print(`${manifest.digest}  ${timestamp(manifest.deletedAt)}  ${manifest.mediaType}`);
       return 0;

@@ -50,8 +50,8 @@ const CODES: Readonly<Record<string, string>> = {
 };
 
 /**
- * The TeuError for an answer that is a refusal; reads its body. `detail` has `status`, `codes`, and `transient` for statuses
- * that may pass. `login` says more about a 401.
+ * The TeuError for an answer that is a refusal; reads its body. `detail` has `status`, `codes`, `transient` for statuses
+ * that may pass, and `isLogin` where it is user and password that were refused. `login` says more about a 401.
  */
 export async function responseError(
   op: string,
@@ -82,6 +82,7 @@ export async function responseError(
     detail: {
       status,
       codes: entries.map((entry) => entry.code),
+      isLogin: status === 401 && (login.withPassword === true || isBasic(response)),
       // Where nothing is left for hours, asking again in seconds makes it worse.
       transient: [408, 429, 500, 502, 503, 504].includes(status) && limit?.remaining !== 0,
       ...(retryAfterSeconds(response) === null ? {} : { retryAfter: retryAfterSeconds(response) }),
@@ -115,6 +116,11 @@ async function readEntries(response: HttpResponse): Promise<readonly RegistryErr
   } finally {
     await response[Symbol.asyncDispose]();
   }
+}
+
+// A token server is asked by user and password before; with Basic they come along with each request.
+function isBasic({ headers }: HttpResponse): boolean {
+  return /^basic\b/i.test(String(headers["www-authenticate"] ?? ""));
 }
 
 // What the registry says may be more than we know: that an account is locked.

@@ -42,13 +42,14 @@ export interface ExportReport {
 
 const PAGE = 200;
 
-/** Exports into a layout directory, made when missing. */
+/** Exports into a layout directory, made when missing. @throws TeuError `not-found` for a repository that is not there. */
 export async function exportLayout(
   scope: Scope,
   root: OpenRoot,
   directory: string,
   options: ExportOptions = {},
 ): Promise<ExportReport> {
+  for (const repository of options.repositories ?? []) await root.checkRepository(scope, repository, "export");
   await prepareLayout(directory);
   await using _ = await joinWriters(scope, directory);
   const target = new LayoutTarget(root, directory, options.link ?? false);

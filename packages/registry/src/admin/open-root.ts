@@ -39,6 +39,17 @@ export class OpenRoot implements AsyncDisposable {
     return new OpenRoot(root, blobs, SqliteMetadata.open(index));
   }
 
+  /** @throws TeuError `not-found` when the registry has no such repository. `op`: what it is wanted for. */
+  async checkRepository(scope: Scope, repository: string, op: string): Promise<void> {
+    if (await this.metadata.hasRepository(scope, repository)) return;
+    throw new TeuError({
+      code: "not-found",
+      op,
+      subject: repository,
+      message: `the registry in ${this.path} has no such repository`,
+    });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.metadata[Symbol.asyncDispose]();
     await this.blobs[Symbol.asyncDispose]();

@@ -102,7 +102,7 @@ export class PullThrough implements AsyncDisposable {
       await flight.begun(scope);
       return flight.blob;
     } catch (error) {
-      return isMissing(error) ? null : this.#refused(scope, repository, error);
+      return isMissing(error) ? null : this.#refused(scope, upstream, repository, error);
     }
   }
 
@@ -162,7 +162,7 @@ export class PullThrough implements AsyncDisposable {
     } catch (error) {
       // The upstream knows best that it has no such tag; anything else says nothing about the tag.
       if (isMissing(error)) return null;
-      if (here === null) return this.#refused(scope, repository, error);
+      if (here === null) return this.#refused(scope, upstream, repository, error);
       this.#note(scope, repository, error);
       this.counts.stale++;
       this.#believe(key, scope.now() + Math.min(PAUSE, upstream.ttl));
@@ -189,7 +189,7 @@ export class PullThrough implements AsyncDisposable {
     } catch (error) {
       // By tag, the caller knows what to do about it.
       if (tag !== undefined) throw error;
-      return isMissing(error) ? null : this.#refused(scope, repository, error);
+      return isMissing(error) ? null : this.#refused(scope, upstream, repository, error);
     }
   }
 
@@ -208,7 +208,7 @@ export class PullThrough implements AsyncDisposable {
       if (await this.#linkPresent(scope, repository, blob)) return blob;
       return await this.#begin(scope.withSignal(this.#closing.signal), upstream, repository, blob);
     } catch (error) {
-      return isMissing(error) ? null : this.#refused(scope, repository, error);
+      return isMissing(error) ? null : this.#refused(scope, upstream, repository, error);
     }
   }
 
@@ -293,10 +293,13 @@ export class PullThrough implements AsyncDisposable {
     }
   }
 
-  // Nothing of it is here. A refusal of the upstream is no news to our client: to it, there is nothing.
-  #refused(scope: Scope, repository: string, error: unknown): null {
+  // Nothing of it is here. That the upstream refuses it is no news to our client: to it, there is nothing. That it refuses us, or we it, is.
+  #refused(scope: Scope, upstream: Upstream, repository: string, error: unknown): null {
     this.#note(scope, repository, error);
-    if (isTeuError(error, "denied")) return null;
+    if (isTeuError(error, "denied") && typeof error.detail["status"] === "number") {
+      if (!upstream.hasLogin || error.detail["isLogin"] !== true) return null;
+      throw unavailable(repository, "the upstream refuses the login of this proxy", error);
+    }
     if (isTeuError(error, "exhausted") || error instanceof Problem) throw error;
     if (isTeuError(error) && error.detail["status"] === 429) throw limited(error);
     throw unavailable(repository, "the upstream cannot be used now", error);

@@ -19,12 +19,15 @@ const PATIENCE = 20_000;
 export class Upstream implements AsyncDisposable {
   readonly prefix: string;
   readonly ttl: number;
+  /** Whether it is asked with user and password. */
+  readonly hasLogin: boolean;
   readonly #client: RegistryClient;
   readonly #name: UpstreamName;
 
   private constructor(options: ProxyOptions, ca: string | undefined) {
     this.prefix = options.prefix;
     this.ttl = options.ttl ?? 300_000;
+    this.hasLogin = options.username !== undefined;
     this.#name = parseUpstream(options.upstream);
     const { domain } = this.#name;
     this.#client = new RegistryClient({
