@@ -120,7 +120,7 @@ async function readEntries(response: HttpResponse): Promise<readonly RegistryErr
 
 // A token server is asked by user and password before; with Basic they come along with each request.
 function isBasic({ headers }: HttpResponse): boolean {
-  return /^basic\b/i.test(String(headers["www-authenticate"] ?? ""));
+  return /^basic\b/i.test(headers["www-authenticate"] ?? "");
 }
 
 // What the registry says may be more than we know: that an account is locked.
