@@ -231,3 +231,52 @@ check(
     assert.equal(registry.requests.length, 1);
   },
 );
+
+// Shows something to everybody, and more to who is known; challenges only where clients ask for it.
+function open(challenge: string, authorization: string): { ping: Answer; list: Answer } {
+  return {
+    ping: refuse(401, "UNAUTHORIZED", "authentication required", { "www-authenticate": challenge }),
+    list: (response, request, raw) => {
+      const given = request.headers.authorization;
+      const known = reply(200, {}, JSON.stringify({ name: "a/b", tags: ["public", "private"] }));
+      const answer = given === undefined ? LIST : given === authorization ? known : refuse(401, "UNAUTHORIZED", "no");
+      return answer(response, request, raw);
+    },
+  };
+}
+
+const ANN: Credential = { username: "ann", password: "right" };
+const BASIC = `Basic ${Buffer.from("ann:right").toString("base64")}`;
+
+check("credentials are used where everybody is shown something", ANN, async ({ registry }, list) => {
+  const { ping, list: tags } = open('Basic realm="r"', BASIC);
+  registry.on("GET", "/v2/", ping).on("GET", "/v2/a/b/tags/list", tags);
+  assert.deepEqual(await list(), ["public", "private"]);
+  assert.deepEqual(await list(), ["public", "private"]);
+  // Asked once; and once before that whether it speaks TLS.
+  assert.equal(registry.seen("GET", /^\/v2\/$/).length, 2);
+  assert.equal(registry.seen("GET", /tags/).length, 2);
+});
+
+check("and so where a token server gives tokens", ANN, async ({ registry, tokens }, list) => {
+  tokens.on("POST", "/token", token("good"));
+  const { ping, list: tags } = open(`Bearer realm="${tokens.url}/token",service="reg"`, "Bearer good");
+  registry.on("GET", "/v2/", ping).on("GET", "/v2/a/b/tags/list", tags);
+  assert.deepEqual(await list(), ["public", "private"]);
+  assert.equal(registry.seen("GET", /tags/).length, 1);
+});
+
+const WRONG: Credential = { username: "ann", password: "wrong" };
+
+check("a wrong password fails where everybody is shown something", WRONG, async ({ registry }, list) => {
+  const { ping, list: tags } = open('Basic realm="r"', BASIC);
+  registry.on("GET", "/v2/", ping).on("GET", "/v2/a/b/tags/list", tags);
+  await assert.rejects(list(), (error) => isTeuError(error, "denied") && /password is wrong/.test(error.message));
+});
+
+check("without credentials nothing is asked before", null, async ({ registry }, list) => {
+  const { ping, list: tags } = open('Basic realm="r"', BASIC);
+  registry.on("GET", "/v2/", ping).on("GET", "/v2/a/b/tags/list", tags);
+  assert.deepEqual(await list(), ["t"]);
+  assert.equal(registry.seen("GET", /^\/v2\/$/).length, 1);
+});

@@ -33,6 +33,21 @@ export class Authorizer {
     this.#credentials = credentials;
   }
 
+  /**
+   * Whether the registry should be asked for its challenge before a request: there are credentials, and it has not said yet how it
+   * takes them. A registry that shows something to everybody would never ask for them, and show less.
+   */
+  async lacksChallenge(scope: Scope, wanted: readonly TokenScope[]): Promise<boolean> {
+    if (this.#challenge !== undefined) return false;
+    try {
+      return (await this.#credential(scope, wanted)) !== null;
+    } catch (error) {
+      // Told when the registry wants them; what is open to everybody needs none.
+      if (isTeuError(error) && !scope.signal.aborted) return false;
+      throw error;
+    }
+  }
+
   /** The Authorization header for a request, from what was learnt so far; undefined for none. */
   async authorization(scope: Scope, wanted: readonly TokenScope[]): Promise<string | undefined> {
     const challenge = this.#challenge;

@@ -68,6 +68,7 @@ export class RegistrySession {
   readonly #place: SessionPlace;
   readonly #options: SessionOptions;
   readonly #authorizer: Authorizer;
+  #asking: Promise<void> | undefined;
   #toldLimit = false;
 
   private constructor(place: SessionPlace, options: SessionOptions) {
@@ -130,6 +131,8 @@ export class RegistrySession {
   }
 
   async #authorised(scope: Scope, request: RegistryRequest): Promise<HttpResponse> {
+    if (request.target !== API_ROOT && (await this.#authorizer.lacksChallenge(scope, request.access)))
+      await this.#askOnce(scope, request.access);
     let used = await this.#authorizer.authorization(scope, request.access);
     let response = await this.#send(scope, request, used);
     if (response.status === 401 && (await this.#authorizer.learn(scope, response, request.access, used))) {
@@ -144,6 +147,24 @@ export class RegistrySession {
       host: this.domain,
       withPassword: used?.startsWith("Basic ") === true,
     });
+  }
+
+  // One task's cancellation is no answer for the others.
+  async #askOnce(scope: Scope, wanted: readonly TokenScope[]): Promise<void> {
+    const asking = (this.#asking ??= this.#ask(scope, wanted));
+    try {
+      await asking;
+    } catch (error) {
+      if (this.#asking === asking) this.#asking = undefined;
+      throw error;
+    }
+  }
+
+  // As Docker and skopeo do. A registry that wants no credentials here gets none until it does.
+  async #ask(scope: Scope, wanted: readonly TokenScope[]): Promise<void> {
+    const request = { method: "GET", target: API_ROOT, access: [], expect: [], op: "ping registry", subject: this.domain };
+    await using response = await this.#send(scope, request, undefined);
+    if (response.status === 401) await this.#authorizer.learn(scope, response, wanted, undefined);
   }
 
   #send(scope: Scope, request: RegistryRequest, authorization: string | undefined): Promise<HttpResponse> {
