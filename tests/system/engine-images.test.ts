@@ -201,8 +201,8 @@ test("Images.inspect, history, list: Docker's facts", opts, async () => {
   assert.deepEqual(facts.RootFS.Layers, image.config.rootfs.diff_ids);
   assert.partialDeepStrictEqual(facts.Config, { Labels: { a: "b" }, Cmd: ["sh"] });
   assert.equal((await images.history(scope, "busybox:1")).length, 1);
-  assert.equal((await images.list(scope, { reference: "busybox" })).length, 1);
-  assert.equal((await images.list(scope, { reference: "busybox:2" })).length, 0);
+  assert.equal((await images.list(scope, { references: ["busybox"] })).length, 1);
+  assert.equal((await images.list(scope, { references: ["busybox:2"] })).length, 0);
 });
 
 test("Snapshots.unpack: a wrong diff id, hostile entries and a cut stream leave nothing", opts, async () => {

@@ -1,11 +1,10 @@
 // copy: an image from any place to any other, digests as they are.
 
-import { writeFile } from "node:fs/promises";
-import { fileError } from "@teu/files/addon";
 import { copyImage } from "@teu/image/transport/copy-image";
 import type { Command } from "../command.ts";
 import { POLICY_OPTION, policyOf } from "../options/signature-policy.ts";
 import { copyProgress } from "../output/copy-progress.ts";
+import { checkWritable, writeText } from "../output/result-file.ts";
 import { checkDigestTags, copyDigestTags } from "../transports/digest-tags.ts";
 import { copyGate } from "../transports/copy-policy.ts";
 import { wantsJson } from "../options/json-format.ts";
@@ -77,6 +76,8 @@ export const command: Command = {
     const platform = wantedPlatform(input);
     const json = wantsJson(input);
     const quiet = input.flag("quiet");
+    const file = input.text("digestfile");
+    if (file !== undefined) await checkWritable("write digest", file);
     await using places = new Places(context);
     const sides = { from: sideAccess(input, "src"), to: sideAccess(input, "dest") };
     if (input.flag("digest-tags")) checkDigestTags(names);
@@ -101,11 +102,7 @@ export const command: Command = {
       : null;
     const { descriptor, documents, ...counts } = result;
     const { digest, mediaType, size } = descriptor;
-    const file = input.text("digestfile");
-    if (file !== undefined)
-      await writeFile(file, digest).catch((error: unknown) => {
-        throw fileError("write digest", file, error);
-      });
+    if (file !== undefined) await writeText("write digest", file, digest);
     if (json) {
       const where = { source: source.name, destination: sink.name };
       const what = { digest, mediaType, size, documents: documents.length, ...counts };

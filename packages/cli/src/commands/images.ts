@@ -11,8 +11,9 @@ import { listLines } from "../output/list-output.ts";
 
 /** `teu images`. */
 export const command: Command = {
-  usage: "images [OPTIONS] [REPOSITORY[:TAG]]",
+  usage: "images [OPTIONS] [PATTERN]",
   summary: "List images",
+  description: 'PATTERN is a name with or without its tag; "*" in it stands for anything but a slash.',
   options: [
     { long: "all", short: "a", help: "Accepted for compatibility: there are no hidden images" },
     { long: "digests", help: "Show digests" },
@@ -23,7 +24,7 @@ export const command: Command = {
   ],
   unsupported: ["tree"],
   args: [0, 1],
-  examples: ["teu images", "teu images -q", "teu images --format '{{.Repository}}:{{.Tag}} {{.Size}}'"],
+  examples: ["teu images", "teu images -q", "teu images 'localhost:5000/*:1.*'", "teu images --format '{{.Repository}}:{{.Tag}} {{.Size}}'"],
   run: async (context, input) => {
     const filters = readFilters(input);
     await using engine = await context.engine();
@@ -33,7 +34,7 @@ export const command: Command = {
       .toSorted((a, b) => b.createdAt - a.createdAt);
     const now = context.scope.now();
     const rows = shown.flatMap((image) =>
-      imageRows(image, { now, full: input.flag("no-trunc"), wanted: input.args[0] }),
+      imageRows(image, { now, full: input.flag("no-trunc"), digests: input.flag("digests") }),
     );
     const head = input.flag("digests") ? [["Digest", "DIGEST"] as const] : [];
     // Only where a name alone does not say which image it is.
@@ -57,7 +58,7 @@ export const command: Command = {
 
 function imageRows(
   image: Image,
-  { now, full, wanted }: { now: number; full: boolean; wanted: string | undefined },
+  { now, full, digests }: { now: number; full: boolean; digests: boolean },
 ): Record<string, string>[] {
   const common = {
     ID: full ? image.id : image.id.slice(7, 19),
@@ -66,6 +67,7 @@ function imageRows(
     CreatedSince: ago(now, image.createdAt),
     Size: formatSize(image.size),
   };
+  const repositories = new Set(image.names.map((name) => name.slice(0, name.lastIndexOf(":"))));
   const rows = image.names.map((name) => {
     const reference = parseReference(name);
     const digest = image.repoDigests.find((other) => other.startsWith(`${name.slice(0, name.lastIndexOf(":"))}@`));
@@ -76,26 +78,27 @@ function imageRows(
       ...common,
     };
   });
-  if (rows.length === 0) return [{ Repository: "<none>", Tag: "<none>", Digest: "<none>", ...common }];
-  if (wanted === undefined) return rows;
-  const reference = parseReference(wanted);
-  const tagged = /:[^/]+$/.test(wanted);
-  return rows.filter((row) => row.Repository === familiarName(reference) && (!tagged || row.Tag === reference.tag));
+  // What was pulled by digest has no tag; one line for each digest only where digests are shown.
+  const digestOnly = image.repoDigests.map((name) => name.split("@")).filter(([name = ""]) => !repositories.has(name));
+  for (const [at, [name = "", digest = ""]] of digestOnly.entries()) {
+    if (!digests && digestOnly.findIndex(([other]) => other === name) !== at) continue;
+    rows.push({ Repository: familiarName(parseReference(name)), Tag: "<none>", Digest: digest, ...common });
+  }
+  return rows.length > 0 ? rows : [{ Repository: "<none>", Tag: "<none>", Digest: "<none>", ...common }];
 }
 
 function readFilters(input: CommandInput): {
-  readonly options: { dangling?: boolean; reference?: string };
+  readonly options: { dangling?: boolean; references?: readonly string[] };
   readonly labels: readonly string[];
 } {
-  const options: { dangling?: boolean; reference?: string } = {};
+  const options: { dangling?: boolean; references?: readonly string[] } = {};
   const labels: string[] = [];
-  const [wanted] = input.args;
-  if (wanted !== undefined) options.reference = wanted;
+  const references: string[] = [...input.args];
   for (const text of input.list("filter")) {
     const [name = "", ...rest] = text.split("=");
     const value = rest.join("=");
     if (name === "dangling" && (value === "true" || value === "false")) options.dangling = value === "true";
-    else if (name === "reference" && value !== "") options.reference = value;
+    else if (name === "reference" && value !== "") references.push(value);
     else if (name === "label" && value !== "") labels.push(value);
     else
       throw usageError(`the filter ${JSON.stringify(text)} is not supported`, {
@@ -104,6 +107,7 @@ function readFilters(input: CommandInput): {
         fallback: "write dangling=true, label=NAME or reference=NAME",
       });
   }
+  if (references.length > 0) options.references = references;
   return { options, labels };
 }
 

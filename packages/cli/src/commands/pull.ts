@@ -1,8 +1,9 @@
 // pull: download an image.
 
-import type { Image } from "@teu/engine/images/images";
-import { familiarText, parseReference, referenceText } from "@teu/image/reference";
-import type { Command } from "../command.ts";
+import type { PulledImage } from "@teu/engine/images/images";
+import { choosePlatform, formatPlatform, parsePlatform } from "@teu/image/platform";
+import { familiarText, parseReference } from "@teu/image/reference";
+import type { Command, CommandContext } from "../command.ts";
 import { jsonOption, wantsJson } from "../options/json-format.ts";
 import { platformsOption, platformsOrAll } from "../options/platforms.ts";
 import { POLICY_OPTION, policyOf } from "../options/signature-policy.ts";
@@ -40,6 +41,7 @@ export const command: Command = {
         ...(platforms.length === 0 ? {} : { platform: platforms }),
       });
     })();
+    for (const platform of platforms === "all" ? [] : platforms) warnOfOther(context, image, platform);
     if (json) {
       const { id, names, repoDigests, platform, size } = image;
       const { digest, mediaType } = image.target;
@@ -47,15 +49,17 @@ export const command: Command = {
       return 0;
     }
     if (!quiet) context.print(`Digest: ${image.target.digest}`);
-    context.print(nameOf(image, input.args[0] ?? ""));
+    context.print(familiarText(parseReference(image.pulled)));
     return 0;
   },
 };
 
-// A short name may have been found under another one (registries.conf).
-function nameOf(image: Image, typed: string): string {
-  const reference = parseReference(typed);
-  const [other] = image.names;
-  const isTyped = reference.digest !== undefined || image.names.includes(referenceText(reference));
-  return familiarText(isTyped || other === undefined ? reference : parseReference(other));
+// A name that stands for one image is pulled whatever that is for, as Docker does; but not without a word.
+function warnOfOther(context: CommandContext, { platform, pulled, manifest, target }: PulledImage, text: string): void {
+  if (manifest.digest !== target.digest) return;
+  const wanted = parsePlatform(text);
+  if (choosePlatform([{ ...manifest, platform }], wanted) !== null) return;
+  context.warn(
+    `teu: warning: image with reference ${familiarText(parseReference(pulled))} was found but its platform (${formatPlatform(platform)}) does not match the specified platform (${formatPlatform(wanted)})`,
+  );
 }

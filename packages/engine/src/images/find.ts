@@ -67,12 +67,15 @@ function forPlatform(db: Database, ref: string, found: FoundImage, platform: Pla
   const row = bestImage(rows, platform);
   if (row !== null) return { ...found, row };
   const here = rows.map((one) => formatPlatform(one.platform)).join(" and ");
+  // Of an index another image may be pulled; a name for one image stands for that one wherever it is pulled.
+  const [only] = rows;
+  const isAlone = rows.length === 1 && found.name !== null && found.name.target.digest === only?.manifest.digest;
   throw new TeuError({
     code: "not-found",
     op: "find image",
     subject: ref,
     message: `it is here for ${here}, not for ${formatPlatform(platform)}`,
-    hint: "pull it for that platform",
+    hint: isAlone ? "the name stands for one image, of this platform alone; name another image" : "pull it for that platform",
   });
 }
 
@@ -124,6 +127,9 @@ function byName(db: Database, ref: string): FoundImage | null {
 /** name@digest: any name of that repository whose target, manifest or config has the digest. */
 function byDigest(db: Database, reference: Reference, digest: Digest): ImageNameRow | null {
   const repository = referenceName(reference);
+  // Its own name first: what is done to a name by digest is not done to a tag.
+  const own = getImageName(db, `${repository}@${digest}`);
+  if (own !== null) return own;
   const names = listImageNames(db).filter(
     (name) => name.name.startsWith(`${repository}:`) || name.name.startsWith(`${repository}@`),
   );

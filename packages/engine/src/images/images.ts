@@ -158,6 +158,12 @@ export interface LoadOptions {
   readonly moved?: (name: string, from: Digest) => void;
 }
 
+/** An image that was pulled. */
+export interface PulledImage extends Image {
+  /** The full reference that it was pulled by: what a short name was found to mean. */
+  readonly pulled: string;
+}
+
 /** An image that was loaded. */
 export interface LoadedImage extends Image {
   /** The names that the archive gave it; `names` are all that it has. */
@@ -166,8 +172,8 @@ export interface LoadedImage extends Image {
 
 /** Options of `list`. */
 export interface ImageListOptions {
-  /** Only this repository, or repository:tag. */
-  readonly reference?: string;
+  /** Only images with a name that fits one of these patterns, as Docker reads them; `names` and `repoDigests` are those that fit. */
+  readonly references?: readonly string[];
   /** Only images with (true) or without (false) no name. */
   readonly dangling?: boolean;
 }
@@ -178,7 +184,7 @@ export interface Images {
    * Downloads, verifies and unpacks `reference`, and gives it its name. Of several platforms the image for this host is returned, else
    * the first. With "all" everything is kept, so that the index can be pushed; images of other systems than Linux are not unpacked.
    */
-  pull(scope: Scope, reference: string, options?: PullOptions): Promise<Image>;
+  pull(scope: Scope, reference: string, options?: PullOptions): Promise<PulledImage>;
   /** Uploads the image named `reference` to where the name says. Returns the digest of what was pushed. */
   push(scope: Scope, reference: string, options?: PushOptions): Promise<Descriptor>;
   /** Gives `target` as a further name. */

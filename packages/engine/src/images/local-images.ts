@@ -22,6 +22,7 @@ import type {
   LoadedImage,
   LoadOptions,
   MountedImage,
+  PulledImage,
   PullOptions,
   ImageRemoveOptions,
   PushOptions,
@@ -40,9 +41,10 @@ export class LocalImages implements Images {
     this.#isRunning = isRunning;
   }
 
-  async pull(scope: Scope, reference: string, options: PullOptions = {}): Promise<Image> {
-    const row = await (await import("./pull.ts")).pull(scope, this.#context, reference, options);
-    return imageOf(scope, this.#context, { row, name: null });
+  async pull(scope: Scope, reference: string, options: PullOptions = {}): Promise<PulledImage> {
+    const { row, name } = await (await import("./pull.ts")).pull(scope, this.#context, reference, options);
+    const found = { row, name: findImage(this.#context.db, name).name };
+    return { ...(await imageOf(scope, this.#context, found)), pulled: name };
   }
 
   async push(scope: Scope, reference: string, options: PushOptions = {}): Promise<Descriptor> {

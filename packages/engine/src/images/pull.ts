@@ -19,8 +19,16 @@ import { firstMeaning } from "./short-name.ts";
 import { type Arrivals, unpackWhile } from "./unpack-early.ts";
 
 /** See `Images.pull`. */
-export async function pull(scope: Scope, context: ImageContext, text: string, options: PullOptions): Promise<ImageRow> {
-  return firstMeaning(scope, text, (reference) => pullReference(scope, context, reference, options));
+export async function pull(
+  scope: Scope,
+  context: ImageContext,
+  text: string,
+  options: PullOptions,
+): Promise<{ readonly row: ImageRow; readonly name: string }> {
+  return firstMeaning(scope, text, async (reference) => ({
+    row: await pullReference(scope, context, reference, options),
+    name: referenceText(reference),
+  }));
 }
 
 async function pullReference(

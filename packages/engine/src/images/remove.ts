@@ -37,6 +37,7 @@ export async function removeImage(
 ): Promise<ImageRemoval> {
   const { untagged, gone } = context.db.transaction(() => {
     const found = findImage(context.db, ref);
+    checkIsOwnName(ref, found.name);
     if (found.name === null) for (const platform of platforms) checkIs(found.row, platform, ref);
     const refuse = (row: ImageRow): void => refuseUsed(context, row, ref, force, isRunning);
     const result =
@@ -103,6 +104,18 @@ function notHere(rows: readonly ImageRow[], platform: Platform, ref: string): Te
     op: "remove image",
     subject: ref,
     message: `it is here for ${rows.map((row) => formatPlatform(row.platform)).join(" and ")}, not for ${formatPlatform(platform)}`,
+  });
+}
+
+// A digest also finds images by their tags; taking one of these away is not what was said.
+function checkIsOwnName(ref: string, name: ImageNameRow | null): void {
+  if (name === null || !ref.includes("@") || name.name.includes("@")) return;
+  throw new TeuError({
+    code: "not-found",
+    op: "remove image",
+    subject: ref,
+    message: "it has no name by this digest",
+    hint: `remove it by its tag, ${familiar(name.name)}, or by its id`,
   });
 }
 
