@@ -16,7 +16,11 @@ import { directoryLayer } from "@teu/image/values/make-layer";
 import { openScratch } from "@teu/image/values/scratch";
 import { openValue, valueSourceFrom } from "@teu/image/values/value-source";
 
-const [from = "localhost:5000/hello", directory = ".", prefix = "/srv", to = from] = process.argv.slice(2);
+const [from, directory, prefix, to] = process.argv.slice(2);
+if (from === undefined || directory === undefined || prefix === undefined || to === undefined) {
+  console.error("usage: node examples/library/add-layer.ts IMAGE DIRECTORY PLACE-IN-IMAGE NEW-IMAGE");
+  process.exit(2);
+}
 const scope = createScope();
 
 await using client = userClient(process.env);

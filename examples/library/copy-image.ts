@@ -7,7 +7,11 @@ import { userClient } from "@teu/distribution/client/user-client";
 import { parseReference } from "@teu/image/reference";
 import { copyImage } from "@teu/image/transport/copy-image";
 
-const [from = "localhost:5000/hello", to = "localhost:5000/mirror/hello"] = process.argv.slice(2);
+const [from, to] = process.argv.slice(2);
+if (from === undefined || to === undefined) {
+  console.error("usage: node examples/library/copy-image.ts IMAGE NEW-IMAGE");
+  process.exit(2);
+}
 const scope = createScope();
 
 await using client = userClient(process.env);

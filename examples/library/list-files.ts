@@ -9,7 +9,11 @@ import { hostPlatform, parsePlatform } from "@teu/image/platform";
 import { parseReference } from "@teu/image/reference";
 import { openValue } from "@teu/image/values/value-source";
 
-const [name = "localhost:5000/hello", platform] = process.argv.slice(2);
+const [name, platform] = process.argv.slice(2);
+if (name === undefined) {
+  console.error("usage: node examples/library/list-files.ts IMAGE [PLATFORM]");
+  process.exit(2);
+}
 const scope = createScope();
 
 await using client = userClient(process.env);

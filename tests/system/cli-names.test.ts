@@ -33,7 +33,8 @@ test("pull: shows the name that was pulled, whatever else the image is called", 
   const env = { CONTAINERS_REGISTRIES_CONF: conf };
   await host.ok(["tag", "base", "another/name:v1"]);
   const name = `${registry.address}/z/app:v1`;
-  assert.equal(await host.ok(["pull", "-q", "z/app:v1"], { env }), name);
+  const short = await host.teu(["pull", "-q", "z/app:v1"], { env });
+  assert.equal(short.stdout, `${name}\n`, short.stderr);
   assert.equal(await host.ok(["pull", "-q", name]), name);
   await host.ok(["rmi", "another/name:v1", name]);
 });
@@ -98,4 +99,31 @@ test("copy --digestfile: a place that cannot be written is told before anything 
   const digest = await host.ok(["copy", "-q", "--digestfile", good, "containers:base", `${registry.address}/never:v1`]);
   assert.ok(existsSync(good));
   assert.equal(readFileSync(good, "utf8"), digest);
+});
+
+test("errors: objects with --format json, hints that lead somewhere", { skip }, async () => {
+  const absent = `${registry.address}/absent:v1`;
+  for (const args of [["copy", "--format", "json", absent, "oci:x"], ["ls", "--format", "json", absent.slice(0, -3)], ["digest", "--format", "json", absent]]) {
+    const failed = await host.teu(args);
+    assert.deepEqual([failed.code, failed.stdout], [1, ""], failed.stderr);
+    assert.equal((JSON.parse(failed.stderr) as { code: string }).code, "not-found");
+  }
+  assert.match((await host.teu(["digest", absent])).stderr, /manifest unknown\nhint: see what there is: `teu ls .*\/absent`/);
+});
+
+test("artifact push and pull: nothing is not an artifact, and an image is not one", { skip }, async () => {
+  const nothing = await host.teu(["artifact", "push", `${registry.address}/nothing:v1`]);
+  assert.equal(nothing.code, 125);
+  assert.match(nothing.stderr, /nothing to push/);
+  const directory = join(host.directory, "files");
+  const image = await host.teu(["artifact", "pull", "-o", directory, `${registry.address}/z/app:v1`]);
+  assert.equal(image.code, 1);
+  assert.match(image.stderr, /none of its layers has a file name\nhint: images are for `teu pull`/);
+  assert.equal(existsSync(directory), false);
+  await host.ok(["artifact", "push", "--artifact-type", "text/x", `${registry.address}/art:v1`]);
+  assert.match((await host.teu(["pull", `${registry.address}/art:v1`])).stderr, /hint: `teu artifact pull`/);
+});
+
+test("logout where nobody is logged in is no failure", { skip }, async () => {
+  assert.equal(await host.ok(["logout", registry.address]), `Not logged in to ${registry.address}`);
 });

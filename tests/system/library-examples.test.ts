@@ -71,3 +71,13 @@ test("copy-image: all platforms and what refers to the image", async () => {
   const [line = ""] = await run("copy-image.ts", `${registry.address}/app:v1`, `${registry.address}/mirror/app:v1`);
   assert.equal(line, `${digest} 4 manifests, 1 of them refer to others`);
 });
+
+for (const example of ["list-files.ts", "add-layer.ts", "copy-image.ts"]) {
+  test(`${example}: without its arguments it says what it wants, and does nothing`, async () => {
+    await assert.rejects(run(example), (error: { code?: unknown; stderr?: unknown }) => {
+      assert.equal(error.code, 2);
+      assert.match(String(error.stderr), /^usage: node examples\/library\//);
+      return true;
+    });
+  });
+}

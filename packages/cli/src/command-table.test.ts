@@ -30,6 +30,10 @@ test("commands: every one loads, is described, and has sane flags and true examp
     assert.match(command.summary, /^[A-Z].*[^.]$/, name);
     assert.ok(command.examples.length > 0, `${name}: no example`);
     assert.ok(commandHelp(command, name).startsWith(`Usage:  teu ${name}`), name);
+    // The noun is said by the table: a verb that says it too has it twice in its help.
+    assert.doesNotMatch(commandHelp(command, name), /^Usage: +teu \w+ ([a-z]+) \1\b/, name);
+    const hostname = command.options.some(({ short }) => short === "h");
+    if (!hostname) assert.equal(readCommandInput(command, name, ["-h"]).flag("help"), true, name);
   }
 });
 

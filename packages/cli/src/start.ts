@@ -38,6 +38,7 @@ export function main(argv: readonly string[]): void {
 export async function runCli(argv: readonly string[], io: CommandIo, environment: Environment): Promise<number> {
   let debug = environment.debug;
   let failure = 1;
+  let json = false;
   let signals: SignalHandling | null = null;
   try {
     const globals = readGlobalOptions(argv);
@@ -64,6 +65,7 @@ export async function runCli(argv: readonly string[], io: CommandIo, environment
       await printHelp(io, command, chosen.name);
       return 0;
     }
+    json = input.text("format") === "json" || input.flag("json");
     signals = new SignalHandling();
     const context = makeContext(io, environment, { debug, root: globals.root, runroot: globals.runroot }, signals);
     return await command.run(context, input);
@@ -71,7 +73,7 @@ export async function runCli(argv: readonly string[], io: CommandIo, environment
     const interrupted = signals?.received;
     if (interrupted !== undefined && isTeuError(failuresOf(error).first, "cancelled"))
       return 128 + (interrupted === "SIGINT" ? 2 : 15);
-    printError(io.stderr, error, debug);
+    printError(io.stderr, error, debug, json);
     return exitCodeOf(error, failure);
   } finally {
     signals?.[Symbol.dispose]();

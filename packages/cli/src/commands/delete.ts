@@ -105,6 +105,8 @@ async function remove(
   } catch (error) {
     // Registries of the older kind know digests only, each with its own answer.
     if (!isTeuError(error, "unsupported") && !isTeuError(error, "invalid")) throw error;
+    // One that deletes nothing at all says so.
+    if (/read-only|deleting is disabled/.test(error.what)) throw error;
     throw new TeuError({
       code: "unsupported",
       op: "delete tag",

@@ -9,7 +9,7 @@ import type { Command, CommandContext, CommandInput } from "../command.ts";
 import { wantsJson } from "../options/json-format.ts";
 import { ACCESS_OPTIONS, accessOf } from "../transports/copy-options.ts";
 import { Places } from "../transports/open-place.ts";
-import { parseTransportName, type TransportName } from "../transports/transport-name.ts";
+import { parseTransportName, type TransportName, withMeaning } from "../transports/transport-name.ts";
 
 /** `teu digest`. */
 export const command: Command = {
@@ -47,7 +47,10 @@ async function find(
   if (platform === undefined && name.transport === "docker") {
     // One HEAD, where the registry says enough.
     const client = await places.client(name.reference.domain, accessOf(input));
-    return client.resolve(scope, name.reference);
+    const { bare, reference } = name;
+    return client
+      .resolve(scope, reference)
+      .catch((error: unknown) => Promise.reject(bare === undefined ? error : withMeaning(error, bare)));
   }
   const source = await places.source(name, accessOf(input));
   if (platform === undefined) return source.resolve(scope);

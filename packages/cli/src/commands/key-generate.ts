@@ -8,7 +8,7 @@ import { keyPassword } from "../signing/key-files.ts";
 
 /** `teu key generate`. */
 export const command: Command = {
-  usage: "key generate [OPTIONS]",
+  usage: "generate [OPTIONS]",
   summary: "Make a key pair to sign images with",
   description: [
     "An ECDSA P-256 key as `cosign generate-key-pair` makes it. The private key is encrypted with COSIGN_PASSWORD, or with a",

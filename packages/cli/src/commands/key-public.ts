@@ -6,7 +6,7 @@ import { privateKeyFrom } from "../signing/key-files.ts";
 
 /** `teu key public`. */
 export const command: Command = {
-  usage: "key public --key FILE",
+  usage: "public --key FILE",
   summary: "Show the public key of a private key",
   options: [{ long: "key", value: "file", help: 'Private key: a file, or "env://NAME"' }],
   args: [0, 0],

@@ -2,6 +2,7 @@
 
 import type { Command } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
+import { accessOf, LOGIN_ACCESS_OPTIONS } from "../transports/copy-options.ts";
 import { ask, readAllInput } from "../terminal/prompt.ts";
 
 /** `teu login`. */
@@ -9,7 +10,7 @@ export const command: Command = {
   usage: "login [OPTIONS] [SERVER]",
   summary: "Log in to a registry",
   options: [
-    { long: "insecure", help: "Plain HTTP, or TLS without verification" },
+    ...LOGIN_ACCESS_OPTIONS,
     { long: "password", short: "p", value: "string", help: "Password; others can see it in the process list" },
     { long: "password-stdin", help: "Read the password from stdin" },
     { long: "username", short: "u", value: "string", help: "User name" },
@@ -37,7 +38,7 @@ export const command: Command = {
       context.scope,
       registry,
       { username, password },
-      { insecure: input.flag("insecure") },
+      accessOf(input),
     );
     context.warn(`Credentials are kept in ${stored}`);
     context.print("Login Succeeded");

@@ -1,5 +1,6 @@
 // logout: forget a registry's credentials.
 
+import { isTeuError } from "@teu/base/errors";
 import type { Command } from "../command.ts";
 
 /** `teu logout`. */
@@ -12,7 +13,14 @@ export const command: Command = {
   run: async (context, input) => {
     const registry = input.args[0] ?? "docker.io";
     await using engine = await context.engine();
-    await engine.images.logout(context.scope, registry);
+    try {
+      await engine.images.logout(context.scope, registry);
+    } catch (error) {
+      // As with Docker: what was asked for is so.
+      if (!isTeuError(error, "not-found")) throw error;
+      context.print(`Not logged in to ${registry}`);
+      return 0;
+    }
     context.print(`Removing login credentials for ${registry}`);
     return 0;
   },

@@ -8,15 +8,16 @@ import { jsonOption, wantsJson } from "../options/json-format.ts";
 import { platformsOption, platformsOrAll } from "../options/platforms.ts";
 import { POLICY_OPTION, policyOf } from "../options/signature-policy.ts";
 import { transferProgress } from "../output/transfer-progress.ts";
+import { ACCESS_OPTIONS, accessOf } from "../transports/copy-options.ts";
 
 /** `teu pull`. */
 export const command: Command = {
   usage: "pull [OPTIONS] NAME[:TAG|@DIGEST]",
   summary: "Download an image from a registry",
   options: [
+    ...ACCESS_OPTIONS,
     { long: "all-platforms", help: "All platforms of the image, whole, so that it can be pushed as it is" },
     jsonOption("say what was pulled"),
-    { long: "insecure", help: "Plain HTTP, or TLS without verification" },
     platformsOption("Platform of the image"),
     { long: "quiet", short: "q", help: "Show only its name" },
     POLICY_OPTION,
@@ -37,7 +38,7 @@ export const command: Command = {
       using progress = transferProgress(context.io.stdout, { quiet, dumb: context.environment.term === "dumb" });
       return await engine.images.pull(context.scope, input.args[0] ?? "", {
         progress: (event) => progress.event(event),
-        insecure: input.flag("insecure"),
+        ...accessOf(input),
         ...(platforms.length === 0 ? {} : { platform: platforms }),
       });
     })();

@@ -4,14 +4,15 @@ import { familiarText, parseReference, referenceText } from "@teu/image/referenc
 import type { Command } from "../command.ts";
 import { jsonOption, wantsJson } from "../options/json-format.ts";
 import { transferProgress } from "../output/transfer-progress.ts";
+import { ACCESS_OPTIONS, accessOf } from "../transports/copy-options.ts";
 
 /** `teu push`. */
 export const command: Command = {
   usage: "push [OPTIONS] NAME[:TAG]",
   summary: "Upload an image to a registry",
   options: [
+    ...ACCESS_OPTIONS,
     jsonOption("say what was pushed"),
-    { long: "insecure", help: "Plain HTTP, or TLS without verification" },
     {
       long: "platform",
       value: "string",
@@ -32,7 +33,7 @@ export const command: Command = {
       using progress = transferProgress(context.io.stdout, { quiet, dumb: context.environment.term === "dumb" });
       return await engine.images.push(context.scope, input.args[0] ?? "", {
         progress: (event) => progress.event(event),
-        insecure: input.flag("insecure"),
+        ...accessOf(input),
         ...(platform === undefined ? {} : { platform }),
       });
     })();

@@ -36,7 +36,7 @@ export const command: Command = {
       } catch (error) {
         if (context.scope.signal.aborted) throw error;
         if (force && isTeuError(error, "not-found")) continue;
-        printError(context.io.stderr, error, context.debug);
+        printError(context.io.stderr, error, context.debug, json);
         failed = true;
       }
     }

@@ -34,7 +34,8 @@ class Reader {
   constructor(command: Command, name: string) {
     this.#command = command;
     this.#name = name;
-    this.#specs = [...command.options, HELP];
+    const isTaken = command.options.some(({ short }) => short === "h");
+    this.#specs = [...command.options, isTaken ? HELP : { ...HELP, short: "h" }];
   }
 
   read(argv: readonly string[]): void {

@@ -24,6 +24,12 @@ export function usageError(message: string, { word, known, fallback }: UsageHint
   });
 }
 
+/** What does the work of a flag that cannot be had. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  "all-tags": "`teu sync` copies all tags of a repository",
+  "multi-arch": "--all is for all platforms, --platform for one",
+};
+
 /** A flag of Docker's that cannot be had yet. */
 export function unsupportedFlag(flag: string): TeuError {
   return new TeuError({
@@ -31,6 +37,6 @@ export function unsupportedFlag(flag: string): TeuError {
     op: "read command line",
     message: `the flag --${flag} is not supported yet`,
     detail: { usage: true, flag },
-    hint: "it is Docker's and not ignored on purpose; leave it out",
+    hint: Object.hasOwn(INSTEAD, flag) ? INSTEAD[flag] : "it is Docker's and not ignored on purpose; leave it out",
   });
 }

@@ -49,6 +49,7 @@ export async function pushArtifact(
   const json = wantsJson(input);
   const quiet = input.flag("quiet");
   const options = await artifactOptions(input, files, context.environment.temporary);
+  if (subject === undefined) checkIsSomething(options);
   await using artifact = await openArtifact(context.scope, {
     ...options,
     ...(subject === undefined ? {} : { subject }),
@@ -77,6 +78,12 @@ export async function pushArtifact(
 function fileOf({ digest, size, mediaType, annotations }: Descriptor): object | null {
   const path = annotations?.["org.opencontainers.image.title"];
   return path === undefined ? null : { path, digest, size, mediaType };
+}
+
+function checkIsSomething({ files, artifactType, config }: ArtifactOptions): void {
+  if (files.length > 0 || artifactType !== undefined || config !== undefined) return;
+  const fallback = "name files, or say with --artifact-type what it is without any";
+  throw usageError("there is nothing to push", { fallback });
 }
 
 /** @throws TeuError `invalid` (usage). */

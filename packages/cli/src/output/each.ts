@@ -22,7 +22,7 @@ export async function forEachName(
       else done.push(...outcome.split("\n"));
     } catch (error) {
       if (context.scope.signal.aborted) throw error;
-      printError(context.io.stderr, error, context.debug);
+      printError(context.io.stderr, error, context.debug, json !== undefined);
       failed = true;
     }
   }

@@ -59,3 +59,17 @@ test("printError: the first failure leads, and its exit code counts, when undoin
   );
   assert.equal(exitCodeOf(error, 1), 125);
 });
+
+test("printError: an object for each failure where JSON was asked for", () => {
+  const error = new TeuError({ code: "denied", op: "push", subject: "x", message: "no", hint: "log in" });
+  let text = "";
+  const stream = { write: (part: string) => (text += part) };
+  printError(stream, new SuppressedError(new Error("later"), error, ""), false, true);
+  assert.deepEqual(
+    text.trim().split("\n").map((line) => JSON.parse(line) as unknown),
+    [
+      { code: "denied", op: "push", subject: "x", message: "no", hint: "log in" },
+      { code: "internal", op: "run command", message: "later" },
+    ],
+  );
+});

@@ -1,6 +1,6 @@
 // Errors for people: one line, a hint, and the exit code. The one place that maps codes to exit codes.
 
-import { errorText, isTeuError, type TeuError } from "@teu/base/errors";
+import { errorText, isTeuError, type TeuError, type TeuErrorJson } from "@teu/base/errors";
 
 /** Docker's codes: 125 the tool itself failed, 126 the command cannot be run, 127 it is not there. */
 export const EXIT_USAGE = 125;
@@ -32,14 +32,28 @@ function codeOf(error: unknown, fallback: number): number {
   return fallback;
 }
 
-/** Prints "teu: cannot ...", the last output of a failed step, and the hint; with `debug` the chain of causes. */
-export function printError(stream: { write(text: string): unknown }, error: unknown, debug: boolean): void {
+/**
+ * Prints "teu: cannot ...", the last output of a failed step, and the hint; with `debug` the chain of causes. With `json` each failure
+ * is one line with an object instead, as docs/reference/errors.md says.
+ */
+export function printError(
+  stream: { write(text: string): unknown },
+  error: unknown,
+  debug: boolean,
+  json: boolean = false,
+): void {
   const { first, later } = failuresOf(error);
+  if (json) return [first, ...later].forEach((one) => stream.write(`${JSON.stringify(objectOf(one))}\n`));
   printOne(stream, first, debug);
   for (const one of later) {
     stream.write("teu: and while that was undone:\n");
     printOne(stream, one, debug);
   }
+}
+
+function objectOf(error: unknown): TeuErrorJson {
+  if (isTeuError(error)) return error.toJSON();
+  return { code: "internal", op: "run command", message: errorText(error) };
 }
 
 function printOne(stream: { write(text: string): unknown }, error: unknown, debug: boolean): void {

@@ -15,6 +15,9 @@ export const ACCESS_OPTIONS: readonly OptionSpec[] = [
   { long: "tls-verify", on: true, help: "TLS with verification; false is --insecure" },
 ];
 
+/** Of them those that a login has: it has credentials of its own. */
+export const LOGIN_ACCESS_OPTIONS: readonly OptionSpec[] = ACCESS_OPTIONS.filter(({ long }) => long !== "creds");
+
 /** How the one place is reached. */
 export function accessOf(input: CommandInput): PlaceAccess {
   return access(input, input.flag("insecure") || !input.flag("tls-verify"), "");

@@ -10,7 +10,7 @@ import type { ImageSink, ImageSource } from "@teu/image/transport/source-and-sin
 import type { CommandContext } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
 import { checkLabel } from "./further-names.ts";
-import type { TransportName } from "./transport-name.ts";
+import { type TransportName, withMeaning } from "./transport-name.ts";
 
 /** How a registry is reached. */
 export interface PlaceAccess {
@@ -68,7 +68,8 @@ export class Places implements AsyncDisposable {
     const { scope } = this.#context;
     if (name.transport === "docker") {
       const { registrySource } = await import("@teu/distribution/client/registry-image");
-      return this.#own(registrySource(await this.client(name.reference.domain, access), name.reference));
+      const source = registrySource(await this.client(name.reference.domain, access), name.reference);
+      return this.#own(name.bare === undefined ? source : explained(source, name.bare));
     }
     if (name.transport === "containers")
       return this.#own(await (await this.#theEngine()).images.openSource(scope, name.image));
@@ -156,6 +157,14 @@ export class Places implements AsyncDisposable {
     this.#opened.push(one);
     return one;
   }
+}
+
+// The first thing that is asked of a source.
+function explained(source: ImageSource, text: string): ImageSource {
+  return {
+    ...source,
+    resolve: (scope) => source.resolve(scope).catch((error: unknown) => Promise.reject(withMeaning(error, text))),
+  };
 }
 
 function labelsOf(image: string | undefined, further: readonly string[]): readonly string[] {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isTeuError } from "@teu/base/errors";
+import { isTeuError, TeuError } from "@teu/base/errors";
 import { referenceText } from "@teu/image/reference";
-import { parseTransportName } from "./transport-name.ts";
+import { parseTransportName, withMeaning } from "./transport-name.ts";
 
 const HEX = "a".repeat(64);
 
@@ -39,6 +39,30 @@ test("parseTransportName: as skopeo, crane and regctl write them", () => {
         text,
       );
   }
+});
+
+test("parseTransportName: an unknown transport is told from names with tags and hosts with ports", () => {
+  for (const [text, hint] of [
+    ["bogus://x/y", /places begin with docker:\/\//],
+    ["bogus:/tmp/x", /places begin with/],
+    ["oci-archve:./f.tar", /did you mean oci-archive:\?/],
+    ["bogus:", /places begin with/],
+  ] as const)
+    assert.throws(
+      () => parseTransportName(text),
+      (error) => isTeuError(error, "invalid") && /unknown transport/.test(error.what) && hint.test(error.hint ?? ""),
+      text,
+    );
+  for (const text of ["app:v1", "docker:24", "host:5000/app", "host.example:5000/a/b:v1"])
+    assert.equal(parseTransportName(text).transport, "docker", text);
+});
+
+test("withMeaning: says what a bare name was taken for", () => {
+  const error = new TeuError({ code: "not-found", op: "pull manifest", subject: "s", message: "manifest unknown" });
+  const hint = (text: string): string | undefined => (withMeaning(error, text) as TeuError).hint;
+  assert.equal(hint("hello"), '"hello" is docker.io/library/hello:latest; this host\'s image is containers:hello');
+  assert.equal(hint("docker://hello"), undefined);
+  assert.equal(hint("localhost:5000/hello"), undefined);
 });
 
 test("parseTransportName: refuses what names no place, and other tools' stores with what to do instead", () => {

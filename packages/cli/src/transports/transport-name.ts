@@ -1,13 +1,15 @@
 // Names of places for images as skopeo's users write them: "docker://host/app:v1", "oci:DIR:v1", "dir:DIR". Without a transport it is
 // a reference to a registry, as crane's and Docker's users write it.
 
-import { TeuError } from "@teu/base/errors";
-import { familiarText, parseReference, type Reference } from "@teu/image/reference";
+import { isTeuError, TeuError } from "@teu/base/errors";
+import { isShortName } from "@teu/distribution/client/short-names";
+import { familiarText, parseReference, type Reference, referenceText } from "@teu/image/reference";
 import { usageError } from "../grammar/usage-error.ts";
 
 /** A place that may be read or written. */
 export type TransportName =
-  | { readonly transport: "docker"; readonly text: string; readonly reference: Reference }
+  /** `bare`: what was written, when that was a name without a transport. */
+  | { readonly transport: "docker"; readonly text: string; readonly reference: Reference; readonly bare?: string }
   | {
       readonly transport: "oci" | "oci-archive" | "docker-archive";
       readonly text: string;
@@ -62,7 +64,34 @@ export function parseTransportName(text: string): TransportName {
       message: `${prefix}: is not a place that can be reached`,
       hint: instead,
     });
-  return { transport: "docker", text: DOCKER + text, reference: parseReference(text) };
+  // Names of images with a tag ("app:v1") and hosts with a port look like a transport; what follows one of these is no path.
+  if (/^[a-z][a-z-]*:(?:[/.]|$)/.test(text))
+    throw usageError(`unknown transport ${JSON.stringify(`${prefix}:`)}`, {
+      word: `${prefix}:`,
+      known: TRANSPORTS,
+      fallback: `places begin with ${TRANSPORTS.join(", ")}`,
+    });
+  return { transport: "docker", text: DOCKER + text, reference: parseReference(text), bare: text };
+}
+
+/**
+ * The error about an image that was looked for on a registry, with what its name was taken for: who wrote no registry may have meant
+ * none. `text` is what was written.
+ */
+export function withMeaning(error: unknown, text: string): unknown {
+  const isBare = !text.startsWith(DOCKER) && isShortName(text);
+  if (!isBare || !isTeuError(error) || !["not-found", "denied", "unavailable", "timeout"].includes(error.code)) return error;
+  const full = referenceText(parseReference(text));
+  const meant = `${JSON.stringify(text)} is ${full}; this host's image is containers:${text}`;
+  return new TeuError({
+    code: error.code,
+    op: error.op,
+    ...(error.subject === undefined ? {} : { subject: error.subject }),
+    message: error.what,
+    detail: error.detail,
+    hint: error.code === "denied" && error.hint !== undefined ? `${meant}; ${error.hint}` : meant,
+    ...(error.cause === undefined ? {} : { cause: error.cause }),
+  });
 }
 
 /** A daemon finds images by name or id; names by digest it has only of what it pulled. */

@@ -280,3 +280,19 @@ check("without credentials nothing is asked before", null, async ({ registry }, 
   assert.deepEqual(await list(), ["t"]);
   assert.equal(registry.seen("GET", /^\/v2\/$/).length, 1);
 });
+
+check("who is logged in is told which right is missing", ANN, async ({ registry, tokens }, list) => {
+  tokens.on("POST", "/token", token("poor"));
+  registry.on("GET", "/v2/a/b/tags/list", bearer("good", tokens.url));
+  await assert.rejects(list(), (error) => {
+    assert.ok(isTeuError(error, "denied"));
+    assert.equal(error.what, "ann may not do this: it needs repository:a/b:pull");
+    assert.match(error.hint ?? "", /as another user/);
+    return true;
+  });
+});
+
+check("a registry's reason for a refusal is shown", ANN, async ({ registry }, list) => {
+  registry.on("GET", "/v2/a/b/tags/list", refuse(403, "DENIED", "quota of team a is used up"));
+  await assert.rejects(list(), (error) => isTeuError(error, "denied") && error.what.endsWith("denied: quota of team a is used up"));
+});

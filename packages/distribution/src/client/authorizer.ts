@@ -84,6 +84,13 @@ export class Authorizer {
     return true;
   }
 
+  /** Who tokens are asked for: a name, null for somebody without one, undefined for nobody. */
+  async user(scope: Scope, wanted: readonly TokenScope[]): Promise<string | null | undefined> {
+    const credential = await this.#credential(scope, wanted);
+    if (credential === null) return undefined;
+    return "username" in credential ? credential.username : null;
+  }
+
   async #token(
     scope: Scope,
     challenge: Challenge,

@@ -106,7 +106,7 @@ export class HttpTransport implements AsyncDisposable {
     } catch (error) {
       outgoing.destroy();
       if (scope.signal.aborted) throw endedError(`${request.method} ${request.url.host}`, scope.signal.reason);
-      throw networkError(request.url, error);
+      throw networkError(request.url, error, this.#proxy(request.url));
     }
   }
 
@@ -144,9 +144,13 @@ export class HttpTransport implements AsyncDisposable {
     return agent;
   }
 
-  async #makeAgent(url: URL): Promise<Agent> {
+  #proxy(url: URL): URL | null {
     const { proxyEnv } = this.#options;
-    const proxy = proxyEnv === undefined ? null : proxyFor(url, proxyEnv);
+    return proxyEnv === undefined ? null : proxyFor(url, proxyEnv);
+  }
+
+  async #makeAgent(url: URL): Promise<Agent> {
+    const proxy = this.#proxy(url);
     const options = {
       keepAlive: true,
       maxSockets: MAX_SOCKETS,

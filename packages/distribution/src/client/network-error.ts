@@ -12,6 +12,10 @@ interface Meaning {
 
 const CERTIFICATE = (host: string): string =>
   `put its CA certificate into /etc/docker/certs.d/${host}/ca.crt, or use --insecure if that is what you want`;
+/** Where there are no words of our own. */
+const FAILED = "connection failed";
+const SHOWN = (host: string): string =>
+  `put a certificate that it trusts into /etc/docker/certs.d/${host}/client.cert with client.key, or name a directory with --cert-dir`;
 const PLAIN = (host: string): string => `if ${host} speaks plain HTTP, use --insecure`;
 
 const MEANINGS: Readonly<Record<string, (host: string) => Meaning>> = {
@@ -81,10 +85,10 @@ const UNTRUSTED: ReadonlySet<string> = new Set([
 ]);
 
 /** The TeuError for a connection that failed; a TeuError passes unchanged. `detail.transient` marks what may work at the next try. */
-export function networkError(url: URL, error: unknown): TeuError {
+export function networkError(url: URL, error: unknown, proxy: URL | null = null): TeuError {
   if (isTeuError(error)) return error;
   const code = systemCode(error);
-  const meaning = meaningOf(code, url.host);
+  const meaning = behindProxy(proxy, code) ?? refusal(error, url.host) ?? aboutNames(meaningOf(code, url.host), code, error);
   return new TeuError({
     code: meaning.code,
     op: "reach registry",
@@ -93,8 +97,41 @@ export function networkError(url: URL, error: unknown): TeuError {
     detail: { errno: code, transient: meaning.transient === true },
     ...(meaning.hint === undefined ? {} : { hint: meaning.hint }),
     // The system's text repeats what is said already, except where we have no words of our own.
-    ...(MEANINGS[code] === undefined && !UNTRUSTED.has(code) ? { cause: error } : {}),
+    ...(meaning.message === FAILED ? { cause: error } : {}),
   });
+}
+
+// The alert with which the other end of TLS broke off; the older protocol has none for a certificate that is missing.
+const ALERT = /\balert (certificate required|handshake failure|bad certificate|unknown ca|certificate unknown|certificate expired)\b/;
+
+function refusal(error: unknown, host: string): Meaning | null {
+  const [, alert] = ALERT.exec(error instanceof Error ? error.message : "") ?? [];
+  if (alert === undefined) return null;
+  const isMissing = alert === "certificate required" || alert === "handshake failure";
+  const message = isMissing ? "it wants a certificate of this client" : "it refuses the certificate of this client";
+  return { code: "denied", message: `${message} (${alert})`, hint: SHOWN(host) };
+}
+
+const UNREACHED: ReadonlySet<string> = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"]);
+
+// It is the proxy that a connection is made to: whether there is a registry nobody knows.
+function behindProxy(proxy: URL | null, code: string): Meaning | null {
+  if (proxy === null || !UNREACHED.has(code)) return null;
+  const { code: kind, message, transient } = meaningOf(code, proxy.host);
+  return {
+    code: kind,
+    message: `the proxy ${proxy.host} cannot be reached: ${message}`,
+    hint: "check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY; NO_PROXY names hosts that need none",
+    ...(transient === undefined ? {} : { transient }),
+  };
+}
+
+function aboutNames(meaning: Meaning, code: string, error: unknown): Meaning {
+  if (code !== "ERR_TLS_CERT_ALTNAME_INVALID") return meaning;
+  const { cert } = error as { readonly cert?: { readonly subjectaltname?: string; readonly subject?: { readonly CN?: string } } };
+  const names = cert?.subjectaltname?.replace(/\b(?:DNS|IP Address):/g, "") ?? cert?.subject?.CN;
+  if (names === undefined) return meaning;
+  return { ...meaning, message: `certificate is for another host: ${names.slice(0, 200).replace(/[^\x20-\x7e]/g, "?")}` };
 }
 
 /** Whether a certificate was refused because nobody known stands for it. */
@@ -116,7 +153,7 @@ function meaningOf(code: string, host: string): Meaning {
   if (known !== undefined) return known(host);
   if (code.startsWith("HPE_"))
     return { code: "invalid", message: "the answer is not HTTP", hint: `does ${host} speak TLS?` };
-  return { code: "unavailable", message: "connection failed", transient: false };
+  return { code: "unavailable", message: FAILED, transient: false };
 }
 
 // Happy eyeballs wraps the errors of all addresses into one.

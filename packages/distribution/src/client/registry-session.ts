@@ -5,7 +5,7 @@ import { isTeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 
 import { API_ROOT } from "../wire/routes.ts";
-import type { TokenScope } from "../wire/token-scope.ts";
+import { formatTokenScope, type TokenScope } from "../wire/token-scope.ts";
 import { parseWarnings } from "../wire/warning-header.ts";
 import { Authorizer } from "./authorizer.ts";
 import type { CredentialSource } from "./credentials.ts";
@@ -143,9 +143,11 @@ export class RegistrySession {
     this.#warn(scope, response);
     this.#tellLimit(scope, response, used !== undefined);
     if (request.expect.includes(response.status)) return response;
+    const user = used?.startsWith("Bearer ") === true ? await this.#authorizer.user(scope, request.access) : undefined;
     throw await responseError(request.op, request.subject, response, {
       host: this.domain,
       withPassword: used?.startsWith("Basic ") === true,
+      ...(user === undefined ? {} : { user, needed: request.access.map(formatTokenScope) }),
     });
   }
 

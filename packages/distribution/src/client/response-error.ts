@@ -4,6 +4,7 @@ import { type ErrorCode, isTeuError, TeuError } from "@teu/base/errors";
 import { collectBytes } from "@teu/image/verified-stream";
 import { parseErrorBody, type RegistryError } from "@teu/specs/distribution";
 
+import { parseChallenges } from "../wire/challenge.ts";
 import type { HttpResponse } from "./http-transport.ts";
 import { rateLimitOf, rateLimitText } from "./rate-limit.ts";
 import { retryAfterSeconds } from "./retry-after.ts";
@@ -14,6 +15,10 @@ export interface LoginFacts {
   readonly host?: string;
   /** The request had a user name and a password. */
   readonly withPassword?: boolean;
+  /** The request had a token of somebody who is logged in; the name, or null where only a token says who it is. */
+  readonly user?: string | null;
+  /** What the request needed, as scopes of tokens are written; said when the answer does not. */
+  readonly needed?: readonly string[];
 }
 
 /** More of an error's body is not read. */
@@ -68,12 +73,12 @@ export async function responseError(
   const known = entries.map((entry) => CODES[entry.code]).find((text) => text !== undefined);
   const said = entries[0]?.message;
   const message =
-    (status === 401 && login.withPassword === true ? wrongPassword(said) : undefined) ??
-    known ??
+    (status === 401 ? refusedLogin(response, login, said) : undefined) ??
+    (known === undefined ? undefined : withReason(known, said)) ??
     (status === 404 && said === undefined ? absent(op) : undefined) ??
     (said === undefined || said === "" ? fallback : `${fallback}: ${printable(said)}`);
   const limit = status === 429 ? rateLimitOf(response) : null;
-  const hint = hintFor(status, response, login.host ?? response.url.host);
+  const hint = hintFor(response, login, message, subject);
   return new TeuError({
     code,
     op,
@@ -123,13 +128,39 @@ function isBasic({ headers }: HttpResponse): boolean {
   return /^basic\b/i.test(headers["www-authenticate"] ?? "");
 }
 
+function refusedLogin(response: HttpResponse, login: LoginFacts, said: string | undefined): string | undefined {
+  if (login.withPassword === true) return wrongPassword(said);
+  if (login.user === undefined) return undefined;
+  const asked = parseChallenges(response.headerValues("www-authenticate")).map(({ parameters }) => parameters.get("scope"));
+  const needed = asked.find((text) => text !== undefined && text !== "") ?? login.needed?.join(" ") ?? "";
+  const who = login.user === null ? "whoever is logged in" : printable(login.user);
+  return `${who} may not do this${needed === "" ? "" : `: it needs ${printable(needed)}`}`;
+}
+
+// Why somebody may not do something only the registry knows; our words for the other codes say what theirs do.
+function withReason(known: string, said: string | undefined): string {
+  const isNews = known === CODES["DENIED"] && said !== undefined && said !== "" && said.toLowerCase() !== known;
+  return isNews ? `${known}: ${printable(said)}` : known;
+}
+
 // What the registry says may be more than we know: that an account is locked.
 function wrongPassword(said: string | undefined): string {
   const text = "user name or password is wrong";
   return said === undefined || said === "" || said === "authentication required" ? text : `${text}: ${printable(said)}`;
 }
 
-function hintFor(status: number, response: HttpResponse, host: string): string | undefined {
+function hintFor(
+  response: HttpResponse,
+  login: LoginFacts,
+  message: string,
+  subject: string,
+): string | undefined {
+  const { status } = response;
+  const host = login.host ?? response.url.host;
+  if (status === 404 && message === CODES["MANIFEST_UNKNOWN"])
+    return `see what there is: \`teu ls ${subject.replace(/@.*$/s, "").replace(/:[^/:]*$/, "")}\``;
+  if (status === 401 && login.user !== undefined)
+    return `ask for that right, or log in as another user with \`teu login ${host}\``;
   if (status === 401) return `log in with \`teu login ${host}\`, and check that the repository exists`;
   if (status === 403) return "your account may not do this; log in as another one";
   if (status === 413) return "something between here and the registry limits the size of requests";

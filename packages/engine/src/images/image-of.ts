@@ -71,7 +71,7 @@ export function checkIsImage(manifest: ImageManifest, digest: string): void {
     op: "read image",
     subject: digest,
     message: `it is an artifact (${manifest.artifactType ?? manifest.config.mediaType}), not an image`,
-    hint: "`teu copy` copies artifacts as they are",
+    hint: "`teu artifact pull` writes its files, `teu copy` copies it as it is",
   });
 }
 

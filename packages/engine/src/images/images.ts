@@ -72,6 +72,8 @@ export interface ImageProgress {
 export interface RegistryAccess {
   /** Plain HTTP, or TLS without verification. Loopback registries are tried over plain HTTP without it, as Docker does. */
   readonly insecure?: boolean;
+  /** A directory with certificates for that host, instead of those of certs.d. */
+  readonly certDirectory?: string;
   /** Overrides what the credential store says. */
   readonly credentials?: { readonly username: string; readonly password: string };
   readonly progress?: (event: ImageProgress) => void;
@@ -217,7 +219,7 @@ export interface Images {
     scope: Scope,
     registry: string,
     credentials: { readonly username: string; readonly password: string },
-    options?: { readonly insecure?: boolean },
+    options?: Pick<RegistryAccess, "insecure" | "certDirectory">,
   ): Promise<{ readonly stored: string }>;
   logout(scope: Scope, registry: string): Promise<void>;
 }

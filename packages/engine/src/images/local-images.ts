@@ -24,6 +24,7 @@ import type {
   MountedImage,
   PulledImage,
   PullOptions,
+  RegistryAccess,
   ImageRemoveOptions,
   PushOptions,
   SaveOptions,
@@ -148,9 +149,9 @@ export class LocalImages implements Images {
     scope: Scope,
     registry: string,
     credentials: { readonly username: string; readonly password: string },
-    options: { readonly insecure?: boolean } = {},
+    options: Pick<RegistryAccess, "insecure" | "certDirectory"> = {},
   ): Promise<{ readonly stored: string }> {
-    return (await import("./login.ts")).login(scope, this.#context, registry, credentials, options.insecure ?? false);
+    return (await import("./login.ts")).login(scope, this.#context, registry, credentials, options);
   }
 
   async logout(scope: Scope, registry: string): Promise<void> {

@@ -4,6 +4,7 @@ import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 
 import type { ImageContext } from "./context.ts";
+import type { RegistryAccess } from "./images.ts";
 import { credentialStore, registryClient } from "./registry-client.ts";
 
 /** What Docker Hub is called in references. */
@@ -15,10 +16,10 @@ export async function login(
   context: ImageContext,
   registry: string,
   credentials: { readonly username: string; readonly password: string },
-  insecure: boolean,
+  access: Pick<RegistryAccess, "insecure" | "certDirectory">,
 ): Promise<{ readonly stored: string }> {
   const host = hostOf(registry);
-  await using client = registryClient(context, { insecure, credentials }, host);
+  await using client = registryClient(context, { ...access, credentials }, host);
   await client.ping(scope, host);
   return { stored: await credentialStore(context).store(scope, host, credentials) };
 }

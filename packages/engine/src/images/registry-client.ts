@@ -30,10 +30,14 @@ export function policyChoice({ options: { signaturePolicy: file } }: ImageContex
 /** A client. The caller disposes it. `domain`: the only registry that `access` speaks of. */
 export function registryClient(context: ImageContext, access: RegistryAccess, domain: string): RegistryClient {
   const insecure = (host: string) => access.insecure === true && host === domain;
+  const { certDirectory } = access;
   return userClient(process.env, {
     credentials: access.credentials === undefined ? credentialStore(context) : only(domain, access.credentials),
     insecure,
     uploads: new DiskUploadJournal(context.paths.uploads),
+    ...(certDirectory === undefined
+      ? {}
+      : { certificateDirectory: (host) => (host === domain ? certDirectory : undefined) }),
   });
 }
 

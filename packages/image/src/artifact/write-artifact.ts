@@ -70,6 +70,14 @@ export async function writeArtifact(
   options: WriteArtifactOptions,
 ): Promise<WrittenArtifact> {
   const { wanted, skipped } = wantedFiles(image, options.config);
+  if (wanted.length === 0 && skipped.length > 0)
+    throw new TeuError({
+      code: "unsupported",
+      op: OP,
+      subject: image.document.descriptor.digest,
+      message: "none of its layers has a file name",
+      hint: "images are for `teu pull`, or for `teu image unpack`",
+    });
   const overwrite = options.overwrite === true;
   checkNesting(wanted.map(({ parts, unpacks }) => ({ parts, isDirectory: unpacks })));
   using directory = SafeDirectory.open(options.directory);
