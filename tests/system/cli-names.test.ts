@@ -39,28 +39,35 @@ test("pull: shows the name that was pulled, whatever else the image is called", 
   await host.ok(["rmi", "another/name:v1", name]);
 });
 
-test("rmi NAME@DIGEST: takes that name away, not the tag; images --digests shows what has no tag", { skip }, async () => {
-  const repository = `${registry.address}/z/app`;
-  const digest = await host.ok(["digest", `${repository}:v1`]);
-  await host.ok(["pull", "-q", `${repository}:v1`]);
-  assert.equal(await host.ok(["rmi", `${repository}@${digest}`]), `Untagged: ${repository}@${digest}`);
-  assert.equal(await host.ok([...NAMES, repository]), `${repository}:v1`);
-  const again = await host.teu(["rmi", `${repository}@${digest}`]);
-  assert.equal(again.code, 1);
-  assert.match(again.stderr, /by its tag, .*z\/app:v1/);
-  await host.ok(["rmi", `${repository}:v1`]);
+test(
+  "rmi NAME@DIGEST: takes that name away, not the tag; images --digests shows what has no tag",
+  { skip },
+  async () => {
+    const repository = `${registry.address}/z/app`;
+    const digest = await host.ok(["digest", `${repository}:v1`]);
+    await host.ok(["pull", "-q", `${repository}:v1`]);
+    assert.equal(await host.ok(["rmi", `${repository}@${digest}`]), `Untagged: ${repository}@${digest}`);
+    assert.equal(await host.ok([...NAMES, repository]), `${repository}:v1`);
+    const again = await host.teu(["rmi", `${repository}@${digest}`]);
+    assert.equal(again.code, 1);
+    assert.match(again.stderr, /by its tag, .*z\/app:v1/);
+    await host.ok(["rmi", `${repository}:v1`]);
 
-  await host.ok(["pull", "-q", `${repository}@${digest}`]);
-  const list = ["images", "--digests", "--format", "{{.Repository}} {{.Tag}} {{.Digest}}", repository];
-  assert.equal(await host.ok(list), `${repository} <none> ${digest}`);
-  assert.equal(await host.ok([...NAMES, repository]), `${repository}:<none>`);
-  await host.ok(["rmi", `${repository}@${digest}`]);
-});
+    await host.ok(["pull", "-q", `${repository}@${digest}`]);
+    const list = ["images", "--digests", "--format", "{{.Repository}} {{.Tag}} {{.Digest}}", repository];
+    assert.equal(await host.ok(list), `${repository} <none> ${digest}`);
+    assert.equal(await host.ok([...NAMES, repository]), `${repository}:<none>`);
+    await host.ok(["rmi", `${repository}@${digest}`]);
+  },
+);
 
 test("images PATTERN, --filter reference=: only names that fit", { skip }, async () => {
   for (const name of ["hello", "hello:v2", "helloworld", "team/hello:v1"]) await host.ok(["tag", "base", name]);
   const shown = async (...args: string[]): Promise<string[]> =>
-    (await host.ok([...NAMES, ...args])).split("\n").filter((line) => line !== "").sort();
+    (await host.ok([...NAMES, ...args]))
+      .split("\n")
+      .filter((line) => line !== "")
+      .sort();
   for (const flag of [false, true]) {
     const by = async (pattern: string): Promise<string[]> =>
       shown(...(flag ? ["--filter", `reference=${pattern}`] : [pattern]));
@@ -103,12 +110,19 @@ test("copy --digestfile: a place that cannot be written is told before anything 
 
 test("errors: objects with --format json, hints that lead somewhere", { skip }, async () => {
   const absent = `${registry.address}/absent:v1`;
-  for (const args of [["copy", "--format", "json", absent, "oci:x"], ["ls", "--format", "json", absent.slice(0, -3)], ["digest", "--format", "json", absent]]) {
+  for (const args of [
+    ["copy", "--format", "json", absent, "oci:x"],
+    ["ls", "--format", "json", absent.slice(0, -3)],
+    ["digest", "--format", "json", absent],
+  ]) {
     const failed = await host.teu(args);
     assert.deepEqual([failed.code, failed.stdout], [1, ""], failed.stderr);
     assert.equal((JSON.parse(failed.stderr) as { code: string }).code, "not-found");
   }
-  assert.match((await host.teu(["digest", absent])).stderr, /manifest unknown\nhint: see what there is: `teu ls .*\/absent`/);
+  assert.match(
+    (await host.teu(["digest", absent])).stderr,
+    /manifest unknown\nhint: see what there is: `teu ls .*\/absent`/,
+  );
 });
 
 test("artifact push and pull: nothing is not an artifact, and an image is not one", { skip }, async () => {

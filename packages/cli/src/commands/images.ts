@@ -24,7 +24,12 @@ export const command: Command = {
   ],
   unsupported: ["tree"],
   args: [0, 1],
-  examples: ["teu images", "teu images -q", "teu images 'localhost:5000/*:1.*'", "teu images --format '{{.Repository}}:{{.Tag}} {{.Size}}'"],
+  examples: [
+    "teu images",
+    "teu images -q",
+    "teu images 'localhost:5000/*:1.*'",
+    "teu images --format '{{.Repository}}:{{.Tag}} {{.Size}}'",
+  ],
   run: async (context, input) => {
     const filters = readFilters(input);
     await using engine = await context.engine();

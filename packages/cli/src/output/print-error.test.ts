@@ -66,7 +66,10 @@ test("printError: an object for each failure where JSON was asked for", () => {
   const stream = { write: (part: string) => (text += part) };
   printError(stream, new SuppressedError(new Error("later"), error, ""), false, true);
   assert.deepEqual(
-    text.trim().split("\n").map((line) => JSON.parse(line) as unknown),
+    text
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as unknown),
     [
       { code: "denied", op: "push", subject: "x", message: "no", hint: "log in" },
       { code: "internal", op: "run command", message: "later" },

@@ -80,7 +80,8 @@ export function parseTransportName(text: string): TransportName {
  */
 export function withMeaning(error: unknown, text: string): unknown {
   const isBare = !text.startsWith(DOCKER) && isShortName(text);
-  if (!isBare || !isTeuError(error) || !["not-found", "denied", "unavailable", "timeout"].includes(error.code)) return error;
+  if (!isBare || !isTeuError(error) || !["not-found", "denied", "unavailable", "timeout"].includes(error.code))
+    return error;
   const full = referenceText(parseReference(text));
   const meant = `${JSON.stringify(text)} is ${full}; this host's image is containers:${text}`;
   return new TeuError({

@@ -294,5 +294,8 @@ check("who is logged in is told which right is missing", ANN, async ({ registry,
 
 check("a registry's reason for a refusal is shown", ANN, async ({ registry }, list) => {
   registry.on("GET", "/v2/a/b/tags/list", refuse(403, "DENIED", "quota of team a is used up"));
-  await assert.rejects(list(), (error) => isTeuError(error, "denied") && error.what.endsWith("denied: quota of team a is used up"));
+  await assert.rejects(
+    list(),
+    (error) => isTeuError(error, "denied") && error.what.endsWith("denied: quota of team a is used up"),
+  );
 });

@@ -26,7 +26,11 @@ test("networkError: says whom a certificate is for", () => {
 });
 
 for (const [code, text, what] of [
-  ["ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED", "tlsv13 alert certificate required", /wants .* \(certificate required\)$/],
+  [
+    "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED",
+    "tlsv13 alert certificate required",
+    /wants .* \(certificate required\)$/,
+  ],
   ["EPROTO", "ssl/tls alert handshake failure", /wants .* \(handshake failure\)$/],
   ["ERR_SSL_TLSV1_ALERT_UNKNOWN_CA", "tlsv1 alert unknown ca", /refuses .* \(unknown ca\)$/],
 ] as const) {

@@ -88,7 +88,8 @@ const UNTRUSTED: ReadonlySet<string> = new Set([
 export function networkError(url: URL, error: unknown, proxy: URL | null = null): TeuError {
   if (isTeuError(error)) return error;
   const code = systemCode(error);
-  const meaning = behindProxy(proxy, code) ?? refusal(error, url.host) ?? aboutNames(meaningOf(code, url.host), code, error);
+  const meaning =
+    behindProxy(proxy, code) ?? refusal(error, url.host) ?? aboutNames(meaningOf(code, url.host), code, error);
   return new TeuError({
     code: meaning.code,
     op: "reach registry",
@@ -102,7 +103,8 @@ export function networkError(url: URL, error: unknown, proxy: URL | null = null)
 }
 
 // The alert with which the other end of TLS broke off; the older protocol has none for a certificate that is missing.
-const ALERT = /\balert (certificate required|handshake failure|bad certificate|unknown ca|certificate unknown|certificate expired)\b/;
+const ALERT =
+  /\balert (certificate required|handshake failure|bad certificate|unknown ca|certificate unknown|certificate expired)\b/;
 
 function refusal(error: unknown, host: string): Meaning | null {
   const [, alert] = ALERT.exec(error instanceof Error ? error.message : "") ?? [];
@@ -112,7 +114,13 @@ function refusal(error: unknown, host: string): Meaning | null {
   return { code: "denied", message: `${message} (${alert})`, hint: SHOWN(host) };
 }
 
-const UNREACHED: ReadonlySet<string> = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"]);
+const UNREACHED: ReadonlySet<string> = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+]);
 
 // It is the proxy that a connection is made to: whether there is a registry nobody knows.
 function behindProxy(proxy: URL | null, code: string): Meaning | null {
@@ -128,10 +136,15 @@ function behindProxy(proxy: URL | null, code: string): Meaning | null {
 
 function aboutNames(meaning: Meaning, code: string, error: unknown): Meaning {
   if (code !== "ERR_TLS_CERT_ALTNAME_INVALID") return meaning;
-  const { cert } = error as { readonly cert?: { readonly subjectaltname?: string; readonly subject?: { readonly CN?: string } } };
+  const { cert } = error as {
+    readonly cert?: { readonly subjectaltname?: string; readonly subject?: { readonly CN?: string } };
+  };
   const names = cert?.subjectaltname?.replace(/\b(?:DNS|IP Address):/g, "") ?? cert?.subject?.CN;
   if (names === undefined) return meaning;
-  return { ...meaning, message: `certificate is for another host: ${names.slice(0, 200).replace(/[^\x20-\x7e]/g, "?")}` };
+  return {
+    ...meaning,
+    message: `certificate is for another host: ${names.slice(0, 200).replace(/[^\x20-\x7e]/g, "?")}`,
+  };
 }
 
 /** Whether a certificate was refused because nobody known stands for it. */

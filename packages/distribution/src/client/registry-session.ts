@@ -164,7 +164,14 @@ export class RegistrySession {
 
   // As Docker and skopeo do. A registry that wants no credentials here gets none until it does.
   async #ask(scope: Scope, wanted: readonly TokenScope[]): Promise<void> {
-    const request = { method: "GET", target: API_ROOT, access: [], expect: [], op: "ping registry", subject: this.domain };
+    const request = {
+      method: "GET",
+      target: API_ROOT,
+      access: [],
+      expect: [],
+      op: "ping registry",
+      subject: this.domain,
+    };
     await using response = await this.#send(scope, request, undefined);
     if (response.status === 401) await this.#authorizer.learn(scope, response, wanted, undefined);
   }

@@ -131,7 +131,9 @@ function isBasic({ headers }: HttpResponse): boolean {
 function refusedLogin(response: HttpResponse, login: LoginFacts, said: string | undefined): string | undefined {
   if (login.withPassword === true) return wrongPassword(said);
   if (login.user === undefined) return undefined;
-  const asked = parseChallenges(response.headerValues("www-authenticate")).map(({ parameters }) => parameters.get("scope"));
+  const asked = parseChallenges(response.headerValues("www-authenticate")).map(({ parameters }) =>
+    parameters.get("scope"),
+  );
   const needed = asked.find((text) => text !== undefined && text !== "") ?? login.needed?.join(" ") ?? "";
   const who = login.user === null ? "whoever is logged in" : printable(login.user);
   return `${who} may not do this${needed === "" ? "" : `: it needs ${printable(needed)}`}`;
@@ -149,12 +151,7 @@ function wrongPassword(said: string | undefined): string {
   return said === undefined || said === "" || said === "authentication required" ? text : `${text}: ${printable(said)}`;
 }
 
-function hintFor(
-  response: HttpResponse,
-  login: LoginFacts,
-  message: string,
-  subject: string,
-): string | undefined {
+function hintFor(response: HttpResponse, login: LoginFacts, message: string, subject: string): string | undefined {
   const { status } = response;
   const host = login.host ?? response.url.host;
   if (status === 404 && message === CODES["MANIFEST_UNKNOWN"])

@@ -75,7 +75,9 @@ function forPlatform(db: Database, ref: string, found: FoundImage, platform: Pla
     op: "find image",
     subject: ref,
     message: `it is here for ${here}, not for ${formatPlatform(platform)}`,
-    hint: isAlone ? "the name stands for one image, of this platform alone; name another image" : "pull it for that platform",
+    hint: isAlone
+      ? "the name stands for one image, of this platform alone; name another image"
+      : "pull it for that platform",
   });
 }
 

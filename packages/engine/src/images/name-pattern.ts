@@ -30,7 +30,9 @@ function setOf(text: string, part: string): string {
   const members = part.slice(isNot ? 2 : 1, -1).match(/(?:\\.|[^\\])(?:-(?:\\.|[^\\]))?/gsu) ?? [];
   if (members.length === 0) throw malformed(text);
   const source = members.map((member) => {
-    const [first = "", last] = (member.match(/\\.|[^\\]/gsu) ?? []).filter((_, i) => i !== 1).map((one) => one.at(-1) ?? "");
+    const [first = "", last] = (member.match(/\\.|[^\\]/gsu) ?? [])
+      .filter((_, i) => i !== 1)
+      .map((one) => one.at(-1) ?? "");
     if (last === undefined) return literal(first);
     if (first > last) throw malformed(text);
     return `${literal(first)}-${literal(last)}`;
