@@ -89,8 +89,15 @@ export class Mutant {
     const pattern = `^${name.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")}$`;
     const { stdout, error } = spawnSync(
       process.execPath,
-      ["--test", "--test-reporter=tap", `--test-name-pattern=${pattern}`, file],
-      { cwd: this.#directory, encoding: "utf8", timeout: TIMEOUT_MS, env: { PATH: process.env["PATH"] } },
+      // In this one process: another would outlive the time-out, and without its defence it may be after all memory.
+      ["--test", "--test-isolation=none", "--test-reporter=tap", `--test-name-pattern=${pattern}`, file],
+      {
+        cwd: this.#directory,
+        encoding: "utf8",
+        timeout: TIMEOUT_MS,
+        killSignal: "SIGKILL",
+        env: { PATH: process.env["PATH"] },
+      },
     );
     if (error !== undefined) return "failed";
     const count = (what: string): number => Number(new RegExp(`^# ${what} (\\d+)$`, "m").exec(stdout)?.[1] ?? 0);
