@@ -97,8 +97,8 @@ async function wholeStory(address: string, ...trust: readonly string[]): Promise
   assert.notEqual(again.code, 0);
   assert.match(again.stderr, /unauthorized|authentication required/);
   assert.match(again.stderr, new RegExp(`teu login ${address}`));
-  const twice = await host.teu(["logout", address]);
-  assert.match(twice.stderr, /no credentials are stored/);
+  // As with Docker, that is no error.
+  assert.match(await host.ok(["logout", address]), /Not logged in to/);
 }
 
 test("login, push, pull, logout: with our registry", { skip }, async () => {
