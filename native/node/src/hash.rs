@@ -1,4 +1,5 @@
-//! SHA-256 and SHA-512, a chunk per call, in the thread pool: node:crypto hashes on the thread that asks.
+//! SHA-256 and SHA-512, a chunk per call, in the thread pool or on the caller's thread. node:crypto can do the latter only, and takes
+//! ten milliseconds to load.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,14 +13,15 @@ use crate::error::{Result, failure, retry};
 /// Read at once from a file: stays in the processor's cache between the copy and the hash.
 const PIECE: usize = 256 << 10;
 
+/// A digest being computed.
 #[derive(Clone)]
-enum State {
+pub enum State {
     Sha256(Sha256),
     Sha512(Sha512),
 }
 
 impl State {
-    fn update(&mut self, data: &[u8]) {
+    pub fn update(&mut self, data: &[u8]) {
         match self {
             State::Sha256(state) => state.update(data),
             State::Sha512(state) => state.update(data),
@@ -40,6 +42,13 @@ pub struct Hasher {
     state: Arc<Mutex<State>>,
 }
 
+impl Hasher {
+    /// For another task of the pool that hashes.
+    pub fn shared(&self) -> Arc<Mutex<State>> {
+        Arc::clone(&self.state)
+    }
+}
+
 #[napi]
 impl Hasher {
     /// `bits` is 256 or 512, of SHA-2.
@@ -51,6 +60,12 @@ impl Hasher {
             _ => return Err(failure("sha2", libc::EINVAL)),
         };
         Ok(Hasher { state: Arc::new(Mutex::new(state)) })
+    }
+
+    /// Takes `data` on the caller's thread.
+    #[napi]
+    pub fn take(&self, data: &[u8]) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).update(data);
     }
 
     /// Takes `data` in the thread pool; it must stay as it is until the promise is settled.

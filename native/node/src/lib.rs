@@ -12,6 +12,7 @@ mod expand;
 mod file_name;
 mod hash;
 mod open;
+mod plan_files;
 mod process;
 mod stat;
 mod unpackers;

@@ -10,13 +10,16 @@ use napi_derive::napi;
 
 use crate::data::fill;
 use crate::error::{Result, check, failure, retry};
+use crate::hash::{Hasher, State as Digest};
 
 /// Numbers in the plan for each record: dirfd, flags, mode, uid, gid, seconds, nanoseconds, and offset and length of name and data.
-const FIELDS: usize = 11;
+pub const FIELDS: usize = 11;
 /// The record makes the file; without it the data is appended to the one that the record before left open.
-const BEGIN: u32 = 1;
+pub const BEGIN: u32 = 1;
 /// The record is the file's last: owner, mode and time are set, and it is closed.
-const END: u32 = 2;
+pub const END: u32 = 2;
+/// The name is in the data instead of the names: an archive has both.
+pub const NAME_IN_DATA: u32 = 4;
 
 /// How far a plan was carried out.
 #[napi(object, object_from_js = false)]
@@ -74,6 +77,7 @@ impl FileWriter {
 
     /// Carries out `count` records in the pool. The arrays, and the descriptors in the plan, are the
     /// pool's until the promise is settled or `wait` has returned. It stops at the first record that fails.
+    /// With a hasher it takes `hashed` first: the bytes that were just unpacked are in the processor's cache only once.
     #[napi]
     pub fn start(
         &self,
@@ -81,6 +85,8 @@ impl FileWriter {
         names: Buffer,
         data: Buffer,
         count: u32,
+        hasher: Option<&Hasher>,
+        hashed: Option<Buffer>,
     ) -> Result<AsyncTask<WriteFiles>> {
         let mut state = self.shared.lock();
         if state.under_way {
@@ -88,7 +94,8 @@ impl FileWriter {
         }
         state.under_way = true;
         let shared = Arc::clone(&self.shared);
-        Ok(AsyncTask::new(WriteFiles { shared, plan, names, data, count }))
+        let hash = hasher.map(Hasher::shared).zip(hashed);
+        Ok(AsyncTask::new(WriteFiles { shared, plan, names, data, count, hash }))
     }
 
     /// Waits on this thread for what is in the pool, and says how far that came.
@@ -119,6 +126,7 @@ pub struct WriteFiles {
     names: Buffer,
     data: Buffer,
     count: u32,
+    hash: Option<(Arc<Mutex<Digest>>, Buffer)>,
 }
 
 impl Task for WriteFiles {
@@ -127,6 +135,9 @@ impl Task for WriteFiles {
 
     fn compute(&mut self) -> napi::Result<Written> {
         let mut state = self.shared.lock();
+        if let Some((digest, bytes)) = &self.hash {
+            digest.lock().unwrap_or_else(PoisonError::into_inner).update(bytes);
+        }
         let records = Records { plan: &self.plan, names: &self.names, data: &self.data };
         let written = carry_out(&mut state, &records, self.count);
         state.under_way = false;
@@ -176,7 +187,7 @@ impl<'a> Records<'a> {
                 gid: gid as u32,
                 time: libc::timespec { tv_sec: seconds as i64, tv_nsec: rest as i64 },
             },
-            name: piece(self.names, name_at, name_length)?,
+            name: piece(if flags as u32 & NAME_IN_DATA == 0 { self.names } else { self.data }, name_at, name_length)?,
             data: piece(self.data, data_at, data_length)?,
         })
     }

@@ -1,13 +1,13 @@
 // Builds an image from a Dockerfile: parse, graph, solve the stages that are needed, export. Whatever fails or is cancelled leaves only
 // cached layers behind: workspaces, containers and temporary files of the build are gone.
 
-import { randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 import type { Engine } from "@teu/engine/engine";
 import type { Lease } from "@teu/engine/store/leases";
 import { parseReference } from "@teu/image/reference";
+import { randomHex } from "@teu/files/random";
 import type { BuildOptions, BuildResult } from "./build-options.ts";
 import { ContextTree } from "./context/context-tree.ts";
 import type { FileTree } from "./context/file-tree.ts";
@@ -92,7 +92,7 @@ function makeSession(scope: Scope, parts: SessionParts): { inner: Scope; session
     reporter: new Reporter(parts.options.progress, () => scope.now()),
     slots: new Semaphore(parts.options.jobs ?? availableParallelism()),
     making: new Map(),
-    id: randomBytes(4).toString("hex"),
+    id: randomHex(4),
     timestamp: () => new Date(epoch ?? scope.now()).toISOString(),
     stage: (index) => {
       const known = stages.get(index);

@@ -51,6 +51,14 @@ export interface FilesAddon {
     mtime: number,
     mtimeNs: number,
   ): void;
+  planFiles(
+    archive: Uint8Array,
+    at: number,
+    before: Uint8Array,
+    dirfd: number,
+    base: number,
+    plan: Float64Array,
+  ): { bytes: number; names: string };
   writeAll(fd: number, data: Uint8Array): void;
   copyRange(from: number, to: number, count: number): number;
   ftruncate(fd: number, size: number): void;
@@ -71,7 +79,9 @@ export interface FilesAddon {
   FileWriter: new () => PlanWriter;
 }
 
-interface NativeHasher {
+/** `Hasher` of bulk.ts says what they do. */
+export interface NativeHasher {
+  take(data: Uint8Array): void;
   update(data: Uint8Array): Promise<void>;
   updateFromFile(fd: number, offset: number, length: number): Promise<number>;
   digest(): string;
@@ -90,7 +100,14 @@ interface NativeExpander {
 }
 
 interface PlanWriter {
-  start(plan: Float64Array, names: Uint8Array, data: Uint8Array, count: number): Promise<PlanWritten>;
+  start(
+    plan: Float64Array,
+    names: Uint8Array,
+    data: Uint8Array,
+    count: number,
+    hasher?: NativeHasher,
+    hashed?: Uint8Array,
+  ): Promise<PlanWritten>;
   wait(): PlanWritten;
   run(plan: Float64Array, names: Uint8Array, data: Uint8Array, count: number): PlanWritten;
   close(): void;

@@ -1,10 +1,12 @@
-// Work on many bytes in libuv's thread pool: hashing, and unpacking gzip and zstd. Bytes handed over must stay as they are until
+// Work on many bytes, most of it in libuv's thread pool: hashing, and unpacking gzip and zstd. Bytes handed over must stay as they are until
 // the work on them is done; one promise at a time for each object.
 
-import { attempt } from "./addon.ts";
+import { attempt, type NativeHasher } from "./addon.ts";
 
-/** One SHA-2 digest being computed beside the thread that asks. */
-export interface PoolHasher {
+/** One SHA-2 digest being computed, beside the thread that asks or on it. node:crypto can do the latter, but takes ten milliseconds to load. */
+export interface Hasher extends NativeHasher {
+  /** Takes the bytes at once, on this thread. */
+  take(data: Uint8Array): void;
   /** Takes the bytes. */
   update(data: Uint8Array): Promise<void>;
   /**
@@ -42,7 +44,7 @@ export interface PoolExpander {
 }
 
 /** `bits` is 256 or 512. */
-export function poolHasher(bits: 256 | 512): PoolHasher {
+export function hasher(bits: 256 | 512): Hasher {
   return attempt("hash", `sha${bits}`, ({ Hasher }) => new Hasher(bits));
 }
 

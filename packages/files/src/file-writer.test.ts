@@ -1,6 +1,7 @@
 // Files by plan: content, attributes, order, and what happens at the first that cannot be written.
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import {
   mkdirSync,
   mkdtempSync,
@@ -16,6 +17,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 
 import { errnoOf } from "./addon.ts";
+import { hasher } from "./bulk.ts";
 import { type FilePiece, FileWriter, writeError } from "./file-writer.ts";
 import { openDirectory } from "./open.ts";
 import { statAt } from "./stat.ts";
@@ -32,7 +34,7 @@ interface Place extends Disposable {
 function place(): Place {
   const path = mkdtempSync(join(tmpdir(), "teu-file-writer-"));
   const directory = openDirectory(path);
-  const writer = new FileWriter<string>((tag, error) => Object.assign(writeError(tag, error), { tag }));
+  const writer = new FileWriter<string>((tag, name, error) => Object.assign(writeError(name, error), { tag }));
   return {
     path,
     writer,
@@ -140,4 +142,54 @@ test("FileWriter: follows no symlink, walks no path, and disposing it closes a f
   at.writer[Symbol.dispose]();
   assert.equal(readdirSync("/proc/self/fd").length, opened);
   assert.equal(statSync(join(at.path, "half")).size, 1);
+});
+
+/** A POSIX tar header and its content, as GNU tar and Go write them. */
+function archived(name: string, content: string): Buffer {
+  const block = Buffer.alloc(512 + Math.ceil(content.length / 512) * 512);
+  const octal = (value: number, digits: number): string => `${value.toString(8).padStart(digits, "0")}\0`;
+  block.write(name, 0, "utf8");
+  block.write(
+    `${octal(0o640, 7)}${octal(UID, 7)}${octal(GID, 7)}${octal(content.length, 11)}${octal(7, 11)}        0`,
+    100,
+  );
+  block.write("ustar\x0000", 257);
+  const sum = block.subarray(0, 512).reduce((all, byte) => all + byte, 0);
+  block.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
+  block.write(content, 512);
+  return block;
+}
+
+test("FileWriter: files of an archive, up to the first that is not plain or not wanted; what is hashed with them", async () => {
+  using at = place();
+  using directory = openDirectory(at.path);
+  const names = ["d/a", "d/b", "d/.c", "d/e", "d/f"];
+  const archive = Buffer.concat(names.map((name) => archived(name, `content of ${name}`)));
+  const files = { archive, before: Buffer.from("d/"), dirfd: directory.fd };
+  const asked: string[] = [];
+  const claim = (name: string): boolean => asked.push(name) > 0 && name !== "f";
+  assert.deepEqual(at.writer.addArchived({ ...files, at: 0 }, claim, ""), { bytes: 2048, count: 2 });
+  assert.deepEqual(at.writer.addArchived({ ...files, at: 2048 }, claim, ""), { bytes: 0, count: 0 });
+  assert.deepEqual(at.writer.addArchived({ ...files, at: 3072 }, claim, ""), { bytes: 1024, count: 1 });
+  assert.deepEqual(asked, ["a", "b", "e", "f"]);
+  for (const before of ["", "e/", "d", "d/a"])
+    assert.equal(at.writer.addArchived({ ...files, at: 0, before: Buffer.from(before) }, claim, "").count, 0);
+  const hash = hasher(256);
+  await at.writer.flush({ hasher: hash, bytes: archive });
+  await at.writer.flush();
+  assert.equal(hash.digest(), createHash("sha256").update(archive).digest("hex"));
+  assert.deepEqual(readdirSync(at.path).toSorted(), ["a", "b", "e"]);
+  assert.equal(readFileSync(join(at.path, "b"), "utf8"), "content of d/b");
+  const stat = statAt(directory.fd, "e");
+  assert.deepEqual([stat.mode & 0o7777, stat.mtimeNs], [0o640, 7_000_000_000n]);
+});
+
+test("FileWriter: a file of an archive that cannot be written is known by its name", () => {
+  using at = place();
+  using directory = openDirectory(at.path);
+  writeFileSync(join(at.path, "b"), "before");
+  const archive = Buffer.concat(["a", "b", "c"].map((name) => archived(name, name)));
+  at.writer.addArchived({ archive, at: 0, before: Buffer.alloc(0), dirfd: directory.fd }, () => true, "tag");
+  assert.throws(() => at.writer.drain(), /cannot write "?b"?: .*EEXIST/);
+  assert.deepEqual(readdirSync(at.path).toSorted(), ["a", "b"]);
 });

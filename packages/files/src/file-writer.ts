@@ -2,10 +2,11 @@
 // where they are written in order while the caller gathers the next ones. What a plan means is the caller's business:
 // names must be free, directories open until their files are written.
 
-import { attempt, fileError, type PlanWritten } from "./addon.ts";
+import { attempt, fileError, filesAddon, type PlanWritten } from "./addon.ts";
 import { splitTime } from "./attributes.ts";
+import type { Hasher } from "./bulk.ts";
 import type { NewFile } from "./data.ts";
-import { fileNameToBytes, hasEscape } from "./file-name.ts";
+import { fileNameFromBytes, fileNameToBytes, hasEscape } from "./file-name.ts";
 
 /** A piece of a new file; its pieces follow each other. */
 export interface FilePiece extends NewFile {
@@ -21,6 +22,31 @@ export interface FilePiece extends NewFile {
   readonly last: boolean;
 }
 
+/** Ordinary files that follow each other in a tar, all in one directory. */
+export interface ArchivedFiles {
+  /** A part of the archive; must stay as it is until they are written. */
+  readonly archive: Uint8Array;
+  /** Where in it the first one's header is. */
+  readonly at: number;
+  /** What their names have before the last component: a directory's text with its slash, or nothing. */
+  readonly before: Uint8Array;
+  /** Of that directory; open until they are written. */
+  readonly dirfd: number;
+}
+
+/** The files that were gathered, from the first on. */
+export interface PlannedFiles {
+  /** Bytes of the archive that they take; 0 when not even the first is as plain as it must be. */
+  readonly bytes: number;
+  readonly count: number;
+}
+
+/** Bytes for a digest that is being computed. */
+export interface HashedBytes {
+  readonly hasher: Hasher;
+  readonly bytes: Uint8Array;
+}
+
 /** Records of one plan, and room for their names. A chunk of 1 MiB of a tar has at most 2,048 entries. */
 const RECORDS = 2048;
 const NAME_BYTES = 256 << 10;
@@ -30,6 +56,11 @@ const BYTES_PER_UNIT = 3;
 const FIELDS = 11;
 const BEGIN = 1;
 const END = 2;
+/** The name is where the data is. */
+const NAME_IN_DATA = 4;
+/** Of a record's fields, where its name begins; its length follows. */
+const NAME_AT = 7;
+const NO_FILES: PlannedFiles = { bytes: 0, count: 0 };
 const NOTHING = new Uint8Array(0);
 
 /** One plan with what it refers to. */
@@ -75,6 +106,40 @@ class Plan<Tag> {
     this.tags.push(tag);
   }
 
+  /** Whether there is room for a file of an archive in this memory. */
+  takesOf(archive: Uint8Array): boolean {
+    return this.count < RECORDS && (this.data.length === 0 || this.data.buffer === archive.buffer);
+  }
+
+  /** Gathers as many as there is room for, up to the first that `claim` does not want. */
+  addArchived(files: ArchivedFiles, claim: (name: string) => boolean, tag: Tag): PlannedFiles {
+    const { archive, at, before, dirfd } = files;
+    const begin = this.count * FIELDS;
+    const room = this.numbers.subarray(begin);
+    const planned = filesAddon().planFiles(archive, at, before, dirfd, archive.byteOffset, room);
+    if (planned.bytes === 0) return NO_FILES;
+    if (this.data.length === 0) this.data = new Uint8Array(archive.buffer);
+    const names = planned.names.split("/");
+    // What follows the last slash is no name.
+    const wanted = names.length - 1;
+    let count = 0;
+    while (count < wanted && claim(names[count] as string)) {
+      this.tags.push(tag);
+      count++;
+    }
+    if (count === wanted) return { bytes: planned.bytes, count };
+    // Where the first that is not wanted has its header.
+    const next = (this.numbers[begin + count * FIELDS + NAME_AT] as number) - before.length;
+    return { bytes: next - archive.byteOffset - at, count };
+  }
+
+  /** The bytes of a record's name. */
+  name(index: number): Uint8Array {
+    const record = this.numbers.subarray(index * FIELDS, (index + 1) * FIELDS);
+    const [at = 0, length = 0] = record.subarray(NAME_AT);
+    return (((record[1] ?? 0) & NAME_IN_DATA) === 0 ? this.names : this.data).subarray(at, at + length);
+  }
+
   clear(): void {
     this.tags.length = 0;
     this.data = NOTHING;
@@ -82,16 +147,16 @@ class Plan<Tag> {
   }
 }
 
-/** `Tag` is what the caller wants to know a piece by when it fails. One at a time calls it. */
+/** `Tag` is what the caller wants to know a piece by when it fails, besides its name. One at a time calls it. */
 export class FileWriter<Tag> implements Disposable {
-  readonly #failed: (tag: Tag, error: Error) => Error;
+  readonly #failed: (tag: Tag, name: string, error: Error) => Error;
   readonly #native = attempt("write", "files", (addon) => new addon.FileWriter());
   #gathered = new Plan<Tag>();
   #spare = new Plan<Tag>();
   #underWay: { readonly plan: Plan<Tag>; readonly written: Promise<PlanWritten> } | null = null;
 
   /** `failed` makes the error to throw for a piece that could not be written. */
-  constructor(failed: (tag: Tag, error: Error) => Error) {
+  constructor(failed: (tag: Tag, name: string, error: Error) => Error) {
     this.#failed = failed;
   }
 
@@ -101,13 +166,27 @@ export class FileWriter<Tag> implements Disposable {
     this.#gathered.add(piece, tag);
   }
 
-  /** Hands what was gathered to the thread pool, when what it had before is written. @throws what `failed` makes of that. */
-  async flush(): Promise<void> {
+  /**
+   * Gathers ordinary files of an archive, as far as they leave no question: POSIX or GNU headers, names of ASCII whose last component does
+   * not begin with a dot, and there is room. `claim` is asked for each one's last component, and ends it with false.
+   * @throws as `add`.
+   */
+  addArchived(files: ArchivedFiles, claim: (name: string) => boolean, tag: Tag): PlannedFiles {
+    if (!this.#gathered.takesOf(files.archive)) this.drain();
+    return this.#gathered.addArchived(files, claim, tag);
+  }
+
+  /**
+   * Hands what was gathered to the thread pool, when what it had before is done. There `hashed` is hashed as well, in the same turn: it
+   * must stay as it is until then. @throws what `failed` makes of what it had before.
+   */
+  async flush(hashed?: HashedBytes): Promise<void> {
     const before = this.#underWay;
     if (before !== null) this.#ended(await before.written);
     const plan = this.#gathered;
-    if (plan.count === 0) return;
-    const written = this.#native.start(plan.numbers, plan.names, plan.data, plan.count);
+    if (plan.count === 0 && hashed === undefined) return;
+    const { numbers, names, data, count } = plan;
+    const written = this.#native.start(numbers, names, data, count, hashed?.hasher, hashed?.bytes);
     this.#gathered = this.#spare;
     this.#underWay = { plan, written };
   }
@@ -135,12 +214,12 @@ export class FileWriter<Tag> implements Disposable {
   }
 
   #check(plan: Plan<Tag>, { done, code, message }: PlanWritten): void {
-    const failed = done < plan.count ? (plan.tags[done] as Tag) : null;
+    if (done === plan.count) return plan.clear();
+    const [tag, name] = [plan.tags[done] as Tag, fileNameFromBytes(plan.name(done))];
     plan.clear();
-    if (failed === null) return;
     // Nothing that comes after it is written.
     this.#gathered.clear();
-    throw this.#failed(failed, Object.assign(new Error(message), { code }));
+    throw this.#failed(tag, name, Object.assign(new Error(message), { code }));
   }
 }
 

@@ -1,8 +1,6 @@
 // Removes a directory tree of untrusted content: by descriptors, so that no symlink swapped in leads outside,
 // and never into another mount. Whoever filled the tree chose its depth: neither the stack nor the descriptors grow with it.
 
-import { randomBytes } from "node:crypto";
-
 import { isTeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 
@@ -18,6 +16,7 @@ import {
 } from "./constants.ts";
 import { type DirectoryEntry, DT_DIR, DT_UNKNOWN, readDir, renameAt } from "./entries.ts";
 import { closeFd, openat2 } from "./open.ts";
+import { randomHex } from "./random.ts";
 
 /** Entries removed before the event loop gets its turn. */
 const BATCH = 500;
@@ -81,7 +80,7 @@ function step(levels: Level[], dirfd: number): void {
   if (entry.type === DT_UNKNOWN && unlinkOrSeeDirectory(level.fd, entry.name)) return;
   if (levels.length < DEEPEST) return enter(levels, level.fd, entry.name, INSIDE);
   // A name that nobody can have put there.
-  const hoisted = `.removing-${randomBytes(12).toString("hex")}`;
+  const hoisted = `.removing-${randomHex(12)}`;
   renameAt(level.fd, entry.name, top.fd, hoisted);
   top.pending.push({ name: hoisted, type: DT_DIR });
 }

@@ -1,11 +1,11 @@
 // Durable replacement of small state files: temp file beside it, write, fsync, rename, fsync of the directory.
 // A reader sees the old content or the new, after a crash too. Needs no addon.
 
-import { randomBytes } from "node:crypto";
 import { open, readdir, rename, rm, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 import { fileError } from "./addon.ts";
+import { randomHex } from "./random.ts";
 
 /** How a file is replaced. */
 export interface ReplaceOptions {
@@ -25,7 +25,7 @@ export async function replaceFile(
   options: ReplaceOptions = {},
 ): Promise<void> {
   const durable = options.durable !== false;
-  const temp = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}`);
+  const temp = join(dirname(path), `.${basename(path)}.${randomHex(6)}`);
   try {
     await using file = await open(temp, "wx", options.mode ?? 0o600);
     await file.writeFile(data);

@@ -2,7 +2,6 @@
 // the target. Where the file system has no nameless files it is hidden beside the target, locked by its writer; what a killed
 // one left goes when somebody writes to the same target again.
 
-import { randomBytes } from "node:crypto";
 import { constants, existsSync } from "node:fs";
 import { type FileHandle, open, readdir, realpath, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -15,6 +14,7 @@ import { linkAt } from "./entries.ts";
 import { FileLock, tryLockFd } from "./file-lock.ts";
 import { syncDirectory } from "./replace-file.ts";
 import { fstat, lookupAt } from "./stat.ts";
+import { randomHex } from "./random.ts";
 
 /** A file system without nameless files; EISDIR: a kernel that does not know them. */
 const NO_TMPFILE: ReadonlySet<string | undefined> = new Set(["EOPNOTSUPP", "EISDIR", "EINVAL", "ENOENT"]);
@@ -148,7 +148,7 @@ async function openHidden(target: string, mode: number): Promise<{ handle: FileH
 }
 
 function hiddenPath(target: string): string {
-  return join(dirname(target), `.${basename(target)}.${randomBytes(6).toString("hex")}`);
+  return join(dirname(target), `.${basename(target)}.${randomHex(6)}`);
 }
 
 /** Removes what killed writers left beside the target. */

@@ -30,7 +30,7 @@ export class Blake3 {
   readonly #words = new Uint32Array(this.#block.buffer);
   #filled = 0;
 
-  update(data: Uint8Array): this {
+  take(data: Uint8Array): this {
     for (let at = 0; at < data.length;) {
       if (this.#filled === BLOCK) this.#endBlock();
       const taken = Math.min(BLOCK - this.#filled, data.length - at);

@@ -28,8 +28,17 @@ export interface IngestOptions extends ExpectedBlob {
   readonly resume?: boolean;
 }
 
+/** How content is read. */
+export interface ReadOptions {
+  /**
+   * The caller is done with each chunk when it asks for the one after the next: then its memory may be used again, which costs less
+   * than new memory for each. Default false: chunks belong to the caller.
+   */
+  readonly reuse?: boolean;
+}
+
 /** A part of a blob in bytes. */
-export interface BlobRange {
+export interface BlobRange extends ReadOptions {
   readonly offset?: number;
   readonly length?: number;
   /** The caller verifies the whole blob: a second digest over the same bytes would only cost time. */

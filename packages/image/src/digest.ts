@@ -2,11 +2,11 @@
 // Unknown algorithms that fit the grammar are valid names; computing them is refused.
 // The grammar has no "/" and no "..": a parsed digest is safe as part of a path (CVE-2024-3727).
 
-import { createHash } from "node:crypto";
 import { readSync } from "node:fs";
 
 import { TeuError } from "@teu/base/errors";
-import { poolHasher } from "@teu/files/bulk";
+import { hasher } from "@teu/files/bulk";
+import type { HashedBytes } from "@teu/files/file-writer";
 
 import { Blake3 } from "./blake3.ts";
 
@@ -34,6 +34,11 @@ export interface PoolDigester {
   readonly size: number;
   /** The chunk must stay as it is until the promise is settled; one call at a time. */
   update(chunk: Uint8Array): Promise<void>;
+  /**
+   * Instead of `update`, for who has a call into the thread pool anyhow: what is returned is to be hashed there. Undefined: it is
+   * done already.
+   */
+  handOver(chunk: Uint8Array): HashedBytes | undefined;
   /** Takes `length` bytes of an open file from `offset` on, or what there is of them; resolves to how many. One call at a time. */
   updateFromFile(fd: number, offset: number, length: number): Promise<number>;
   digest(): Digest;
@@ -113,18 +118,23 @@ export function digestOf(content: Uint8Array | string, algorithm: DigestAlgorith
  */
 export function createDigester(algorithm: string = "sha256"): Digester {
   if (!isComputable(algorithm)) throw notComputable(algorithm);
-  const hash = algorithm === "blake3" ? new Blake3() : createHash(algorithm);
+  const hash = algorithm === "blake3" ? new Blake3() : hasher(algorithm === "sha256" ? 256 : 512);
   let size = 0;
+  let ended = false;
   return {
     algorithm,
     get size() {
       return size;
     },
     update(chunk) {
-      hash.update(chunk);
+      hash.take(chunk);
       size += chunk.length;
     },
-    digest: () => `${algorithm}:${hash.digest("hex")}` as Digest,
+    digest() {
+      if (ended) throw new TeuError({ code: "internal", op: "compute digest", message: "it was asked for already" });
+      ended = true;
+      return `${algorithm}:${hash.digest()}` as Digest;
+    },
   };
 }
 
@@ -132,7 +142,7 @@ export function createDigester(algorithm: string = "sha256"): Digester {
 export function createPoolDigester(algorithm: string = "sha256"): PoolDigester {
   if (!isComputable(algorithm)) throw notComputable(algorithm);
   if (algorithm === "blake3") return onThisThread(createDigester(algorithm));
-  const hasher = poolHasher(algorithm === "sha256" ? 256 : 512);
+  const hash = hasher(algorithm === "sha256" ? 256 : 512);
   let size = 0;
   return {
     get size() {
@@ -140,14 +150,18 @@ export function createPoolDigester(algorithm: string = "sha256"): PoolDigester {
     },
     update(chunk) {
       size += chunk.length;
-      return hasher.update(chunk);
+      return hash.update(chunk);
+    },
+    handOver(bytes) {
+      size += bytes.length;
+      return { hasher: hash, bytes };
     },
     async updateFromFile(fd, offset, length) {
-      const read = await hasher.updateFromFile(fd, offset, length);
+      const read = await hash.updateFromFile(fd, offset, length);
       size += read;
       return read;
     },
-    digest: () => `${algorithm}:${hasher.digest()}` as Digest,
+    digest: () => `${algorithm}:${hash.digest()}` as Digest,
   };
 }
 
@@ -158,6 +172,7 @@ function onThisThread(digester: Digester): PoolDigester {
       return digester.size;
     },
     update: async (chunk) => digester.update(chunk),
+    handOver: (chunk) => digester.update(chunk) as undefined,
     async updateFromFile(fd, offset, length) {
       const buffer = Buffer.allocUnsafe(Math.min(length, 1 << 20));
       for (let done = 0; ;) {

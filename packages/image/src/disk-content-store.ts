@@ -8,7 +8,6 @@
 //
 // An ingest becomes a blob by fsync, rename, fsync of the directory, in that order.
 
-import { randomBytes } from "node:crypto";
 import type { Dirent } from "node:fs";
 import { type FileHandle, open, readdir, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -18,6 +17,7 @@ import type { Scope } from "@teu/base/scope";
 import { fileError } from "@teu/files/addon";
 import { FileLock } from "@teu/files/file-lock";
 import { makeDirectory } from "@teu/files/make-directory";
+import { randomHex } from "@teu/files/random";
 
 import { adoptBlob } from "./adopt-blob.ts";
 import type { BlobInfo, BlobRange, ContentStore, Ingest, IngestOptions } from "./content-store.ts";
@@ -28,6 +28,8 @@ import { BlobVerifier } from "./verified-stream.ts";
 
 /** Large reads: Node's default of 64 KiB costs twice the CPU per byte. */
 const READ_BYTES = 1 << 20;
+/** Buffers that take turns. */
+const REUSED = 3;
 const RESUMABLE_DAYS = 7;
 
 /** Blobs as files below one directory. Holds nothing open between calls: nothing to close. */
@@ -82,9 +84,10 @@ export class DiskContentStore implements ContentStore {
     const { start, end } = resolveRange(digest, size, range);
     const whole = start === 0 && end === size && range?.unverified !== true;
     const verifier = whole ? new BlobVerifier("read blob", { digest }) : null;
+    const buffers = new Buffers(range?.reuse === true);
     for (let at = start; at < end;) {
       scope.check("read blob");
-      const chunk = await readChunk(file, digest, at, Math.min(READ_BYTES, end - at));
+      const chunk = await readChunk(file, digest, at, buffers.next(Math.min(READ_BYTES, end - at)));
       verifier?.update(chunk);
       yield chunk;
       at += chunk.length;
@@ -95,9 +98,10 @@ export class DiskContentStore implements ContentStore {
   async *readUnverified(scope: Scope, digest: Digest): AsyncIterable<Uint8Array> {
     await using file = await this.#openBlob(digest);
     const { size } = await file.stat();
+    const buffers = new Buffers(false);
     for (let at = 0; at < size;) {
       scope.check("read blob");
-      const chunk = await readChunk(file, digest, at, Math.min(READ_BYTES, size - at));
+      const chunk = await readChunk(file, digest, at, buffers.next(Math.min(READ_BYTES, size - at)));
       yield chunk;
       at += chunk.length;
     }
@@ -200,7 +204,7 @@ export class DiskContentStore implements ContentStore {
 
   #lockTemp(): FileLock {
     for (;;) {
-      const path = join(this.#ingestDirectory(), `tmp-${randomBytes(12).toString("hex")}`);
+      const path = join(this.#ingestDirectory(), `tmp-${randomHex(12)}`);
       // Null: a sweep of another process saw it before it was locked, and is removing it.
       const lock = this.#tryLock(path);
       if (lock !== null) return lock;
@@ -228,11 +232,28 @@ export class DiskContentStore implements ContentStore {
   }
 }
 
-async function readChunk(file: FileHandle, digest: Digest, at: number, length: number): Promise<Uint8Array> {
-  // Not from Buffer's pool, and new each time: the consumer may keep it.
-  const buffer = Buffer.allocUnsafeSlow(length);
+/** Memory for one chunk after the other. Not from Buffer's pool: the consumer may keep it. */
+class Buffers {
+  /** Two that the consumer has, and the one to read into; null: new memory each time. */
+  readonly #turns: Buffer[] | null;
+  #turn = 0;
+
+  constructor(reuse: boolean) {
+    this.#turns = reuse ? [] : null;
+  }
+
+  next(length: number): Buffer {
+    if (this.#turns === null) return Buffer.allocUnsafeSlow(length);
+    const turn = this.#turn++ % REUSED;
+    // No chunk is longer than the first.
+    const buffer = (this.#turns[turn] ??= Buffer.allocUnsafeSlow(length));
+    return buffer.subarray(0, length);
+  }
+}
+
+async function readChunk(file: FileHandle, digest: Digest, at: number, buffer: Buffer): Promise<Uint8Array> {
   try {
-    const { bytesRead } = await file.read(buffer, 0, length, at);
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, at);
     if (bytesRead > 0) return buffer.subarray(0, bytesRead);
   } catch (error) {
     throw fileError("read blob", digest, error);

@@ -1,10 +1,10 @@
 // RUN: a command in a container over the layers so far; what it changed becomes a layer.
 
-import { randomBytes } from "node:crypto";
 import { TeuError } from "@teu/base/errors";
 import { cleanupScope, REMOVAL_PATIENCE, type Scope } from "@teu/base/scope";
 import type { CreateOptions } from "@teu/engine/containers/create-options";
 import type { Layer } from "@teu/engine/snapshots/snapshots";
+import { randomHex } from "@teu/files/random";
 import type { RunInstruction } from "../dockerfile/instructions/instruction.ts";
 import { buildError } from "../dockerfile/location.ts";
 import { parseRunMount } from "../graph/run-mount.ts";
@@ -116,7 +116,7 @@ function createOptions(
   };
   return {
     image: { chainId: state.chainId, config },
-    name: `build-${session.id}-${randomBytes(4).toString("hex")}`,
+    name: `build-${session.id}-${randomHex(4)}`,
     entrypoint: [],
     command: step.command.args,
     hostname: "build",

@@ -2,7 +2,6 @@
 // a process is at it; the location in it may be a signed address, so nobody else may read it. What cannot be kept is no failure: the
 // upload then begins anew next time.
 
-import { createHash } from "node:crypto";
 import { rmSync, statSync, unlinkSync } from "node:fs";
 import { readdir, readFile, unlink } from "node:fs/promises";
 import path from "node:path";
@@ -10,6 +9,7 @@ import { isTeuError } from "@teu/base/errors";
 import { FileLock } from "@teu/files/file-lock";
 import { makeDirectory } from "@teu/files/make-directory";
 import { replaceFile } from "@teu/files/replace-file";
+import { digestEncoded, digestOf } from "@teu/image/digest";
 import { parseJson } from "@teu/specs/json";
 
 /** One upload, held by this task until it is disposed. */
@@ -42,7 +42,7 @@ export class DiskUploadJournal implements UploadJournal {
   }
 
   async claim(upload: string): Promise<UploadRecord | null> {
-    const file = path.join(this.#directory, createHash("sha256").update(upload).digest("hex"));
+    const file = path.join(this.#directory, digestEncoded(digestOf(upload)));
     try {
       makeDirectory(this.#directory, 0o700);
       if (!this.#swept) await this.#sweep(Date.now() - LONGEST);

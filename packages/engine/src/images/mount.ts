@@ -22,7 +22,7 @@ import { layersDown } from "../snapshots/overlay-snapshots.ts";
 import { addWorkspace, deleteWorkspace, workspacesNamed } from "../store/layer-rows.ts";
 import { thisBoot } from "../store/owner.ts";
 import type { EnginePaths } from "../store/paths.ts";
-import { randomHex } from "../store/random.ts";
+import { randomHex } from "@teu/files/random";
 import type { ImageContext } from "./context.ts";
 import { findImage } from "./find.ts";
 import type { MountedImage, UnmountOptions } from "./images.ts";

@@ -8,7 +8,7 @@ import type { NetworkConfig, PortMapping } from "@teu/shim/protocol";
 import type { ContainerSettings } from "../containers/container-settings.ts";
 import type { PublishOption } from "../containers/create-options.ts";
 import type { Database } from "../store/database.ts";
-import { randomBelow } from "../store/random.ts";
+import { randomBelow } from "@teu/files/random";
 import { allocateAddress, ensureNetwork, getNetwork, type NetworkRow, takePort } from "../store/network-rows.ts";
 import { bridgeAddresses, chooseSubnet, containerRange, hostSubnets } from "./choose-subnet.ts";
 import { formatIpv4, macOf, parseSubnet } from "./ipv4.ts";

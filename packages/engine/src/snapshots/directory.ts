@@ -21,7 +21,7 @@ import { removeTree } from "@teu/files/remove-tree";
 import { fstat, isType, lookupAt, type Stat } from "@teu/files/stat";
 
 import { selfOwner } from "../store/owner.ts";
-import { randomHex } from "../store/random.ts";
+import { randomHex } from "@teu/files/random";
 import type { Usage } from "./snapshots.ts";
 
 /** Ends the names of what was moved away: rubbish, whoever's it is. */

@@ -1,9 +1,10 @@
 // Rows of leases. The protocol with the collector: a lease names a digest first and looks for the thing second;
 // the collector deletes inside a write transaction in which no live lease names it. So either sees the other.
 
+import { randomHex } from "@teu/files/random";
+
 import type { Database } from "./database.ts";
 import { ownerAlive, selfOwner } from "./owner.ts";
-import { randomHex } from "./random.ts";
 
 /** How long an untouched item of a living process counts, milliseconds. */
 export const LEASE_TERM: number = 24 * 3600 * 1000;

@@ -1,11 +1,11 @@
 // Contents of files kept on disk until a tar is written of them: one file without a name, gone whatever happens to the process.
 
-import { randomBytes } from "node:crypto";
 import { closeSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
 import { TeuError } from "@teu/base/errors";
 import { fileError } from "@teu/files/addon";
+import { randomHex } from "@teu/files/random";
 
 import type { SparseSegment } from "../tar/entry.ts";
 import type { FileFacts } from "./merged-tree.ts";
@@ -27,7 +27,7 @@ export class Spool implements Disposable {
 
   /** @throws TeuError when no file can be made in `directory`. */
   constructor(directory: string) {
-    const path = join(directory, `.teu-spool.${randomBytes(6).toString("hex")}`);
+    const path = join(directory, `.teu-spool.${randomHex(6)}`);
     try {
       this.#fd = openSync(path, "wx+", 0o600);
       unlinkSync(path);

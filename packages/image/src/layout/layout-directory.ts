@@ -1,6 +1,5 @@
 // An OCI image layout as a directory: its header, its index, and changes of the index.
 
-import { randomBytes } from "node:crypto";
 import { constants, type Stats } from "node:fs";
 import { chmod, open, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -12,6 +11,7 @@ import { FileLock } from "@teu/files/file-lock";
 import { makeDirectory } from "@teu/files/make-directory";
 import { removeAbandoned, replaceFile } from "@teu/files/replace-file";
 import { DOCUMENT_LIMITS, type ImageIndex, parseImageLayout, parseIndex } from "@teu/specs/image";
+import { randomHex } from "@teu/files/random";
 
 import { linkIfAbsent } from "../disk-ingest.ts";
 import { INDEX_FILE, LAYOUT_CONTENT, LAYOUT_FILE, layoutIndex } from "./layout-files.ts";
@@ -56,7 +56,7 @@ async function writeNew(directory: string, name: string, content: string): Promi
   const path = join(directory, name);
   if ((await lookAt(path)) !== null) return;
   // Where and as content stores have theirs: what a kill leaves is swept.
-  const temp = join(directory, "ingest", `tmp-${randomBytes(12).toString("hex")}`);
+  const temp = join(directory, "ingest", `tmp-${randomHex(12)}`);
   makeDirectory(dirname(temp), 0o700);
   using lock = FileLock.tryAcquire(temp);
   if (lock === null) return writeNew(directory, name, content);

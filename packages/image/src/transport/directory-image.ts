@@ -1,7 +1,6 @@
 // An image in skopeo's directory format (`dir:`): manifest.json, <hex>.manifest.json for the manifests of an index, <hex> for
 // blobs, and a version. One image, no names, media types only inside the documents.
 
-import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { open, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
@@ -12,6 +11,7 @@ import { fileError } from "@teu/files/addon";
 import { makeDirectory } from "@teu/files/make-directory";
 import { replaceFile } from "@teu/files/replace-file";
 import { DOCUMENT_LIMITS } from "@teu/specs/image";
+import { randomHex } from "@teu/files/random";
 
 import { type Digest, digestEncoded, digestOf, parseDigest } from "../digest.ts";
 import { BlobVerifier } from "../verified-stream.ts";
@@ -169,7 +169,7 @@ async function writeVerified(
   progress: (offset: number) => void,
 ): Promise<void> {
   // Named as `replaceFile` names its own: the next copy finds and removes it.
-  const temp = join(path, "..", `.${digestEncoded(blob.digest)}.${randomBytes(6).toString("hex")}`);
+  const temp = join(path, "..", `.${digestEncoded(blob.digest)}.${randomHex(6)}`);
   try {
     await using file = await open(temp, "wx", 0o644);
     let at = 0;

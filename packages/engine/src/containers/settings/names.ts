@@ -2,7 +2,7 @@
 
 import { TeuError } from "@teu/base/errors";
 
-import { randomBelow, randomHex } from "../../store/random.ts";
+import { randomBelow, randomHex } from "@teu/files/random";
 
 const ADJECTIVES = (
   "agile amber brisk calm candid clever cobalt copper cosmic crisp curious daring deft eager early earnest fabled fair fleet fluent " +

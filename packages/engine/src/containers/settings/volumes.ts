@@ -4,7 +4,7 @@ import { posix } from "node:path";
 
 import { TeuError } from "@teu/base/errors";
 
-import { randomHex } from "../../store/random.ts";
+import { randomHex } from "@teu/files/random";
 import type { MountSetting } from "../container-settings.ts";
 import type { VolumeOption } from "../create-options.ts";
 
