@@ -44,8 +44,8 @@ function overlayNames(prefix: string): OverlayNames {
 
 /** Symlinks followed in one resolution, as in the kernel. */
 const MAX_SYMLINKS = 40;
-/** Open directories kept between resolutions. */
-const KEPT = 512;
+/** Descriptors of directories kept open between resolutions: a merged directory has one for each layer that it is in. */
+const KEPT = 1024;
 
 /** The layer (0 = topmost) and descriptor of one directory that is part of a merged one. */
 export interface Part {
@@ -114,6 +114,8 @@ export class UnionTree implements Disposable {
   readonly names: OverlayNames;
   readonly #nodes = new Map<string, Node>();
   readonly #writer: Writer | null;
+  /** Of all nodes but the root. */
+  #descriptors = 0;
 
   constructor(roots: readonly string[], names: OverlayNames = TRUSTED, writer: Writer | null = null) {
     this.names = names;
@@ -159,7 +161,14 @@ export class UnionTree implements Disposable {
       throw error;
     }
     this.#nodes.set(path, node);
+    this.#descriptors += node.parts.length;
     return node;
+  }
+
+  /** Puts the topmost layer's part of a directory above those that it has. */
+  raise(node: Node, part: Part): void {
+    node.parts.unshift(part);
+    this.#descriptors++;
   }
 
   #collect(dir: Node, top: Part, node: Node): void {
@@ -220,13 +229,14 @@ export class UnionTree implements Disposable {
     for (const [key, node] of this.#nodes) {
       if (key !== path && !key.startsWith(`${path}/`)) continue;
       this.#nodes.delete(key);
+      this.#descriptors -= node.parts.length;
       closeParts(node);
     }
   }
 
   /** Between resolutions: closes everything when too much is open. True when it did. */
   trim(): boolean {
-    if (this.#nodes.size <= KEPT) return false;
+    if (this.#descriptors <= KEPT) return false;
     this.forget("");
     return true;
   }

@@ -91,18 +91,12 @@ async function unpack(scope: Scope, options: ApplyLayerOptions): Promise<Applied
   const tar = createPoolDigester(wanted === undefined ? "sha256" : digestAlgorithm(wanted));
   using writer = new LayerWriter(scope.log, options.target, options.lower, options.rootless === true);
   const reader = new TarReader(writer, limits);
-  let hashed: Promise<void> = Promise.resolve();
-  try {
-    for await (const chunk of decompress(scope, verifying(options.source, blob), limits, { reuse: true })) {
-      // Hashed in the thread pool, and its files written there, while the next one is read here.
-      await hashed;
-      hashed = tar.update(chunk);
-      reader.write(chunk);
-      await writer.flush();
-    }
-  } finally {
-    await hashed;
+  for await (const chunk of decompress(scope, verifying(options.source, blob), limits, { reuse: true })) {
+    reader.write(chunk);
+    // Hashed in the thread pool, and its files written there, while the next one is read here.
+    await writer.flush(tar.handOver(chunk));
   }
+  await writer.flush();
   reader.end();
   const digest = blob.finish();
   const uncompressedSize = tar.size;

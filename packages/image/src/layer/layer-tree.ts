@@ -135,6 +135,19 @@ export class LayerTree implements Disposable {
     this.#note(parent, name);
   }
 
+  /**
+   * Takes places for new files, of which nothing of this layer can be in the way (so that they need no `clear`), while it says true;
+   * null where that cannot be known.
+   */
+  claiming(parent: Node): ((name: string) => boolean) | null {
+    if (parent.made === null) return null;
+    return (name) => {
+      if (parent.made?.has(name) !== false) return false;
+      this.#note(parent, name);
+      return true;
+    };
+  }
+
   /** Runs `create`, and again after removing what is in its way in the target. */
   replacing(parent: Node, name: string, create: () => void): void {
     this.files.settle(parent.path, name);
@@ -288,7 +301,7 @@ export class LayerTree implements Disposable {
     mkdirAt(parentFd, node.name, 0o700);
     this.#note(node.parent as Node, node.name);
     const fd = openChild(parentFd, node.name);
-    node.parts.unshift({ layer: 0, fd });
+    this.#tree.raise(node, { layer: 0, fd });
     node.made = new Set();
     return fd;
   }

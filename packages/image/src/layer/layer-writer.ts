@@ -10,6 +10,7 @@ import { fchmod, futimens, setTimesAt } from "@teu/files/attributes";
 import { O_CREAT, O_EXCL, O_WRONLY, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO } from "@teu/files/constants";
 import { truncate, writeAll } from "@teu/files/data";
 import { linkAt, mknodAt, symlinkAt } from "@teu/files/entries";
+import type { HashedBytes, PlannedFiles } from "@teu/files/file-writer";
 import { closeFd, openat2 } from "@teu/files/open";
 import { isType, lookupAt } from "@teu/files/stat";
 
@@ -19,6 +20,7 @@ import type { TarSink } from "../tar/reader.ts";
 import { EntryAttributes, type PlainAttributes } from "./entry-attributes.ts";
 import { linkTarget, placeOf } from "./entry-place.ts";
 import { LayerTree, ONE_COMPONENT } from "./layer-tree.ts";
+import type { Subject } from "./pending-files.ts";
 import { unpackError } from "./unpack-error.ts";
 
 const NOTHING = new Uint8Array(0);
@@ -34,6 +36,16 @@ interface PendingFile {
   size: number;
 }
 
+/** The directory that was made last, or that the last file went to: the next file most often goes there. */
+interface Directory {
+  /** What is before a file's name in the archive, with its slash. */
+  readonly text: string;
+  readonly before: Uint8Array;
+  /** As `LayerTree.directory` has it. */
+  readonly parent: string;
+  readonly subject: Subject;
+}
+
 interface DeferredLink {
   readonly entry: TarEntry;
   readonly parent: string;
@@ -45,6 +57,7 @@ export class LayerWriter implements TarSink, Disposable {
   readonly #tree: LayerTree;
   readonly #attributes: EntryAttributes;
   #file: PendingFile | null = null;
+  #directory: Directory | null = null;
   #current = "";
   /** Hard links whose target had not come yet. */
   readonly #deferred: DeferredLink[] = [];
@@ -73,9 +86,24 @@ export class LayerWriter implements TarSink, Disposable {
     else if (file.size < 0) this.#guard(() => this.#gather(file, file.plain as PlainAttributes, NOTHING));
   }
 
-  /** To be called after each chunk of the archive; then the chunk before it is not needed any more. */
-  async flush(): Promise<void> {
-    await this.#tree.files.flush();
+  /** Files that follow one in its directory, and need nothing but to be written. */
+  plainFiles(archive: Uint8Array, at: number): PlannedFiles | null {
+    const directory = this.#directory;
+    if (directory === null) return null;
+    try {
+      const parent = this.#tree.directory(directory.parent);
+      const claim = this.#tree.claiming(parent);
+      if (claim === null) return null;
+      const files = { archive, at, before: directory.before, dirfd: this.#tree.fd(parent) };
+      return this.#tree.files.addArchived(parent.path, files, claim, directory.subject);
+    } catch (error) {
+      throw this.#failed(directory.subject(""), error);
+    }
+  }
+
+  /** To be called after each chunk of the archive; then the chunk before it is not needed any more. `hashed` as `FileWriter.flush`. */
+  async flush(hashed?: HashedBytes): Promise<void> {
+    await this.#tree.files.flush(hashed);
   }
 
   /** Makes the links that had to wait, and sets directory times. */
@@ -105,10 +133,14 @@ export class LayerWriter implements TarSink, Disposable {
     try {
       action();
     } catch (error) {
-      // A file that came before and cannot be written is what went wrong first.
-      this.#tree.files.drain();
-      throw unpackError(this.#current, error);
+      throw this.#failed(this.#current, error);
     }
+  }
+
+  #failed(subject: string, error: unknown): unknown {
+    // A file that came before and cannot be written is what went wrong first.
+    this.#tree.files.drain();
+    return unpackError(subject, error);
   }
 
   #place(entry: TarEntry): void {
@@ -151,9 +183,11 @@ export class LayerWriter implements TarSink, Disposable {
     switch (entry.type) {
       case "file":
         this.#file = this.#pending(entry, parent, name);
+        if (entry.name.endsWith(name)) this.#remember(entry.name.slice(0, -name.length), parentPath);
         return;
       case "directory":
-        return this.#makeDirectory(entry, parent, name);
+        this.#makeDirectory(entry, parent, name);
+        return this.#remember(`${entry.name}/`, parentPath === "" ? name : `${parentPath}/${name}`);
       case "symlink":
         this.#tree.replacing(parent, name, () => symlinkAt(entry.linkName, this.#tree.fd(parent), name));
         return this.#dressNode(entry, this.#tree.fd(parent), name);
@@ -163,6 +197,13 @@ export class LayerWriter implements TarSink, Disposable {
       default:
         return this.#makeNode(entry, parent, name);
     }
+  }
+
+  /** `text`: see `Directory`; `parent` is what it means. */
+  #remember(text: string, parent: string): void {
+    // Without root there are owners to be noted.
+    if (this.#attributes.rootless || text === this.#directory?.text) return;
+    this.#directory = { text, before: Buffer.from(text), parent, subject: (last) => `${text}${last}` };
   }
 
   #makeDirectory(entry: TarEntry, parent: Node, name: string): void {
@@ -247,7 +288,7 @@ export class LayerWriter implements TarSink, Disposable {
     const { mode, uid, gid, mtimeNs } = plain;
     const last = file.size === entry.size;
     const piece = { dirfd: this.#tree.fd(parent), name, data, mode, uid, gid, mtimeNs, first, last };
-    this.#tree.files.add(`${parent.path}/${name}`, entry.name, piece);
+    this.#tree.files.add(parent.path, () => entry.name, piece);
   }
 
   #endFile(file: PendingFile): void {

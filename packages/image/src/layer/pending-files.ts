@@ -1,35 +1,50 @@
 // Files of a layer on their way to the disk: gathered while the tar is read, written by the thread pool. Whoever looks at a
 // name of the target asks here first (`settle`); then it sees what it would if every file had been written at once.
 
-import { type FilePiece, FileWriter, writeError } from "@teu/files/file-writer";
+import {
+  type ArchivedFiles,
+  type FilePiece,
+  FileWriter,
+  type HashedBytes,
+  type PlannedFiles,
+  writeError,
+} from "@teu/files/file-writer";
 
 import { unpackError } from "./unpack-error.ts";
 
-interface Tag {
-  /** Of the file in its directory. */
-  readonly name: string;
-  /** As the archive has it. */
-  readonly subject: string;
-}
+/** What a file is called in errors: all of its name as the archive has it, from the last component. */
+export type Subject = (name: string) => string;
 
 /** The files of one layer; `flush` at the end of each chunk, dispose in any case. */
 export class PendingFiles implements Disposable {
-  readonly #writer = new FileWriter<Tag>(({ name, subject }, error) => unpackError(subject, writeError(name, error)));
-  /** Places of files that are gathered, and of those that the thread pool has. */
-  #gathered = new Set<string>();
-  #underWay = new Set<string>();
+  readonly #writer = new FileWriter<Subject>((subject, name, error) =>
+    unpackError(subject(name), writeError(name, error)),
+  );
+  /** Names of files by directory: those that are gathered, and those that the thread pool has. */
+  #gathered = new Places();
+  #underWay = new Places();
 
-  /** Gathers a piece of the file at `place`; `subject` is its name in errors. */
-  add(place: string, subject: string, piece: FilePiece): void {
-    this.#writer.add(piece, { name: piece.name, subject });
-    this.#gathered.add(place);
+  /** Gathers a piece of a file in the directory. */
+  add(directory: string, subject: Subject, piece: FilePiece): void {
+    this.#writer.add(piece, subject);
+    this.#gathered.of(directory).add(piece.name);
+  }
+
+  /** Gathers files of an archive in the directory, up to the first whose name `claim` does not want. */
+  addArchived(
+    directory: string,
+    files: ArchivedFiles,
+    claim: (name: string) => boolean,
+    subject: Subject,
+  ): PlannedFiles {
+    const names = this.#gathered.of(directory);
+    const take = (name: string): boolean => claim(name) && names.add(name) === names;
+    return this.#writer.addArchived(files, take, subject);
   }
 
   /** When this returns, the file at `place` is written, if there was one to come. */
   settle(directory: string, name: string): void {
-    if (this.#gathered.size === 0 && this.#underWay.size === 0) return;
-    const place = `${directory}/${name}`;
-    if (this.#gathered.has(place) || this.#underWay.has(place)) this.drain();
+    if (this.#gathered.has(directory, name) || this.#underWay.has(directory, name)) this.drain();
   }
 
   /** Everything is written when this returns. @throws TeuError of the first file that cannot be. */
@@ -41,15 +56,42 @@ export class PendingFiles implements Disposable {
 
   /**
    * Hands what was gathered to the thread pool, when what it had before is written: the chunk before the present one is not
-   * needed any more. @throws TeuError of the first file that cannot be written.
+   * needed any more. `hashed` goes with it. @throws TeuError of the first file that cannot be written.
    */
-  async flush(): Promise<void> {
-    await this.#writer.flush();
+  async flush(hashed?: HashedBytes): Promise<void> {
+    await this.#writer.flush(hashed);
     this.#underWay.clear();
     [this.#gathered, this.#underWay] = [this.#underWay, this.#gathered];
   }
 
   [Symbol.dispose](): void {
     this.#writer[Symbol.dispose]();
+  }
+}
+
+/** Files by directory and name. */
+class Places {
+  readonly #names = new Map<string, Set<string>>();
+  /** That of the last file, since files of one directory follow each other. */
+  #directory = "";
+  #last: Set<string> | null = null;
+
+  /** Those of one directory, to be added to. */
+  of(directory: string): Set<string> {
+    if (this.#last === null || this.#directory !== directory) {
+      this.#last = this.#names.get(directory) ?? new Set();
+      this.#directory = directory;
+      this.#names.set(directory, this.#last);
+    }
+    return this.#last;
+  }
+
+  has(directory: string, name: string): boolean {
+    return this.#names.get(directory)?.has(name) === true;
+  }
+
+  clear(): void {
+    this.#names.clear();
+    this.#last = null;
   }
 }
