@@ -16,9 +16,9 @@ export function watchedSource(
     ...(repository === undefined ? {} : { repository }),
     resolve: async (scope) => root ?? (await source.resolve(scope)),
     document: (scope, descriptor) => source.document(scope, descriptor),
-    async *blob(scope, blob, offset) {
+    async *blob(scope, blob, offset, options) {
       let at = offset;
-      for await (const chunk of source.blob(scope, blob, offset)) {
+      for await (const chunk of source.blob(scope, blob, offset, options)) {
         yield chunk;
         at += chunk.length;
         told({ kind: "read", id: blob.digest, current: at, total: blob.size });

@@ -21,6 +21,7 @@ import { isSocks, proxyFor } from "./proxy.ts";
 export interface RequestBody {
   /** Bytes. */
   readonly size: number;
+  /** A chunk may be used again when the one after the next is asked for. */
   open(): AsyncIterable<Uint8Array>;
 }
 
@@ -232,11 +233,15 @@ async function sendBody(outgoing: ClientRequest, body: RequestBody, answer: Prom
     () => void (answered = true),
   );
   let sent = 0;
+  let before: Promise<void> = Promise.resolve();
   for await (const chunk of body.open()) {
     if (answered) return;
     sent += chunk.length;
     if (sent > body.size) break;
-    if (!outgoing.write(chunk)) await Promise.race([drained(outgoing), stop]);
+    // One chunk is on its way while the next one is read.
+    const written = write(outgoing, chunk);
+    await Promise.race([before, stop]);
+    before = written;
   }
   if (answered) return;
   if (sent !== body.size) {
@@ -249,8 +254,9 @@ async function sendBody(outgoing: ClientRequest, body: RequestBody, answer: Prom
   outgoing.end();
 }
 
-function drained(outgoing: ClientRequest): Promise<void> {
-  return new Promise((resolve) => outgoing.once("drain", resolve));
+/** Resolves when the kernel has all of the chunk, or never will have. */
+function write(outgoing: ClientRequest, chunk: Uint8Array): Promise<void> {
+  return new Promise((resolve) => outgoing.write(chunk, () => resolve()));
 }
 
 function responseOf(scope: Scope, url: URL, incoming: IncomingMessage): HttpResponse {

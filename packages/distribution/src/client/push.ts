@@ -52,9 +52,9 @@ function sourceOf({ reference, store, descriptor, mountFrom }: PushOptions): Ima
       if ((await store.info(scope, parseDigest(wanted.digest))) === null) throw missing(reference, wanted.digest);
       return source.document(scope, wanted);
     },
-    async *blob(scope, blob, offset) {
+    async *blob(scope, blob, offset, options) {
       if ((await store.info(scope, blob.digest)) === null) throw missing(reference, blob.digest);
-      yield* source.blob(scope, blob, offset);
+      yield* source.blob(scope, blob, offset, options);
     },
   };
 }

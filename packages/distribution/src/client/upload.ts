@@ -5,6 +5,8 @@
 import { isTeuError, TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 
+import type { ReadOptions } from "@teu/image/content-store";
+
 import { formatChunkRange, parseProgress } from "../wire/byte-range.ts";
 import { OCI_CHUNK_MIN_LENGTH } from "../wire/headers.ts";
 import { blobPath, uploadsPath } from "../wire/routes.ts";
@@ -17,7 +19,7 @@ import { type RetryPolicy, withRetry } from "./retry.ts";
 import type { UploadJournal, UploadRecord } from "./upload-journal.ts";
 
 /** Opens the content at an offset; may be called several times. */
-export type BlobSource = (offset: number) => AsyncIterable<Uint8Array>;
+export type BlobSource = (offset: number, options?: ReadOptions) => AsyncIterable<Uint8Array>;
 
 /** How a blob got to the registry. */
 export type UploadOutcome = "present" | "mounted" | "uploaded";
@@ -297,7 +299,7 @@ class Upload {
       async *open() {
         let at = start;
         let last: Uint8Array | null = null;
-        for await (const chunk of source(start)) {
+        for await (const chunk of source(start, { reuse: true })) {
           // The last part is read until the source ends, and its last byte waits for that: only then has the source verified it, and
           // a registry that had everything might answer before we know.
           const part = toTheEnd ? chunk : chunk.subarray(0, end - at);

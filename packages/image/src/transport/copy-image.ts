@@ -6,6 +6,7 @@ import { inParallel } from "@teu/base/parallel";
 import type { Scope } from "@teu/base/scope";
 import type { Descriptor, Platform } from "@teu/specs/image";
 
+import type { ReadOptions } from "../content-store.ts";
 import { algorithmFor, type Digest, digestOf, parseDigest } from "../digest.ts";
 import { isDistributable } from "../internal/distributable.ts";
 import {
@@ -267,11 +268,11 @@ function opener(
   identity: BlobIdentity,
 ): OpenBlob {
   const embedded = embeddedContent(blob);
-  const open = (offset: number): AsyncIterable<Uint8Array> => {
+  const open = (offset: number, options?: ReadOptions): AsyncIterable<Uint8Array> => {
     if (embedded !== null) return one(embedded.subarray(offset));
     return offset > 0 || sink.verifies === true
-      ? source.blob(scope, identity, offset)
-      : readBlob(scope, source, identity);
+      ? source.blob(scope, identity, offset, options)
+      : readBlob(scope, source, identity, options);
   };
   const file = embedded === null ? source.file?.(identity) : undefined;
   const { repository } = source;

@@ -14,6 +14,7 @@ import {
   type Platform,
 } from "@teu/specs/image";
 
+import type { ReadOptions } from "../content-store.ts";
 import { parseDigest } from "../digest.ts";
 import { checkMediaType, isIndexType, isManifestType } from "../documents.ts";
 import { choosePlatform, formatPlatform } from "../platform.ts";
@@ -156,8 +157,13 @@ export function openEnd(path: OpenPath): Image | Index {
 }
 
 /** A blob of a source, verified to its end: nothing may be trusted before. */
-export function readBlob(scope: Scope, source: ImageSource, blob: BlobIdentity): AsyncIterable<Uint8Array> {
-  const content = source.blob(scope, blob, 0);
+export function readBlob(
+  scope: Scope,
+  source: ImageSource,
+  blob: BlobIdentity,
+  options?: ReadOptions,
+): AsyncIterable<Uint8Array> {
+  const content = source.blob(scope, blob, 0, options);
   // Files come in large chunks, whose hash can be had beside what is done with them.
   const isLarge = source.file !== undefined && blob.size >= WORTH_THREADS;
   return isLarge ? verifyStreamBeside(content, blob) : verifyStream(content, blob);

@@ -4,6 +4,7 @@
 import type { Scope } from "@teu/base/scope";
 import type { Descriptor } from "@teu/specs/image";
 
+import type { ReadOptions } from "../content-store.ts";
 import type { Digest } from "../digest.ts";
 
 /** A manifest or index: its bytes, and a descriptor that is true of them. */
@@ -27,7 +28,7 @@ export interface ImageSource extends AsyncDisposable {
   /** The bytes of a manifest or index, at most its size. @throws TeuError `not-found`. */
   document(scope: Scope, descriptor: Descriptor): Promise<Uint8Array>;
   /** The bytes of a blob from `offset` on. @throws TeuError `not-found`. */
-  blob(scope: Scope, blob: BlobIdentity, offset: number): AsyncIterable<Uint8Array>;
+  blob(scope: Scope, blob: BlobIdentity, offset: number, options?: ReadOptions): AsyncIterable<Uint8Array>;
   /** Where a blob is as a file of this host, for a sink that can share it; absent where blobs are no files. */
   file?(blob: BlobIdentity): string;
   /** Manifests that have `digest` as their subject; absent where a place keeps none. */
@@ -53,7 +54,7 @@ export type BlobOutcome = "copied" | "present" | "mounted";
 
 /** Opens the content of a blob at an offset; may be called several times. Reads that begin at 0 are verified at their end. */
 export interface OpenBlob {
-  (offset: number): AsyncIterable<Uint8Array>;
+  (offset: number, options?: ReadOptions): AsyncIterable<Uint8Array>;
   /** The same content as a file of this host, not verified. */
   readonly file?: string;
   /** A repository that may have the same content. */

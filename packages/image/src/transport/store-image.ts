@@ -12,7 +12,7 @@ import {
   parseManifest,
 } from "@teu/specs/image";
 
-import type { ContentStore } from "../content-store.ts";
+import type { ContentStore, ReadOptions } from "../content-store.ts";
 import { type Digest, parseDigest } from "../digest.ts";
 import { isIndexType, isManifestType } from "../documents.ts";
 import { blobNotFound } from "../internal/blob-rules.ts";
@@ -39,7 +39,7 @@ export function storeSource({ name, store, resolve, listed, dispose }: StoredIma
     name,
     resolve,
     document: (scope, { digest, size }) => store.readAll(scope, parseDigest(digest), size),
-    blob: (scope, blob, offset) => storedBlob(scope, store, blob, offset),
+    blob: (scope, blob, offset, options) => storedBlob(scope, store, blob, offset, options),
     ...(listed === undefined
       ? {}
       : {
@@ -80,6 +80,7 @@ async function* storedBlob(
   store: ContentStore,
   { digest, size }: BlobIdentity,
   offset: number,
+  options?: ReadOptions,
 ): AsyncIterable<Uint8Array> {
   // Asked first: what lies at a blob's place in somebody's directory may be no file.
   const info = await store.info(scope, digest);
@@ -89,7 +90,7 @@ async function* storedBlob(
     throw new TeuError({ code: "corrupt", op: "read blob", subject: digest, message });
   }
   // Sources are not believed anyhow: whoever asked verifies.
-  yield* store.read(scope, digest, { offset, unverified: true });
+  yield* store.read(scope, digest, { ...options, offset, unverified: true });
 }
 
 /** False when a blob that was gone on with turned out wrong. */
@@ -104,7 +105,7 @@ async function ingestBlob(
   const resumed = ingest.offset > 0;
   progress(ingest.offset);
   try {
-    for await (const chunk of open(ingest.offset)) {
+    for await (const chunk of open(ingest.offset, { reuse: true })) {
       await ingest.write(chunk);
       progress(ingest.offset);
     }
