@@ -68,6 +68,8 @@ export interface Command {
   readonly unsupported?: readonly string[];
   /** Flags end at the first argument: the rest belongs to the container. */
   readonly passThrough?: boolean;
+  /** Moves images: most of its time goes to the thread pool, which then has a thread for each processor. */
+  readonly bulk?: boolean;
   /** Least and most arguments. */
   readonly args: readonly [least: number, most: number];
   readonly examples: readonly string[];

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { isTeuError } from "@teu/base/errors";
 import { createScope, type Log, silentLog } from "@teu/base/scope";
 import { exitNow } from "@teu/files/process";
+import { fitThreadPool } from "@teu/files/thread-pool";
 import type { Command, CommandContext, CommandIo } from "./command.ts";
 import { type CommandEntry, COMMANDS, GROUPS } from "./command-table.ts";
 import { type Environment, readEnvironment } from "./environment.ts";
@@ -66,6 +67,7 @@ export async function runCli(argv: readonly string[], io: CommandIo, environment
       return 0;
     }
     json = input.text("format") === "json" || input.flag("json");
+    if (command.bulk === true) fitThreadPool(process.env);
     signals = new SignalHandling();
     const context = makeContext(io, environment, { debug, root: globals.root, runroot: globals.runroot }, signals);
     return await command.run(context, input);

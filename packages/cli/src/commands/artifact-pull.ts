@@ -29,6 +29,7 @@ export const command: Command = {
     { long: "quiet", short: "q", help: "Show nothing but errors" },
   ],
   unsupported: ["allow-path-traversal", "concurrency", "include-subject", "keep-old-files", "oci-layout"],
+  bulk: true,
   args: [1, 1],
   examples: ["teu artifact pull -o sboms localhost:5000/sboms:v1"],
   run: async (context, input) => {

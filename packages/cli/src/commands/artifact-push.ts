@@ -16,6 +16,7 @@ export const command: Command = {
   ].join("\n"),
   options: ARTIFACT_OPTIONS,
   unsupported: ["concurrency", "disable-path-validation", "export-manifest", "image-spec", "oci-layout"],
+  bulk: true,
   args: [1, Number.POSITIVE_INFINITY],
   examples: [
     "teu artifact push --artifact-type application/vnd.example.sbom localhost:5000/sboms:v1 sbom.json:application/json",

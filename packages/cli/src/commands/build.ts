@@ -75,6 +75,7 @@ export const command: Command = {
     "ssh",
     "ulimit",
   ],
+  bulk: true,
   args: [1, 1],
   examples: [
     "teu build -t hello .",

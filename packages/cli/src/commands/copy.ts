@@ -62,6 +62,7 @@ export const command: Command = {
     "sign-by",
     "sign-by-sigstore",
   ],
+  bulk: true,
   args: [2, 2],
   examples: [
     "teu copy --all docker://registry.example.org/app:v1 docker://localhost:5000/app:v1",

@@ -10,6 +10,7 @@ export const command: Command = {
   summary: "Write a container's file system as a tar archive",
   description: "Volumes are not part of it. The container may run; what it changes meanwhile may be in it or not.",
   options: [{ long: "output", short: "o", value: "file", help: "Write to a file instead of stdout" }],
+  bulk: true,
   args: [1, 1],
   examples: ["teu export -o web.tar web", "teu export web | teu import - web:snapshot"],
   run: async (context, input) => {

@@ -29,6 +29,7 @@ export const command: Command = {
     { long: "owner", value: "uid:gid", help: "Directories: whose everything is; default: as on disk" },
     { long: "prefix", value: "path", help: "Directories: where in the image their content goes" },
   ],
+  bulk: true,
   args: [2, Number.POSITIVE_INFINITY],
   examples: [
     "teu image append -t hello:more hello files.tar",

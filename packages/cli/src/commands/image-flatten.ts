@@ -11,6 +11,7 @@ export const command: Command = {
   summary: "Make one layer of all layers of an image",
   description: [PLACES_HELP, "Files that upper layers delete or replace are gone from the result."].join("\n"),
   options: [...CHANGE_OPTIONS, ...NEW_LAYER_OPTIONS],
+  bulk: true,
   args: [1, 1],
   examples: ["teu image flatten -t hello:flat hello", "teu image flatten --all docker://localhost:5000/app:v1"],
   run: async (context, input) => {

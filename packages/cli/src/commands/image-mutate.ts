@@ -53,6 +53,7 @@ export const command: Command = {
     { long: "volume", value: "path", repeat: true, help: "Volume" },
     { long: "workdir", short: "w", value: "path", help: "Working directory" },
   ],
+  bulk: true,
   args: [1, 1],
   examples: [
     "teu image mutate -e DEBUG=1 --label stage=test -t hello:debug hello",

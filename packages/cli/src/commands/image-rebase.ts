@@ -25,6 +25,7 @@ export const command: Command = {
     { long: "new-base", value: "image", help: "What it is to stand on" },
     { long: "old-base", value: "image", help: "What it stands on" },
   ],
+  bulk: true,
   args: [1, 1],
   examples: [
     "teu image rebase --old-base debian:12.1 --new-base debian:12.2 -t app:new app",

@@ -33,6 +33,7 @@ export const command: Command = {
     { long: "rootless", help: "Without root: every file is yours" },
     POLICY_OPTION,
   ],
+  bulk: true,
   args: [2, 2],
   examples: [
     "teu image unpack hello rootfs",

@@ -46,6 +46,7 @@ export const command: Command = {
     { long: "quiet", short: "q", help: "Show no progress" },
     { long: "timestamp", value: "seconds", help: "Nothing is later than this, since 1970; default: SOURCE_DATE_EPOCH" },
   ],
+  bulk: true,
   args: [1, 2],
   examples: [
     "teu import rootfs.tar.gz debian:own",

@@ -21,6 +21,7 @@ export const command: Command = {
     platformsOption("Only images for this platform; default: all that are in the archive"),
     { long: "quiet", short: "q", help: "Show no progress" },
   ],
+  bulk: true,
   args: [0, 0],
   examples: ["teu load -i hello.tar", "teu load < hello.tar.gz"],
   run: async (context, input) => {

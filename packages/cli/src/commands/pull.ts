@@ -23,6 +23,7 @@ export const command: Command = {
     POLICY_OPTION,
   ],
   unsupported: ["all-tags", "disable-content-trust"],
+  bulk: true,
   args: [1, 1],
   examples: [
     "teu pull localhost:5000/hello",

@@ -21,6 +21,7 @@ export const command: Command = {
     { long: "quiet", short: "q", help: "Show only its name" },
   ],
   unsupported: ["all-tags", "disable-content-trust"],
+  bulk: true,
   args: [1, 1],
   examples: ["teu tag hello localhost:5000/hello", "teu push localhost:5000/hello"],
   run: async (context, input) => {

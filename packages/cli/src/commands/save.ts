@@ -16,6 +16,7 @@ export const command: Command = {
     { long: "output", short: "o", value: "file", help: "Write to a file instead of stdout" },
     platformsOption("The image for this platform; default: for this host's"),
   ],
+  bulk: true,
   args: [1, Number.POSITIVE_INFINITY],
   examples: ["teu save -o hello.tar hello", "teu save hello | gzip > hello.tar.gz"],
   run: async (context, input) => {

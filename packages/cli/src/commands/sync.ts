@@ -44,6 +44,7 @@ export const command: Command = {
     { long: "scoped", help: "Keep whole names, with their registries" },
   ],
   unsupported: ["append-suffix", "dest", "remove-signatures", "sign-by", "sign-by-sigstore", "src"],
+  bulk: true,
   args: [2, 2],
   examples: [
     "teu sync --dry-run images.yaml docker://localhost:5000/mirror",
