@@ -1,7 +1,7 @@
 // An OCI image layout as a directory: its header, its index, and changes of the index.
 
-import { constants, type Stats } from "node:fs";
-import { chmod, open, rm, rmdir, stat, writeFile } from "node:fs/promises";
+import { chmodSync, constants, existsSync, rmSync, writeFileSync } from "node:fs";
+import { open, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 import { TeuError } from "@teu/base/errors";
@@ -51,30 +51,24 @@ export async function prepareLayout(directory: string): Promise<void> {
   parseImageLayout(await readLayoutFile(join(directory, LAYOUT_FILE), DOCUMENT_LIMITS.layout));
 }
 
-/** Makes a file that is there whole or not at all: a half-written one would make the layout useless for ever. */
+/**
+ * Makes a file that is there whole or not at all: a half-written one would make the layout useless for ever. By synchronous calls: each
+ * takes microseconds, and a turn through the thread pool a hundred times that.
+ */
 async function writeNew(directory: string, name: string, content: string): Promise<void> {
   const path = join(directory, name);
-  if ((await lookAt(path)) !== null) return;
+  if (existsSync(path)) return;
   // Where and as content stores have theirs: what a kill leaves is swept.
   const temp = join(directory, "ingest", `tmp-${randomHex(12)}`);
   makeDirectory(dirname(temp), 0o700);
   using lock = FileLock.tryAcquire(temp);
   if (lock === null) return writeNew(directory, name, content);
   try {
-    await writeFile(temp, content);
-    await chmod(temp, 0o644);
+    writeFileSync(temp, content);
+    chmodSync(temp, 0o644);
     await linkIfAbsent(temp, path);
   } finally {
-    await rm(temp, { force: true });
-  }
-}
-
-async function lookAt(path: string): Promise<Stats | null> {
-  try {
-    return await stat(path);
-  } catch (error) {
-    if ((error as { code?: unknown }).code === "ENOENT") return null;
-    throw error;
+    rmSync(temp, { force: true });
   }
 }
 

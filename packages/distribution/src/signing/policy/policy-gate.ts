@@ -4,7 +4,6 @@ import type { Scope } from "@teu/base/scope";
 
 import type { SignedImage } from "../claim.ts";
 import type { SignaturePlace } from "../signature-place.ts";
-import { enforcePolicy } from "./enforce-policy.ts";
 import { findPolicy, policyFiles, readPolicy } from "./policy-file.ts";
 import type { PolicySubject } from "./policy-scopes.ts";
 
@@ -27,5 +26,7 @@ export async function policyGate(
 ): Promise<PolicyGate | undefined> {
   const policy = file === undefined ? await findPolicy(policyFiles(home)) : await readPolicy(file);
   if (policy === null) return undefined;
+  // Ciphers take some milliseconds to load, and most hosts have no policy.
+  const { enforcePolicy } = await import("./enforce-policy.ts");
   return (scope, documents) => enforcePolicy(scope, policy, { subject, documents, place });
 }
