@@ -60,6 +60,8 @@ const END = 2;
 const NAME_IN_DATA = 4;
 /** Of a record's fields, where its name begins; its length follows. */
 const NAME_AT = 7;
+/** What the addon takes for a place in memory. */
+const LARGEST_OFFSET = 0xffff_ffff;
 const NO_FILES: PlannedFiles = { bytes: 0, count: 0 };
 const NOTHING = new Uint8Array(0);
 
@@ -114,6 +116,7 @@ class Plan<Tag> {
   /** Gathers as many as there is room for, up to the first that `claim` does not want. */
   addArchived(files: ArchivedFiles, claim: (name: string) => boolean, tag: Tag): PlannedFiles {
     const { archive, at, before, dirfd } = files;
+    if (archive.byteOffset + archive.length > LARGEST_OFFSET) return NO_FILES;
     const begin = this.count * FIELDS;
     const room = this.numbers.subarray(begin);
     const planned = filesAddon().planFiles(archive, at, before, dirfd, archive.byteOffset, room);
