@@ -167,6 +167,23 @@ check("an identity token is a refresh token", { identityToken: "refresh" }, asyn
   assert.deepEqual([form.get("grant_type"), form.get("refresh_token")], ["refresh_token", "refresh"]);
 });
 
+check("a registry token is sent as it is", { registryToken: "good" }, async ({ tokens, registry }, list) => {
+  await list();
+  await list();
+  assert.equal(tokens.requests.length, 0);
+  assert.deepEqual(
+    registry.seen("GET", /tags/).map(({ headers }) => headers.authorization),
+    // Not before the registry has asked.
+    [undefined, "Bearer good", "Bearer good"],
+  );
+});
+
+check("a registry token that is refused is the end", { registryToken: "bad" }, async ({ tokens, registry }, list) => {
+  await assert.rejects(list(), (error) => isTeuError(error, "denied"));
+  assert.equal(tokens.requests.length, 0);
+  assert.equal(registry.seen("GET", /tags/).at(-1)?.headers.authorization, "Bearer bad");
+});
+
 check(
   "wrong credentials are an error that says so",
   { username: "me", password: "s3same" },

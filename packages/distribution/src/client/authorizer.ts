@@ -6,7 +6,7 @@ import type { Scope } from "@teu/base/scope";
 
 import { type Challenge, parseChallenges } from "../wire/challenge.ts";
 import { formatTokenScope, parseTokenScope, type TokenScope } from "../wire/token-scope.ts";
-import type { Credential, CredentialSource } from "./credentials.ts";
+import type { Credential, CredentialSource, LoginCredential } from "./credentials.ts";
 import type { HttpResponse, HttpTransport } from "./http-transport.ts";
 import { resolveTarget } from "./redirects.ts";
 import { type BearerToken, basicAuthorization, fetchToken, type TokenRequest } from "./token-client.ts";
@@ -53,10 +53,11 @@ export class Authorizer {
     const challenge = this.#challenge;
     if (challenge === undefined) return undefined;
     const credential = await this.#credential(scope, wanted);
+    if (credential !== null && "registryToken" in credential) return bearerHeader(credential.registryToken);
     if (challenge.scheme === "basic")
       return credential !== null && "username" in credential ? basicAuthorization(credential) : undefined;
     const { token } = await this.#token(scope, challenge, wanted, credential);
-    return `Bearer ${token}`;
+    return bearerHeader(token);
   }
 
   /**
@@ -73,14 +74,16 @@ export class Authorizer {
     const challenge = bearer ?? challenges.find(({ scheme }) => scheme === "basic");
     if (challenge === undefined) return false;
     this.#challenge = challenge;
+    const credential = await this.#credential(scope, wanted);
+    // There is no other token where that came from.
+    if (credential !== null && "registryToken" in credential) return used !== bearerHeader(credential.registryToken);
     if (challenge.scheme === "basic") {
-      const credential = await this.#credential(scope, wanted);
       return credential !== null && "username" in credential && used !== basicAuthorization(credential);
     }
     // A token that was refused is of no more use: it was revoked, or ended while the request was on its way.
     const key = tokenKey(challenge, wanted);
     const held = await this.#tokens.get(key)?.catch(() => undefined);
-    if (held !== undefined && used === `Bearer ${held.token}`) this.#tokens.delete(key);
+    if (held !== undefined && used === bearerHeader(held.token)) this.#tokens.delete(key);
     return true;
   }
 
@@ -95,7 +98,7 @@ export class Authorizer {
     scope: Scope,
     challenge: Challenge,
     wanted: readonly TokenScope[],
-    credential: Credential | null,
+    credential: LoginCredential | null,
   ): Promise<BearerToken> {
     const key = tokenKey(challenge, wanted);
     const held = this.#tokens.get(key);
@@ -174,6 +177,10 @@ function scopesOf(challenge: Challenge, wanted: readonly TokenScope[]): string[]
     merged.set(key, { ...scope, actions: [...(merged.get(key)?.actions ?? []), ...scope.actions] });
   }
   return [...merged.values()].map(formatTokenScope).sort();
+}
+
+function bearerHeader(token: string): string {
+  return `Bearer ${token}`;
 }
 
 function tokenKey(challenge: Challenge, wanted: readonly TokenScope[]): string {

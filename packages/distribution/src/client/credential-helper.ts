@@ -6,7 +6,7 @@ import { isTeuError, TeuError } from "@teu/base/errors";
 import { endedError, type Scope } from "@teu/base/scope";
 import { parseJson } from "@teu/specs/json";
 
-import type { Credential } from "./credentials.ts";
+import type { LoginCredential } from "./credentials.ts";
 
 const TIME_LIMIT = 30_000;
 const OUTPUT_LIMIT = 64 << 10;
@@ -16,7 +16,7 @@ const NOT_FOUND = /credentials not found/i;
 const TOKEN_USER = "<token>";
 
 /** Asks a helper; null when it has nothing for the server. @throws TeuError `unavailable`, `timeout`, `invalid`. */
-export async function getFromHelper(scope: Scope, helper: string, server: string): Promise<Credential | null> {
+export async function getFromHelper(scope: Scope, helper: string, server: string): Promise<LoginCredential | null> {
   const result = await run(scope, helper, "get", server);
   if (result.code !== 0) {
     if (NOT_FOUND.test(result.output)) return null;
@@ -34,7 +34,7 @@ export async function storeWithHelper(
   scope: Scope,
   helper: string,
   server: string,
-  credential: Credential,
+  credential: LoginCredential,
 ): Promise<void> {
   const [username, secret] =
     "identityToken" in credential ? [TOKEN_USER, credential.identityToken] : [credential.username, credential.password];

@@ -22,14 +22,19 @@ async function withConfig(
 }
 
 test("credentialFiles: knows Docker's and Podman's places", () => {
-  assert.deepEqual(credentialFiles({ HOME: "/h" }), ["/h/.docker/config.json", "/h/.config/containers/auth.json"]);
+  assert.deepEqual(credentialFiles({ HOME: "/h" }), [
+    "/h/.docker/config.json",
+    "/h/.config/containers/auth.json",
+    "/h/.dockercfg",
+  ]);
   assert.deepEqual(
     credentialFiles({ HOME: "/h", DOCKER_CONFIG: "/d", XDG_RUNTIME_DIR: "/r", REGISTRY_AUTH_FILE: "/a" }),
-    ["/a", "/d/config.json", "/r/containers/auth.json", "/h/.config/containers/auth.json"],
+    ["/a", "/d/config.json", "/r/containers/auth.json", "/h/.config/containers/auth.json", "/h/.dockercfg"],
   );
   assert.deepEqual(credentialFiles({ HOME: "/h", XDG_CONFIG_HOME: "/c" }), [
     "/h/.docker/config.json",
     "/c/containers/auth.json",
+    "/h/.dockercfg",
   ]);
   assert.deepEqual(credentialFiles({}), []);
 });
@@ -40,6 +45,7 @@ test("CredentialStore.find: reads every form of key and entry", async () => {
     "https://old.example/v2/": { auth: auth("old:with:colons\0\0") },
     "host:5000": { username: "plain", password: "text" },
     "token.example": { identitytoken: "refresh" },
+    "bearer.example": { registrytoken: "a.b.c", auth: auth("not:this") },
     "narrow.example": { auth: auth("wide:1") },
     "narrow.example/team": { auth: auth("team:2") },
     "empty.example": {},
@@ -52,6 +58,7 @@ test("CredentialStore.find: reads every form of key and entry", async () => {
       ["host:5000", "", { username: "plain", password: "text" }],
       ["host:5001", "", null],
       ["token.example", "", { identityToken: "refresh" }],
+      ["bearer.example", "", { registryToken: "a.b.c" }],
       ["narrow.example", "team/app", { username: "team", password: "2" }],
       ["narrow.example", "teams/app", { username: "wide", password: "1" }],
       ["empty.example", "", null],
@@ -59,6 +66,28 @@ test("CredentialStore.find: reads every form of key and entry", async () => {
     ];
     for (const [host, repository, want] of cases)
       assert.deepEqual(await store.find(scope, host, repository), want, host);
+  });
+});
+
+test("CredentialStore: Docker's file from before 2015 is read last, and never written", async () => {
+  await using root = await tempRoot();
+  const legacy = root.join(".dockercfg");
+  const content = JSON.stringify({ "https://old.example/v1/": { auth: auth("old:pw"), email: "me@old.example" } });
+  await writeFile(legacy, content);
+  const config = root.join("config.json");
+  const store = new CredentialStore([config, legacy]);
+  assert.deepEqual(await store.find(scope, "old.example"), { username: "old", password: "pw" });
+  assert.equal(await store.store(scope, "old.example", { username: "new", password: "pw" }), config);
+  assert.deepEqual(await store.find(scope, "old.example"), { username: "new", password: "pw" });
+  assert.equal(await store.erase(scope, "old.example"), true);
+  assert.equal(await readFile(legacy, "utf8"), content);
+  await assert.rejects(new CredentialStore([legacy]).store(scope, "x.example", { username: "a", password: "b" }));
+  assert.equal(await readFile(legacy, "utf8"), content);
+});
+
+test("CredentialStore: a registry token that would end its header is refused", async () => {
+  await withConfig({ auths: { "x.example": { registrytoken: "a\r\nb: c" } } }, async (store) => {
+    await assert.rejects(store.find(scope, "x.example"), (error) => isTeuError(error, "invalid"));
   });
 });
 

@@ -11,11 +11,17 @@ import { parseJson } from "@teu/specs/json";
 
 import { eraseWithHelper, getFromHelper, storeWithHelper } from "./credential-helper.ts";
 
-/** What proves who we are. */
-export type Credential =
+/** What one logs in with. */
+export type LoginCredential =
   | { readonly username: string; readonly password: string }
   /** A refresh token of the registry's token server. */
   | { readonly identityToken: string };
+
+/** What proves who we are. */
+export type Credential =
+  | LoginCredential
+  /** A bearer token for the registry itself, sent as it is. */
+  | { readonly registryToken: string };
 
 /** Where credentials come from. */
 export interface CredentialSource {
@@ -37,8 +43,19 @@ export const AUTH_FILES = "containers-auth.json";
 const HUB_KEY = "https://index.docker.io/v1/";
 const SIZE_LIMIT = 1 << 20;
 
+/** Docker's own file from before 2015: what is `auths` elsewhere is all of it. It is read and never written. */
+const LEGACY_FILE = ".dockercfg";
+
+interface AuthEntry {
+  auth?: string;
+  username?: string;
+  password?: string;
+  identitytoken?: string;
+  registrytoken?: string;
+}
+
 interface ConfigFile {
-  auths?: Record<string, { auth?: string; username?: string; password?: string; identitytoken?: string }>;
+  auths?: Record<string, AuthEntry>;
   credHelpers?: Record<string, string>;
   credsStore?: string;
   [other: string]: unknown;
@@ -62,6 +79,7 @@ export function credentialFiles(env: Readonly<Record<string, string | undefined>
         : path.join(home, ".docker", "config.json"),
     runtime === undefined || runtime === "" ? undefined : path.join(runtime, "containers", "auth.json"),
     own === "" ? undefined : path.join(own, "containers", "auth.json"),
+    home === undefined || home === "" ? undefined : path.join(home, LEGACY_FILE),
   ];
   return files.filter((file): file is string => file !== undefined && file !== "");
 }
@@ -93,7 +111,7 @@ export class CredentialStore implements CredentialSource {
   }
 
   /** Remembers a credential in the first place that takes it. Returns where. */
-  async store(scope: Scope, host: string, credential: Credential): Promise<string> {
+  async store(scope: Scope, host: string, credential: LoginCredential): Promise<string> {
     const stored = await this.#eachPlace(scope, {
       files: () => this.#storeInFile(scope, host, credential),
       helper: async (helper) => {
@@ -154,7 +172,7 @@ export class CredentialStore implements CredentialSource {
   }
 
   /** In the helper that the first file names for the host, else in that file. */
-  async #storeInFile(scope: Scope, host: string, credential: Credential): Promise<string> {
+  async #storeInFile(scope: Scope, host: string, credential: LoginCredential): Promise<string> {
     const file = this.#writable();
     const config = (await readConfig(scope, file)) ?? {};
     const helper = helperFor(config, host);
@@ -172,7 +190,7 @@ export class CredentialStore implements CredentialSource {
 
   async #eraseInFiles(scope: Scope, host: string): Promise<boolean> {
     let erased = false;
-    for (const file of this.#files) {
+    for (const file of this.#files.filter((name) => !isLegacy(name))) {
       const config = await readConfig(scope, file);
       if (config === null) continue;
       const helper = helperFor(config, host);
@@ -192,7 +210,7 @@ export class CredentialStore implements CredentialSource {
 
   #writable(): string {
     const [file] = this.#files;
-    if (file !== undefined) return file;
+    if (file !== undefined && !isLegacy(file)) return file;
     throw new TeuError({
       code: "invalid",
       op: "store credentials",
@@ -243,7 +261,16 @@ function helperFor(config: ConfigFile, host: string): string | undefined {
   return named ?? (config.credsStore === "" ? undefined : config.credsStore);
 }
 
-function decodeEntry(entry: NonNullable<ConfigFile["auths"]>[string]): Credential | null {
+function isLegacy(file: string): boolean {
+  return path.basename(file) === LEGACY_FILE;
+}
+
+function decodeEntry(entry: AuthEntry): Credential | null {
+  if (entry.registrytoken !== undefined && entry.registrytoken !== "") {
+    // Anything else would end the header that it goes into.
+    if (/^[\x21-\x7e]+$/.test(entry.registrytoken)) return { registryToken: entry.registrytoken };
+    throw new TeuError({ code: "invalid", op: "read credentials", message: "a registrytoken is no text for a header" });
+  }
   if (entry.identitytoken !== undefined && entry.identitytoken !== "") return { identityToken: entry.identitytoken };
   if (entry.auth !== undefined && entry.auth !== "") {
     const text = Buffer.from(entry.auth, "base64").toString("utf8");
@@ -277,7 +304,8 @@ async function readConfig(scope: Scope, file: string): Promise<ConfigFile | null
   }
   if (text.trim() === "") return {};
   try {
-    return checkedConfig(parseJson(text, { document: "credentials", maxLength: SIZE_LIMIT }));
+    const value = parseJson(text, { document: "credentials", maxLength: SIZE_LIMIT });
+    return checkedConfig(isLegacy(file) ? { auths: value } : value);
   } catch (cause) {
     if (!isTeuError(cause, "invalid")) throw cause;
     throw new TeuError({

@@ -6,7 +6,7 @@ import type { Scope } from "@teu/base/scope";
 import { decodeUtf8 } from "@teu/base/utf8";
 import { parseJson } from "@teu/specs/json";
 
-import type { Credential } from "./credentials.ts";
+import type { LoginCredential } from "./credentials.ts";
 import type { HttpRequest, HttpResponse, HttpTransport } from "./http-transport.ts";
 import { resolveTarget, sendFollowing } from "./redirects.ts";
 import { readLimited, responseError } from "./response-error.ts";
@@ -19,7 +19,7 @@ export interface TokenRequest {
   readonly service: string | undefined;
   /** Texts of the scopes. */
   readonly scopes: readonly string[];
-  readonly credential: Credential | null;
+  readonly credential: LoginCredential | null;
 }
 
 /** A token and how long it lasts. */
@@ -58,7 +58,7 @@ export async function fetchToken(scope: Scope, transport: HttpTransport, request
   return readToken(scope, realm, response);
 }
 
-function postForm(realm: URL, { service, scopes }: TokenRequest, credential: Credential): HttpRequest {
+function postForm(realm: URL, { service, scopes }: TokenRequest, credential: LoginCredential): HttpRequest {
   const form = new URLSearchParams({ client_id: CLIENT_ID, access_type: "offline", scope: scopes.join(" ") });
   if (service !== undefined) form.set("service", service);
   if ("identityToken" in credential) {
@@ -83,7 +83,7 @@ function postForm(realm: URL, { service, scopes }: TokenRequest, credential: Cre
   };
 }
 
-function getForm(realm: URL, { service, scopes }: TokenRequest, credential: Credential | null): HttpRequest {
+function getForm(realm: URL, { service, scopes }: TokenRequest, credential: LoginCredential | null): HttpRequest {
   const url = new URL(realm);
   if (service !== undefined) url.searchParams.set("service", service);
   for (const scope of scopes) url.searchParams.append("scope", scope);
