@@ -2,12 +2,13 @@
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, before, test } from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 
+import { Registry } from "@teu/registry/registry";
 import { encodeTarHeader, TAR_END, tarEntry, tarPadding } from "@teu/image/tar/writer";
 
 import { CliHost, UNABLE } from "./cli-harness.ts";
@@ -59,6 +60,39 @@ test("image tree: layers, what made them, what they hold, and who shares them", 
   assert.match(text, /^tall:1 .*\n├─ .*also in .*base:latest/);
   assert.match(text, /\n└─ .*teu image append .*\n {5}\+ \/etc\/\n {5}\+ \/etc\/added {2}6B$/);
 });
+
+test("image inspect, history: of images that are elsewhere, from their documents alone", { skip }, async () => {
+  await using registry = await Registry.listen();
+  const name = `${registry.address}/looked/at:1`;
+  await teu("copy", "-q", "containers:tall:2", "oci:elsewhere:v1");
+  await teu("copy", "-q", "containers:tall:2", `docker://${name}`);
+  const inspect = async (...args: string[]): Promise<Record<string, unknown>> =>
+    (JSON.parse(await teu("image", "inspect", ...args)) as Record<string, unknown>[])[0] ?? {};
+  const here = await inspect("tall:2");
+  const { digest } = here["Descriptor"] as { digest: string };
+  const there = await inspect(`docker://${name}`);
+  assert.deepEqual([there["RepoTags"], there["RepoDigests"]], [[name], [`${registry.address}/looked/at@${digest}`]]);
+  assert.deepEqual((await inspect("oci:elsewhere:v1"))["RepoTags"], []);
+  for (const found of [there, await inspect("oci:elsewhere:v1")]) {
+    for (const field of ["Id", "Created", "Architecture", "Os", "RootFS", "Config", "Comment", "Author"])
+      assert.deepEqual(found[field], here[field], field);
+    assert.ok((found["Size"] as number) > 0);
+    assert.equal((found["Descriptor"] as { digest: string }).digest, digest);
+  }
+  // No layer is read: it need not even be there.
+  for (const { digest: layer } of layersOf(await teu("manifest", "inspect", "oci:elsewhere:v1")))
+    rmSync(join(host.directory, "elsewhere/blobs/sha256", layer.slice(7)));
+  assert.equal(await teu("inspect", "-f", "{{.Id}}", "oci:elsewhere:v1"), here["Id"]);
+  const lines = async (image: string): Promise<string[]> =>
+    (await teu("image", "history", "--no-trunc", "--format", "{{.CreatedBy}}", image)).split("\n");
+  assert.deepEqual(await lines("oci:elsewhere:v1"), await lines("tall:2"));
+  await fails(["image", "inspect", "--platform", "linux/s390x", "oci:nowhere:v1"], 1, /nowhere/);
+  await fails(["container", "inspect", "oci:elsewhere:v1"], 1, /No such container/);
+});
+
+function layersOf(manifest: string): readonly { digest: string }[] {
+  return (JSON.parse(manifest) as { layers: { digest: string }[] }).layers;
+}
 
 test("image tree, diff: names of files and settings of strangers do nothing to the terminal", { skip }, async () => {
   mkdirSync(join(host.directory, "hostile"));

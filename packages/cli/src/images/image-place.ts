@@ -12,6 +12,13 @@ export function parseImagePlace(text: string): TransportName {
   return parseTransportName(text);
 }
 
+/** The place, when it is not this host's store; null when it is. @throws as `parseImagePlace`. */
+export function placeElsewhere(text: string): TransportName | null {
+  if (!hasTransport(text)) return null;
+  const place = parseTransportName(text);
+  return place.transport === "containers" ? null : place;
+}
+
 /** A place to write to; in the place of an image that is named by digest or id nothing can be written. */
 export function parseDestination(text: string): TransportName {
   const name = parseImagePlace(text);

@@ -9,10 +9,9 @@ import { layerChain } from "../store/layer-rows.ts";
 import { listImageNames } from "../store/image-rows.ts";
 import type { ImageContext } from "./context.ts";
 import { findImage } from "./find.ts";
+import { imageFacts, NO_TIME } from "./image-facts.ts";
 import { imageOf } from "./image-of.ts";
 import type { ImageInspect } from "./images.ts";
-
-const NO_TIME = "0001-01-01T00:00:00Z";
 
 /** See `Images.inspect`. */
 export async function inspectImage(
@@ -24,26 +23,23 @@ export async function inspectImage(
   const found = findImage(context.db, ref, platform);
   const names = listImageNames(context.db, found.row.id);
   const image = await imageOf(scope, context, found, names);
-  const { config } = image;
   const familiar = (name: string) => familiarText(parseReference(name));
   const tagged = Math.max(0, ...names.map((name) => name.taggedAt));
+  const { RootFS, Descriptor, Config, ...facts } = imageFacts({
+    id: image.id,
+    tags: image.names.map(familiar),
+    digests: image.repoDigests.map(familiar),
+    config: image.config,
+    size: image.size,
+    target: image.target,
+  });
   return {
-    Id: image.id,
-    RepoTags: image.names.map(familiar),
-    RepoDigests: image.repoDigests.map(familiar),
-    Parent: "",
-    Comment: config.history?.at(-1)?.comment ?? "",
-    Created: config.created ?? NO_TIME,
-    Author: config.author ?? "",
-    Architecture: config.architecture,
-    ...(config.variant === undefined ? {} : { Variant: config.variant }),
-    Os: config.os,
-    Size: image.size,
+    ...facts,
     GraphDriver: { Name: "overlay", Data: directories(context, image.chainId) },
-    RootFS: { Type: "layers", Layers: config.rootfs.diff_ids },
+    RootFS,
     Metadata: { LastTagTime: tagged === 0 ? NO_TIME : new Date(tagged).toISOString() },
-    Descriptor: image.target,
-    Config: { ...config.config },
+    Descriptor,
+    Config,
   };
 }
 
