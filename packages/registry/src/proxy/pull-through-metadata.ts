@@ -1,4 +1,4 @@
-// The storages as the request handler sees them when some repositories are kept for other registries: three questions to the index
+// The storages as the request handler sees them when some repositories are kept for other registries: four questions to the index
 // may fetch what is not here, and blobs can be read while they come; everything else is the storages themselves.
 
 import type { BlobStorage } from "@teu/distribution/server/blob-storage";
@@ -6,7 +6,7 @@ import type { MetadataStorage } from "@teu/distribution/server/metadata-storage"
 
 import type { PullThrough } from "./pull-through.ts";
 
-type Questions = Pick<MetadataStorage, "findManifest" | "findBlob" | "listTags">;
+type Questions = Pick<MetadataStorage, "findManifest" | "findBlob" | "listTags" | "listReferrers">;
 
 /** Puts the fetching in front of an index. */
 export function pullThroughMetadata(metadata: MetadataStorage, through: PullThrough): MetadataStorage {
@@ -28,6 +28,12 @@ export function pullThroughMetadata(metadata: MetadataStorage, through: PullThro
       return upstream === undefined
         ? metadata.listTags(scope, repository, page)
         : through.listTags(scope, upstream, repository, page);
+    },
+    listReferrers: (scope, repository, digest, page) => {
+      const upstream = through.upstreamOf(repository);
+      return upstream === undefined
+        ? metadata.listReferrers(scope, repository, digest, page)
+        : through.listReferrers(scope, upstream, repository, digest, page);
     },
   };
   return answering(metadata, questions);

@@ -4,13 +4,21 @@
 
 import { randomUUID } from "node:crypto";
 import { errorText, isTeuError, TeuError } from "@teu/base/errors";
+import { inParallel } from "@teu/base/parallel";
 import { cleanupScope, type Scope } from "@teu/base/scope";
 import type { BlobStorage, BlobUpload, OpenBlob } from "@teu/distribution/server/blob-storage";
 import { manifestFacts } from "@teu/distribution/server/manifest-facts";
-import type { ManifestName, MetadataStorage, Page, StoredManifest } from "@teu/distribution/server/metadata-storage";
+import type {
+  ManifestName,
+  MetadataStorage,
+  Page,
+  Referrer,
+  StoredManifest,
+} from "@teu/distribution/server/metadata-storage";
 import { Problem } from "@teu/distribution/server/problem";
 import type { BlobInfo } from "@teu/image/content-store";
-import { type Digest, digestAlgorithm } from "@teu/image/digest";
+import { type Digest, digestAlgorithm, parseDigest } from "@teu/image/digest";
+import { isDocumentType } from "@teu/image/transport/open-image";
 
 import { BlobFlight } from "./blob-flight.ts";
 import { proxyOf } from "./proxy-options.ts";
@@ -40,6 +48,9 @@ const PAUSE = 15_000;
 /** Tags whose time is remembered. */
 const MOST_REMEMBERED = 100_000;
 
+/** Referrers that are fetched for one digest: somebody waits, and a list may be as long as its maker likes. */
+const MOST_REFERRERS = 100;
+const REFERRERS_AT_ONCE = 4;
 /** How long a blob that could not be fetched is remembered, for who was told that it comes. Milliseconds. */
 const REMORSE = 5000;
 
@@ -71,10 +82,7 @@ export class PullThrough implements AsyncDisposable {
   ): Promise<StoredManifest | null> {
     const here = await this.#parts.metadata.findManifest(scope, repository, name);
     const key = `${repository} ${"tag" in name ? name.tag : name.digest}`;
-    const left = (this.#believedUntil.get(key) ?? 0) - scope.now();
-    // A clock that was set back makes nothing be believed for longer.
-    const isGood = "digest" in name || (left > 0 && left <= Math.max(upstream.ttl, PAUSE));
-    if (here !== null && isGood) {
+    if (here !== null && ("digest" in name || this.#isBelieved(scope, upstream, key))) {
       this.counts.hits++;
       return here;
     }
@@ -143,6 +151,59 @@ export class PullThrough implements AsyncDisposable {
       this.#note(scope, repository, error);
       return this.#parts.metadata.listTags(scope, repository, page);
     }
+  }
+
+  /**
+   * What refers to a digest, as the storage lists it once what the upstream has is here too: signatures and SBOMs are small, and who
+   * asks for the list wants them. When the upstream cannot be asked, those that are here.
+   */
+  async listReferrers(
+    scope: Scope,
+    upstream: Upstream,
+    repository: string,
+    digest: Digest,
+    page: Page & { readonly artifactType?: string },
+  ): Promise<readonly Referrer[]> {
+    const key = `${repository} referrers ${digest}`;
+    if (!this.#isBelieved(scope, upstream, key))
+      await this.#once(key, () => this.#fetchReferrers(scope, upstream, { repository, digest, key }));
+    return this.#parts.metadata.listReferrers(scope, repository, digest, page);
+  }
+
+  async #fetchReferrers(
+    scope: Scope,
+    upstream: Upstream,
+    { repository, digest, key }: { repository: string; digest: Digest; key: string },
+  ): Promise<void> {
+    try {
+      const found = await upstream.referrers(scope, repository, digest);
+      const wanted = found.filter(({ mediaType }) => isDocumentType(mediaType)).slice(0, MOST_REFERRERS);
+      await inParallel(scope, wanted, REFERRERS_AT_ONCE, async (inner, referrer) => {
+        // One that cannot be had is missing from the list; the others are not.
+        await this.#fetchReferrer(inner, upstream, repository, parseDigest(referrer.digest)).catch((error: unknown) => {
+          if (inner.signal.aborted) throw error;
+          this.#note(inner, repository, error);
+        });
+      });
+      this.#believe(key, scope.now() + upstream.ttl);
+    } catch (error) {
+      if (scope.signal.aborted) throw error;
+      if (!isMissing(error)) this.#note(scope, repository, error);
+      this.#believe(key, scope.now() + Math.min(PAUSE, upstream.ttl));
+    }
+  }
+
+  async #fetchReferrer(scope: Scope, upstream: Upstream, repository: string, digest: Digest): Promise<void> {
+    const key = `manifest ${repository} ${digest}`;
+    if ((await this.#parts.metadata.findManifest(scope, repository, { digest })) !== null) return;
+    await this.#once(key, () => this.#fetchManifest(scope, upstream, repository, digest));
+  }
+
+  /** Whether what was learnt under the key still counts. */
+  #isBelieved(scope: Scope, upstream: Upstream, key: string): boolean {
+    const left = (this.#believedUntil.get(key) ?? 0) - scope.now();
+    // A clock that was set back makes nothing be believed for longer.
+    return left > 0 && left <= Math.max(upstream.ttl, PAUSE);
   }
 
   async #refreshTag(

@@ -7,6 +7,7 @@ import { RegistryClient } from "@teu/distribution/client/registry-client";
 import type { RepositoryName } from "@teu/distribution/client/repository";
 import type { Digest } from "@teu/image/digest";
 import { parseReference, type Reference } from "@teu/image/reference";
+import type { Descriptor } from "@teu/specs/image";
 
 import { fileError } from "../storage/file-error.ts";
 import { boundCredentials } from "./bound-credentials.ts";
@@ -75,6 +76,11 @@ export class Upstream implements AsyncDisposable {
   /** All tags there. */
   async tags(scope: Scope, repository: string): Promise<string[]> {
     return Array.fromAsync(this.#client.tags(scope.withTimeout(PATIENCE), this.#repository(repository)));
+  }
+
+  /** What refers to a digest there, also where the upstream keeps it under tags. */
+  async referrers(scope: Scope, repository: string, digest: Digest): Promise<readonly Descriptor[]> {
+    return this.#client.referrers(scope.withTimeout(PATIENCE), this.#repository(repository), digest);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
