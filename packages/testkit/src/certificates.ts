@@ -83,7 +83,8 @@ export class TestAuthority {
   }
 }
 
-function commonName(name: string): Buffer {
+/** A name that is a common name only. */
+export function commonName(name: string): Buffer {
   return sequence(tagged(0x31, sequence(identifier(OID.commonName), tagged(0x0c, Buffer.from(name)))));
 }
 
@@ -91,16 +92,18 @@ function extension(oid: string, value: Buffer): Buffer {
   return sequence(identifier(oid), tagged(0x01, Buffer.from([0xff])), tagged(0x04, value));
 }
 
-function sequence(...parts: readonly Buffer[]): Buffer {
+/** A SEQUENCE. */
+export function sequence(...parts: readonly Buffer[]): Buffer {
   return tagged(0x30, Buffer.concat(parts));
 }
 
-// UTCTime: two digits of the year, to the second.
-function time(at: Date): Buffer {
+/** UTCTime: two digits of the year, to the second. */
+export function time(at: Date): Buffer {
   return tagged(0x17, Buffer.from(at.toISOString().replace(/^\d\d|[-:T]|\.\d+/g, "")));
 }
 
-function identifier(text: string): Buffer {
+/** An OBJECT IDENTIFIER. */
+export function identifier(text: string): Buffer {
   const [first = 0, second = 0, ...rest] = text.split(".").map(Number);
   const bytes = [first * 40 + second];
   for (const arc of rest) {
@@ -111,7 +114,8 @@ function identifier(text: string): Buffer {
   return tagged(0x06, Buffer.from(bytes));
 }
 
-function tagged(tag: number, content: Buffer): Buffer {
+/** A value with any tag. */
+export function tagged(tag: number, content: Buffer): Buffer {
   const { length } = content;
   const head =
     length < 0x80 ? [tag, length] : length < 0x100 ? [tag, 0x81, length] : [tag, 0x82, length >> 8, length & 0xff];

@@ -18,6 +18,7 @@ import { LOG_ANNOTATION } from "./rekor-entry.ts";
 import { signingError } from "./signing-error.ts";
 import { readSimpleSigning } from "./simple-signing.ts";
 import { type JsonObject, StrictJson } from "./strict-json.ts";
+import { CERTIFICATE_ANNOTATION } from "./trust-in-authorities.ts";
 import type { SignatureTrust } from "./verify-image.ts";
 
 /** Who has to have signed: texts are compared as a whole, patterns are looked for anywhere. */
@@ -31,7 +32,6 @@ export interface CertificateWish {
 /** Largest file of roots that is read. */
 export const LARGEST_TRUSTED_ROOT: number = 4 << 20;
 
-const CERTIFICATE_ANNOTATION = "dev.sigstore.cosign/certificate";
 const LARGEST_LOG_ENTRY = 64 << 10;
 
 type Readable = Exclude<FoundSignature, { format: "unreadable" }>;

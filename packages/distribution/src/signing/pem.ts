@@ -29,6 +29,14 @@ export function parsePem(text: string, what: string): PemBlock {
   return { label, bytes };
 }
 
+/** All blocks of a text, at least one; what is between them is a comment. @throws TeuError `invalid`, `exhausted`. */
+export function parsePemBlocks(text: string, what: string, most: number): readonly PemBlock[] {
+  const parts = text.split(/^(?=-----BEGIN )/m).filter((part) => part.startsWith("-----BEGIN "));
+  if (parts.length === 0) throw signingError("invalid", `read ${what}`, "it is not PEM");
+  if (parts.length > most) throw signingError("exhausted", `read ${what}`, `more than ${most} PEM blocks`);
+  return parts.map((part) => parsePem(part, what));
+}
+
 /** A block as text, in lines of 64. */
 export function printPem(label: string, bytes: Uint8Array): string {
   const lines =

@@ -18,10 +18,12 @@ export interface LoggedSignature {
   readonly payload: Uint8Array;
   readonly signature: Uint8Array;
   readonly key: PublicKey;
+  /** The certificate that the key is from: the entry has to be about it, then. */
+  readonly certificate?: Buffer;
 }
 
-/** @throws TeuError `denied` when no such entry was logged, `invalid` when it cannot be read. */
-export function verifyLogEntry(annotation: string, logs: readonly PublicKey[], about: LoggedSignature): void {
+/** When it was logged. @throws TeuError `denied` when no such entry was logged, `invalid` when it cannot be read. */
+export function verifyLogEntry(annotation: string, logs: readonly PublicKey[], about: LoggedSignature): Date {
   const json = new StrictJson("log entry");
   const document = json.parse(Buffer.from(annotation), LARGEST);
   const { body, integratedTime, logIndex, logID } = json.object(document["Payload"], "Payload");
@@ -33,9 +35,14 @@ export function verifyLogEntry(annotation: string, logs: readonly PublicKey[], a
   const timestamp = json.base64(document["SignedEntryTimestamp"], "SignedEntryTimestamp");
   if (!logs.some((log) => log.verifies(Buffer.from(signed), timestamp))) throw refused("no trusted log has signed it");
   checkBody(json, json.parse(json.base64(body, "body"), LARGEST), about);
+  return new Date(Number(integratedTime) * 1000);
 }
 
-function checkBody(json: StrictJson, body: JsonObject, { payload, signature, key }: LoggedSignature): void {
+function checkBody(
+  json: StrictJson,
+  body: JsonObject,
+  { payload, signature, key, certificate }: LoggedSignature,
+): void {
   const { kind, apiVersion } = body;
   if (kind !== "hashedrekord" || apiVersion !== "0.0.1")
     throw json.fault(`its kind is ${JSON.stringify(kind)} ${JSON.stringify(apiVersion)}, want hashedrekord 0.0.1`);
@@ -46,6 +53,12 @@ function checkBody(json: StrictJson, body: JsonObject, { payload, signature, key
   const digest = createHash("sha256").update(payload).digest("hex");
   if (hash["algorithm"] !== "sha256" || hash["value"] !== digest) throw refused("it is of another payload");
   if (!json.base64(made["content"], "content").equals(signature)) throw refused("it is of another signature");
+  if (certificate !== undefined) {
+    const logged = parsePem(pem, "logged certificate");
+    if (logged.label !== "CERTIFICATE" || !logged.bytes.equals(certificate))
+      throw refused("it is of another certificate");
+    return;
+  }
   if (parsePem(pem, "logged key").label !== "PUBLIC KEY" || !parsePublicKey(pem).der.equals(key.der))
     throw refused("it is of another key");
 }

@@ -105,11 +105,6 @@ test("enforcePolicy: what cannot be found out is refused", async () => {
   const gpg = { type: "signedBy", keyType: "GPGKeys", keyPath: "/etc/keys" };
   await refused("unsupported", /GPG signatures/, pull(bench, [gpg]));
   await refused("unsupported", /GPG signatures/, pull(bench, [signedBy(key), gpg]));
-  await refused(
-    "unsupported",
-    /certificates/,
-    pull(bench, [{ type: "sigstoreSigned", fulcio: {}, rekorPublicKeyPath: "/a" }]),
-  );
   const keyPath = root.join("key.pub");
   const byPath = [{ type: "sigstoreSigned", keyPath, ...MATCH }];
   await refused("denied", /key cannot be read/, pull(bench, byPath));

@@ -12,7 +12,9 @@ import { LARGEST_KEY_FILE } from "../pem.ts";
 import { parsePublicKey, type PublicKey } from "../public-key.ts";
 import type { SignaturePlace } from "../signature-place.ts";
 import { signingError } from "../signing-error.ts";
-import { type RejectedSignature, trustInKeys, verifySignatures } from "../verify-image.ts";
+import type { SignerCertificate } from "../signer-certificate.ts";
+import { readCertificates, trustInAuthorities } from "../trust-in-authorities.ts";
+import { type RejectedSignature, type SignatureTrust, trustInKeys, verifySignatures } from "../verify-image.ts";
 import { type PolicySubject, requirementsFor } from "./policy-scopes.ts";
 import type { KeySource, PolicyRequirement, SignaturePolicy, SigstoreSigned } from "./policy.ts";
 import { fitsIdentity } from "./signed-identity.ts";
@@ -54,6 +56,8 @@ export async function enforcePolicy(scope: Scope, policy: SignaturePolicy, quest
   }
 }
 
+/** Certificates in a file of authorities. */
+const MOST_AUTHORITIES = 20;
 const OWN: ReadonlySet<string> = new Set(["denied", "unsupported", "invalid", "exhausted"]);
 
 async function enforce(
@@ -65,13 +69,10 @@ async function enforce(
   if (requirement.type === "reject") throw refused("it rejects everything here");
   if (requirement.type === "unevaluable") {
     throw signingError("unsupported", "evaluate signature policy", `${requirement.what} cannot be verified here`, {
-      hint: "use sigstoreSigned with a key, or another tool for these images",
+      hint: "use sigstoreSigned, or another tool for these images",
     });
   }
-  const trust = trustInKeys(
-    await readKeys(requirement.keys),
-    requirement.logs.length === 0 ? null : await readKeys(requirement.logs),
-  );
+  const trust = await trustOf(requirement);
   const accept = acceptedBy(requirement, question.subject);
   const rejected: RejectedSignature[] = [];
   for (const image of question.documents) {
@@ -81,6 +82,17 @@ async function enforce(
   }
   if (rejected.length === 0) throw refused("it has no signature");
   throw refused(`none of its signatures counts: ${summary(rejected)}`);
+}
+
+async function trustOf({ authority, keys, logs }: SigstoreSigned): Promise<SignatureTrust> {
+  const trustedLogs = logs.length === 0 ? null : await readKeys(logs);
+  if (authority === null) return trustInKeys(await readKeys(keys), trustedLogs);
+  const { kind, roots, intermediates, signer } = authority;
+  const authorities = {
+    roots: await readAuthorities(roots),
+    intermediates: intermediates === null ? [] : await readAuthorities(intermediates),
+  };
+  return trustInAuthorities(authorities, signer, trustedLogs, kind === "fulcio" ? null : new Date());
 }
 
 function acceptedBy({ signedIdentity }: SigstoreSigned, { reference }: PolicySubject) {
@@ -104,14 +116,20 @@ async function readKeys(sources: readonly KeySource[]): Promise<PublicKey[]> {
 }
 
 async function readKey(source: KeySource): Promise<PublicKey> {
-  if ("data" in source) return parsePublicKey(source.data.toString("utf8"));
-  let bytes: Uint8Array;
+  return parsePublicKey(await readText(source, "key"));
+}
+
+async function readAuthorities(source: KeySource): Promise<readonly SignerCertificate[]> {
+  return readCertificates(await readText(source, "authority"), MOST_AUTHORITIES);
+}
+
+async function readText(source: KeySource, what: string): Promise<string> {
+  if ("data" in source) return source.data.toString("utf8");
   try {
-    bytes = await readLimitedFile(source.path, LARGEST_KEY_FILE);
+    return Buffer.from(await readLimitedFile(source.path, LARGEST_KEY_FILE)).toString("utf8");
   } catch (cause) {
-    throw refused(`its key cannot be read: ${errorText(cause)}`);
+    throw refused(`its ${what} cannot be read: ${errorText(cause)}`);
   }
-  return parsePublicKey(Buffer.from(bytes).toString("utf8"));
 }
 
 function refused(message: string): TeuError {

@@ -44,6 +44,7 @@ test("parsePolicy: everything that containers-policy.json(5) knows", () => {
   assert.deepEqual(docker?.get("*.example.com"), [
     {
       type: "sigstoreSigned",
+      authority: null,
       keys: [{ data: Buffer.from("pem") }],
       logs: [],
       signedIdentity: { type: "matchRepoDigestOrExact" },
@@ -52,6 +53,7 @@ test("parsePolicy: everything that containers-policy.json(5) knows", () => {
   assert.deepEqual(docker?.get("host/several"), [
     {
       type: "sigstoreSigned",
+      authority: null,
       keys: [{ path: "/a" }, { path: "/b" }],
       logs: [{ path: "/rekor" }],
       signedIdentity: { type: "matchRepoDigestOrExact" },
@@ -60,13 +62,23 @@ test("parsePolicy: everything that containers-policy.json(5) knows", () => {
 });
 
 test("parsePolicy: what is well-formed and cannot be found out is kept as that", () => {
-  const cases = [
-    GPG,
-    { type: "signedBaseLayer", baseLayerIdentity: { type: "matchExact" } },
-    { type: "sigstoreSigned", fulcio: { caPath: "/ca" }, rekorPublicKeyPath: "/rekor" },
-    { type: "sigstoreSigned", pki: { caRootsPath: "/ca" } },
-  ];
+  const cases = [GPG, { type: "signedBaseLayer", baseLayerIdentity: { type: "matchExact" } }];
   for (const one of cases) assert.equal(parse({ default: [one] }).fallback[0]?.type, "unevaluable", one.type);
+});
+
+const LOGGED = { type: "sigstoreSigned", rekorPublicKeyPath: "/rekor" };
+const FULCIO = { caPath: "/ca", oidcIssuer: "https://issuer", subjectEmail: "a@b" };
+const PKI = { caRootsPath: "/ca", subjectEmail: "a@b" };
+
+test("parsePolicy: authorities instead of keys", () => {
+  const of = (one: object) => parse({ default: [one] }).fallback[0];
+  const fulcio = of({ ...LOGGED, fulcio: FULCIO });
+  assert.ok(fulcio?.type === "sigstoreSigned");
+  assert.deepEqual([fulcio.authority?.kind, fulcio.authority?.signer.oidcIssuer], ["fulcio", "https://issuer"]);
+  const pki = of({ type: "sigstoreSigned", pki: { ...PKI, caIntermediatesPath: "/between", subjectHostname: "c.d" } });
+  assert.ok(pki?.type === "sigstoreSigned");
+  assert.deepEqual(pki.authority?.intermediates, { path: "/between" });
+  assert.deepEqual(pki.authority?.signer, { oidcIssuer: null, email: "a@b", hostname: "c.d" });
 });
 
 test("parsePolicy: anything else makes the whole file unusable", () => {
@@ -98,7 +110,15 @@ test("parsePolicy: anything else makes the whole file unusable", () => {
     ["with more in accept", { default: [{ ...ACCEPT, keyPath: "/a" }] }],
     ["sigstoreSigned without key", { default: [{ type: "sigstoreSigned" }] }],
     ["sigstoreSigned with two sources", { default: [{ ...KEY, keyData: "AAAA" }] }],
-    ["sigstoreSigned with key and fulcio", { default: [{ ...KEY, fulcio: {} }] }],
+    ["sigstoreSigned with key and fulcio", { default: [{ ...KEY, fulcio: FULCIO }] }],
+    ["fulcio without log", { default: [{ type: "sigstoreSigned", fulcio: FULCIO }] }],
+    ["fulcio without issuer", { default: [{ ...LOGGED, fulcio: { caPath: "/ca", subjectEmail: "a@b" } }] }],
+    ["fulcio with an empty e-mail", { default: [{ ...LOGGED, fulcio: { ...FULCIO, subjectEmail: "" } }] }],
+    ["fulcio without authority", { default: [{ ...LOGGED, fulcio: { oidcIssuer: "a", subjectEmail: "a@b" } }] }],
+    ["fulcio and pki", { default: [{ ...LOGGED, fulcio: FULCIO, pki: PKI }] }],
+    ["pki of nobody", { default: [{ type: "sigstoreSigned", pki: { caRootsPath: "/ca" } }] }],
+    ["pki of any host", { default: [{ type: "sigstoreSigned", pki: { ...PKI, subjectHostname: ".b" } }] }],
+    ["pki with an issuer", { default: [{ type: "sigstoreSigned", pki: { ...PKI, oidcIssuer: "a" } }] }],
     ["sigstoreSigned with a relative key", { default: [{ type: "sigstoreSigned", keyPath: "cosign.pub" }] }],
     ["sigstoreSigned with no paths", { default: [{ type: "sigstoreSigned", keyPaths: [] }] }],
     ["sigstoreSigned with a path that is a list", { default: [{ type: "sigstoreSigned", keyPath: ["/a"] }] }],

@@ -6,7 +6,14 @@ import { parseReference } from "@teu/image/reference";
 
 import { signingError } from "../signing-error.ts";
 import { type JsonObject, StrictJson } from "../strict-json.ts";
-import type { KeySource, PolicyRequirement, PolicyRequirements, SignaturePolicy, SignedIdentity } from "./policy.ts";
+import type {
+  AuthoritySource,
+  KeySource,
+  PolicyRequirement,
+  PolicyRequirements,
+  SignaturePolicy,
+  SignedIdentity,
+} from "./policy.ts";
 import { hasTagOrDigest } from "./signed-identity.ts";
 
 /** Largest policy that is read. */
@@ -21,6 +28,15 @@ const GPG_KEY_TYPES: ReadonlySet<unknown> = new Set([
 ]);
 const DOMAIN = /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?|\[[a-fA-F0-9:.]+\])(?::[0-9]+)?$/;
 const PATH = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;
+const HOSTNAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?$/;
+const PKI_FIELDS: readonly string[] = [
+  "caRootsPath",
+  "caRootsData",
+  "caIntermediatesPath",
+  "caIntermediatesData",
+  "subjectEmail",
+  "subjectHostname",
+];
 /** Transports whose scopes are paths. */
 const OF_FILES: ReadonlySet<string> = new Set(["dir", "oci", "oci-archive"]);
 
@@ -105,14 +121,40 @@ class PolicyReader {
     this.#json.onlyFields(value, where, ["type"], optional);
     const signedIdentity = this.#identity(value["signedIdentity"], `${where}.signedIdentity`);
     const logs = this.#keys(value, where, "rekorPublicKey", logNames, false);
-    for (const name of ["fulcio", "pki"]) {
-      if (value[name] === undefined) continue;
-      this.#json.object(value[name], `${where}.${name}`);
-      if (keyNames.some((key) => value[key] !== undefined))
-        throw this.#json.fault(`${where} has both ${name} and a key`);
-      return { type: "unevaluable", what: `signatures with certificates (sigstoreSigned with ${name})` };
-    }
-    return { type: "sigstoreSigned", keys: this.#keys(value, where, "key", keyNames, true), logs, signedIdentity };
+    const signers = ["fulcio", "pki", ...keyNames].filter((name) => value[name] !== undefined);
+    const [name] = signers;
+    if (signers.length > 1 && (name === "fulcio" || name === "pki"))
+      throw this.#json.fault(`${where} has both ${signers.join(" and ")}`);
+    const authority =
+      name === "fulcio" || name === "pki" ? this.#authority(value[name], name, `${where}.${name}`) : null;
+    // Its certificates are good for minutes: only a log can say that it was in those.
+    if (name === "fulcio" && logs.length === 0) throw this.#json.fault(`${where} has fulcio without rekorPublicKey`);
+    const keys = authority === null ? this.#keys(value, where, "key", keyNames, true) : [];
+    return { type: "sigstoreSigned", authority, keys, logs, signedIdentity };
+  }
+
+  #authority(value: unknown, kind: "fulcio" | "pki", where: string): AuthoritySource {
+    const object = this.#json.object(value, where);
+    const name = (field: string): string | null => {
+      if (object[field] === undefined) return null;
+      const text = this.#json.text(object[field], `${where}.${field}`);
+      if (text !== "") return text;
+      throw this.#json.fault(`${where}.${field} must not be empty`);
+    };
+    const file = (what: string, needed: boolean): KeySource[] =>
+      this.#keys(object, where, what, [`${what}Path`, `${what}Data`], needed);
+    if (kind === "fulcio") this.#json.onlyFields(object, where, ["oidcIssuer", "subjectEmail"], ["caPath", "caData"]);
+    else this.#json.onlyFields(object, where, [], PKI_FIELDS);
+    const [roots] = file(kind === "fulcio" ? "ca" : "caRoots", true);
+    const [intermediates] = kind === "fulcio" ? [] : file("caIntermediates", false);
+    const signer = { oidcIssuer: name("oidcIssuer"), email: name("subjectEmail"), hostname: name("subjectHostname") };
+    if (signer.email === null && signer.hostname === null)
+      throw this.#json.fault(`${where} must have subjectEmail or subjectHostname`);
+    // A name with a dot in front would be one of any host below it.
+    if (signer.hostname !== null && !HOSTNAME.test(signer.hostname))
+      throw this.#json.fault(`${where}.subjectHostname is no host`);
+    if (roots === undefined) throw this.#json.fault(`${where} has no authority`);
+    return { kind, roots, intermediates: intermediates ?? null, signer };
   }
 
   #keys(value: JsonObject, where: string, what: string, names: readonly string[], needed: boolean): KeySource[] {

@@ -1,5 +1,7 @@
 // Signature policies (containers-policy.json(5)) as values.
 
+import type { WantedSigner } from "../trust-in-authorities.ts";
+
 /** Which name a signature has to say the image has. */
 export type SignedIdentity =
   | { readonly type: "matchExact" | "matchRepoDigestOrExact" | "matchRepository" }
@@ -10,10 +12,21 @@ export type SignedIdentity =
 /** A file of keys, or the keys themselves. */
 export type KeySource = { readonly path: string } | { readonly data: Buffer };
 
+/** Authorities whose certificates say who has signed. */
+export interface AuthoritySource {
+  /** "fulcio": valid when a log recorded the signature; "pki": valid now. */
+  readonly kind: "fulcio" | "pki";
+  readonly roots: KeySource;
+  readonly intermediates: KeySource | null;
+  readonly signer: WantedSigner;
+}
+
 /** Signed with cosign, skopeo or teu. */
 export interface SigstoreSigned {
   readonly type: "sigstoreSigned";
-  /** One of them has to have signed. */
+  /** Whose certificate the signature has to come with; null: a key decides. */
+  readonly authority: AuthoritySource | null;
+  /** One of them has to have signed; none when there is an authority. */
   readonly keys: readonly KeySource[];
   /** When there are any, one of these logs has to have recorded it. */
   readonly logs: readonly KeySource[];
