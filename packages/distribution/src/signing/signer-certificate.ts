@@ -1,7 +1,7 @@
 // Certificates of signers and of authorities, as far as policies ask. Extensions are read from the DER itself: texts that libraries
 // print have to be taken apart again, and a name with a comma or a NUL in it would then be another name.
 
-import { X509Certificate } from "node:crypto";
+import { type KeyObject, X509Certificate } from "node:crypto";
 
 import { decodeUtf8 } from "@teu/base/utf8";
 
@@ -47,8 +47,11 @@ const ALGORITHMS: ReadonlySet<string> = new Set([
 /** @throws TeuError `invalid`, `unsupported` for what cannot be judged here. */
 export function readCertificate(der: Buffer): SignerCertificate {
   let x509: X509Certificate;
+  let key: KeyObject;
   try {
     x509 = new X509Certificate(der);
+    // Throws for keys that OpenSSL does not know; such a signature must not hide the others.
+    key = x509.publicKey;
   } catch (cause) {
     throw signingError("invalid", "read certificate", "it cannot be parsed", { cause });
   }
@@ -56,7 +59,7 @@ export function readCertificate(der: Buffer): SignerCertificate {
   const usages = oidsOf(extensions.get(EXTENDED_USAGE));
   return {
     x509,
-    key: publicKeyOf(x509.publicKey),
+    key: publicKeyOf(key),
     mayIssue: mayIssue(extensions.get(CONSTRAINTS)),
     keyUsage: keyUsage(extensions.get(KEY_USAGE)),
     codeSigning:
