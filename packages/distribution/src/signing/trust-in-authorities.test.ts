@@ -1,51 +1,50 @@
 // Certificates of an authority that is made here: each rule, and what happens when it is broken.
 
 import assert from "node:assert/strict";
-import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { sign, type KeyObject } from "node:crypto";
 import { test } from "node:test";
+import fc from "fast-check";
+import { isTeuError } from "@teu/base/errors";
 import { digestOf } from "@teu/image/digest";
-import { commonName, identifier, sequence, tagged, time } from "@teu/testkit/certificates";
+import { sequence } from "@teu/testkit/certificates";
+import {
+  alternativeNames,
+  extendedUsage,
+  extension,
+  isAuthority,
+  keyUsage,
+  logEntry,
+  makeCertificate,
+  newSigningKey,
+  oidcIssuer,
+  publicDer,
+} from "@teu/testkit/signer-authority";
 
 import { parsePublicKey } from "./public-key.ts";
 import { printPem } from "./pem.ts";
 import { LOG_ANNOTATION } from "./rekor-entry.ts";
+import { readCertificate } from "./signer-certificate.ts";
 import { readCertificates, trustInAuthorities } from "./trust-in-authorities.ts";
 import { simpleSigningPayload } from "./simple-signing.ts";
 
 const T0 = Date.UTC(2026, 0, 1);
 const MINUTE = 60_000;
-const newKey = (): KeyObject => generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
-function publicDer(key: KeyObject): Buffer {
-  return createPublicKey(key).export({ type: "spki", format: "der" });
-}
-const ext = (oid: string, value: Buffer): Buffer => sequence(identifier(oid), tagged(4, value));
-const CA = ext("2.5.29.19", sequence(tagged(1, Buffer.from([0xff]))));
-const CODE = ext("2.5.29.37", sequence(identifier("1.3.6.1.5.5.7.3.3")));
-const san = (...names: string[]): Buffer =>
-  ext("2.5.29.17", sequence(...names.map((n) => tagged(0x81, Buffer.from(n)))));
-const V1 = (t: string): Buffer => ext("1.3.6.1.4.1.57264.1.1", Buffer.from(t));
-const V2 = (t: string): Buffer => ext("1.3.6.1.4.1.57264.1.8", tagged(0x0c, Buffer.from(t)));
+const newKey = newSigningKey;
+const CA = isAuthority();
+const CODE = extendedUsage();
+const san = (...names: string[]): Buffer => alternativeNames(names);
+const V1 = (text: string): Buffer => oidcIssuer(text);
+const V2 = (text: string): Buffer => oidcIssuer(text, "new");
 function cert(
   subject: string,
   key: KeyObject,
   issuer: string,
   by: KeyObject,
-  exts: Buffer[],
+  extensions: Buffer[],
   from = T0,
   to = T0 + 10 * MINUTE,
 ): Buffer {
-  const alg = sequence(identifier("1.2.840.10045.4.3.2"));
-  const body = sequence(
-    tagged(0xa0, tagged(2, Buffer.from([2]))),
-    tagged(2, Buffer.from([1])),
-    alg,
-    commonName(issuer),
-    sequence(time(new Date(from)), time(new Date(to))),
-    commonName(subject),
-    publicDer(key),
-    tagged(0xa3, sequence(...exts)),
-  );
-  return sequence(body, alg, tagged(3, Buffer.concat([Buffer.from([0]), sign("sha256", body, by)])));
+  return makeCertificate({ subject, key, issuer, by, extensions, from, to });
 }
 const [rootKey, midKey, leafKey, logKey] = [newKey(), newKey(), newKey(), newKey()] as const;
 const YEAR = 525_600 * MINUTE;
@@ -58,7 +57,7 @@ const leaf = (exts: Buffer[] = [CODE, san("a@b"), V1(ISS)], by = rootKey, issuer
   cert("leaf", leafKey, issuer, by, exts);
 function attempt(c: {
   cert?: Buffer;
-  chain?: Buffer;
+  chain?: Buffer | string;
   at?: number;
   log?: KeyObject;
   over?: Buffer;
@@ -67,28 +66,13 @@ function attempt(c: {
 }): void {
   const certificate = c.cert ?? leaf();
   const signature = sign("sha256", payload, leafKey);
-  const body = Buffer.from(
-    JSON.stringify({
-      apiVersion: "0.0.1",
-      kind: "hashedrekord",
-      spec: {
-        data: {
-          hash: {
-            algorithm: "sha256",
-            value: createHash("sha256")
-              .update(c.over ?? payload)
-              .digest("hex"),
-          },
-        },
-        signature: {
-          content: signature.toString("base64"),
-          publicKey: { content: Buffer.from(printPem("CERTIFICATE", c.logged ?? certificate)).toString("base64") },
-        },
-      },
-    }),
-  ).toString("base64");
-  const Payload = { body, integratedTime: (c.at ?? T0 + MINUTE) / 1000, logID: "00", logIndex: 1 };
-  const SignedEntryTimestamp = sign("sha256", Buffer.from(JSON.stringify(Payload)), c.log ?? logKey).toString("base64");
+  const entry = logEntry({
+    payload: c.over ?? payload,
+    signature,
+    certificate: c.logged ?? certificate,
+    at: c.at ?? T0 + MINUTE,
+    log: c.log ?? logKey,
+  });
   trustInAuthorities(
     { roots: readCertificates(printPem("CERTIFICATE", root), 5), intermediates: [] },
     { oidcIssuer: ISS, email: "a@b", hostname: null },
@@ -102,8 +86,10 @@ function attempt(c: {
       signature: signature.toString("base64"),
       annotations: {
         "dev.sigstore.cosign/certificate": printPem("CERTIFICATE", certificate),
-        ...(c.chain ? { "dev.sigstore.cosign/chain": printPem("CERTIFICATE", c.chain) } : {}),
-        ...(c.entry === false ? {} : { [LOG_ANNOTATION]: JSON.stringify({ SignedEntryTimestamp, Payload }) }),
+        ...(c.chain === undefined
+          ? {}
+          : { "dev.sigstore.cosign/chain": typeof c.chain === "string" ? c.chain : printPem("CERTIFICATE", c.chain) }),
+        ...(c.entry === false ? {} : { [LOG_ANNOTATION]: entry }),
       },
     },
     image,
@@ -118,7 +104,7 @@ test("takes good ones", () => {
   attempt({ cert: below, chain: mid([CA]) });
 });
 test("pki: valid now, of the wanted host, without a log", () => {
-  const names = ext("2.5.29.17", sequence(tagged(0x82, Buffer.from("build.example"))));
+  const names = alternativeNames(["build.example"], 0x82);
   const trusted = {
     roots: readCertificates(printPem("CERTIFICATE", root), 5),
     intermediates: readCertificates(printPem("CERTIFICATE", mid([CA])), 5),
@@ -155,6 +141,56 @@ const BAD: [string, Parameters<typeof attempt>[0], RegExp][] = [
   ["other payload", { over: Buffer.from("x") }, /another payload/],
   ["other certificate", { logged: below }, /another certificate/],
   ["no entry", { entry: false }, /no log entry/],
-  ["name constraints", { cert: below, chain: mid([CA, ext("2.5.29.30", sequence())]) }, /cannot be judged/],
+  ["name constraints", { cert: below, chain: mid([CA, extension("2.5.29.30", sequence())]) }, /cannot be judged/],
+  ["mid that may not sign certificates", { cert: below, chain: mid([CA, keyUsage(0x80)]) }, /no trusted authority/],
+  ["mid for servers", { cert: below, chain: mid([CA, extendedUsage("1.3.6.1.5.5.7.3.1")]) }, /no trusted authority/],
+  [
+    "leaf for servers",
+    { cert: leaf([extendedUsage("1.3.6.1.5.5.7.3.1"), san("a@b"), V1(ISS)]) },
+    /not for signing code/,
+  ],
+  ["leaf that may not sign", { cert: leaf([CODE, keyUsage(0x20), san("a@b"), V1(ISS)]) }, /not for signatures/],
+  [
+    "a critical extension",
+    { cert: leaf([CODE, san("a@b"), V1(ISS), extension("1.2.3", sequence(), true)]) },
+    /cannot be judged/,
+  ],
+  ["an extension twice", { cert: leaf([CODE, san("a@b"), san("c@d"), V1(ISS)]) }, /twice/],
+  ["a host as e-mail", { cert: leaf([CODE, alternativeNames(["a@b"], 0x82), V1(ISS)]) }, /e-mail/],
 ];
+test("takes an intermediate that may sign certificates for code", () => {
+  attempt({ cert: below, chain: mid([CA, keyUsage(0x04), CODE]) });
+  attempt({ cert: below, chain: mid([isAuthority(0)]) });
+});
+test("refuses a chain that is longer than an authority allows", () => {
+  const lowKey = newKey();
+  const low = cert("low", lowKey, "mid", midKey, [CA], T0 - YEAR, T0 + YEAR);
+  const certificate = leaf(undefined, lowKey, "low");
+  const chained = (depth?: number): string =>
+    printPem("CERTIFICATE", low) + printPem("CERTIFICATE", mid([isAuthority(depth)]));
+  attempt({ cert: certificate, chain: chained() });
+  attempt({ cert: certificate, chain: chained(1) });
+  assert.throws(() => attempt({ cert: certificate, chain: chained(0) }), /no trusted authority/);
+});
+test("readCertificate: bytes that were changed are refused as such, or read", () => {
+  const good = leaf();
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.nat({ max: good.length - 1 }), fc.nat({ max: 255 })), { minLength: 1, maxLength: 4 }),
+      fc.nat({ max: good.length }),
+      (changes, cut) => {
+        const bad = Buffer.from(good);
+        for (const [at, byte] of changes) bad.writeUInt8(byte, at);
+        for (const bytes of [bad, bad.subarray(0, cut)]) {
+          try {
+            readCertificate(bytes);
+          } catch (error) {
+            assert.ok(isTeuError(error), String(error));
+          }
+        }
+      },
+    ),
+    { numRuns: 500 },
+  );
+});
 for (const [name, c, reason] of BAD) test(`refuses: ${name}`, () => assert.throws(() => attempt(c), reason));

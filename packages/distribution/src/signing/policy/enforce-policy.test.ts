@@ -1,6 +1,7 @@
 // Policies in front of pulls: what they take and refuse, on which bytes that is decided, and that they fail closed.
 
 import assert from "node:assert/strict";
+import { sign as createSignature } from "node:crypto";
 import { chmod, mkdir, symlink, writeFile } from "node:fs/promises";
 import { test } from "node:test";
 import { type ErrorCode, isTeuError } from "@teu/base/errors";
@@ -15,10 +16,24 @@ import { pullImage } from "../../client/pull.ts";
 import { pushImage } from "../../client/push.ts";
 import { writeBundle } from "../bundle.ts";
 import type { PrivateKey } from "../private-key.ts";
+import { printPem } from "../pem.ts";
+import { LOG_ANNOTATION } from "../rekor-entry.ts";
 import { signImage } from "../sign-image.ts";
+import { simpleSigningPayload } from "../simple-signing.ts";
+import { CERTIFICATE_ANNOTATION } from "../trust-in-authorities.ts";
 import { registryPlace } from "../signature-place.ts";
 import { makeKey } from "@teu/testkit/signing-keys";
-import { SignatureBench } from "@teu/testkit/signature-bench";
+import { SignatureBench, type TagSignature } from "@teu/testkit/signature-bench";
+import {
+  alternativeNames,
+  extendedUsage,
+  isAuthority,
+  logEntry,
+  makeCertificate,
+  newSigningKey,
+  oidcIssuer,
+  publicDer,
+} from "@teu/testkit/signer-authority";
 import { enforcePolicy } from "./enforce-policy.ts";
 import { parsePolicy } from "./parse-policy.ts";
 import { findPolicy, policyFiles, readPolicy } from "./policy-file.ts";
@@ -96,6 +111,103 @@ test("enforcePolicy: accepts, rejects, wants signatures, and all requirements at
   await refused("denied", /not made by this key/, pull(bench, [signedBy(other), signedBy(key)]));
   await sign(bench, key, { format: "bundle" });
   assert.ok((await pull(bench, [signedBy(other), signedBy(key)])).length > 0);
+});
+
+/** An authority, a log, and a signer who has a certificate and an entry. */
+function authority(from: number, extensions: readonly Buffer[]) {
+  const [rootKey, signerKey, logKey] = [newSigningKey(), newSigningKey(), newSigningKey()];
+  const common = { issuer: "root", by: rootKey };
+  const year = 365 * 86_400_000;
+  const ca = {
+    ...common,
+    subject: "root",
+    key: rootKey,
+    extensions: [isAuthority()],
+    from: from - year,
+    to: from + year,
+  };
+  const root = makeCertificate(ca);
+  const to = from + 600_000;
+  const certificate = makeCertificate({ ...common, subject: "signer", key: signerKey, extensions, from, to });
+  const text = (label: string, der: Buffer): string => Buffer.from(printPem(label, der)).toString("base64");
+  return {
+    caData: text("CERTIFICATE", root),
+    logData: text("PUBLIC KEY", publicDer(logKey)),
+    signatureOf: (bench: SignatureBench, logged: boolean = true): TagSignature => {
+      const repository = referenceText(withoutTag(bench.reference));
+      const payload = simpleSigningPayload(bench.digest, repository, {});
+      const signature = createSignature("sha256", payload, signerKey);
+      const entry = { payload, signature, certificate, at: from + 60_000, log: logKey };
+      return {
+        payload,
+        signature,
+        annotations: {
+          [CERTIFICATE_ANNOTATION]: printPem("CERTIFICATE", certificate),
+          ...(logged ? { [LOG_ANNOTATION]: logEntry(entry) } : {}),
+        },
+      };
+    },
+  };
+}
+
+function withoutTag({ domain, repository }: Reference): Reference {
+  return { domain, repository };
+}
+
+test("enforcePolicy: fulcio takes a certificate that was good when the log recorded the signature", async () => {
+  await using bench = await SignatureBench.open();
+  const names = [extendedUsage(), alternativeNames(["me@example.org"]), oidcIssuer("https://issuer.example")];
+  // Long over by now.
+  const good = authority(Date.UTC(2024, 0, 1), names);
+  const wanted = (changes: object = {}): object => ({
+    type: "sigstoreSigned",
+    fulcio: {
+      caData: good.caData,
+      oidcIssuer: "https://issuer.example",
+      subjectEmail: "me@example.org",
+      ...changes,
+    },
+    rekorPublicKeyData: good.logData,
+    ...MATCH,
+  });
+  await bench.putTag([good.signatureOf(bench)]);
+  assert.ok((await pull(bench, [wanted()])).length > 0);
+  await refused("denied", /e-mail/, pull(bench, [wanted({ subjectEmail: "you@example.org" })]));
+  await refused("denied", /OIDC issuer/, pull(bench, [wanted({ oidcIssuer: "https://other.example" })]));
+  const stranger = authority(Date.UTC(2024, 0, 1), names);
+  await refused("denied", /no trusted authority/, pull(bench, [wanted({ caData: stranger.caData })]));
+  const otherLog = { ...wanted(), rekorPublicKeyData: stranger.logData };
+  await refused("denied", /no trusted log/, pull(bench, [otherLog]));
+  const elsewhere = { signedIdentity: { type: "exactRepository", dockerRepository: "other.example/x" } };
+  await refused("denied", /not what exactRepository wants/, pull(bench, [{ ...wanted(), ...elsewhere }]));
+  await bench.putTag([good.signatureOf(bench, false)]);
+  await refused("denied", /no log entry/, pull(bench, [wanted()]));
+  await bench.putTag([stranger.signatureOf(bench), good.signatureOf(bench)]);
+  assert.ok((await pull(bench, [wanted()])).length > 0, "a stranger's signature hides the good one");
+  await using root = await tempRoot();
+  const caPath = root.join("ca.pem");
+  const { caData: _, ...rest } = (wanted() as { fulcio: Record<string, string> }).fulcio;
+  const byPath = { ...wanted(), fulcio: { ...rest, caPath } };
+  await refused("denied", /authority cannot be read/, pull(bench, [byPath]));
+  await writeFile(caPath, Buffer.from(good.caData, "base64"));
+  assert.ok((await pull(bench, [byPath])).length > 0);
+});
+
+test("enforcePolicy: pki takes a certificate that is good now", async () => {
+  await using bench = await SignatureBench.open();
+  const names = [extendedUsage(), alternativeNames(["me@example.org"])];
+  const wanted = (caRootsData: string, subjectEmail: string = "me@example.org"): object => ({
+    type: "sigstoreSigned",
+    pki: { caRootsData, subjectEmail },
+    ...MATCH,
+  });
+  const good = authority(Date.now() - 60_000, names);
+  await bench.putTag([good.signatureOf(bench, false)]);
+  assert.ok((await pull(bench, [wanted(good.caData)])).length > 0);
+  await refused("denied", /e-mail/, pull(bench, [wanted(good.caData, "you@example.org")]));
+  const over = authority(Date.UTC(2024, 0, 1), names);
+  await bench.putTag([over.signatureOf(bench)]);
+  await refused("denied", /not valid at|no trusted authority/, pull(bench, [wanted(over.caData)]));
 });
 
 test("enforcePolicy: what cannot be found out is refused", async () => {
