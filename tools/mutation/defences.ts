@@ -4,6 +4,7 @@
 import { CLIENT_DEFENCES } from "./client-defences.ts";
 import type { Defence, Killer } from "./defence.ts";
 import { IMAGE_DEFENCES } from "./image-defences.ts";
+import { SIGNING_DEFENCES } from "./signing-defences.ts";
 import { WALK_DEFENCES } from "./walk-defences.ts";
 
 const LINUX = "packages/runtime/src/linux";
@@ -509,4 +510,5 @@ export const DEFENCES: readonly Defence[] = [
   },
   ...IMAGE_DEFENCES,
   ...CLIENT_DEFENCES,
+  ...SIGNING_DEFENCES,
 ];

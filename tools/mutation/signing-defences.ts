@@ -1,0 +1,75 @@
+// Defences of signatures by certificate: each rule of a chain and of names.
+
+import type { Defence } from "./defence.ts";
+
+const TEST = "packages/distribution/src/signing/trust-in-authorities.test.ts";
+const CHAIN = "packages/distribution/src/signing/certificate-chain.ts";
+const CERTIFICATE = "packages/distribution/src/signing/signer-certificate.ts";
+const TRUST = "packages/distribution/src/signing/trust-in-authorities.ts";
+
+/** See the head of this file. */
+export const SIGNING_DEFENCES: readonly Defence[] = [
+  {
+    name: "signer-no-authority",
+    against: "certificates of an authority used to sign images",
+    what: "an authority's certificate is no signer's",
+    file: CHAIN,
+    changes: [
+      ["  if (leaf.mayIssue !== null) throw refused(\"the certificate is an authority's, not a signer's\");\n", ""],
+    ],
+    kill: { test: TEST, name: "refuses: CA as leaf" },
+  },
+  {
+    name: "signer-usage",
+    against: "certificates of web servers used to sign images",
+    what: "a signer's certificate is for signing code",
+    file: CHAIN,
+    changes: [['  if (leaf.codeSigning !== "yes") throw refused("the certificate is not for signing code");\n', ""]],
+    kill: { test: TEST, name: "refuses: leaf for servers" },
+  },
+  {
+    name: "issuer-is-authority",
+    against: "signers who issue certificates to others",
+    what: "only authorities issue certificates, as many below each other as they may",
+    file: CHAIN,
+    changes: [["issuer.mayIssue === null || issuer.mayIssue < below || ", ""]],
+    kill: { test: TEST, name: "refuses: mid without CA" },
+  },
+  {
+    name: "certificate-time",
+    against: "certificates that have ended, or whose key was stolen later",
+    what: "a certificate was valid when the signature was made",
+    file: CHAIN,
+    changes: [["x509.validFromDate <= at && at <= x509.validToDate", "x509 !== null && at !== null"]],
+    kill: { test: TEST, name: "refuses: late" },
+  },
+  {
+    name: "certificate-name-bytes",
+    against: "names with a NUL in them, which end there for others",
+    what: "names of certificates are printable",
+    file: CERTIFICATE,
+    changes: [
+      [
+        '    if (content.some((byte) => byte <= 0x20 || byte > 0x7e)) throw fault("a name has characters that are not printed");\n',
+        "",
+      ],
+    ],
+    kill: { test: TEST, name: "refuses: NUL" },
+  },
+  {
+    name: "certificate-extension",
+    against: "restrictions of a certificate that nobody reads",
+    what: "what is critical and not understood ends it",
+    file: CERTIFICATE,
+    changes: [["if (matters && !UNDERSTOOD.has(name))", 'if (matters && name === "")']],
+    kill: { test: TEST, name: "refuses: a critical extension" },
+  },
+  {
+    name: "log-certificate",
+    against: "an entry of the log for another certificate",
+    what: "the log has recorded this signature by this certificate",
+    file: TRUST,
+    changes: [["key: leaf.key, certificate: bytes }", "key: leaf.key }"]],
+    kill: { test: TEST, name: "refuses: other certificate" },
+  },
+];
