@@ -43,7 +43,12 @@ function yaml(name: string, body: string): string {
 }
 
 interface Report {
-  readonly images: readonly { readonly source: string; readonly destination?: string; readonly status: string }[];
+  readonly images: readonly {
+    readonly source: string;
+    readonly destination?: string;
+    readonly status: string;
+    readonly error?: Readonly<Record<string, unknown>>;
+  }[];
   readonly copied: number;
   readonly present: number;
   readonly planned: number;
@@ -101,6 +106,11 @@ test("sync: failures end it, or are counted with --keep-going; the exit code say
   const went = await report("--keep-going", bad, target("went"));
   assert.deepEqual([went.code, went.report.failed, went.report.copied], [1, 2, 1]);
   assert.deepEqual(readdirSync(join(host.directory, "went")), ["app:1.0"]);
+  const errors = went.report.images.map(({ error }) => error).filter((error) => error !== undefined);
+  assert.equal(errors.length, 2);
+  // As every other error in JSON.
+  for (const { code, op, subject, message } of errors)
+    assert.deepEqual([code, typeof op, typeof subject, typeof message], ["not-found", "string", "string", "string"]);
 });
 
 test("sync: layouts, referrers and tags by digest", { skip }, async () => {

@@ -78,7 +78,7 @@ export const command: Command = {
       });
     }
     const counts = countsOf(results);
-    if (json) context.print(JSON.stringify({ images: results.map(jsonOf), ...counts }));
+    if (json) context.print(JSON.stringify({ images: results, ...counts }));
     else if (!input.flag("quiet")) context.warn(summary(counts));
     return counts.failed === 0 ? 0 : 1;
   },
@@ -129,9 +129,4 @@ function line({ status, source, destination, digest }: SyncResult): string {
 function summary({ copied, present, planned, failed }: ReturnType<typeof countsOf>): string {
   const first = planned > 0 ? `${planned} to copy` : `${copied} copied`;
   return `${first}, ${present} there already, ${failed} failed`;
-}
-
-function jsonOf({ error, ...result }: SyncResult): object {
-  if (error === undefined) return result;
-  return { ...result, error: { code: error.code, message: error.message } };
 }
