@@ -137,7 +137,7 @@ test("sign, verify: exit codes, words and JSON", { skip }, async () => {
   ]);
   for (const [options, code, words] of [
     [[], 125, /--key is missing/],
-    [["--key", at("own.key")], 1, /it is a ENCRYPTED/],
+    [["--key", at("own.key")], 1, /the file holds "ENCRYPTED SIGSTORE PRIVATE KEY", want a "PUBLIC KEY"/],
     [["--key", at("missing")], 1, /no such file/],
     [["--key", "awskms:///x"], 125, /cannot be used/],
     [["--certificate-identity", "me@example.org", "--certificate-oidc-issuer", "x"], 125, /need --trusted-root/],

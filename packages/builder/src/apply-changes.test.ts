@@ -43,6 +43,17 @@ test("applyChanges: nothing to change changes nothing", () => {
   assert.equal(applyChanges(EMPTY, []), EMPTY);
 });
 
+test("applyChanges: says which change cannot be, and what can", () => {
+  const allowed = { hint: /^use one of CMD, ENTRYPOINT, ENV, EXPOSE, .*WORKDIR$/ };
+  assert.throws(() => applyChanges(EMPTY, ["USER app", "BOGUS x"]), {
+    message: 'cannot change config "BOGUS": this is no instruction that changes the config alone',
+    ...allowed,
+  });
+  for (const last of ["FROM other", "from other", "USER app\nFROM other"])
+    assert.throws(() => applyChanges(EMPTY, [last]), { code: "invalid", subject: "FROM", ...allowed });
+  assert.throws(() => applyChanges(EMPTY, ["USER app", "ENV"]), { message: /^cannot change config "ENV": ENV needs/ });
+});
+
 for (const change of ["RUN true", "COPY a b", "ADD a b", "FROM other", "ARG A", 'SHELL ["sh"]', "NOTHING x", "ENV"]) {
   test(`applyChanges: invalid when given ${JSON.stringify(change)}`, () => {
     assert.throws(() => applyChanges(EMPTY, ["USER app", change, "USER other"]), { code: "invalid" });

@@ -1,6 +1,6 @@
 // Dockerfile instructions that change a config alone, without a build: `import --change`, `commit --change`.
 
-import { TeuError } from "@teu/base/errors";
+import { isTeuError, TeuError } from "@teu/base/errors";
 import type { ImageConfig } from "@teu/specs/image";
 import type { Instruction } from "./dockerfile/instructions/instruction.ts";
 import { parseDockerfile } from "./dockerfile/parse-dockerfile.ts";
@@ -22,12 +22,15 @@ const ALLOWED: ReadonlySet<string> = new Set([
   "workdir",
 ]);
 
+const OP = "change config";
+
 /**
  * The config with instructions applied, one each ("ENV A=1", 'CMD ["sh"]'). Its history is not touched.
  * @throws TeuError `invalid` for what is no instruction, or one that changes more than the config.
  */
 export function applyChanges(config: ImageConfig, changes: readonly string[]): ImageConfig {
   if (changes.length === 0) return config;
+  for (const change of changes) check(change);
   const { directives, stages } = parseDockerfile("--change", ["FROM scratch", ...changes].join("\n"));
   const [stage] = stages;
   const { os, architecture, variant } = config;
@@ -41,22 +44,36 @@ export function applyChanges(config: ImageConfig, changes: readonly string[]): I
     ownCommand: false,
   };
   for (const instruction of stage?.instructions ?? []) {
-    if (!isAllowed(instruction) || stages.length > 1) throw refused(instruction);
+    if (!isAllowed(instruction)) throw refused(instruction.kind);
     state = applyMetadata(state, instruction, { escape: directives.escape, buildArgs: {}, globals: new Map() });
   }
   return { ...config, config: state.config };
+}
+
+// One at a time, so that an error says which of them it is. A further FROM has nothing behind it that could be looked at.
+function check(change: string): void {
+  const [word = ""] = change.trim().split(/\s/);
+  if (word === "") return;
+  if (!ALLOWED.has(word.toLowerCase())) throw refused(word);
+  try {
+    if (parseDockerfile("--change", `FROM scratch\n${change}`).stages.length > 1) throw refused("FROM");
+  } catch (error) {
+    if (!isTeuError(error) || error.op === OP) throw error;
+    const { code, what: message, hint } = error;
+    throw new TeuError({ code, op: OP, subject: change, message, ...(hint === undefined ? {} : { hint }) });
+  }
 }
 
 function isAllowed(instruction: Instruction): instruction is MetadataInstruction {
   return ALLOWED.has(instruction.kind);
 }
 
-function refused({ kind }: Instruction): TeuError {
+function refused(word: string): TeuError {
   return new TeuError({
     code: "invalid",
-    op: "change config",
-    subject: kind.toUpperCase(),
-    message: "the instruction does not stand alone, or changes more than the config",
+    op: OP,
+    subject: word.toUpperCase(),
+    message: "this is no instruction that changes the config alone",
     hint: `use one of ${[...ALLOWED].map((name) => name.toUpperCase()).join(", ")}`,
   });
 }

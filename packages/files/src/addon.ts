@@ -207,6 +207,9 @@ export function attempt<T>(op: string, path: string, call: (addon: FilesAddon) =
   }
 }
 
+/** What Node says in words that help nobody. */
+const PLAIN: Readonly<Record<string, string>> = { EISDIR: "it is a directory" };
+
 /** A failed file call, of the addon or of node:fs, as TeuError; its errno is in `detail.errno`. A TeuError stays itself. */
 export function fileError(op: string, path: string, error: unknown): TeuError {
   if (isTeuError(error)) return error;
@@ -216,11 +219,12 @@ export function fileError(op: string, path: string, error: unknown): TeuError {
   // The addon says "mkdirat: file exists", node:fs "EEXIST: file already exists, mkdir '/x'".
   const message = (first === errno ? second?.split(", ")[0] : second) ?? String(raw.message ?? error);
   const syscall = typeof raw.syscall === "string" ? raw.syscall : (first ?? "");
+  const plain = PLAIN[errno] ?? message;
   return new TeuError({
     code: CODES[errno] ?? "internal",
     op,
     subject: path,
-    message: errno === "" ? message : `${message} (${errno})`,
+    message: errno === "" ? message : `${plain} (${errno})`,
     detail: { errno, syscall, path },
   });
 }

@@ -70,6 +70,7 @@ export const command: Command = {
     const path = file === "-" ? await keepInput(context, room.temporary) : file;
     const layer = fileLayer(path, {
       scratch: room.scratch,
+      ...(file === "-" ? { name: "standard input" } : {}),
       ...levelOf(input),
       ...(compression === undefined ? {} : { compression }),
       ...(timestamp === undefined ? {} : { latestNs: BigInt(timestamp) * 1_000_000_000n }),

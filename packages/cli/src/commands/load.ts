@@ -1,9 +1,9 @@
 // load: images from an archive, from a file or stdin.
 
-import { createReadStream } from "node:fs";
 import { access } from "node:fs/promises";
-import { TeuError } from "@teu/base/errors";
+import { fileError } from "@teu/files/addon";
 import { shortDigest } from "@teu/image/digest";
+import { readArchiveFile } from "@teu/image/docker-archive/archive-file";
 import { familiarText, parseReference } from "@teu/image/reference";
 import type { Command } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
@@ -31,18 +31,10 @@ export const command: Command = {
     if (file === undefined && context.io.stdin.isTTY)
       throw usageError("an archive cannot be read from a terminal", { fallback: "use -i FILE, or redirect the input" });
     if (file !== undefined)
-      await access(file).catch((cause: unknown) => {
-        throw new TeuError({
-          code: "not-found",
-          op: "read archive",
-          subject: file,
-          message: "it cannot be read",
-          cause,
-        });
+      await access(file).catch((error: unknown) => {
+        throw fileError("read archive", file, error);
       });
-    const source = (
-      file === undefined ? context.io.stdin : createReadStream(file, { highWaterMark: 1 << 20 })
-    ) as AsyncIterable<Uint8Array>;
+    const source = file === undefined ? (context.io.stdin as AsyncIterable<Uint8Array>) : readArchiveFile(file);
     await using engine = await context.engine();
     using progress = transferProgress(context.io.stderr, {
       quiet: input.flag("quiet") || json || !context.io.stderr.isTTY,
@@ -50,6 +42,7 @@ export const command: Command = {
     });
     const moved: string[] = [];
     const images = await engine.images.load(context.scope, source, {
+      ...(file === undefined ? {} : { name: file }),
       platforms,
       progress: (event) => progress.event(event),
       moved: (name, from) => moved.push(`${familiarText(parseReference(name))} was image ${shortDigest(from)} before`),

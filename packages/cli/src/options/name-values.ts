@@ -1,7 +1,7 @@
 // NAME=value lists: --env, --env-file, --label, --label-file, --build-arg.
 
 import { readFile } from "node:fs/promises";
-import { TeuError } from "@teu/base/errors";
+import { fileError } from "@teu/files/addon";
 import { usageError } from "../grammar/usage-error.ts";
 
 /** Environment for a container: files first, then flags. A bare NAME takes the value from here, and is left out when unset. */
@@ -52,7 +52,7 @@ async function readLines(path: string): Promise<string[]> {
       .split(/\r?\n/)
       .map((line) => line.trimStart())
       .filter((line) => line !== "" && !line.startsWith("#"));
-  } catch (cause) {
-    throw new TeuError({ code: "not-found", op: "read file", subject: path, message: "it cannot be read", cause });
+  } catch (error) {
+    throw fileError("read file", path, error);
   }
 }

@@ -5,6 +5,7 @@ import { readLimitedFile } from "@teu/distribution/signing/limited-file";
 import { LARGEST_KEY_FILE } from "@teu/distribution/signing/pem";
 import { loadPrivateKey, type PrivateKey } from "@teu/distribution/signing/private-key";
 import { parsePublicKey, type PublicKey } from "@teu/distribution/signing/public-key";
+import { fileError } from "@teu/files/addon";
 import type { CommandContext } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
 import { ask } from "../terminal/prompt.ts";
@@ -42,16 +43,8 @@ async function keyText(name: string): Promise<string> {
     });
   try {
     return Buffer.from(await readLimitedFile(name, LARGEST_KEY_FILE)).toString("utf8");
-  } catch (cause) {
-    if (cause instanceof TeuError) throw cause;
-    const missing = (cause as NodeJS.ErrnoException).code === "ENOENT";
-    throw new TeuError({
-      code: missing ? "not-found" : "denied",
-      op: "read key",
-      subject: name,
-      message: missing ? "no such file" : "it cannot be read",
-      cause,
-    });
+  } catch (error) {
+    throw fileError("read key", name, error);
   }
 }
 

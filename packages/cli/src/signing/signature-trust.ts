@@ -1,6 +1,6 @@
 // Whom `verify` trusts: keys, or certificates of somebody that an issuer vouches for.
 
-import { TeuError } from "@teu/base/errors";
+import { fileError } from "@teu/files/addon";
 import { readLimitedFile } from "@teu/distribution/signing/limited-file";
 import { type SignatureTrust, trustInKeys } from "@teu/distribution/signing/verify-image";
 import type { CommandInput, OptionSpec } from "../command.ts";
@@ -65,16 +65,7 @@ function textOrPattern(input: CommandInput, flag: string): string | RegExp | und
 async function readRoot(file: string, limit: number): Promise<Uint8Array> {
   try {
     return await readLimitedFile(file, limit);
-  } catch (cause) {
-    if (cause instanceof TeuError) throw cause;
-    const missing = (cause as NodeJS.ErrnoException).code === "ENOENT";
-    const message = missing ? "no such file" : "it cannot be read";
-    throw new TeuError({
-      code: missing ? "not-found" : "denied",
-      op: "read trusted root",
-      subject: file,
-      message,
-      cause,
-    });
+  } catch (error) {
+    throw fileError("read trusted root", file, error);
   }
 }

@@ -49,9 +49,14 @@ export async function loadPrivateKey(text: string, password: () => Promise<strin
   const type = Object.hasOwn(PLAIN, label) ? PLAIN[label] : undefined;
   if (type !== undefined) return fromDer(bytes, type);
   if (label === "ENCRYPTED PRIVATE KEY") return fromDer(bytes, "pkcs8", await password());
-  throw signingError("invalid", "read private key", `it is a ${label}`, {
-    hint: label.includes("PUBLIC") ? "to sign needs the private key" : "`teu key generate` makes a key pair",
-  });
+  throw signingError(
+    "invalid",
+    "read private key",
+    `the file holds ${JSON.stringify(label)}, want a private key in PEM`,
+    {
+      hint: label.includes("PUBLIC") ? "to sign needs the private key" : "`teu key generate` makes a key pair",
+    },
+  );
 }
 
 function fromDer(bytes: Buffer, type: "pkcs8" | "sec1" | "pkcs1", passphrase?: string): PrivateKey {

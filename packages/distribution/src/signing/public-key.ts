@@ -37,11 +37,16 @@ const LARGEST_RSA = 16_384;
 export function parsePublicKey(text: string): PublicKey {
   const block = parsePem(text, "public key");
   if (block.label !== "PUBLIC KEY" && block.label !== "RSA PUBLIC KEY") {
-    throw signingError("invalid", "read public key", `it is a ${block.label}`, {
-      hint: block.label.includes("PRIVATE")
-        ? "`teu key public --key FILE` shows the public key of a private one"
-        : "want a PEM file with a PUBLIC KEY",
-    });
+    throw signingError(
+      "invalid",
+      "read public key",
+      `the file holds ${JSON.stringify(block.label)}, want a "PUBLIC KEY" in PEM`,
+      {
+        hint: block.label.includes("PRIVATE")
+          ? "`teu key public --key FILE` shows the public key of a private one"
+          : "`teu key public --key FILE` and `openssl pkey -pubout` write one",
+      },
+    );
   }
   return publicKeyOf(load(block));
 }

@@ -153,6 +153,8 @@ export interface SaveOptions {
 
 /** Options of `load`. */
 export interface LoadOptions {
+  /** What errors call the archive: its file; default "standard input". */
+  readonly name?: string;
   /** Only images for these; default: all that are in the archive. */
   readonly platforms?: readonly string[];
   readonly progress?: (event: ImageProgress) => void;

@@ -4,6 +4,7 @@
 import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 import { parseDigest } from "@teu/image/digest";
+import { archiveError } from "@teu/image/docker-archive/archive-file";
 import { loadArchive } from "@teu/image/docker-archive/load-archive";
 import { isIndexType, isManifestType } from "@teu/image/documents";
 import { choosePlatform, formatPlatform, platformMatches } from "@teu/image/platform";
@@ -26,6 +27,20 @@ export interface LoadedRow {
 
 /** See `Images.load`. */
 export async function loadImages(
+  scope: Scope,
+  context: ImageContext,
+  source: AsyncIterable<Uint8Array>,
+  platforms: readonly Platform[],
+  options: LoadOptions,
+): Promise<LoadedRow[]> {
+  try {
+    return await loadAll(scope, context, source, platforms, options);
+  } catch (error) {
+    throw archiveError(options.name ?? "standard input", error);
+  }
+}
+
+async function loadAll(
   scope: Scope,
   context: ImageContext,
   source: AsyncIterable<Uint8Array>,

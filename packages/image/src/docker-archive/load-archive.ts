@@ -67,7 +67,6 @@ async function imagesOf(scope: Scope, members: ArchiveMembers, store: ContentSto
       code: "invalid",
       op: "load images",
       message: "neither index.json nor manifest.json is in the archive",
-      hint: "want what `docker save`, `podman save` or `skopeo copy ... oci-archive:` writes",
     });
   }
   const found: { parts: ManifestParts; names: Reference[] }[] = [];

@@ -1,14 +1,13 @@
 // An image in a tar (a file of `oci-archive:` or `docker-archive:`, or a stream), compressed or not. It is taken apart into a temporary store first, as
 // members may come in any order and every one is verified there.
 
-import { createReadStream } from "node:fs";
 import { join } from "node:path";
 
 import type { Scope } from "@teu/base/scope";
-import { fileError } from "@teu/files/addon";
 import { TemporaryDirectory } from "@teu/files/temporary-directory";
 
 import { DiskContentStore } from "../disk-content-store.ts";
+import { archiveError, readArchiveFile } from "../docker-archive/archive-file.ts";
 import { loadArchive } from "../docker-archive/load-archive.ts";
 import { layoutIndex, REF_NAME } from "../layout/layout-files.ts";
 import { findEntry } from "./layout-entries.ts";
@@ -29,7 +28,7 @@ export function openArchiveSource(
   reference: string | undefined,
   options: ArchiveOptions,
 ): Promise<ImageSource> {
-  return readArchiveSource(scope, name, readFile(file), reference, options);
+  return readArchiveSource(scope, name, readArchiveFile(file), reference, options);
 }
 
 /** The same for an archive that comes as a stream. */
@@ -58,14 +57,6 @@ export async function readArchiveSource(
     });
   } catch (error) {
     await dispose();
-    throw error;
-  }
-}
-
-async function* readFile(path: string): AsyncIterable<Uint8Array> {
-  try {
-    yield* createReadStream(path, { highWaterMark: 1 << 20 }) as AsyncIterable<Uint8Array>;
-  } catch (error) {
-    throw fileError("read archive", path, error);
+    throw archiveError(name, error);
   }
 }

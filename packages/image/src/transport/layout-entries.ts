@@ -16,7 +16,11 @@ export function findEntry(place: string, entries: readonly Descriptor[], wanted:
   const [first] = found;
   if (first !== undefined && found.every(({ digest }) => digest === first.digest)) return plainDescriptor(first);
   const names = [...new Set(entries.map((entry) => entry.annotations?.[REF_NAME] ?? entry.digest))];
-  const there = names.length === 0 ? "it holds no image" : `it holds ${names.slice(0, 20).join(", ")}`;
+  const unnamed = entries.length > 0 && entries.every(({ annotations }) => annotations?.[REF_NAME] === undefined);
+  const advice = unnamed
+    ? ` and no names: leave the name out${names.length > 1 ? ", or choose with :@0, :@1 ..." : ""}`
+    : "";
+  const there = names.length === 0 ? "it holds no image" : `it holds ${names.slice(0, 20).join(", ")}${advice}`;
   if (first === undefined)
     throw new TeuError({
       code: "not-found",

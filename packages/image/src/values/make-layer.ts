@@ -4,9 +4,9 @@
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 
-import { TeuError } from "@teu/base/errors";
+import { type ErrorCode, isTeuError, TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
-import { fileError } from "@teu/files/addon";
+import { errnoOf, fileError } from "@teu/files/addon";
 
 import type { CompressOptions } from "../compression/compress.ts";
 import { decompress } from "../compression/decompress.ts";
@@ -33,6 +33,12 @@ export interface MakeLayerOptions extends Partial<CompressOptions> {
   readonly packed?: (bytes: number, isAll: boolean) => void;
 }
 
+/** How a file becomes a layer. */
+export interface FileLayerOptions extends MakeLayerOptions {
+  /** What errors call the file; default: its path. */
+  readonly name?: string;
+}
+
 /** How a directory becomes a layer. */
 export interface DirectoryLayerOptions extends MakeLayerOptions {
   /** Where in the image its content goes; default: the root. */
@@ -42,6 +48,7 @@ export interface DirectoryLayerOptions extends MakeLayerOptions {
 }
 
 const CHUNK = 1 << 20;
+const OF_CONTENT: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["corrupt", "exhausted", "invalid", "unsupported"]);
 
 /** A layer of a tar stream, which is opened once. Compressed with gzip unless told otherwise. */
 export function tarLayer(
@@ -71,8 +78,12 @@ export function tarLayer(
  * A layer of a file: a plain tar is compressed, a tar that is compressed stays as it is, unless `compression` asks for another one
  * or times are to change. @throws TeuError `corrupt` when it is no tar that can be a layer.
  */
-export function fileLayer(path: string, options: MakeLayerOptions): LayerValue {
+export function fileLayer(path: string, { name = path, ...options }: FileLayerOptions): LayerValue {
   const { compression: wanted, latestNs } = options;
+  const named = async <T>(work: Promise<T>): Promise<T> =>
+    await work.catch((error: unknown) => {
+      throw layerFileError(name, error);
+    });
   const chosen = once(async (): Promise<LayerValue> => {
     const found = await compressionOf(path);
     const asItIs = latestNs === undefined && (wanted === undefined ? found !== "none" : wanted === found);
@@ -80,12 +91,23 @@ export function fileLayer(path: string, options: MakeLayerOptions): LayerValue {
     return tarLayer((inner) => decompress(inner, readFile(path), DEFAULT_LAYER_LIMITS), options);
   });
   return {
-    descriptor: async (scope) => (await chosen(scope)).descriptor(scope),
-    diffId: async (scope) => (await chosen(scope)).diffId(scope),
+    descriptor: async (scope) => await named((await chosen(scope)).descriptor(scope)),
+    diffId: async (scope) => await named((await chosen(scope)).diffId(scope)),
     async *blob(scope, offset) {
-      yield* (await chosen(scope)).blob(scope, offset);
+      const layer = await chosen(scope);
+      // Here for an error that names the file: what follows reads what this has checked.
+      await named(layer.descriptor(scope));
+      yield* layer.blob(scope, offset);
     },
   };
+}
+
+// The tar's reader and the decompressor do not know what they read. What has an errno names its file, and may be of another one.
+function layerFileError(name: string, error: unknown): unknown {
+  if (!isTeuError(error) || errnoOf(error) !== undefined || !OF_CONTENT.has(error.code)) return error;
+  const { code, detail, hint = "want a tar archive, plain or compressed with gzip or zstd" } = error;
+  const message = code === "exhausted" ? "it is beyond a limit" : "it cannot be a layer";
+  return new TeuError({ code, op: "read layer", subject: name, message, detail, hint, cause: error });
 }
 
 /** A layer of everything below a directory, in an order of its own: the same tree gives the same layer. */

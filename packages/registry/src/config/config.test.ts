@@ -64,8 +64,8 @@ test("parseConfig: every fault is told at once, with line, path and value", () =
   const cases: readonly (readonly [text: string, message: RegExp])[] = [
     ["memory: true\nadress: x", /line 2: adress is no key here; known are address, root/],
     ["memory: true\nreadOnly: maybe", /line 2: readOnly is "maybe", want true or false/],
-    ["memory: true\ndrain: 10", /line 2: drain is 10, want a text/],
-    ["memory: true\ndrain: soon", /line 2: drain "soon" does not look like/],
+    ["memory: true\ndrain: 10", /line 2: drain is 10, want a duration as text, such as "2h"/],
+    ["memory: true\ndrain: soon", /line 2: drain is "soon", want a duration as text, such as "2h"/],
     ["memory: true\nlimits:\n  uploads: 0", /line 3: limits\.uploads 0 is less than 1/],
     ["memory: true\nlimits:\n  uploads: 1.5", /line 3: limits\.uploads is 1\.5, want a whole number/],
     [
@@ -74,7 +74,7 @@ test("parseConfig: every fault is told at once, with line, path and value", () =
     ],
     ["memory: true\nrules:\n- anonymous: [read]", /line 3: rules\[0\]\.repositories is missing/],
     ["memory: true\nrules:\n- repositories: []", /line 3: rules\[0\]\.repositories must not be empty/],
-    ["memory: true\nrules:\n- repositories: ['a b']", /rules\[0\]\.repositories\[0\] "a b"/],
+    ["memory: true\nrules:\n- repositories: ['a b']", /rules\[0\]\.repositories\[0\] is "a b", want a pattern/],
     ["memory: true\ntls: {cert: c}", /tls\.key is missing/],
     ["memory: true\ntls: [c]", /line 2: tls is a list, want a mapping/],
     ["memory: true\nusers:", /users is null, want a mapping/],
@@ -98,10 +98,13 @@ test("parseConfig: every fault is told at once, with line, path and value", () =
     ],
     ["memory: true\nrules: [{repositories: [a], groups: {devs: [read]}}]", /rules\[0\]\.groups\.devs is no group/],
     ["memory: true\nproxies: [{prefix: a, upstream: b.c, username: u}]", /proxies\[0\] username goes with/],
-    ["memory: true\nproxies: [{prefix: A, upstream: b.c}]", /line 2: proxies\[0\]\.prefix "A" does not look like/],
+    [
+      "memory: true\nproxies: [{prefix: A, upstream: b.c}]",
+      /line 2: proxies\[0\]\.prefix is "A", want the beginning of repository names, such as "hub"/,
+    ],
     [
       "memory: true\nwebhooks: [{name: a, url: ftp://user:hidden@x}]",
-      /line 2: webhooks\[0\]\.url what stands there does not look like An http or https URL/,
+      /line 2: webhooks\[0\]\.url is not shown here, want an http or https URL, such as "https:\/\/hooks/,
     ],
     ["memory: true\nusers: {htpasswd: ''}", /users\.htpasswd "" is empty/],
     ["memory: true\n__proto__: {x: 1}", /__proto__ is no key here/],

@@ -7,6 +7,9 @@ export interface JsonSchema {
   readonly $ref?: string;
   readonly type?: "object" | "array" | "string" | "integer" | "number" | "boolean";
   readonly description?: string;
+  /** What a value is, with its article: "a duration as text". */
+  readonly title?: string;
+  readonly examples?: readonly unknown[];
   readonly enum?: readonly string[];
   readonly properties?: Readonly<Record<string, JsonSchema>>;
   readonly additionalProperties?: false | JsonSchema;

@@ -170,6 +170,8 @@ export const CONFIG_SCHEMA = {
         realm: {
           type: "string",
           pattern: "^https?://",
+          title: "an http or https URL",
+          examples: ["https://registry.example.org/token"],
           description: "URL of /token as clients reach it. Default: on the host that they asked.",
         },
         lifetime: { $ref: "#/$defs/duration", description: 'How long a token lasts; at least "60s". Default "5m".' },
@@ -201,6 +203,8 @@ export const CONFIG_SCHEMA = {
           realm: {
             type: "string",
             pattern: "^https?://",
+            title: "an http or https URL",
+            examples: ["https://tokens.example.org/token"],
             description: "Where clients get such tokens; without `tokens`, they are sent there.",
           },
         },
@@ -301,9 +305,18 @@ export const CONFIG_SCHEMA = {
           name: {
             type: "string",
             pattern: "^[a-z0-9-]{1,64}$",
+            title: "a name of small letters, digits and dashes",
+            examples: ["to-the-chat"],
             description: "Small letters, digits, dashes; names its queue.",
           },
-          url: { type: "string", pattern: "^https?://", description: "An http or https URL.", "x-secret": true },
+          url: {
+            type: "string",
+            pattern: "^https?://",
+            title: "an http or https URL",
+            examples: ["https://hooks.example.org/teu"],
+            description: "An http or https URL.",
+            "x-secret": true,
+          },
           actions: {
             type: "array",
             items: { enum: ["push", "pull", "mount", "delete"] },
@@ -320,7 +333,12 @@ export const CONFIG_SCHEMA = {
           headers: {
             type: "object",
             description: "Further headers.",
-            additionalProperties: { type: "string", pattern: "^[\\x20-\\x7e]*$", "x-secret": true },
+            additionalProperties: {
+              type: "string",
+              pattern: "^[\\x20-\\x7e]*$",
+              title: "a text of printable ASCII characters",
+              "x-secret": true,
+            },
           },
           allowPrivate: {
             type: "boolean",
@@ -342,6 +360,8 @@ export const CONFIG_SCHEMA = {
           prefix: {
             type: "string",
             pattern: "^([a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)*)?$",
+            title: "the beginning of repository names",
+            examples: ["hub"],
             description:
               'Beginning of names here: with "hub", hub/library/busybox is library/busybox there. "": all that no other has.',
           },
@@ -391,9 +411,20 @@ export const CONFIG_SCHEMA = {
     duration: {
       type: "string",
       pattern: "^\\d{1,9}(ms|s|m|h|d)$",
+      title: "a duration as text",
+      examples: ["2h"],
       description: "A number with its unit: ms, s, m, h, d.",
     },
-    globs: { type: "array", minItems: 1, items: { type: "string", pattern: "^[A-Za-z0-9._/*?-]{1,255}$" } },
+    globs: {
+      type: "array",
+      minItems: 1,
+      items: {
+        type: "string",
+        pattern: "^[A-Za-z0-9._/*?-]{1,255}$",
+        title: "a pattern of repositories",
+        examples: ["team/*"],
+      },
+    },
     rights: { type: "array", items: { enum: ["read", "create", "update", "delete", "catalog", "all"] } },
     rate: {
       type: "object",

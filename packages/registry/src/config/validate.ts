@@ -48,7 +48,7 @@ class Walk {
     }
     const value = isScalar(node) ? node.value : undefined;
     const fault = scalarFault(value, schema);
-    if (fault === "type") return this.#wrong(node, schema, path);
+    if (fault === "form") return this.#wrong(node, schema, path);
     if (fault !== undefined) this.#fault(node, path, `${shown(value, schema)} ${fault}`);
     return value;
   }
@@ -91,18 +91,17 @@ class Walk {
   }
 }
 
-// "type" when it is of another kind altogether.
+// "form" when it is of another kind altogether, or not written as it has to be.
 function scalarFault(value: unknown, schema: JsonSchema): string | undefined {
   if (schema.enum !== undefined)
     return schema.enum.includes(value as string) ? undefined : `is none of ${schema.enum.join(", ")}`;
-  if (schema.type === "boolean") return typeof value === "boolean" ? undefined : "type";
+  if (schema.type === "boolean") return typeof value === "boolean" ? undefined : "form";
   if (schema.type === "string") {
-    if (typeof value !== "string") return "type";
+    if (typeof value !== "string") return "form";
     if (value.length < (schema.minLength ?? 0)) return "is empty";
-    const fits = schema.pattern === undefined || new RegExp(schema.pattern).test(value);
-    return fits ? undefined : `does not look like ${schema.description ?? schema.pattern}`;
+    return schema.pattern === undefined || new RegExp(schema.pattern).test(value) ? undefined : "form";
   }
-  if (typeof value !== "number" || (schema.type === "integer" && !Number.isSafeInteger(value))) return "type";
+  if (typeof value !== "number" || (schema.type === "integer" && !Number.isSafeInteger(value))) return "form";
   const { minimum, maximum, exclusiveMinimum } = schema;
   if (minimum !== undefined && value < minimum) return `is less than ${minimum}`;
   if (maximum !== undefined && value > maximum) return `is more than ${maximum}`;
@@ -112,20 +111,24 @@ function scalarFault(value: unknown, schema: JsonSchema): string | undefined {
 }
 
 const KINDS = {
-  object: "a mapping",
-  array: "a list",
-  string: "a text",
+  object: "a mapping as in {key: value}",
+  array: "a list as in [a, b]",
+  string: "a text, in quotes if it looks like something else",
   integer: "a whole number",
   number: "a number",
   boolean: "true or false",
 };
 
 function wanted(schema: JsonSchema): string {
-  return schema.type === undefined ? `one of ${(schema.enum ?? []).join(", ")}` : KINDS[schema.type];
+  if (schema.type === undefined) return `one of ${(schema.enum ?? []).join(", ")}`;
+  // What a mapping is called is of no help to who wrote something else.
+  if (schema.type === "object" || schema.type === "array") return KINDS[schema.type];
+  const { title = KINDS[schema.type], examples: [example] = [] } = schema;
+  return example === undefined ? title : `${title}, such as ${JSON.stringify(example)}`;
 }
 
 function shown(value: unknown, schema: JsonSchema): string {
-  if (schema["x-secret"] === true) return "what stands there";
+  if (schema["x-secret"] === true) return "not shown here";
   const text = JSON.stringify(value) ?? "nothing";
   return text.length > 100 ? `${text.slice(0, 100)}...` : text;
 }
