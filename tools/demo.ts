@@ -9,7 +9,7 @@ import { buildImages, pullBack, push, removeLocalCopy, runContainer, serveRegist
 import { containerCgroups, leftBehind } from "./demo/left-behind.ts";
 import { Screen, seconds } from "./demo/screen.ts";
 import type { Story } from "./demo/story.ts";
-import { Teu } from "./demo/teu.ts";
+import { Interrupted, Teu } from "./demo/teu.ts";
 import { tidyUp } from "./demo/tidy-up.ts";
 
 const NEXT = `
@@ -65,9 +65,9 @@ async function tell(story: Story, signal: AbortSignal): Promise<number> {
       await chapter(story);
     return 0;
   } catch (error) {
-    const interrupted = signal.aborted;
+    const interrupted = signal.aborted || error instanceof Interrupted;
     story.screen.failed(
-      interrupted ? (signal.reason as Error).message : error instanceof Error ? error.message : String(error),
+      signal.aborted ? (signal.reason as Error).message : error instanceof Error ? error.message : String(error),
     );
     return interrupted ? 130 : 1;
   }

@@ -67,7 +67,7 @@ export class Teu {
     if (shown) this.#options.signal.addEventListener("abort", stop, { once: true });
     const code = await new Promise<number>((resolve, reject) => {
       child.on("error", reject);
-      child.on("close", (status, signal) => resolve(status ?? (signal === null ? 1 : 130)));
+      child.on("close", (status, signal) => resolve(status ?? (signal === null ? 1 : INTERRUPTED)));
     });
     this.#options.signal.removeEventListener("abort", stop);
     if (shown) this.#options.signal.throwIfAborted();
@@ -75,7 +75,14 @@ export class Teu {
   }
 }
 
+/** What a command that Ctrl-C ended exits with. */
+const INTERRUPTED = 130;
+
+/** Ctrl-C ended a command before we were told of it ourselves: a terminal sends it to both, in no order. */
+export class Interrupted extends Error {}
+
 function checked(words: readonly string[], outcome: Outcome, expected: readonly number[]): Outcome {
   if (expected.includes(outcome.code)) return outcome;
+  if (outcome.code === INTERRUPTED) throw new Interrupted(`teu ${words[0] ?? ""} was interrupted`);
   throw new Error(`teu ${words[0] ?? ""} ended with ${outcome.code}, expected ${expected.join(" or ")}`);
 }
