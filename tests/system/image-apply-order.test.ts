@@ -2,7 +2,7 @@
 // tar is cut into chunks, the result is that of writing each entry before the next one is looked at.
 
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 
@@ -237,4 +237,42 @@ test("applyLayer: a file that cannot be written is named with its call, before w
     );
     return true;
   });
+});
+
+test("applyLayer: a link in the place of a lower directory that was looked into is what leads on", async () => {
+  await using stack = await LayerStack.make();
+  await stack.add([{ name: "d/" }, { name: "d/x", content: "x" }]);
+  await stack.add([
+    { name: "e/" },
+    { name: "h", type: "hardlink", linkName: "d/x" },
+    { name: "d", type: "symlink", linkName: "e" },
+    { name: "d/y", content: "y" },
+  ]);
+  assert.equal(readFileSync(join(stack.top, "e/y"), "utf8"), "y");
+  assert.equal(readFileSync(join(stack.top, "h"), "utf8"), "x");
+  for (const file of [
+    { name: "d", content: "file" },
+    { name: "d", type: "fifo" as const },
+  ])
+    await assert.rejects(
+      stack.add([
+        { name: "i", type: "hardlink", linkName: "e/y" },
+        { ...file, name: "e" },
+        { name: "e/z", content: "z" },
+      ]),
+      (error) => isTeuError(error, "corrupt") && error.subject === "e",
+    );
+});
+
+test("applyLayer: a directory that is gone is not made again for what is in another one", async () => {
+  await using stack = await LayerStack.make();
+  await stack.add([
+    { name: "a/" },
+    { name: "a/b", content: "b" },
+    { name: "a", type: "fifo" },
+    { name: "c", content: "c" },
+    { name: ".wh.a" },
+  ]);
+  assert.deepEqual(readdirSync(stack.top).toSorted(), ["a", "c"]);
+  assert.equal(statSync(join(stack.top, "a")).isFIFO(), true);
 });

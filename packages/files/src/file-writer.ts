@@ -41,6 +41,16 @@ export interface PlannedFiles {
   readonly count: number;
 }
 
+/**
+ * The last component of the ordinary file that `FileWriter.addArchived` would take first; null when it would take none. Nothing is
+ * gathered.
+ */
+export function firstArchived({ archive, at, before }: Omit<ArchivedFiles, "dirfd">): string | null {
+  if (archive.byteOffset + archive.length > LARGEST_OFFSET) return null;
+  const { bytes, names } = filesAddon().planFiles(archive, at, before, -1, 0, SCRATCH);
+  return bytes === 0 ? null : names.slice(0, -1);
+}
+
 /** Bytes for a digest that is being computed. */
 export interface HashedBytes {
   readonly hasher: Hasher;
@@ -62,6 +72,8 @@ const NAME_IN_DATA = 4;
 const NAME_AT = 7;
 /** What the addon takes for a place in memory. */
 const LARGEST_OFFSET = 0xffff_ffff;
+/** Room for one record. */
+const SCRATCH = new Float64Array(FIELDS);
 const NO_FILES: PlannedFiles = { bytes: 0, count: 0 };
 const NOTHING = new Uint8Array(0);
 

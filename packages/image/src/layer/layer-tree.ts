@@ -132,7 +132,7 @@ export class LayerTree implements Disposable {
   /** Makes the place free for a new file, to be given to `files`. */
   clear(parent: Node, name: string): void {
     if (this.#here(parent, name) !== null) this.#evict(parent, name);
-    this.#note(parent, name);
+    this.#take(parent, name);
   }
 
   /**
@@ -142,7 +142,7 @@ export class LayerTree implements Disposable {
   claiming(parent: Node): ((name: string) => boolean) | null {
     if (parent.made === null) return null;
     return (name) => {
-      if (parent.made?.has(name) !== false) return false;
+      if (parent.made?.has(name) !== false || this.#tree.known(`${parent.path}/${name}`) !== null) return false;
       this.#note(parent, name);
       return true;
     };
@@ -151,7 +151,7 @@ export class LayerTree implements Disposable {
   /** Runs `create`, and again after removing what is in its way in the target. */
   replacing(parent: Node, name: string, create: () => void): void {
     this.files.settle(parent.path, name);
-    this.#note(parent, name);
+    this.#take(parent, name);
     try {
       create();
     } catch (error) {
@@ -180,6 +180,13 @@ export class LayerTree implements Disposable {
     if (node.made?.has(name) === false) return null;
     this.files.settle(node.path, name);
     return lookupAt(this.#topFd(node), name);
+  }
+
+  /** For what is no directory: one that a lower layer has there, and that was looked into, is one no more. */
+  #take(parent: Node, name: string): void {
+    this.#note(parent, name);
+    const path = `${parent.path}/${name}`;
+    if (this.#tree.known(path) !== null) this.#forget(path);
   }
 
   #note(node: Node, name: string): void {

@@ -10,7 +10,7 @@ import { fchmod, futimens, setTimesAt } from "@teu/files/attributes";
 import { O_CREAT, O_EXCL, O_WRONLY, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO } from "@teu/files/constants";
 import { truncate, writeAll } from "@teu/files/data";
 import { linkAt, mknodAt, symlinkAt } from "@teu/files/entries";
-import type { HashedBytes, PlannedFiles } from "@teu/files/file-writer";
+import { firstArchived, type HashedBytes, type PlannedFiles } from "@teu/files/file-writer";
 import { closeFd, openat2 } from "@teu/files/open";
 import { isType, lookupAt } from "@teu/files/stat";
 
@@ -90,6 +90,9 @@ export class LayerWriter implements TarSink, Disposable {
   plainFiles(archive: Uint8Array, at: number): PlannedFiles | null {
     const directory = this.#directory;
     if (directory === null) return null;
+    // Before the directory is looked for: that makes it again when it is gone, which only a file in it may do.
+    const first = firstArchived({ archive, at, before: directory.before });
+    if (first === null) return null;
     try {
       const parent = this.#tree.directory(directory.parent);
       const claim = this.#tree.claiming(parent);
@@ -97,7 +100,7 @@ export class LayerWriter implements TarSink, Disposable {
       const files = { archive, at, before: directory.before, dirfd: this.#tree.fd(parent) };
       return this.#tree.files.addArchived(parent.path, files, claim, directory.subject);
     } catch (error) {
-      throw this.#failed(directory.subject(""), error);
+      throw this.#failed(directory.subject(first), error);
     }
   }
 
