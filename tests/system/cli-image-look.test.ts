@@ -14,6 +14,7 @@ import { encodeTarHeader, TAR_END, tarEntry, tarPadding } from "@teu/image/tar/w
 import { CliHost, UNABLE } from "./cli-harness.ts";
 
 const skip = UNABLE;
+const TEU = join(import.meta.dirname, "../../bin/teu");
 let host: CliHost;
 before(async () => {
   if (skip !== undefined) return;
@@ -88,6 +89,20 @@ test("image inspect, history: of images that are elsewhere, from their documents
   assert.deepEqual(await lines("oci:elsewhere:v1"), await lines("tall:2"));
   await fails(["image", "inspect", "--platform", "linux/s390x", "oci:nowhere:v1"], 1, /nowhere/);
   await fails(["container", "inspect", "oci:elsewhere:v1"], 1, /No such container/);
+});
+
+test("import: a layer has more directories than this user may open", { skip }, async () => {
+  const names = Array.from({ length: 1100 }, (_, index) => `many/${index}/`);
+  const entries = ["many/", ...names].flatMap((name) => [
+    encodeTarHeader(tarEntry({ name, type: "directory", mode: 0o755 })),
+    encodeTarHeader(tarEntry({ name: `${name}file`, type: "file", mode: 0o644 })),
+  ]);
+  writeFileSync(join(host.directory, "many.tar"), Buffer.concat([...entries, TAR_END]));
+  await teu("import", "many.tar", "many:1");
+  const env = { TEU_ROOT: join(host.directory, "root"), TEU_RUNROOT: join(host.directory, "run") };
+  const command = `ulimit -n 1024; exec ${TEU} image unpack many:1 many-files`;
+  execFileSync("sh", ["-c", command], { cwd: host.directory, env: { ...process.env, ...env }, stdio: "pipe" });
+  assert.equal(readdirSync(join(host.directory, "many-files/many")).length, 1101);
 });
 
 function layersOf(manifest: string): readonly { digest: string }[] {

@@ -44,8 +44,11 @@ function overlayNames(prefix: string): OverlayNames {
 
 /** Symlinks followed in one resolution, as in the kernel. */
 const MAX_SYMLINKS = 40;
-/** Descriptors of directories kept open between resolutions: a merged directory has one for each layer that it is in. */
-const KEPT = 1024;
+/**
+ * Descriptors of directories kept open between resolutions: a merged directory has one for each layer that it is in. With what else is
+ * open it is less than 1,024, which some users may not go beyond.
+ */
+const KEPT = 768;
 
 /** The layer (0 = topmost) and descriptor of one directory that is part of a merged one. */
 export interface Part {

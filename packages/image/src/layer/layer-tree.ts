@@ -141,8 +141,11 @@ export class LayerTree implements Disposable {
    */
   claiming(parent: Node): ((name: string) => boolean) | null {
     if (parent.made === null) return null;
+    // What is in no layer below cannot have been looked into there.
+    const isMerged = parent.parts.length > 1;
     return (name) => {
-      if (parent.made?.has(name) !== false || this.#tree.known(`${parent.path}/${name}`) !== null) return false;
+      if (parent.made?.has(name) !== false) return false;
+      if (isMerged && this.#tree.known(`${parent.path}/${name}`) !== null) return false;
       this.#note(parent, name);
       return true;
     };

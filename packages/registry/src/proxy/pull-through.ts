@@ -166,7 +166,10 @@ export class PullThrough implements AsyncDisposable {
   ): Promise<readonly Referrer[]> {
     const key = `${repository} referrers ${digest}`;
     if (!this.#isBelieved(scope, upstream, key))
-      await this.#once(key, () => this.#fetchReferrers(scope, upstream, { repository, digest, key }));
+      await this.#once(key, () => this.#fetchReferrers(scope, upstream, { repository, digest, key })).catch((error) => {
+        // Whoever asked first and has gone does not take the list away from the others.
+        if (scope.signal.aborted) throw error;
+      });
     return this.#parts.metadata.listReferrers(scope, repository, digest, page);
   }
 
