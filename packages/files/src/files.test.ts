@@ -1,7 +1,7 @@
 // The face of the addon without root: names that are not UTF-8, resolution limits, attributes, holes, locks, removal.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import {
   mkdirSync,
   mkdtempSync,
@@ -356,4 +356,11 @@ test("the addon: unavailable, with what to do, when it does not load", () => {
       }
     });
   });
+});
+
+test("descriptorLimit: what this process may have open", () => {
+  const module = JSON.stringify(join(import.meta.dirname, "open.ts"));
+  const program = `import { descriptorLimit } from ${module}; console.log(descriptorLimit());`;
+  const command = `ulimit -n 777; exec ${process.execPath} --input-type=module -e '${program}'`;
+  assert.equal(execFileSync("sh", ["-c", command], { encoding: "utf8" }), "777\n");
 });

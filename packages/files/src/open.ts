@@ -1,5 +1,7 @@
 // Opening by directory descriptor with openat2's promises about where a path may lead.
 
+import { readFileSync } from "node:fs";
+
 import { attempt } from "./addon.ts";
 import {
   AT_FDCWD,
@@ -53,6 +55,24 @@ export function openDirectory(path: string): OwnedFd {
 /** close(2). */
 export function closeFd(fd: number): void {
   attempt("close", `fd ${fd}`, (addon) => addon.close(fd));
+}
+
+let limit: number | undefined;
+
+/** Descriptors that this process may have open (RLIMIT_NOFILE); infinite where there is no limit, or none is told. */
+export function descriptorLimit(): number {
+  limit ??= readLimit();
+  return limit;
+}
+
+// proc_pid_limits(5). Node has raised it to what the user may have, at its start.
+function readLimit(): number {
+  try {
+    const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "latin1")) ?? [];
+    return Number(soft ?? Number.POSITIVE_INFINITY);
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
 }
 
 /**

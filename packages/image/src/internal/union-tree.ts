@@ -17,7 +17,7 @@ import {
   S_IFLNK,
 } from "@teu/files/constants";
 import { readlinkAt } from "@teu/files/entries";
-import { closeFd, openat2 } from "@teu/files/open";
+import { closeFd, descriptorLimit, openat2 } from "@teu/files/open";
 import { isType, lookupAt, type Stat } from "@teu/files/stat";
 import { getXattr } from "@teu/files/xattrs";
 
@@ -44,11 +44,10 @@ function overlayNames(prefix: string): OverlayNames {
 
 /** Symlinks followed in one resolution, as in the kernel. */
 const MAX_SYMLINKS = 40;
-/**
- * Descriptors of directories kept open between resolutions: a merged directory has one for each layer that it is in. With what else is
- * open it is less than 1,024, which some users may not go beyond.
- */
-const KEPT = 768;
+/** Descriptors of directories kept open between resolutions: a merged directory has one for each layer that it is in. */
+const KEPT = 1024;
+/** Left to everything else, where a user may not have many. */
+const OTHERS = 256;
 
 /** The layer (0 = topmost) and descriptor of one directory that is part of a merged one. */
 export interface Part {
@@ -239,7 +238,7 @@ export class UnionTree implements Disposable {
 
   /** Between resolutions: closes everything when too much is open. True when it did. */
   trim(): boolean {
-    if (this.#descriptors <= KEPT) return false;
+    if (this.#descriptors <= Math.min(KEPT, descriptorLimit() - OTHERS)) return false;
     this.forget("");
     return true;
   }
