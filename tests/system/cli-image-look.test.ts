@@ -88,6 +88,11 @@ test("image inspect, history: of images that are elsewhere, from their documents
     (await teu("image", "history", "--no-trunc", "--format", "{{.CreatedBy}}", image)).split("\n");
   assert.deepEqual(await lines("oci:elsewhere:v1"), await lines("tall:2"));
   await fails(["image", "inspect", "--platform", "linux/s390x", "oci:nowhere:v1"], 1, /nowhere/);
+  await fails(
+    ["image", "inspect", "--platform", "linux/s390x", `docker://${name}`],
+    1,
+    /no manifest for linux\/s390x\nhint: it exists for linux/,
+  );
   await fails(["container", "inspect", "oci:elsewhere:v1"], 1, /No such container/);
 });
 

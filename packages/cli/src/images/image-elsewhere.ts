@@ -1,11 +1,12 @@
 // An image that is somewhere else than in this host's store, as far as its documents tell of it: no layer is read.
 
+import { TeuError } from "@teu/base/errors";
 import { type ImageFacts, imageFacts } from "@teu/engine/images/image-facts";
 import { type Digest, parseDigest } from "@teu/image/digest";
 import { familiarText } from "@teu/image/reference";
 import { openImage } from "@teu/image/transport/open-image";
-import { hostPlatform, parsePlatform } from "@teu/image/platform";
-import type { ImageConfig } from "@teu/specs/image";
+import { formatPlatform, hostPlatform, parsePlatform, platformMatches } from "@teu/image/platform";
+import type { ImageConfig, Platform } from "@teu/specs/image";
 import type { CommandContext } from "../command.ts";
 import { type PlaceAccess, Places } from "../transports/open-place.ts";
 import type { TransportName } from "../transports/transport-name.ts";
@@ -32,6 +33,8 @@ export async function lookElsewhere(
   const target = await source.resolve(scope);
   const image = await openImage(scope, source, wanted);
   const config = await image.config(scope);
+  // Without an index nothing was chosen.
+  if (platform !== undefined && !platformMatches(wanted, config)) throw otherPlatform(name, wanted, config);
   const sizes = image.manifest.layers.map(({ size }) => size);
   const facts = imageFacts({
     id: image.manifest.config.digest,
@@ -41,6 +44,16 @@ export async function lookElsewhere(
     target,
   });
   return { facts, config, sizes };
+}
+
+function otherPlatform(name: TransportName, wanted: Platform, config: ImageConfig): TeuError {
+  return new TeuError({
+    code: "not-found",
+    op: "read image",
+    subject: name.text,
+    message: `no manifest for ${formatPlatform(wanted)}`,
+    hint: `it exists for ${formatPlatform(config)}`,
+  });
 }
 
 function namesOf(name: TransportName, digest: Digest): { tags: string[]; digests: string[] } {
