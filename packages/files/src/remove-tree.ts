@@ -43,6 +43,14 @@ export async function removeTree(scope: Scope, path: string): Promise<void> {
   }
 }
 
+/**
+ * As `removeTree`, in one go: for directories known to be small. Not node's `rmSync`: that takes ENOENT of an entry which somebody
+ * else removed for the end of its work, and leaves the others.
+ */
+export function removeTreeSync(path: string): void {
+  for (const _ of removeSteps(AT_FDCWD, path, 0));
+}
+
 /** As `removeTree`, of the entry `name` below `dirfd`, in one go: for trees known to be small. */
 export function removeTreeAt(dirfd: number, name: string): void {
   for (const _ of removeSteps(dirfd, name, INSIDE));

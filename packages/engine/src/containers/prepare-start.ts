@@ -1,10 +1,11 @@
 // Everything on disk that a shim needs to start a container: bundle, files to bind, shim.json. Made anew at each start.
 
-import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { isAbsolute } from "node:path";
 
 import { isTeuError } from "@teu/base/errors";
 import { makeDirectory } from "@teu/files/make-directory";
+import { removeTreeSync } from "@teu/files/remove-tree";
 import { UnionView } from "@teu/image/layer/union-view";
 import { type NetworkConfig, SHIM_PROTOCOL_VERSION, type ShimConfig } from "@teu/shim/protocol";
 
@@ -33,7 +34,7 @@ export function prepareStart(context: ContainerContext, row: ContainerRow, netwo
   const workspace = workspaceOf(context.snapshots.context, id, row.chainId);
   if (!existsSync(workspace.upper)) makeWorkspace(context.snapshots.context, workspace);
   // What tells of an earlier life, the bundle before the record: without the latter it would tell of an end that nobody saw.
-  for (const path of [paths.bundle, paths.run, paths.exitFile]) rmSync(path, { recursive: true, force: true });
+  for (const path of [paths.bundle, paths.run, paths.exitFile]) removeTreeSync(path);
   makeDirectory(paths.rootfs, 0o711);
   makeDirectory(paths.run, 0o700);
   writeFileSync(paths.hostname, `${settings.hostname}\n`);

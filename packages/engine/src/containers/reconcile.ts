@@ -1,8 +1,9 @@
 // What every command does for those that were killed: containers whose shim is gone are settled, those that nobody can want any more removed.
 
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 
 import { cleanupScope, type Scope } from "@teu/base/scope";
+import { removeTreeSync } from "@teu/files/remove-tree";
 
 import { getContainer, hasContainer, listContainers, ownedContainers } from "../store/container-rows.ts";
 import { ownerAlive, selfOwner } from "../store/owner.ts";
@@ -38,7 +39,7 @@ async function settleThese(scope: Scope, context: ContainerContext, ids: readonl
       if (!isOver(life)) continue;
       const begun = life.phase !== "created" || existsSync(paths.run);
       if (hasContainer(context.db, id)) await settleOne(scope, context, id, begun);
-      else rmSync(paths.run, { recursive: true, force: true });
+      else removeTreeSync(paths.run);
     } catch (error) {
       scope.log.warn("cannot settle container", { id, error });
     }

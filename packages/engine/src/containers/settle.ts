@@ -6,6 +6,7 @@ import { existsSync, rmSync } from "node:fs";
 import { isTeuError } from "@teu/base/errors";
 import { cleanupScope, type Scope } from "@teu/base/scope";
 import { FileLock } from "@teu/files/file-lock";
+import { removeTreeSync } from "@teu/files/remove-tree";
 import { replaceFile } from "@teu/files/replace-file";
 import type { ExitRecord } from "@teu/shim/protocol";
 
@@ -57,12 +58,12 @@ export async function settle(scope: Scope, context: ContainerContext, id: string
   if (!isOver(life)) return life;
   if (life.phase === "lost") await finishLost(scope, context, id);
   // A start that was cut off before its shim: what it wrote tells of no life.
-  if (life.phase === "created") rmSync(paths.bundle, { recursive: true, force: true });
+  if (life.phase === "created") removeTreeSync(paths.bundle);
   // Read before the run directory goes: it holds the record of a container that vanishes.
   const settled = readLife(paths);
   releaseNetwork(context.db, id);
   const elsewhere = settled.exit === null || (await keepRecord(scope, context, id, settled.exit));
-  if (elsewhere && existsSync(paths.run)) rmSync(paths.run, { recursive: true, force: true });
+  if (elsewhere && existsSync(paths.run)) removeTreeSync(paths.run);
   return settled;
 }
 
@@ -166,7 +167,7 @@ export async function discardContainer(
       if (anonymousVolumes) rubbish.push(...volumes.map((name) => discardVolume(context, name)));
     }),
   );
-  rmSync(places.run, { recursive: true, force: true });
+  removeTreeSync(places.run);
   for (const directory of [places.directory, paths.workspace(id)]) rubbish.push(moveAway(directory, paths.scratch));
   for (const away of rubbish) if (away !== null) await removeMoved(scope, away);
   rmSync(places.lock, { force: true });

@@ -1,10 +1,9 @@
 // start: settle what was before, allocate the network, write the files, spawn one shim, connect the streams, say go.
 // A failure at any step undoes the earlier ones; a kill of this process leaves to the shim's timeout and the next command what is left.
 
-import { rmSync } from "node:fs";
-
 import { isTeuError, TeuError } from "@teu/base/errors";
 import { cleanupScope, type Scope } from "@teu/base/scope";
+import { removeTreeSync } from "@teu/files/remove-tree";
 import type { ShimRequest } from "@teu/shim/protocol";
 
 import { allocateNetwork } from "../networks/allocate.ts";
@@ -88,5 +87,5 @@ async function undoStart(scope: Scope, context: ContainerContext, row: Container
   const paths = context.paths.container(row.id);
   await endContainer(cleanupScope(scope, 20_000), context, row.id);
   releaseNetwork(context.db, row.id);
-  for (const path of [paths.run, paths.bundle, paths.exitFile]) rmSync(path, { recursive: true, force: true });
+  for (const path of [paths.run, paths.bundle, paths.exitFile]) removeTreeSync(path);
 }

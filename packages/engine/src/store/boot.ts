@@ -1,10 +1,11 @@
 // Run state belongs to one boot. Where RUNROOT is not a tmpfs it survives a reboot, and must not be believed then.
 
-import { readdirSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import type { Scope } from "@teu/base/scope";
 import { FileLock } from "@teu/files/file-lock";
+import { removeTreeSync } from "@teu/files/remove-tree";
 
 import type { Database } from "./database.ts";
 import { readIfThere } from "./file-places.ts";
@@ -25,7 +26,7 @@ export async function forgetEarlierBoot(
   if (readIfThere(paths.boot) === now) return;
   scope.log.debug("first command after boot", { lock: lock.path });
   for (const directory of [paths.runContainers, paths.locks]) {
-    for (const id of readdirSync(directory)) rmSync(join(directory, id), { recursive: true, force: true });
+    for (const id of readdirSync(directory)) removeTreeSync(join(directory, id));
   }
   for (const id of networkHolders(db)) releaseNetwork(db, id);
   await settle();
