@@ -6,7 +6,7 @@ import { join, relative } from "node:path";
 import { test } from "node:test";
 import { Script } from "node:vm";
 import { bundleAll } from "./cli.ts";
-import { CACHE_SUFFIX, WRAPPER } from "./pack-chunks.ts";
+import { CACHE_SUFFIX, type Chunk, packChunks, WRAPPER } from "./pack-chunks.ts";
 import { ROOT } from "./step.ts";
 
 test("bundleAll: dynamic imports are files of their own, and what they share exists once", async () => {
@@ -40,9 +40,9 @@ export const one = async (): Promise<void> => {
     );
     const hot = ["one.ts", "b/one.ts"].map((file) => relative(ROOT, join(directory, file)));
     for (const [name, packed, files] of [
-      ["cold", [], 0],
-      ["warm", hot.slice(0, 1), 1],
-      ["hot", hot, 1],
+      ["cold", {}, 0],
+      ["warm", { hot: { files: hot.slice(0, 1) } }, 1],
+      ["hot", { hot: { files: hot } }, 1],
     ] as const) {
       const out = join(directory, name);
       await bundleAll(join(directory, "main.ts"), out, packed);
@@ -58,4 +58,45 @@ export const one = async (): Promise<void> => {
   } finally {
     rmSync(directory, { recursive: true });
   }
+});
+
+/** A chunk of about `size` characters. */
+function chunk(name: string, size: number, needs: readonly string[] = []): Chunk {
+  return { name: `${name}.cjs`, entry: `${name}.ts`, code: "x".repeat(size), needs: needs.map((one) => `${one}.cjs`) };
+}
+
+/** File by file, the chunks in it. */
+function packed(chunks: readonly Chunk[], paths: Parameters<typeof packChunks>[1]): Record<string, string[]> {
+  return Object.fromEntries(
+    packChunks(chunks, paths).map(({ name, code }) => [
+      name,
+      [...code.matchAll(/__parts\["(\w+)\.cjs"\] =/g)].map(([, part]) => part ?? ""),
+    ]),
+  );
+}
+
+test("packChunks: together what the same paths need, small packs in the one with the fewest other users", () => {
+  const chunks = [
+    chunk("main", 10),
+    chunk("run", 20_000, ["both", "all", "little"]),
+    chunk("pull", 20_000, ["both", "all", "main"]),
+    chunk("copy", 20_000, ["all", "little"]),
+    chunk("both", 20_000),
+    chunk("all", 20_000),
+    chunk("little", 100),
+    chunk("registry", 20_000, ["all", "pull"]),
+    chunk("other", 10, ["all"]),
+  ];
+  const paths = { run: { files: ["run.ts"] }, pull: { files: ["pull.ts"] }, copy: { files: ["copy.ts"] } };
+  const wanted = {
+    "main.cjs": ["main"],
+    "run.cjs": ["run"],
+    "pull.cjs": ["pull"],
+    "copy.cjs": ["copy"],
+    "run+pull.cjs": ["both"],
+    "run+pull+copy.cjs": ["all", "little"],
+  };
+  assert.deepEqual(packed(chunks, paths), { ...wanted, "registry.cjs": [], "other.cjs": [] });
+  const more = { ...paths, registry: { after: "pull", files: ["registry.ts"] } };
+  assert.deepEqual(packed(chunks, more), { ...wanted, "registry.cjs": ["registry"], "other.cjs": [] });
 });

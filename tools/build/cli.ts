@@ -5,18 +5,47 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join, relative } from "node:path";
-import { type Chunk, ENTRY_PACK, LOADER, LOADER_FILE, packChunks } from "./pack-chunks.ts";
+import { type Chunk, ENTRY_PACK, type HotPaths, LOADER, LOADER_FILE, packChunks } from "./pack-chunks.ts";
 import { ROOT, type Step } from "./step.ts";
 
 const ENTRY = "packages/cli/src/main.ts";
 const OUT = "dist/cli";
-/** What `teu run` of a present image imports dynamically. */
-const HOT = [
-  "packages/cli/src/commands/run.ts",
-  "packages/cli/src/grammar/read-command-input.ts",
-  "packages/engine/src/engine.ts",
-  "packages/engine/src/engine-open.ts",
-];
+const COMMAND = "packages/cli/src/grammar/read-command-input.ts";
+const ENGINE = ["packages/engine/src/engine.ts", "packages/engine/src/engine-open.ts"];
+/** What the frequent commands import dynamically. */
+const HOT: HotPaths = {
+  run: { files: [COMMAND, ...ENGINE, "packages/cli/src/commands/run.ts"] },
+  pull: {
+    files: [
+      COMMAND,
+      ...ENGINE,
+      "packages/cli/src/commands/pull.ts",
+      "packages/engine/src/images/pull.ts",
+      "packages/engine/src/snapshots/unpack-layer.ts",
+      "packages/distribution/src/signing/policy/enforce-policy.ts",
+    ],
+  },
+  push: { files: [COMMAND, ...ENGINE, "packages/cli/src/commands/push.ts", "packages/engine/src/images/push.ts"] },
+  copy: {
+    files: [
+      COMMAND,
+      "packages/cli/src/commands/copy.ts",
+      "packages/image/src/transport/layout-image.ts",
+      "packages/distribution/src/signing/policy/policy-gate.ts",
+      "packages/distribution/src/signing/policy/policy-scopes.ts",
+      "packages/distribution/src/signing/policy/enforce-policy.ts",
+      "packages/distribution/src/signing/signature-place.ts",
+    ],
+  },
+  registry: {
+    after: "copy",
+    files: [
+      "packages/distribution/src/client/registry-image.ts",
+      "packages/distribution/src/client/user-client.ts",
+      "packages/distribution/src/client/upload-journal.ts",
+    ],
+  },
+};
 const NODE = join(ROOT, "node_modules", `node-linux-${process.arch}`, "bin/node");
 
 /** dist/cli/*.cjs and bin/teu. */
@@ -56,7 +85,7 @@ async function buildCli(): Promise<void> {
  * others: every module exists once. `hot`: see `packChunks`. In rounds, because esbuild splits only modules: split, turn each
  * into CommonJS, pack, minify.
  */
-export async function bundleAll(entry: string, directory: string, hot: readonly string[] = []): Promise<void> {
+export async function bundleAll(entry: string, directory: string, hot: HotPaths = {}): Promise<void> {
   // Loaded only here: a set-up that has nothing to do shall end at once.
   const { build, transform } = await import("esbuild");
   const { outputFiles, metafile } = await build({

@@ -1,4 +1,5 @@
-// Packs what every run of the hot path loads into two files: each file of Node's module loader costs a third of a millisecond, a part of a pack almost nothing.
+// Packs what the frequent commands load into few files: each file costs a third of a millisecond, a part of a pack almost nothing, but a pack is read
+// and its compiled code taken over whole. So chunks are together that the same commands need, and no command loads what it does not.
 // A part is a chunk in a function, made at its first use. Packs, and chunks outside of them, are loaded by `LOADER` with V8's compiled code
 // beside them (code-cache.ts); chunks find parts through it.
 
@@ -21,35 +22,97 @@ export interface PackedFile {
 
 /** The pack of the entry chunk and what it needs; loading it runs the entry. */
 export const ENTRY_PACK = "main.cjs";
-/** The pack of `hot` and what they need. */
-export const HOT_PACK = "hot.cjs";
+
+/** Something that is done often. */
+export interface HotPath {
+  /** Source files that it imports dynamically: "packages/cli/src/commands/run.ts". */
+  readonly files: readonly string[];
+  /** Another one that always goes before it, and so has loaded what it needs itself. */
+  readonly after?: string;
+}
+
+/** By names of which those of packs are made. */
+export type HotPaths = Readonly<Record<string, HotPath>>;
+
+/** Characters. A smaller pack costs less as a part of one that is loaded anyway, or even of one that is loaded sometimes. */
+const SMALL_PACK = 12_000;
+
+/** A file to be, and whose it is. */
+interface Pack {
+  readonly users: readonly string[];
+  readonly chunks: Set<Chunk>;
+}
 
 /**
- * Packs `chunks`; `hot` are the source files that the hot path imports dynamically. Each chunk is in exactly one file.
- * `ENTRY_PACK` must be the entry chunk's name.
+ * Packs `chunks`: those that the same of `paths` need are in one file, named after them ("pull+copy.cjs"), those that none needs in
+ * files of their own. Each chunk is in exactly one file. `ENTRY_PACK` must be the entry chunk's name.
  */
-export function packChunks(chunks: readonly Chunk[], hot: readonly string[]): PackedFile[] {
+export function packChunks(chunks: readonly Chunk[], paths: HotPaths): PackedFile[] {
   const first = closure(chunks, [ENTRY_PACK]);
-  const roots = chunks.filter(({ entry }) => entry !== undefined && hot.includes(entry)).map(({ name }) => name);
-  const second = new Set([...closure(chunks, roots)].filter((name) => !first.has(name)));
-  const home = (name: string): string => (first.has(name) ? ENTRY_PACK : second.has(name) ? HOT_PACK : name);
-  const linked = (chunk: Chunk, file: string): string => lazyBuiltins(link(chunk, chunks, file, home));
-  const pack = (names: ReadonlySet<string>, file: string, end: string): PackedFile => ({
+  const packs = packsOf(
+    chunks.filter(({ name }) => !first.has(name)),
+    needsOf(chunks, paths),
+  );
+  const homes = new Map([...first].map((name) => [name, ENTRY_PACK]));
+  for (const { users, chunks: held } of packs) for (const { name } of held) homes.set(name, packName(users));
+  const linked = (chunk: Chunk, file: string): string => lazyBuiltins(link(chunk, chunks, file, homes));
+  const write = (file: string, end = ""): PackedFile => ({
     name: file,
     code: `${PRELUDE}${PACK_PRELUDE}${chunks
-      .filter(({ name }) => names.has(name))
+      .filter(({ name }) => homes.get(name) === file)
       .map(
         (chunk) =>
           `__parts[${JSON.stringify(chunk.name)}] = function (module, exports) {\n${linked(chunk, file)}\n};\n`,
       )
       .join("")}${end}`,
   });
-  const alone = chunks.filter(({ name }) => !first.has(name) && !second.has(name));
+  const alone = chunks.filter(({ name }) => !homes.has(name));
   return [
-    pack(first, ENTRY_PACK, `__part(${JSON.stringify(ENTRY_PACK)});\n`),
-    ...(second.size === 0 ? [] : [pack(second, HOT_PACK, "")]),
+    write(ENTRY_PACK, `__part(${JSON.stringify(ENTRY_PACK)});\n`),
+    ...packs.map(({ users }) => write(packName(users))),
     ...alone.map((chunk) => ({ name: chunk.name, code: `${PRELUDE}${linked(chunk, chunk.name)}` })),
   ];
+}
+
+function packName(users: readonly string[]): string {
+  return `${users.join("+")}.cjs`;
+}
+
+/** The names of the chunks that each path needs and that no path before it has loaded. */
+function needsOf(chunks: readonly Chunk[], paths: HotPaths): Map<string, Set<string>> {
+  const whole = new Map<string, Set<string>>();
+  for (const [path, { files }] of Object.entries(paths)) {
+    const roots = chunks.filter(({ entry }) => entry !== undefined && files.includes(entry)).map(({ name }) => name);
+    whole.set(path, closure(chunks, roots));
+  }
+  const before = (path: string): Set<string> => whole.get(paths[path]?.after ?? "") ?? new Set();
+  return new Map([...whole].map(([path, names]) => [path, names.difference(before(path))]));
+}
+
+function packsOf(chunks: readonly Chunk[], needs: ReadonlyMap<string, ReadonlySet<string>>): Pack[] {
+  const packs = new Map<string, Pack>();
+  for (const chunk of chunks) {
+    const users = [...needs].filter(([, names]) => names.has(chunk.name)).map(([path]) => path);
+    if (users.length === 0) continue;
+    const pack = packs.get(packName(users)) ?? { users, chunks: new Set() };
+    packs.set(packName(users), pack);
+    pack.chunks.add(chunk);
+  }
+  const all = [...packs.values()];
+  return all.filter((pack) => {
+    if (sizeOf(pack) >= SMALL_PACK) return true;
+    const home = all
+      .filter(
+        (one) => one !== pack && sizeOf(one) >= SMALL_PACK && pack.users.every((user) => one.users.includes(user)),
+      )
+      .toSorted((one, other) => one.users.length - other.users.length)[0];
+    for (const chunk of home === undefined ? [] : pack.chunks) home?.chunks.add(chunk);
+    return home === undefined;
+  });
+}
+
+function sizeOf({ chunks }: Pack): number {
+  return [...chunks].reduce((sum, { code }) => sum + code.length, 0);
 }
 
 function closure(chunks: readonly Chunk[], roots: readonly string[]): Set<string> {
@@ -64,17 +127,13 @@ function closure(chunks: readonly Chunk[], roots: readonly string[]): Set<string
 }
 
 /** References to other chunks, where they are now. `import()` would start Node's other module loader, which costs milliseconds. */
-function link(chunk: Chunk, chunks: readonly Chunk[], file: string, home: (name: string) => string): string {
+function link(chunk: Chunk, chunks: readonly Chunk[], file: string, homes: ReadonlyMap<string, string>): string {
   return chunks
     .reduce((code, { name }) => {
-      const at = home(name);
+      const home = homes.get(name);
       const quoted = JSON.stringify(name);
-      const got =
-        at === file && (at === ENTRY_PACK || at === HOT_PACK)
-          ? `__part(${quoted})`
-          : at === ENTRY_PACK || at === HOT_PACK
-            ? `require("./${LOADER_FILE}")("${at}")(${quoted})`
-            : `require("./${LOADER_FILE}")("${at}")`;
+      const elsewhere = `require("./${LOADER_FILE}")("${home ?? name}")`;
+      const got = home === undefined ? elsewhere : home === file ? `__part(${quoted})` : `${elsewhere}(${quoted})`;
       return code
         .replaceAll(`require("./${name}")`, got)
         .replaceAll(`import("./${name}")`, `Promise.resolve().then(() => ${got})`);
