@@ -29,11 +29,22 @@ export interface CommandInput {
   list(name: string): readonly string[];
 }
 
+/** stdout or stderr. */
+export interface Output {
+  /** Node's stream; made at the first use, which takes milliseconds. */
+  readonly stream: NodeJS.WriteStream;
+  readonly isTTY: boolean;
+  /** @throws TeuError by errno when it cannot be written. */
+  write(data: string | Uint8Array): void;
+  /** As `write`; resolves when whoever reads has room for more. */
+  send(data: string | Uint8Array): Promise<void>;
+}
+
 /** Where a command reads and writes. */
 export interface CommandIo {
   readonly stdin: NodeJS.ReadStream;
-  readonly stdout: NodeJS.WriteStream;
-  readonly stderr: NodeJS.WriteStream;
+  readonly stdout: Output;
+  readonly stderr: Output;
 }
 
 /** What a command runs with. */

@@ -16,11 +16,6 @@ import { VERSION } from "./version-text.ts";
 
 /** Runs a command line and sets the process's exit code. Never throws. */
 export function main(argv: readonly string[]): void {
-  // The two most frequent questions of scripts are answered without loading anything more.
-  if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-v")) {
-    process.stdout.write(`teu version ${VERSION}\n`, () => exitNow(0));
-    return;
-  }
   const io = new StandardIo();
   runCli(argv, io, readEnvironment(process.env)).then(
     (code) => {

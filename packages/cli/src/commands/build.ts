@@ -94,7 +94,7 @@ export const command: Command = {
     const options = await buildOptions(context, input);
     await using engine = await context.engine(policyOf(input));
     const result = await (async () => {
-      using progress = buildProgress(context.io.stderr, kind, context.environment.term === "dumb");
+      using progress = buildProgress(context.io.stderr.stream, kind, context.environment.term === "dumb");
       return await buildImage(context.scope, engine, { ...options, progress: (event) => progress.event(event) });
     })();
     for (const warning of result.warnings) context.warn(`teu: warning: ${warning}`);

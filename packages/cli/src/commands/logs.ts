@@ -24,9 +24,8 @@ export const command: Command = {
     const stamp = input.flag("timestamps");
     await using engine = await context.engine();
     for await (const entry of engine.containers.logs(context.scope, input.args[0] ?? "", options)) {
-      const stream = entry.stream === "stdout" ? context.io.stdout : context.io.stderr;
-      if (!stream.write(stamp ? `${entry.time} ${entry.text}` : entry.text))
-        await new Promise<void>((resolve) => stream.once("drain", resolve));
+      const output = entry.stream === "stdout" ? context.io.stdout : context.io.stderr;
+      await output.send(stamp ? `${entry.time} ${entry.text}` : entry.text);
     }
     return 0;
   },

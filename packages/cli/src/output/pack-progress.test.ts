@@ -16,7 +16,10 @@ function streamOf(isTTY: boolean): { readonly stream: NodeJS.WriteStream; readon
 }
 
 function contextOf(stderr: NodeJS.WriteStream, term: string): CommandContext {
-  return { io: { stderr }, environment: { term } } as unknown as CommandContext;
+  return {
+    io: { stderr: { stream: stderr, isTTY: stderr.isTTY, write: (data: string) => stderr.write(data) } },
+    environment: { term },
+  } as unknown as CommandContext;
 }
 
 test("packProgress: a terminal sees what is read and packed, until it is over", () => {

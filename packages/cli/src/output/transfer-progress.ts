@@ -2,6 +2,7 @@
 
 import { formatSize } from "@teu/base/bytes";
 import type { ImageProgress } from "@teu/engine/images/images";
+import type { Output } from "../command.ts";
 import { LiveLines } from "./live-lines.ts";
 
 /** What happens to one thing: transfers as engines tell them, and what commands do with layers themselves. */
@@ -28,19 +29,19 @@ export interface TransferProgress extends Disposable {
 
 /** A renderer for where the output goes; `quiet` shows nothing. */
 export function transferProgress(
-  stream: NodeJS.WriteStream,
+  output: Output,
   options: { readonly quiet: boolean; readonly dumb: boolean },
 ): TransferProgress {
   if (options.quiet) return { event: () => {}, [Symbol.dispose]: () => {} };
-  return stream.isTTY && !options.dumb ? new LiveTransfer(stream) : new PlainTransfer(stream);
+  return output.isTTY && !options.dumb ? new LiveTransfer(output.stream) : new PlainTransfer(output);
 }
 
 class PlainTransfer implements TransferProgress {
-  readonly #stream: NodeJS.WriteStream;
+  readonly #output: Output;
   readonly #said = new Set<string>();
 
-  constructor(stream: NodeJS.WriteStream) {
-    this.#stream = stream;
+  constructor(output: Output) {
+    this.#output = output;
   }
 
   event(event: TransferEvent): void {
@@ -53,7 +54,7 @@ class PlainTransfer implements TransferProgress {
     const line = `${shortId(event.id)}: ${WORDS[event.kind].done}`;
     if (this.#said.has(line)) return;
     this.#said.add(line);
-    this.#stream.write(`${line}\n`);
+    this.#output.write(`${line}\n`);
   }
 
   [Symbol.dispose](): void {}

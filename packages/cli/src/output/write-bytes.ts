@@ -12,7 +12,8 @@ export async function writeBytes(
   op: string,
 ): Promise<void> {
   const { scope } = context;
-  if (output === undefined) return await pipeline(bytes, context.io.stdout, { end: false, signal: scope.signal });
+  if (output === undefined)
+    return await pipeline(bytes, context.io.stdout.stream, { end: false, signal: scope.signal });
   await using file = await WholeFile.create(output);
   for await (const chunk of bytes) {
     scope.check(op);

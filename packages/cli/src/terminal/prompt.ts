@@ -26,7 +26,7 @@ export async function ask(
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({
     input: stdin,
-    output: options.hidden === true ? silent : stderr,
+    output: options.hidden === true ? silent : stderr.stream,
     terminal: true,
     prompt: "",
   });

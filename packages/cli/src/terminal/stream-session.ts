@@ -35,20 +35,15 @@ export async function connect(
     );
   const ended = (async (): Promise<Connected> => {
     for await (const { stream, data } of session.output)
-      await write(stream === "stdout" ? context.io.stdout : context.io.stderr, data);
+      await (stream === "stdout" ? context.io.stdout : context.io.stderr).send(data);
     return { kind: "ended", code: await session.exitCode };
   })();
   ended.catch(() => {});
   return await Promise.race([ended, detached.promise]);
 }
 
-async function write(stream: NodeJS.WriteStream, data: Uint8Array): Promise<void> {
-  if (stream.write(data)) return;
-  await new Promise<void>((resolve) => stream.once("drain", resolve));
-}
-
 function followSize(context: CommandContext, session: StreamSession): Disposable {
-  const { stdout } = context.io;
+  const stdout = context.io.stdout.stream;
   const tell = (): void => {
     session
       .resize(stdout.rows, stdout.columns)
