@@ -47,6 +47,8 @@ function debianTar(): string {
 
 interface Prepared {
   readonly layer: PackedLayer;
+  /** A content store with it, and its file there. */
+  readonly store: string;
   readonly blob: string;
   /** An OCI layout that umoci reads. */
   readonly layout: string;
@@ -73,12 +75,17 @@ class Workplace {
     const descriptor = await writeManifest(scope, store, { config, layers: [layer.descriptor] });
     const names = [parseReference("bench/layer:v1")];
     await exportLayout(scope, store, [{ descriptor, names }], join(place, "layout"));
-    return { layer, blob: store.path(layer.descriptor.digest as never), layout: join(place, "layout") };
+    return {
+      layer,
+      store: join(place, "store"),
+      blob: store.path(layer.descriptor.digest as never),
+      layout: join(place, "layout"),
+    };
   }
 
-  teu({ layer, blob }: Prepared, name = "teu"): Contestant {
+  teu({ layer, store }: Prepared, name = "teu"): Contestant {
     const { mediaType, digest } = layer.descriptor;
-    const command = [process.execPath, this.#program, blob, mediaType, digest, layer.diffId, this.target].join(" ");
+    const command = [process.execPath, this.#program, store, mediaType, digest, layer.diffId, this.target].join(" ");
     return { name, command, prepare: `rm -rf ${this.target}` };
   }
 

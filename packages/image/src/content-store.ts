@@ -28,11 +28,14 @@ export interface IngestOptions extends ExpectedBlob {
   readonly resume?: boolean;
 }
 
+/** Bytes of each chunk, but the last, whose memory is used again (`ReadOptions.reuse`). */
+export const REUSED_BYTES: number = 1 << 20;
+
 /** How content is read. */
 export interface ReadOptions {
   /**
-   * The caller is done with each chunk when it asks for the one after the next: then its memory may be used again, which costs less
-   * than new memory for each. Default false: chunks belong to the caller.
+   * The caller is done with each chunk when it asks for the third one after it: then its memory may be used again, which costs less
+   * than new memory for each. Such chunks have `REUSED_BYTES`. Default false: chunks belong to the caller.
    */
   readonly reuse?: boolean;
 }
@@ -55,8 +58,6 @@ export interface ContentStore {
    * @throws TeuError `not-found`, `corrupt`, `invalid` for a range outside the blob.
    */
   read(scope: Scope, digest: Digest, range?: BlobRange): AsyncIterable<Uint8Array>;
-  /** The whole blob for a caller that verifies it itself: hashing twice is the dearest part of reading. */
-  readUnverified?(scope: Scope, digest: Digest): AsyncIterable<Uint8Array>;
   /**
    * The whole blob, verified.
    * @throws TeuError `exhausted` when larger than `limit` bytes, else as `read`.

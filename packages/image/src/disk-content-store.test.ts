@@ -12,7 +12,6 @@ import { createScope } from "@teu/base/scope";
 import { contentStoreSuite } from "./content-store.suite.ts";
 import { digestOf } from "./digest.ts";
 import { DiskContentStore } from "./disk-content-store.ts";
-import { collectBytes } from "./verified-stream.ts";
 
 const scope = createScope();
 
@@ -45,15 +44,24 @@ test("DiskContentStore.read: corrupt when the file was changed behind its back",
   assert.equal(Buffer.concat(chunks).toString(), "c0ntent");
 });
 
-test("DiskContentStore.readUnverified: the bytes as they lie there, whoever checks them", async () => {
+test("DiskContentStore.read with reuse: four buffers take turns, each whole until the third chunk after it is asked for", async () => {
   await using directory = await temporary();
   const store = await DiskContentStore.open(directory.path);
-  const digest = digestOf("content");
-  await writeFile(store.path(digest), "c0ntent");
-  assert.equal(Buffer.from(await collectBytes(store.readUnverified(scope, digest), 100)).toString(), "c0ntent");
-  await assert.rejects(collectBytes(store.readUnverified(scope, digestOf("other")), 100), (error) =>
-    isTeuError(error, "not-found"),
-  );
+  const content = Buffer.alloc(7_500_000);
+  for (let at = 0; at < content.length; at++) content[at] = (at * 31) >> 8;
+  const digest = digestOf(content);
+  await writeFile(store.path(digest), content);
+  const chunks: Uint8Array[] = [];
+  let at = 0;
+  for await (const chunk of store.read(scope, digest, { reuse: true })) {
+    chunks.push(chunk);
+    at += chunk.length;
+    const held = chunks.slice(-3);
+    const length = held.reduce((sum, one) => sum + one.length, 0);
+    assert.ok(content.subarray(at - length, at).equals(Buffer.concat(held)), `${at}`);
+  }
+  assert.equal(at, content.length);
+  assert.equal(new Set(chunks.map(({ buffer }) => buffer)).size, 4);
 });
 
 test("DiskContentStore.path: the blob itself, read-only", async () => {

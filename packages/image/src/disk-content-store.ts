@@ -20,16 +20,23 @@ import { makeDirectory } from "@teu/files/make-directory";
 import { randomHex } from "@teu/files/random";
 
 import { adoptBlob } from "./adopt-blob.ts";
-import type { BlobInfo, BlobRange, ContentStore, Ingest, IngestOptions } from "./content-store.ts";
+import {
+  type BlobInfo,
+  type BlobRange,
+  type ContentStore,
+  type Ingest,
+  type IngestOptions,
+  REUSED_BYTES,
+} from "./content-store.ts";
 import { DiskIngest } from "./disk-ingest.ts";
 import { type Digest, digestAlgorithm, digestEncoded, digestOf, isDigest } from "./digest.ts";
 import { blobNotFound, blobTooLarge, resolveRange, shortened } from "./internal/blob-rules.ts";
 import { BlobVerifier } from "./verified-stream.ts";
 
 /** Large reads: Node's default of 64 KiB costs twice the CPU per byte. */
-const READ_BYTES = 1 << 20;
+const READ_BYTES = REUSED_BYTES;
 /** Buffers that take turns. */
-const REUSED = 3;
+const REUSED = 4;
 const RESUMABLE_DAYS = 7;
 
 /** Blobs as files below one directory. Holds nothing open between calls: nothing to close. */
@@ -93,18 +100,6 @@ export class DiskContentStore implements ContentStore {
       at += chunk.length;
     }
     verifier?.finish();
-  }
-
-  async *readUnverified(scope: Scope, digest: Digest): AsyncIterable<Uint8Array> {
-    await using file = await this.#openBlob(digest);
-    const { size } = await file.stat();
-    const buffers = new Buffers(false);
-    for (let at = 0; at < size;) {
-      scope.check("read blob");
-      const chunk = await readChunk(file, digest, at, buffers.next(Math.min(READ_BYTES, size - at)));
-      yield chunk;
-      at += chunk.length;
-    }
   }
 
   async readAll(scope: Scope, digest: Digest, limit: number): Promise<Uint8Array> {
@@ -234,7 +229,7 @@ export class DiskContentStore implements ContentStore {
 
 /** Memory for one chunk after the other. Not from Buffer's pool: the consumer may keep it. */
 class Buffers {
-  /** Two that the consumer has, and the one to read into; null: new memory each time. */
+  /** Three that the consumer has, and the one to read into; null: new memory each time. */
   readonly #turns: Buffer[] | null;
   #turn = 0;
 
@@ -252,13 +247,18 @@ class Buffers {
 }
 
 async function readChunk(file: FileHandle, digest: Digest, at: number, buffer: Buffer): Promise<Uint8Array> {
-  try {
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, at);
-    if (bytesRead > 0) return buffer.subarray(0, bytesRead);
-  } catch (error) {
-    throw fileError("read blob", digest, error);
+  // Network file systems give less than was asked for.
+  for (let have = 0; have < buffer.length;) {
+    try {
+      const { bytesRead } = await file.read(buffer, have, buffer.length - have, at + have);
+      have += bytesRead;
+      if (bytesRead > 0) continue;
+    } catch (error) {
+      throw fileError("read blob", digest, error);
+    }
+    throw shortened("read blob", digest);
   }
-  throw shortened("read blob", digest);
+  return buffer;
 }
 
 /** A second link means that its writer was killed after it had become a blob: writing on would change that blob. */

@@ -4,8 +4,7 @@ import { mkdirSync } from "node:fs";
 
 import { cleanupScope, REMOVAL_PATIENCE, type Scope } from "@teu/base/scope";
 import { chainIdOf } from "@teu/image/chain-id";
-import type { ContentStore } from "@teu/image/content-store";
-import { type Digest, parseDigest } from "@teu/image/digest";
+import { parseDigest } from "@teu/image/digest";
 import { applyLayer } from "@teu/image/layer/apply";
 
 import { getLayer, type LayerRow, putLayer } from "../store/layer-rows.ts";
@@ -35,7 +34,8 @@ export async function unpackLayer(scope: Scope, context: SnapshotContext, option
   makeLike(directory, lower[0]);
   try {
     const applied = await applyLayer(scope, {
-      source: options.source ?? bytesOf(scope, context.content, digest),
+      // The unpacking itself compares size and digest.
+      source: options.source ?? context.content.read(scope, digest, { unverified: true, reuse: true }),
       mediaType: descriptor.mediaType,
       target: directory,
       lower,
@@ -56,9 +56,4 @@ export async function unpackLayer(scope: Scope, context: SnapshotContext, option
     await removeMoved(cleanupScope(scope, REMOVAL_PATIENCE), directory);
     throw error;
   }
-}
-
-/** The unpacking itself compares size and digest. */
-function bytesOf(scope: Scope, content: ContentStore, digest: Digest): AsyncIterable<Uint8Array> {
-  return content.readUnverified?.(scope, digest) ?? content.read(scope, digest);
 }

@@ -33,11 +33,6 @@ export class LeasedContent implements ContentStore {
     return this.#store.read(scope, digest, range);
   }
 
-  readUnverified(scope: Scope, digest: Digest): AsyncIterable<Uint8Array> {
-    this.#keeper.keep(digest);
-    return this.#store.readUnverified?.(scope, digest) ?? this.#store.read(scope, digest);
-  }
-
   readAll(scope: Scope, digest: Digest, limit: number): Promise<Uint8Array> {
     this.#keeper.keep(digest);
     return this.#store.readAll(scope, digest, limit);

@@ -1,13 +1,15 @@
 // Compression: detection, several members and frames, what follows the end, limits, reproducible output.
 
 import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
 import { test } from "node:test";
-import { gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
+import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 
 import { isTeuError } from "@teu/base/errors";
 import { createScope } from "@teu/base/scope";
 import { MEDIA_TYPES } from "@teu/specs/image";
 
+import { REUSED_BYTES } from "../content-store.ts";
 import { collectBytes } from "../verified-stream.ts";
 import { compress } from "./compress.ts";
 import { decompress, type DecompressLimits, DEFAULT_DECOMPRESS_LIMITS } from "./decompress.ts";
@@ -76,6 +78,33 @@ for (const [name, bytes] of BAD) {
       await assert.rejects(inflate(bytes, size), (error) => isTeuError(error, "corrupt"), `${size}`);
   });
 }
+
+/** As a content store reads with `reuse`: four buffers take turns, and what is over is overwritten at once. */
+async function* reused(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  const buffers = Array.from({ length: 4 }, () => Buffer.alloc(REUSED_BYTES));
+  for (let at = 0, turn = 0; at < bytes.length; at += REUSED_BYTES, turn++) {
+    const buffer = buffers[turn % buffers.length] as Buffer;
+    buffer.fill(0xff);
+    const length = Buffer.from(bytes.subarray(at, at + REUSED_BYTES)).copy(buffer);
+    yield buffer.subarray(0, length);
+  }
+}
+
+test("decompress: a source that uses its memory again", async () => {
+  const noise = randomBytes(15_500_000);
+  const words = Buffer.alloc(40_000_000, "what compresses well is unpacked from few chunks ");
+  for (const bytes of [noise, gzipSync(noise, { level: 1 }), zstdCompressSync(noise), gzipSync(words, { level: 1 })]) {
+    const want =
+      bytes === noise ? noise : detectCompression(bytes) === "zstd" ? zstdDecompressSync(bytes) : gunzipSync(bytes);
+    const hash = createHash("sha256");
+    // A slow reader: all that may wait does.
+    for await (const chunk of decompress(scope, reused(bytes), DEFAULT_DECOMPRESS_LIMITS, { reuse: true })) {
+      await new Promise((resolve) => setTimeout(resolve, chunk.length > 1000 ? 5 : 0));
+      hash.update(chunk);
+    }
+    assert.equal(hash.digest("hex"), createHash("sha256").update(want).digest("hex"));
+  }
+});
 
 test("decompress: exhausted beyond the size or the ratio", async () => {
   const zeros = Buffer.alloc(20 << 20);

@@ -5,6 +5,7 @@ import { isTeuError, TeuError } from "@teu/base/errors";
 import { endedError, type Scope } from "@teu/base/scope";
 import { gzipExpander, type PoolExpander, zstdExpander } from "@teu/files/bulk";
 
+import { REUSED_BYTES } from "../content-store.ts";
 import type { Feed } from "./feed.ts";
 
 /** Small enough to be still in the processor's cache when the reader comes to it. */
@@ -13,8 +14,11 @@ const CHUNK = 1 << 20;
 const SMALL = CHUNK / 4;
 /** Buffers that go round: what the reader has (the present chunk and the one before), and what is unpacked ahead of it. */
 const BUFFERS = 6;
-/** Bytes of input that wait to be unpacked: enough that the pool never waits for what is there to be read. */
-const INPUT_BYTES = 2 << 20;
+/**
+ * With fewer bytes of input that wait to be unpacked, more is asked for: enough that the pool never waits for what is there to be read,
+ * and no more than one chunk of a source that uses its memory again, the next of which is read ahead already when it is asked for.
+ */
+const INPUT_BYTES = 2 * REUSED_BYTES;
 /** 128 MiB: what zstd itself takes without being told; more is a memory bomb. */
 const ZSTD_WINDOW_LOG = 27;
 
