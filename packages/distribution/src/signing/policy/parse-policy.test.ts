@@ -116,6 +116,7 @@ test("parsePolicy: anything else makes the whole file unusable", () => {
     ["fulcio with an empty e-mail", { default: [{ ...LOGGED, fulcio: { ...FULCIO, subjectEmail: "" } }] }],
     ["fulcio without authority", { default: [{ ...LOGGED, fulcio: { oidcIssuer: "a", subjectEmail: "a@b" } }] }],
     ["fulcio and pki", { default: [{ ...LOGGED, fulcio: FULCIO, pki: PKI }] }],
+    ["pki and a log", { default: [{ ...LOGGED, pki: PKI }] }],
     ["pki of nobody", { default: [{ type: "sigstoreSigned", pki: { caRootsPath: "/ca" } }] }],
     ["pki of any host", { default: [{ type: "sigstoreSigned", pki: { ...PKI, subjectHostname: ".b" } }] }],
     ["pki with an issuer", { default: [{ type: "sigstoreSigned", pki: { ...PKI, oidcIssuer: "a" } }] }],

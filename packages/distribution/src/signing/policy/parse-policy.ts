@@ -129,6 +129,8 @@ class PolicyReader {
       name === "fulcio" || name === "pki" ? this.#authority(value[name], name, `${where}.${name}`) : null;
     // Its certificates are good for minutes: only a log can say that it was in those.
     if (name === "fulcio" && logs.length === 0) throw this.#json.fault(`${where} has fulcio without rekorPublicKey`);
+    // containers/image refuses it as well: a certificate that is good now needs no log, and whoever names one expects more.
+    if (name === "pki" && logs.length > 0) throw this.#json.fault(`${where} has pki with a rekorPublicKey`);
     const keys = authority === null ? this.#keys(value, where, "key", keyNames, true) : [];
     return { type: "sigstoreSigned", authority, keys, logs, signedIdentity };
   }
