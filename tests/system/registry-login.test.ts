@@ -37,9 +37,14 @@ interface Serving extends AsyncDisposable {
   readonly address: string;
 }
 
+// In memory, at any port.
+function serve(...args: readonly string[]): Promise<Serving> {
+  return start("--addr", "127.0.0.1:0", "--memory", ...args);
+}
+
 // `teu registry serve`, as a user starts it.
-async function serve(...args: readonly string[]): Promise<Serving> {
-  const { child, ended, says } = host.start(["registry", "serve", "--addr", "127.0.0.1:0", "--memory", ...args]);
+async function start(...args: readonly string[]): Promise<Serving> {
+  const { child, ended, says } = host.start(["registry", "serve", ...args]);
   const text = await says("listening on ");
   const url = /listening on (\S+)/.exec(text)?.[1] ?? "";
   return {
@@ -137,6 +142,31 @@ test(
     await wholeStory(registry.address);
   },
 );
+
+test("login: a registry with tokens gives one to keep, and the password is kept nowhere", { skip }, async () => {
+  const file = join(host.directory, "tokens.yaml");
+  const settings = { address: "127.0.0.1:0", memory: true, users: { htpasswd: usersFile() }, tokens: {} };
+  writeFileSync(file, JSON.stringify(settings));
+  await using registry = await start("--config", file);
+  const { address } = registry;
+  const login = await host.teu(["login", "-u", "ann", "--password-stdin", address], { input: "right" });
+  assert.equal(login.code, 0);
+  assert.match(login.stderr, /^A token is kept in .*config\.json, and no password$/m);
+  const { auths } = JSON.parse(config()) as { auths: Record<string, { auth: string; identitytoken: string }> };
+  assert.match(auths[address]?.identitytoken ?? "", /^eyJ/);
+  assert.equal(Buffer.from(auths[address]?.auth ?? "", "base64").toString(), "<token>:");
+  const name = `${address}/tokens:v1`;
+  await host.ok(["tag", "base", name]);
+  await host.ok(["push", name]);
+  await host.ok(["rmi", name]);
+  await host.ok(["pull", name]);
+  if (existsSync(SKOPEO)) {
+    const env = { ...process.env, REGISTRY_AUTH_FILE: join(host.directory, ".docker", "config.json") };
+    await run(SKOPEO, ["inspect", "--tls-verify=false", `docker://${name}`], { env });
+  }
+  await host.ok(["logout", address]);
+  assert.ok(!config().includes(address));
+});
 
 test("registry serve: --anonymous-pull lets anybody pull and nobody push", { skip }, async () => {
   await using registry = await serve("--htpasswd", usersFile(), "--anonymous-pull");

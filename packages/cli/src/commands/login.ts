@@ -34,8 +34,13 @@ export const command: Command = {
     if (username === "" || password === "")
       throw usageError("user name and password may not be empty", { fallback: "see teu login --help" });
     await using engine = await context.engine();
-    const { stored } = await engine.images.login(context.scope, registry, { username, password }, accessOf(input));
-    context.warn(`Credentials are kept in ${stored}`);
+    const { stored, token } = await engine.images.login(
+      context.scope,
+      registry,
+      { username, password },
+      accessOf(input),
+    );
+    context.warn(token ? `A token is kept in ${stored}, and no password` : `Credentials are kept in ${stored}`);
     context.print("Login Succeeded");
     return 0;
   },

@@ -160,6 +160,26 @@ check(
   },
 );
 
+for (const [form, post] of [
+  ["POST", reply(200, {}, JSON.stringify({ access_token: "good", refresh_token: "kept" }))],
+  ["GET", reply(404)],
+] as const)
+  test(`RegistryClient.ping: says what a token server gives by ${form} to be kept in place of the password`, async () => {
+    const scope = createScope();
+    await using registry = await HostileRegistry.listen();
+    await using tokens = await HostileRegistry.listen();
+    registry.on("GET", "/v2/", bearer("good", tokens.url));
+    tokens.on("POST", "/token", post);
+    tokens.on("GET", /^\/token\?/, token("good"));
+    tokens.on("GET", /^\/token\?.*offline_token=true/, token("good", { refresh_token: "kept" }));
+    const find = async (): Promise<Credential> => ({ username: "me", password: "pw" });
+    await using login = new RegistryClient({ retry: { delay: 1 }, credentials: { find, offline: true } });
+    assert.equal(await login.ping(scope, registry.address), "kept");
+    // Nobody asks a server by GET for tokens that it then has to remember, but for a login.
+    await using other = new RegistryClient({ retry: { delay: 1 }, credentials: { find } });
+    assert.equal(await other.ping(scope, registry.address), form === "POST" ? "kept" : null);
+  });
+
 check("an identity token is a refresh token", { identityToken: "refresh" }, async ({ tokens }, list) => {
   tokens.on("POST", "/token", token("good"));
   await list();

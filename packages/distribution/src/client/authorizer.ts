@@ -94,6 +94,13 @@ export class Authorizer {
     return "username" in credential ? credential.username : null;
   }
 
+  /** What the token server gave to be kept in place of the password; null for nothing. */
+  get identityToken(): string | null {
+    if (this.#challenge === undefined) return null;
+    const { parameters } = this.#challenge;
+    return this.#refreshTokens.get(serverKey(parameters.get("realm"), parameters.get("service"))) ?? null;
+  }
+
   async #token(
     scope: Scope,
     challenge: Challenge,
@@ -115,6 +122,7 @@ export class Authorizer {
         service: challenge.parameters.get("service"),
         scopes: scopesOf(challenge, wanted),
         credential,
+        offline: this.#credentials.offline === true,
       });
     this.#tokens.set(key, pending);
     try {
@@ -128,7 +136,7 @@ export class Authorizer {
   // The password is sent once where the server gives something instead; an end of that is no end of the password.
   async #fetchToken(scope: Scope, given: TokenRequest): Promise<BearerToken> {
     const request = this.#bound(scope, given);
-    const key = [request.realm, request.service].join(" ");
+    const key = serverKey(request.realm, request.service);
     const refreshToken = this.#refreshTokens.get(key);
     const withPassword = request.credential !== null && "username" in request.credential;
     if (refreshToken !== undefined && withPassword) {
@@ -181,6 +189,10 @@ function scopesOf(challenge: Challenge, wanted: readonly TokenScope[]): string[]
 
 function bearerHeader(token: string): string {
   return `Bearer ${token}`;
+}
+
+function serverKey(realm = "", service = ""): string {
+  return `${realm} ${service}`;
 }
 
 function tokenKey(challenge: Challenge, wanted: readonly TokenScope[]): string {

@@ -32,6 +32,8 @@ export interface CredentialSource {
    * the user's own choice at each request could send it anywhere.
    */
   mayGoTo?(host: string, realm: URL): boolean;
+  /** For a login: a token is wanted that can be kept in place of the password. */
+  readonly offline?: boolean;
 }
 
 /** Nobody in particular. */

@@ -80,8 +80,11 @@ export class RegistryClient implements AsyncDisposable {
     this.#journal = options.uploads === undefined ? {} : { journal: options.uploads };
   }
 
-  /** Asks whether there is a registry, and whether our credentials are good: for login. @throws TeuError `denied`, `unavailable`. */
-  async ping(scope: Scope, domain: string): Promise<void> {
+  /**
+   * Asks whether there is a registry, and whether our credentials are good: for login. Returns what its token server gave to be kept in
+   * place of the password, or null. @throws TeuError `denied`, `unavailable`.
+   */
+  async ping(scope: Scope, domain: string): Promise<string | null> {
     const session = await this.#hosts.session(scope, { domain, repository: "" });
     await using _ = await session.request(scope, {
       method: "GET",
@@ -91,6 +94,7 @@ export class RegistryClient implements AsyncDisposable {
       op: "reach registry",
       subject: domain,
     });
+    return session.identityToken;
   }
 
   /** What a tag or digest stands for, by one HEAD where the registry says enough. @throws TeuError `not-found`. */

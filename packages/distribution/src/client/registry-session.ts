@@ -79,6 +79,11 @@ export class RegistrySession {
     this.#authorizer = new Authorizer(place.domain, this.base, options.transport, options.credentials);
   }
 
+  /** See `Authorizer.identityToken`. */
+  get identityToken(): string | null {
+    return this.#authorizer.identityToken;
+  }
+
   /** A session with an endpoint whose address is known to the letter. */
   static at(place: SessionPlace, options: SessionOptions): RegistrySession {
     return new RegistrySession(place, options);

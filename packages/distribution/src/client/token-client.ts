@@ -20,6 +20,8 @@ export interface TokenRequest {
   /** Texts of the scopes. */
   readonly scopes: readonly string[];
   readonly credential: LoginCredential | null;
+  /** A refresh token is wanted that outlives this process. */
+  readonly offline?: boolean;
 }
 
 /** A token and how long it lasts. */
@@ -83,11 +85,13 @@ function postForm(realm: URL, { service, scopes }: TokenRequest, credential: Log
   };
 }
 
-function getForm(realm: URL, { service, scopes }: TokenRequest, credential: LoginCredential | null): HttpRequest {
+function getForm(realm: URL, request: TokenRequest, credential: LoginCredential | null): HttpRequest {
+  const { service, scopes, offline } = request;
   const url = new URL(realm);
   if (service !== undefined) url.searchParams.set("service", service);
   for (const scope of scopes) url.searchParams.append("scope", scope);
   url.searchParams.set("client_id", CLIENT_ID);
+  if (offline === true) url.searchParams.set("offline_token", "true");
   const basic: Record<string, string> =
     credential !== null && "username" in credential ? { authorization: basicAuthorization(credential) } : {};
   if (credential !== null && "username" in credential) url.searchParams.set("account", credential.username);

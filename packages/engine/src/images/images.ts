@@ -79,6 +79,14 @@ export interface RegistryAccess {
   readonly progress?: (event: ImageProgress) => void;
 }
 
+/** What a login keeps. */
+export interface LoginResult {
+  /** The file or the credential helper. */
+  readonly stored: string;
+  /** A token of the registry is kept, and no password. */
+  readonly token: boolean;
+}
+
 /** Options of `pull`. */
 export interface PullOptions extends RegistryAccess {
   /** "linux/arm64", "linux/arm/v7"; several of them, or "all"; default: this host's. */
@@ -216,12 +224,12 @@ export interface Images {
   unmount(scope: Scope, ref: string, options?: UnmountOptions): Promise<MountedImage[]>;
   /** Makes sure that all layers are unpacked; returns the chain id (null: no layers). */
   unpack(scope: Scope, ref: string): Promise<Digest | null>;
-  /** Checks the credentials with the registry and stores them where Docker does. */
+  /** Checks the credentials with the registry and stores them where Docker does, or what its token server gives in place of the password. */
   login(
     scope: Scope,
     registry: string,
     credentials: { readonly username: string; readonly password: string },
     options?: Pick<RegistryAccess, "insecure" | "certDirectory">,
-  ): Promise<{ readonly stored: string }>;
+  ): Promise<LoginResult>;
   logout(scope: Scope, registry: string): Promise<void>;
 }

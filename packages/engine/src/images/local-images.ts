@@ -21,6 +21,7 @@ import type {
   Images,
   LoadedImage,
   LoadOptions,
+  LoginResult,
   MountedImage,
   PulledImage,
   PullOptions,
@@ -150,7 +151,7 @@ export class LocalImages implements Images {
     registry: string,
     credentials: { readonly username: string; readonly password: string },
     options: Pick<RegistryAccess, "insecure" | "certDirectory"> = {},
-  ): Promise<{ readonly stored: string }> {
+  ): Promise<LoginResult> {
     return (await import("./login.ts")).login(scope, this.#context, registry, credentials, options);
   }
 

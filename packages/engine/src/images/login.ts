@@ -4,7 +4,7 @@ import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 
 import type { ImageContext } from "./context.ts";
-import type { RegistryAccess } from "./images.ts";
+import type { LoginResult, RegistryAccess } from "./images.ts";
 import { credentialStore, registryClient } from "./registry-client.ts";
 
 /** What Docker Hub is called in references. */
@@ -17,11 +17,12 @@ export async function login(
   registry: string,
   credentials: { readonly username: string; readonly password: string },
   access: Pick<RegistryAccess, "insecure" | "certDirectory">,
-): Promise<{ readonly stored: string }> {
+): Promise<LoginResult> {
   const host = hostOf(registry);
-  await using client = registryClient(context, { ...access, credentials }, host);
-  await client.ping(scope, host);
-  return { stored: await credentialStore(context).store(scope, host, credentials) };
+  await using client = registryClient(context, { ...access, credentials, offline: true }, host);
+  const identityToken = await client.ping(scope, host);
+  const kept = identityToken === null ? credentials : { identityToken };
+  return { stored: await credentialStore(context).store(scope, host, kept), token: identityToken !== null };
 }
 
 /** See `Images.logout`. @throws TeuError `not-found` when nothing was stored. */

@@ -1,6 +1,6 @@
 // A registry client with this engine's credentials and rules; and what it tells while it works, in our words.
 
-import { type CredentialSource, CredentialStore } from "@teu/distribution/client/credentials";
+import { CredentialStore } from "@teu/distribution/client/credentials";
 import type { TransferEvent, TransferProgress } from "@teu/distribution/client/progress";
 import { readRegistriesConf, type RegistriesConf, registriesFiles } from "@teu/distribution/client/registries-conf";
 import type { RegistryClient } from "@teu/distribution/client/registry-client";
@@ -27,22 +27,28 @@ export function policyChoice({ options: { signaturePolicy: file } }: ImageContex
   return { home: process.env["HOME"], ...(file === undefined ? {} : { file }) };
 }
 
-/** A client. The caller disposes it. `domain`: the only registry that `access` speaks of. */
-export function registryClient(context: ImageContext, access: RegistryAccess, domain: string): RegistryClient {
+/** A client. The caller disposes it. `domain`: the only registry that `access` speaks of; `offline`: see `CredentialSource`. */
+export function registryClient(
+  context: ImageContext,
+  access: RegistryAccess & { readonly offline?: boolean },
+  domain: string,
+): RegistryClient {
   const insecure = (host: string) => access.insecure === true && host === domain;
-  const { certDirectory } = access;
+  const { certDirectory, credentials } = access;
   return userClient(process.env, {
-    credentials: access.credentials === undefined ? credentialStore(context) : only(domain, access.credentials),
+    credentials:
+      credentials === undefined
+        ? credentialStore(context)
+        : {
+            find: async (_scope, host) => (host === domain ? credentials : null),
+            ...(access.offline === true ? { offline: true } : {}),
+          },
     insecure,
     uploads: new DiskUploadJournal(context.paths.uploads),
     ...(certDirectory === undefined
       ? {}
       : { certificateDirectory: (host) => (host === domain ? certDirectory : undefined) }),
   });
-}
-
-function only(domain: string, credentials: { readonly username: string; readonly password: string }): CredentialSource {
-  return { find: async (_scope, host) => (host === domain ? credentials : null) };
 }
 
 /** Passes a transfer's events on. */
