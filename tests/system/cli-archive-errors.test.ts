@@ -13,6 +13,7 @@ before(async () => {
   if (skip !== undefined) return;
   host = await CliHost.open();
   writeFileSync(join(host.directory, "junk.tar"), "junk\n");
+  writeFileSync(join(host.directory, "empty.tar"), "");
   mkdirSync(join(host.directory, "directory"));
 });
 after(async () => {
@@ -31,6 +32,7 @@ const CASES: readonly (readonly [args: readonly string[], first: RegExp, hint?: 
   ],
   [["copy", "oci-archive:junk.tar", "oci:o:v1"], /^teu: cannot read archive "oci-archive:junk\.tar": it is /, SAVED],
   [["import", "junk.tar", "a:1"], /^teu: cannot read layer "junk\.tar": /, /\nhint: want a tar archive/],
+  [["import", "empty.tar", "a:1"], /^teu: cannot read layer "empty\.tar": it is empty\n/, /\nhint: want a tar/],
   [["import", "-c", "FROM x", "junk.tar", "a:1"], /^teu: cannot change config "FROM": /, /\nhint: use one of CMD, /],
   [["import", "-c", "BOGUS x", "junk.tar", "a:1"], /^teu: cannot change config "BOGUS": /, /\nhint: use one of CMD, /],
   [["import", "-c", "USER", "junk.tar", "a:1"], /^teu: cannot change config "USER": USER needs /],

@@ -48,6 +48,8 @@ export interface DirectoryLayerOptions extends MakeLayerOptions {
 }
 
 const CHUNK = 1 << 20;
+const READING = "read layer";
+const WANTED = "want a tar archive, plain or compressed with gzip or zstd";
 const OF_CONTENT: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["corrupt", "exhausted", "invalid", "unsupported"]);
 
 /** A layer of a tar stream, which is opened once. Compressed with gzip unless told otherwise. */
@@ -85,7 +87,7 @@ export function fileLayer(path: string, { name = path, ...options }: FileLayerOp
       throw layerFileError(name, error);
     });
   const chosen = once(async (): Promise<LayerValue> => {
-    const found = await compressionOf(path);
+    const found = await compressionOf(path, name);
     const asItIs = latestNs === undefined && (wanted === undefined ? found !== "none" : wanted === found);
     if (asItIs) return readyLayer(path, found);
     return tarLayer((inner) => decompress(inner, readFile(path), DEFAULT_LAYER_LIMITS), options);
@@ -105,9 +107,10 @@ export function fileLayer(path: string, { name = path, ...options }: FileLayerOp
 // The tar's reader and the decompressor do not know what they read. What has an errno names its file, and may be of another one.
 function layerFileError(name: string, error: unknown): unknown {
   if (!isTeuError(error) || errnoOf(error) !== undefined || !OF_CONTENT.has(error.code)) return error;
-  const { code, detail, hint = "want a tar archive, plain or compressed with gzip or zstd" } = error;
+  if (error.op === READING) return error;
+  const { code, detail, hint = WANTED } = error;
   const message = code === "exhausted" ? "it is beyond a limit" : "it cannot be a layer";
-  return new TeuError({ code, op: "read layer", subject: name, message, detail, hint, cause: error });
+  return new TeuError({ code, op: READING, subject: name, message, detail, hint, cause: error });
 }
 
 /** A layer of everything below a directory, in an order of its own: the same tree gives the same layer. */
@@ -190,13 +193,16 @@ function placeInImage(prefix: string): string | undefined {
   throw new TeuError({ code: "invalid", op: "make layer", subject: prefix, message: "it is no place in an image" });
 }
 
-async function compressionOf(path: string): Promise<Compression> {
+async function compressionOf(path: string, name: string): Promise<Compression> {
   try {
     await using file = await open(path);
     const { bytesRead, buffer } = await file.read(Buffer.alloc(MAGIC_BYTES), 0, MAGIC_BYTES, 0);
+    // No tar is: it is what a download leaves that failed.
+    if (bytesRead === 0)
+      throw new TeuError({ code: "corrupt", op: READING, subject: name, message: "it is empty", hint: WANTED });
     return detectCompression(buffer.subarray(0, bytesRead));
   } catch (error) {
-    throw fileError("read layer", path, error);
+    throw fileError(READING, path, error);
   }
 }
 
@@ -204,6 +210,6 @@ async function* readFile(path: string, offset = 0): AsyncIterable<Uint8Array> {
   try {
     yield* createReadStream(path, { start: offset, highWaterMark: CHUNK }) as AsyncIterable<Uint8Array>;
   } catch (error) {
-    throw fileError("read layer", path, error);
+    throw fileError(READING, path, error);
   }
 }
