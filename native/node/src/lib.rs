@@ -14,6 +14,7 @@ mod hash;
 mod open;
 mod plan_files;
 mod process;
+mod shared_plan;
 mod stat;
 mod unpackers;
 mod write_files;

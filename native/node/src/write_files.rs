@@ -1,5 +1,6 @@
 //! Many new files written from one flat plan, in the thread pool or on the caller's thread: most files of a layer are small,
 //! and a call from JavaScript for each costs as much as the kernel's work. The plan says everything; nothing is decided here.
+//! A second thread of the pool that has nothing else to do helps with a plan (shared_plan.rs).
 
 use std::ffi::{CStr, CString};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,8 @@ use napi_derive::napi;
 
 use crate::data::fill;
 use crate::error::{Result, check, failure, retry};
-use crate::hash::{Hasher, State as Digest};
+use crate::hash::Hasher;
+use crate::shared_plan::{Failure, Hashed, SharedPlan};
 
 /// Numbers in the plan for each record: dirfd, flags, mode, uid, gid, seconds, nanoseconds, and offset and length of name and data.
 pub const FIELDS: usize = 11;
@@ -36,8 +38,8 @@ pub struct Written {
 struct State {
     /// The file that the last record left open.
     open: Option<OpenFile>,
-    /// A plan is in the pool, begun or not.
-    under_way: bool,
+    /// The plan that is in the pool, begun or not.
+    under_way: Option<Arc<SharedPlan>>,
     written: Written,
 }
 
@@ -54,7 +56,7 @@ impl Shared {
 
     fn when_idle(&self) -> MutexGuard<'_, State> {
         let mut state = self.lock();
-        while state.under_way {
+        while state.under_way.is_some() {
             state = self.idle.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state
@@ -76,8 +78,9 @@ impl FileWriter {
     }
 
     /// Carries out `count` records in the pool. The arrays, and the descriptors in the plan, are the
-    /// pool's until the promise is settled or `wait` has returned. It stops at the first record that fails.
-    /// With a hasher it takes `hashed` first: the bytes that were just unpacked are in the processor's cache only once.
+    /// pool's until the promise is settled or `wait` has returned. Nothing is begun once a record has failed; with help, some of those
+    /// behind it may be done by then.
+    /// With a hasher it takes `hashed` as well: the bytes that were just unpacked are in the processor's cache only once.
     #[napi]
     pub fn start(
         &self,
@@ -89,13 +92,27 @@ impl FileWriter {
         hashed: Option<Buffer>,
     ) -> Result<AsyncTask<WriteFiles>> {
         let mut state = self.shared.lock();
-        if state.under_way {
+        if state.under_way.is_some() {
             return Err(failure("write files", libc::EBUSY));
         }
-        state.under_way = true;
-        let shared = Arc::clone(&self.shared);
         let hash = hasher.map(Hasher::shared).zip(hashed);
-        Ok(AsyncTask::new(WriteFiles { shared, plan, names, data, count, hash }))
+        let hashed = hash.as_ref().map(|(digest, bytes)| Hashed { digest: Arc::clone(digest), bytes: &bytes[..] });
+        // The task has the arrays for as long as the plan is open.
+        let shared_plan = Arc::new(unsafe { SharedPlan::new(&plan, &names, &data, count, hashed) });
+        state.under_way = Some(Arc::clone(&shared_plan));
+        let shared = Arc::clone(&self.shared);
+        Ok(AsyncTask::new(WriteFiles {
+            shared,
+            shared_plan,
+            _plan: plan,
+            _bytes: (names, data, hash.map(|(_, bytes)| bytes)),
+        }))
+    }
+
+    /// Helps with what `start` has begun, in another thread of the pool, as soon as one is free; nothing is left for it by then, mostly.
+    #[napi]
+    pub fn help(&self) -> AsyncTask<Help> {
+        AsyncTask::new(Help { shared_plan: self.shared.lock().under_way.clone() })
     }
 
     /// Waits on this thread for what is in the pool, and says how far that came.
@@ -108,8 +125,8 @@ impl FileWriter {
     #[napi]
     pub fn run(&self, plan: &[f64], names: &[u8], data: &[u8], count: u32) -> Written {
         let mut state = self.shared.when_idle();
-        let records = Records { plan, names, data };
-        carry_out(&mut state, &records, count)
+        let shared_plan = unsafe { SharedPlan::new(plan, names, data, count, None) };
+        carry_out(&mut state, &shared_plan)
     }
 
     /// Waits, and closes the file that was left open.
@@ -122,11 +139,10 @@ impl FileWriter {
 /// One plan on its way through the pool.
 pub struct WriteFiles {
     shared: Arc<Shared>,
-    plan: Float64Array,
-    names: Buffer,
-    data: Buffer,
-    count: u32,
-    hash: Option<(Arc<Mutex<Digest>>, Buffer)>,
+    shared_plan: Arc<SharedPlan>,
+    /// What the plan points into.
+    _plan: Float64Array,
+    _bytes: (Buffer, Buffer, Option<Buffer>),
 }
 
 impl Task for WriteFiles {
@@ -135,12 +151,8 @@ impl Task for WriteFiles {
 
     fn compute(&mut self) -> napi::Result<Written> {
         let mut state = self.shared.lock();
-        if let Some((digest, bytes)) = &self.hash {
-            digest.lock().unwrap_or_else(PoisonError::into_inner).update(bytes);
-        }
-        let records = Records { plan: &self.plan, names: &self.names, data: &self.data };
-        let written = carry_out(&mut state, &records, self.count);
-        state.under_way = false;
+        let written = carry_out(&mut state, &self.shared_plan);
+        state.under_way = None;
         self.shared.idle.notify_all();
         Ok(written)
     }
@@ -150,14 +162,40 @@ impl Task for WriteFiles {
     }
 }
 
-struct Records<'a> {
-    plan: &'a [f64],
-    names: &'a [u8],
-    data: &'a [u8],
+/// Help on its way through the pool.
+pub struct Help {
+    shared_plan: Option<Arc<SharedPlan>>,
+}
+
+impl Task for Help {
+    type Output = ();
+    type JsValue = ();
+
+    fn compute(&mut self) -> napi::Result<()> {
+        if let Some(plan) = &self.shared_plan {
+            plan.help();
+        }
+        Ok(())
+    }
+
+    fn resolve(&mut self, _env: Env, (): ()) -> napi::Result<()> {
+        Ok(())
+    }
+}
+
+fn carry_out(state: &mut State, plan: &SharedPlan) -> Written {
+    let written = match plan.carry_out(&mut state.open) {
+        Ok(done) => Written { done, ..Written::default() },
+        Err(Failure { index, error }) => {
+            Written { done: index, code: error.status.0.to_owned(), message: error.reason.to_string() }
+        }
+    };
+    state.written = written.clone();
+    written
 }
 
 /// One record, its numbers taken as what they are.
-struct Record<'a> {
+pub struct Record<'a> {
     dirfd: i32,
     flags: u32,
     attributes: Attributes,
@@ -172,7 +210,20 @@ struct Attributes {
     time: libc::timespec,
 }
 
+/// The arrays of a plan.
+#[derive(Clone, Copy)]
+pub struct Records<'a> {
+    pub plan: &'a [f64],
+    pub names: &'a [u8],
+    pub data: &'a [u8],
+}
+
 impl<'a> Records<'a> {
+    /// The flags of a record; none for one outside of the plan.
+    pub fn flags(&self, index: u32) -> u32 {
+        self.plan.get(index as usize * FIELDS + 1).map_or(0, |flags| *flags as u32)
+    }
+
     /// None when the plan points outside of its arrays.
     fn get(&self, index: u32) -> Option<Record<'a>> {
         let start = index as usize * FIELDS;
@@ -191,29 +242,16 @@ impl<'a> Records<'a> {
             data: piece(self.data, data_at, data_length)?,
         })
     }
+
+    /// Carries out a record; `open` is the file that the one before it has left open.
+    pub fn write(&self, index: u32, open: &mut Option<OpenFile>) -> Result<()> {
+        self.get(index).ok_or_else(|| failure("write files", libc::EINVAL))?.write(open)
+    }
 }
 
 fn piece(all: &[u8], at: f64, length: f64) -> Option<&[u8]> {
     let at = at as usize;
     all.get(at..at.checked_add(length as usize)?)
-}
-
-fn carry_out(state: &mut State, records: &Records<'_>, count: u32) -> Written {
-    let mut written = Written::default();
-    for index in 0..count {
-        let result = match records.get(index) {
-            Some(record) => record.write(&mut state.open),
-            None => Err(failure("write files", libc::EINVAL)),
-        };
-        if let Err(error) = result {
-            written.code = error.status.0.to_owned();
-            written.message = error.reason.to_string();
-            break;
-        }
-        written.done += 1;
-    }
-    state.written = written.clone();
-    written
 }
 
 impl Record<'_> {
@@ -233,7 +271,7 @@ impl Record<'_> {
 }
 
 /// A descriptor with an owner.
-struct OpenFile {
+pub struct OpenFile {
     fd: i32,
 }
 

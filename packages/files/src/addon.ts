@@ -108,6 +108,7 @@ interface PlanWriter {
     hasher?: NativeHasher,
     hashed?: Uint8Array,
   ): Promise<PlanWritten>;
+  help(): Promise<void>;
   wait(): PlanWritten;
   run(plan: Float64Array, names: Uint8Array, data: Uint8Array, count: number): PlanWritten;
   close(): void;

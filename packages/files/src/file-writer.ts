@@ -1,5 +1,5 @@
 // Writes new files by plan: what is to be written is gathered in flat arrays, and one call hands many files to the thread pool,
-// where they are written in order while the caller gathers the next ones. What a plan means is the caller's business:
+// where they are written, by two threads when both have time, while the caller gathers the next ones. What a plan means is the caller's business:
 // names must be free, directories open until their files are written.
 
 import { attempt, fileError, filesAddon, type PlanWritten } from "./addon.ts";
@@ -193,7 +193,8 @@ export class FileWriter<Tag> implements Disposable {
 
   /**
    * Hands what was gathered to the thread pool, when what it had before is done. There `hashed` is hashed as well, in the same turn: it
-   * must stay as it is until then. @throws what `failed` makes of what it had before.
+   * must stay as it is until then. @throws what `failed` makes of what it had before: of the first piece that failed, behind which
+   * some may be written.
    */
   async flush(hashed?: HashedBytes): Promise<void> {
     const before = this.#underWay;
@@ -202,6 +203,8 @@ export class FileWriter<Tag> implements Disposable {
     if (plan.count === 0 && hashed === undefined) return;
     const { numbers, names, data, count } = plan;
     const written = this.#native.start(numbers, names, data, count, hashed?.hasher, hashed?.bytes);
+    // A thread that has nothing else to do takes its part; never rejects.
+    void this.#native.help();
     this.#gathered = this.#spare;
     this.#underWay = { plan, written };
   }
