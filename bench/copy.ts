@@ -1,7 +1,7 @@
 // How long does it take to copy an image of ten layers, 200 MB, from one OCI layout to another on the same file system, and how long
 // to push it? Beside skopeo, which verifies as we do, and crane, which does not; for the copy `cp` and the start of our command line,
-// which do neither. podman pushes from its storage, so it makes the layers' archives anew. From warm caches; each push goes to a new
-// repository. Needs root, and skopeo, crane (in PATH), podman and docker-registry; what is missing is left out. TMPDIR says where the
+// which do neither; crane and `cp` also behind openssl, which computes the digests. podman pushes from its storage, so it makes the layers' archives anew. From warm caches; each push goes to a new
+// repository. Needs root, and skopeo, crane (in PATH), podman, openssl and docker-registry; what is missing is left out. TMPDIR says where the
 // data goes.
 // Command: npm run bench -- copy
 
@@ -29,6 +29,7 @@ const MEMORY = "/var/lib/containers/cache";
 const scope = createScope();
 const skopeo = existsSync("/usr/bin/skopeo");
 const podman = existsSync("/usr/bin/podman");
+const openssl = existsSync("/usr/bin/openssl");
 const crane = (process.env["PATH"] ?? "").split(delimiter).some((place) => existsSync(join(place, "crane")));
 
 function copies(layout: string, target: string): Contestant[] {
@@ -38,9 +39,18 @@ function copies(layout: string, target: string): Contestant[] {
     { name: "teu version", command: `${TEU} version` },
     { name: "cp -r", command: `cp -r ${layout} ${target}`, prepare },
   ];
+  if (openssl) {
+    const command = `sh -c '${digestsOf(layout)}; cp -rl ${layout} ${target}'`;
+    contestants.push({ name: "the digest of each blob, and cp -rl", command, prepare });
+  }
   if (skopeo)
     contestants.push({ name: "skopeo copy", command: `skopeo copy -q oci:${layout}:v1 oci:${target}:v1`, prepare });
   return contestants;
+}
+
+/** The digests of all blobs, on both processors. */
+function digestsOf(layout: string): string {
+  return `ls ${layout}/blobs/sha256/* | xargs -P 2 -n 3 openssl dgst -sha256`;
 }
 
 /** `$$` makes a repository of its own of each. */
@@ -54,7 +64,11 @@ function pushes(directory: string, layout: string, host: string): Contestant[] {
     named("teu copy", `${TEU} copy --quiet --dest-tls-verify=false oci:${layout}:v1 docker://${host}/t$$/image:v1`),
     { name: "teu version", command: `${TEU} version` },
   ];
-  if (crane) contestants.push(named("crane push", `crane push ${layout} ${host}/c$$/image:v1`));
+  if (crane) {
+    const push = `crane push ${layout} ${host}/c$$/image:v1`;
+    contestants.push(named("crane push", push));
+    if (openssl) contestants.push(named("the digest of each blob, and crane push", `${digestsOf(layout)}; ${push}`));
+  }
   if (skopeo)
     contestants.push(
       named("skopeo copy", `skopeo copy -q --dest-tls-verify=false oci:${layout}:v1 docker://${host}/s$$/image:v1`),
