@@ -180,6 +180,22 @@ for (const [form, post] of [
     assert.equal(await other.ping(scope, registry.address), form === "POST" ? "kept" : null);
   });
 
+for (const [what, refresh] of [
+  ["of 16 KiB and more", "x".repeat((16 << 10) + 1)],
+  ["with a line break", "a\nb"],
+  ["that is empty", ""],
+  ["that is no text", 7],
+] as const)
+  test(`RegistryClient.ping: a refresh token ${what} is not to be kept`, async () => {
+    await using registry = await HostileRegistry.listen();
+    await using tokens = await HostileRegistry.listen();
+    registry.on("GET", "/v2/", bearer("good", tokens.url));
+    tokens.on("POST", "/token", token("good", { refresh_token: refresh }));
+    const find = async (): Promise<Credential> => ({ username: "me", password: "pw" });
+    await using client = new RegistryClient({ retry: { delay: 1 }, credentials: { find, offline: true } });
+    assert.equal(await client.ping(createScope(), registry.address), null);
+  });
+
 check("an identity token is a refresh token", { identityToken: "refresh" }, async ({ tokens }, list) => {
   tokens.on("POST", "/token", token("good"));
   await list();

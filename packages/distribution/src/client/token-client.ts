@@ -37,6 +37,8 @@ const CLIENT_ID = "teu";
 const ANSWER_LIMIT = 1 << 20;
 /** How servers answer that do not know the POST form. */
 const UNKNOWN_FORM: ReadonlySet<number> = new Set([301, 302, 303, 307, 308, 400, 401, 404, 405]);
+/** Longest refresh token. It may be kept with everybody else's credentials, which a hostile one must not make unreadable. */
+const LONGEST_REFRESH = 16 << 10;
 /** What the spec of tokens says when the server says nothing; also the least. */
 const LEAST_SECONDS = 60;
 
@@ -114,8 +116,13 @@ async function readToken(scope: Scope, realm: URL, response: HttpResponse): Prom
   return {
     token,
     expiresAt: scope.now() + Math.max(seconds, LEAST_SECONDS) * 1000,
-    ...(typeof refresh === "string" && refresh !== "" ? { refreshToken: refresh } : {}),
+    ...(isRefreshToken(refresh) ? { refreshToken: refresh } : {}),
   };
+}
+
+/** RFC 6749, appendix A.17, and short enough. */
+function isRefreshToken(value: unknown): value is string {
+  return typeof value === "string" && value.length <= LONGEST_REFRESH && /^[\x20-\x7e]+$/.test(value);
 }
 
 function parsedAnswer(realm: URL, bytes: Uint8Array): Record<string, unknown> {
