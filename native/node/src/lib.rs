@@ -14,6 +14,8 @@ mod hash;
 mod open;
 mod plan_files;
 mod process;
+mod sha256;
+mod sha256_two;
 mod shared_plan;
 mod stat;
 mod unpackers;

@@ -79,12 +79,29 @@ export interface FilesAddon {
   FileWriter: new () => PlanWriter;
 }
 
-/** `Hasher` of bulk.ts says what they do. */
+/** `Hasher` of bulk.ts says what they do; of two at once, of which none is busy and both are different. */
 export interface NativeHasher {
   take(data: Uint8Array): void;
   update(data: Uint8Array): Promise<void>;
   updateFromFile(fd: number, offset: number, length: number): Promise<number>;
+  updateTwo(data: Uint8Array, two: NativeHasher, otherData: Uint8Array): Promise<void>;
+  updateTwoFromFiles(
+    fd: number,
+    offset: number,
+    length: number,
+    two: NativeHasher,
+    otherFd: number,
+    otherOffset: number,
+    otherLength: number,
+  ): Promise<readonly [HashedPart, HashedPart]>;
   digest(): string;
+}
+
+/** What became of one of two files. */
+export interface HashedPart {
+  readonly bytes: number;
+  /** Empty when nothing failed. */
+  readonly message: string;
 }
 
 interface NativeExpander {

@@ -6,6 +6,7 @@ import { readSync } from "node:fs";
 
 import { TeuError } from "@teu/base/errors";
 import { hasher } from "@teu/files/bulk";
+import { hashChunk, hashFile } from "@teu/files/hash-pairs";
 import type { HashedBytes } from "@teu/files/file-writer";
 
 import { Blake3 } from "./blake3.ts";
@@ -142,7 +143,8 @@ export function createDigester(algorithm: string = "sha256"): Digester {
 export function createPoolDigester(algorithm: string = "sha256"): PoolDigester {
   if (!isComputable(algorithm)) throw notComputable(algorithm);
   if (algorithm === "blake3") return onThisThread(createDigester(algorithm));
-  const hash = hasher(algorithm === "sha256" ? 256 : 512);
+  const pairs = algorithm === "sha256";
+  const hash = hasher(pairs ? 256 : 512);
   let size = 0;
   return {
     get size() {
@@ -150,14 +152,14 @@ export function createPoolDigester(algorithm: string = "sha256"): PoolDigester {
     },
     update(chunk) {
       size += chunk.length;
-      return hash.update(chunk);
+      return pairs ? hashChunk(hash, chunk) : hash.update(chunk);
     },
     handOver(bytes) {
       size += bytes.length;
       return { hasher: hash, bytes };
     },
     async updateFromFile(fd, offset, length) {
-      const read = await hash.updateFromFile(fd, offset, length);
+      const read = await (pairs ? hashFile(hash, fd, offset, length) : hash.updateFromFile(fd, offset, length));
       size += read;
       return read;
     },
