@@ -20,17 +20,20 @@ async function temporary(): Promise<{ path: string } & AsyncDisposable> {
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) };
 }
 
-contentStoreSuite("DiskContentStore", async () => {
-  const directory = await temporary();
-  const store = await DiskContentStore.open(directory.path);
-  return {
-    store,
-    [Symbol.asyncDispose]: async () => {
-      assert.deepEqual(await readdir(join(directory.path, "ingest")), [], "temp files left");
-      await directory[Symbol.asyncDispose]();
-    },
-  };
-});
+for (const syncNamesLater of [false, true]) {
+  contentStoreSuite(`DiskContentStore${syncNamesLater ? ", names synced later" : ""}`, async () => {
+    const directory = await temporary();
+    const store = await DiskContentStore.open(directory.path, { syncNamesLater });
+    return {
+      store,
+      [Symbol.asyncDispose]: async () => {
+        await store.syncNames();
+        assert.deepEqual(await readdir(join(directory.path, "ingest")), [], "temp files left");
+        await directory[Symbol.asyncDispose]();
+      },
+    };
+  });
+}
 
 test("DiskContentStore.read: corrupt when the file was changed behind its back", async () => {
   await using directory = await temporary();

@@ -6,7 +6,7 @@
 //     ingest/tmp-<random>           being written; flocked by its writer
 //     ingest/key-<sha256 of key>    resumable; flocked while written, kept RESUMABLE_DAYS otherwise
 //
-// An ingest becomes a blob by fsync, rename, fsync of the directory, in that order.
+// An ingest becomes a blob by fsync, link, fsync of the directory, in that order.
 
 import type { Dirent } from "node:fs";
 import { type FileHandle, open, readdir, stat, unlink } from "node:fs/promises";
@@ -18,6 +18,7 @@ import { fileError } from "@teu/files/addon";
 import { FileLock } from "@teu/files/file-lock";
 import { makeDirectory } from "@teu/files/make-directory";
 import { randomHex } from "@teu/files/random";
+import { syncDirectory } from "@teu/files/replace-file";
 
 import { adoptBlob } from "./adopt-blob.ts";
 import {
@@ -39,21 +40,33 @@ const READ_BYTES = REUSED_BYTES;
 const REUSED = 4;
 const RESUMABLE_DAYS = 7;
 
+/** How a store writes. */
+export interface DiskStoreOptions {
+  /**
+   * The names of new blobs need not survive a crash before `syncNames`: for who makes many, and makes them reachable afterwards.
+   * Default false: each does when its `commit` or `adopt` returns.
+   */
+  readonly syncNamesLater?: boolean;
+}
+
 /** Blobs as files below one directory. Holds nothing open between calls: nothing to close. */
 export class DiskContentStore implements ContentStore {
   /** The directory given to `open`. */
   readonly directory: string;
+  /** Directories with new names, by path; null: each name is synced at once. */
+  readonly #unsynced: Set<string> | null;
 
-  private constructor(directory: string) {
+  private constructor(directory: string, { syncNamesLater = false }: DiskStoreOptions = {}) {
     this.directory = directory;
+    this.#unsynced = syncNamesLater ? new Set() : null;
   }
 
   /**
    * Opens the store in `directory`, making it when missing, and removes what killed writers left.
    * @throws TeuError by errno; `unavailable` without the file addon.
    */
-  static async open(directory: string): Promise<DiskContentStore> {
-    const store = new DiskContentStore(directory);
+  static async open(directory: string, options?: DiskStoreOptions): Promise<DiskContentStore> {
+    const store = new DiskContentStore(directory, options);
     try {
       makeDirectory(join(directory, "blobs", "sha256"), 0o755);
       makeDirectory(store.#ingestDirectory(), 0o700);
@@ -122,9 +135,10 @@ export class DiskContentStore implements ContentStore {
       keeps: lock !== null,
       place: async (digest) => {
         const path = this.path(digest);
-        makeDirectory(join(this.directory, "blobs", digestAlgorithm(digest)), 0o755);
+        makeDirectory(dirname(path), 0o755);
         return path;
       },
+      named: (path) => this.#named(path),
     });
   }
 
@@ -138,10 +152,24 @@ export class DiskContentStore implements ContentStore {
     const path = this.path(blob.digest);
     makeDirectory(dirname(path), 0o755);
     if (!(await adoptBlob(scope, file, path, blob))) return false;
+    await this.#named(path);
     // What an interrupted copy left of it.
     using lock = this.#tryLock(this.#keyed(blob.digest));
     if (lock !== null) await unlink(lock.path);
     return true;
+  }
+
+  /** Makes the names of all new blobs survive a crash (`syncNamesLater`). */
+  async syncNames(): Promise<void> {
+    for (const directory of this.#unsynced ?? []) {
+      await syncDirectory(directory);
+      this.#unsynced?.delete(directory);
+    }
+  }
+
+  async #named(path: string): Promise<void> {
+    if (this.#unsynced === null) await syncDirectory(dirname(path));
+    else this.#unsynced.add(dirname(path));
   }
 
   async delete(scope: Scope, digest: Digest): Promise<boolean> {

@@ -2,12 +2,10 @@
 // under its digest only after both were verified. The file is locked by its writer for as long as it is written.
 
 import { type FileHandle, link, open, rename, rm } from "node:fs/promises";
-import { dirname } from "node:path";
 
 import { TeuError } from "@teu/base/errors";
 import { fileError } from "@teu/files/addon";
 import type { FileLock } from "@teu/files/file-lock";
-import { syncDirectory } from "@teu/files/replace-file";
 
 import type { BlobInfo, ExpectedBlob, Ingest, IngestOptions } from "./content-store.ts";
 import type { Digest } from "./digest.ts";
@@ -28,6 +26,8 @@ export interface DiskIngestSetup {
   readonly keeps: boolean;
   /** The path a blob belongs at; its directory is made. */
   place(digest: Digest): Promise<string>;
+  /** Told of the path when the blob is there: sees to it that the name survives a crash. */
+  named(path: string): Promise<void>;
 }
 
 /** See `Ingest`. Made by the store only. */
@@ -184,7 +184,7 @@ export class DiskIngest implements Ingest {
     await this.#file.chmod(0o444);
     await this.#file.sync();
     await linkIfAbsent(this.#setup.lock.path, path);
-    await syncDirectory(dirname(path));
+    await this.#setup.named(path);
     await this.#close(false);
   }
 

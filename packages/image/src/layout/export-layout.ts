@@ -32,8 +32,9 @@ export async function exportLayout(
 ): Promise<void> {
   await prepareLayout(directory);
   await using _ = await joinWriters(scope, directory);
-  const target = await DiskContentStore.open(directory);
+  const target = await DiskContentStore.open(directory, { syncNamesLater: true });
   for (const { descriptor } of images) await copyImage(scope, store, target, descriptor, options);
+  await target.syncNames();
   await changeLayoutIndex(scope, directory, (present) => mergeIndex(present, layoutIndex(images)));
 }
 

@@ -222,7 +222,9 @@ async function copyBlobs(
 ): Promise<Pick<CopyImageResult, "blobs" | "bytes">> {
   const counts = { copied: 0, present: 0, mounted: 0, skipped: 0 };
   let bytes = 0;
-  await inParallel(scope, blobs, options.sink.concurrency ?? CONCURRENCY, async (inner, blob) => {
+  const { concurrency = CONCURRENCY, filesAtOnce = concurrency } = options.sink;
+  const atOnce = options.source.file === undefined ? concurrency : filesAtOnce;
+  await inParallel(scope, blobs, atOnce, async (inner, blob) => {
     const outcome = await copyBlob(inner, options, blob);
     counts[outcome]++;
     if (outcome === "copied") bytes += blob.size;

@@ -23,12 +23,14 @@ export function layoutSource(name: string, directory: string, reference?: string
 /** A place in a layout, which is made when missing; `labels` become ref.names, replacing the images that had them. */
 export async function layoutSink(name: string, directory: string, ...labels: readonly string[]): Promise<ImageSink> {
   await prepareLayout(directory);
-  return new LayoutSink(name, directory, await DiskContentStore.open(directory), labels);
+  return new LayoutSink(name, directory, await DiskContentStore.open(directory, { syncNamesLater: true }), labels);
 }
 
 class LayoutSink implements ImageSink {
   readonly name: string;
   readonly verifies = true;
+  /** A blob is verified by one thread after the other: with many under way all threads have something to do until the end. */
+  readonly filesAtOnce = 8;
   readonly #directory: string;
   readonly #store: DiskContentStore;
   readonly #labels: readonly string[];
@@ -66,6 +68,7 @@ class LayoutSink implements ImageSink {
   async finish(scope: Scope, root: ImageDocument): Promise<void> {
     await this.#join(scope);
     await putStoreDocument(scope, this.#store, root);
+    await this.#store.syncNames();
     await changeLayoutIndex(scope, this.#directory, (index) =>
       withEntries(index, root.descriptor, this.#labels, this.#referrers),
     );

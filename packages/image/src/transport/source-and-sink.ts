@@ -76,6 +76,8 @@ export interface ImageSink extends AsyncDisposable {
   finish(scope: Scope, root: ImageDocument): Promise<void>;
   /** Blobs at once; default 4. */
   readonly concurrency?: number;
+  /** The same where the source has its blobs as files of this host; default `concurrency`. */
+  readonly filesAtOnce?: number;
   /** Why the place can hold no referrers; absent: it can. */
   readonly noReferrers?: string;
   /** Whether layers that are not to be distributed are left out. */
