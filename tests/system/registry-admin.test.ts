@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
@@ -92,6 +93,14 @@ test("registry: deleting, undoing, collecting, verifying, saving, all beside the
   assert.equal(await teu("undelete", "--root", root, `team/app@${two}`), `manifest team/app@${two}\ntag team/app:two`);
   assert.equal(await digestAt(url, "team/app", "two"), two);
   await rawRequest(`${url}/v2/team/app/manifests/two`, { method: "DELETE" });
+  // A tag that went alone is listed too, though its manifest is there.
+  assert.match(await teu("undelete", "--root", root, "team/app"), new RegExp(`^two  .*  ${two}$`));
+  const lost = JSON.parse(await teu("undelete", "--root", root, "--json", "team/app")) as Record<string, unknown[]>;
+  assert.deepEqual(lost["manifests"], []);
+  assert.deepEqual(
+    (lost["tags"] as { tag: string; digest: string }[]).map(({ tag, digest }) => [tag, digest]),
+    [["two", two]],
+  );
   assert.equal(await teu("undelete", "--root", root, "team/app:two"), "tag team/app:two");
 
   // Nobody refers to this; a grace of nothing is over at once.
@@ -145,6 +154,18 @@ test("registry: deleting, undoing, collecting, verifying, saving, all beside the
   assert.match(await teu("verify", "--root", directory.join("from-archive")), / 0 errors, 0 warnings$/);
   assert.match(await teu("gc", "--root", root, "--history-latest", "1", "--grace", "0"), / \d+ changes of tags/);
   assert.match(await teu("verify", "--root", directory.join("imported")), /^2 manifests, .* 0 errors, 0 warnings$/);
+  const config = directory.join("registry.json");
+  await writeFile(config, JSON.stringify({ root, storage: { retention: [{ repositories: ["**"], keepLatest: 9 }] } }));
+  assert.deepEqual(JSON.parse(await teu("retention", "--config", config, "--json")), []);
+  for (const [verb, ...args] of [
+    ["undelete", "team/app:two"],
+    ["tags", "history", "team/app:one"],
+    ["verify"],
+    ["backup", directory.join("backup")],
+    ["export", "--to", directory.join("layout-json")],
+    ["import", directory.join("layout")],
+  ] as const)
+    assert.ok(typeof JSON.parse(await teu(verb, "--root", root, "--json", ...args)) === "object", verb);
 });
 
 test(

@@ -152,6 +152,9 @@ test("login: a registry with tokens gives one to keep, and the password is kept 
   const login = await host.teu(["login", "-u", "ann", "--password-stdin", address], { input: "right" });
   assert.equal(login.code, 0);
   assert.match(login.stderr, /^A token is kept in .*config\.json, and no password$/m);
+  const flags = ["--format", "json", "-u", "ann", "--password-stdin", address];
+  const told = JSON.parse(await host.ok(["login", ...flags], { input: "right" })) as Record<string, unknown>;
+  assert.deepEqual([told["token"], told["username"], Object.keys(told).length], [true, "ann", 4]);
   const { auths } = JSON.parse(config()) as { auths: Record<string, { auth: string; identitytoken: string }> };
   assert.match(auths[address]?.identitytoken ?? "", /^eyJ/);
   assert.equal(Buffer.from(auths[address]?.auth ?? "", "base64").toString(), "<token>:");

@@ -1,6 +1,7 @@
 // Users and groups by name, looked up in an image's own /etc/passwd and /etc/group.
 
 import { TeuError } from "@teu/base/errors";
+import { parseGroup, parsePasswd } from "@teu/image/user-files";
 import { readSync } from "node:fs";
 import { type FileTree, resolvePath } from "./file-tree.ts";
 
@@ -46,22 +47,19 @@ export function lookUpOwner(tree: FileTree, text: string, bareGroup: "same" | "p
 }
 
 function lookUpUser(tree: FileTree, user: string): Owner | null {
+  // As in BuildKit, and unlike in `docker run`: what is a number is never a name.
   const asNumber = numberOf(user);
-  for (const [name, , uid, gid] of records(tree, "etc/passwd")) {
-    const matches = asNumber === null ? name === user : Number(uid) === asNumber;
-    if (matches && /^\d+$/.test(uid ?? "") && /^\d+$/.test(gid ?? "")) return { uid: Number(uid), gid: Number(gid) };
-  }
-  return null;
+  const users = parsePasswd(readText(tree, "etc/passwd"), MOST_ID);
+  return users.find(({ name, uid }) => (asNumber === null ? name === user : uid === asNumber)) ?? null;
 }
 
 function lookUpGroup(tree: FileTree, group: string): number | null {
-  const found = records(tree, "etc/group").find(([name, , gid]) => name === group && /^\d+$/.test(gid ?? ""));
-  return found === undefined ? null : Number(found[2]);
+  return parseGroup(readText(tree, "etc/group"), MOST_ID).find(({ name }) => name === group)?.gid ?? null;
 }
 
-function records(tree: FileTree, path: string): string[][] {
+function readText(tree: FileTree, path: string): string {
   const resolved = resolvePath(tree, path);
-  if (resolved.entry?.kind !== "file") return [];
+  if (resolved.entry?.kind !== "file") return "";
   if (resolved.entry.size > LARGEST)
     throw new TeuError({ code: "exhausted", op: "read", subject: `/${path}`, message: `larger than ${LARGEST} bytes` });
   using file = tree.open(resolved.path);
@@ -69,10 +67,7 @@ function records(tree: FileTree, path: string): string[][] {
   let length = 0;
   for (let count = -1; length < buffer.length && count !== 0; length += count)
     count = readSync(file.fd, buffer, length, buffer.length - length, length);
-  return buffer
-    .toString("utf8", 0, length)
-    .split("\n")
-    .map((line) => line.split(":"));
+  return buffer.toString("utf8", 0, length);
 }
 
 function numberOf(text: string): number | null {

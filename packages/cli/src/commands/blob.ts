@@ -5,7 +5,8 @@ import { DiskContentStore } from "@teu/image/disk-content-store";
 import { type Digest, parseDigest } from "@teu/image/digest";
 import type { Command, CommandContext, CommandInput } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
-import { writeBytes } from "../output/write-bytes.ts";
+import { jsonOption, wantsJson } from "../options/json-format.ts";
+import { fileForJson, writeBytes, type WrittenFile } from "../output/write-bytes.ts";
 import { ACCESS_OPTIONS, accessOf } from "../transports/copy-options.ts";
 import { Places } from "../transports/open-place.ts";
 import { parseTransportName } from "../transports/transport-name.ts";
@@ -20,6 +21,7 @@ export const command: Command = {
   ].join("\n"),
   options: [
     ...ACCESS_OPTIONS,
+    jsonOption("with -o, say what was written"),
     {
       long: "output",
       short: "o",
@@ -32,13 +34,25 @@ export const command: Command = {
     "teu blob -o layer.tar.gz localhost:5000/hello@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
   ],
   run: async (context, input) => {
+    const file = wantsJson(input) ? fileForJson(input) : undefined;
     await using places = new Places(context);
-    await writeBytes(context, await open(context, input, places), input.text("output"), "download blob");
+    const { bytes, digest, size } = await open(context, input, places);
+    await writeBytes(context, bytes, input.text("output"), "download blob");
+    if (file === undefined) return 0;
+    const written: WrittenFile = { file, digest, size };
+    context.print(JSON.stringify({ source: input.args[0], ...written }));
     return 0;
   },
 };
 
-async function open(context: CommandContext, input: CommandInput, places: Places): Promise<AsyncIterable<Uint8Array>> {
+interface OpenBlob {
+  /** Verified while they are read. */
+  readonly bytes: AsyncIterable<Uint8Array>;
+  readonly digest: Digest;
+  readonly size: number;
+}
+
+async function open(context: CommandContext, input: CommandInput, places: Places): Promise<OpenBlob> {
   const text = input.args[0] ?? "";
   const name = parseTransportName(text);
   const { scope } = context;
@@ -48,13 +62,14 @@ async function open(context: CommandContext, input: CommandInput, places: Places
     const client = await places.client(reference.domain, accessOf(input));
     const size = await client.blobSize(scope, reference, digest);
     if (size === null) throw absent(text, digest);
-    return client.blob(scope, reference, { digest, size });
+    return { bytes: client.blob(scope, reference, { digest, size }), digest, size };
   }
   if (name.transport === "oci" && name.image?.startsWith("@sha") === true) {
     const digest = parseDigest(name.image.slice(1));
     const store = DiskContentStore.readOnly(name.path);
-    if ((await store.info(scope, digest)) === null) throw absent(text, digest);
-    return store.read(scope, digest);
+    const info = await store.info(scope, digest);
+    if (info === null) throw absent(text, digest);
+    return { bytes: store.read(scope, digest), digest, size: info.size };
   }
   throw usageError(`${JSON.stringify(text)} names no blob`, { fallback: "write NAME@DIGEST or oci:DIR@DIGEST" });
 }

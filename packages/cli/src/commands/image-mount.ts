@@ -2,6 +2,7 @@
 
 import type { MountedImage } from "@teu/engine/images/images";
 import type { Command } from "../command.ts";
+import { wantsJson } from "../options/json-format.ts";
 import { listLines } from "../output/list-output.ts";
 
 /** `teu image mount`. */
@@ -28,8 +29,9 @@ export const command: Command = {
         context.print(line);
       return 0;
     }
+    const json = wantsJson(input);
     const mount = await engine.images.mount(context.scope, image, path);
-    context.print(input.text("format") === "json" ? JSON.stringify(rowOf(mount)) : mount.path);
+    context.print(json ? JSON.stringify(rowOf(mount)) : mount.path);
     return 0;
   },
 };

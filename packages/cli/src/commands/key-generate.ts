@@ -4,6 +4,7 @@ import { rm, writeFile } from "node:fs/promises";
 import { TeuError } from "@teu/base/errors";
 import { generateKeyPairFiles } from "@teu/distribution/signing/private-key";
 import type { Command, CommandContext } from "../command.ts";
+import { jsonOption, wantsJson } from "../options/json-format.ts";
 import { keyPassword } from "../signing/key-files.ts";
 
 /** `teu key generate`. */
@@ -15,6 +16,7 @@ export const command: Command = {
     "password that is asked for. Files that are there are never replaced.",
   ].join("\n"),
   options: [
+    jsonOption("say where the keys are"),
     {
       long: "output-key-prefix",
       value: "string",
@@ -24,6 +26,7 @@ export const command: Command = {
   args: [0, 0],
   examples: ["teu key generate", "teu key generate --output-key-prefix release"],
   run: async (context, input) => {
+    const json = wantsJson(input);
     const prefix = input.text("output-key-prefix") ?? "cosign";
     const files = await generateKeyPairFiles(await newPassword(context));
     await writeNew(`${prefix}.key`, files.privateKey, 0o600);
@@ -33,8 +36,13 @@ export const command: Command = {
       await rm(`${prefix}.key`, { force: true });
       throw error;
     }
-    context.print(`Private key: ${prefix}.key`);
-    context.print(`Public key: ${prefix}.pub`);
+    const names = { privateKey: `${prefix}.key`, publicKey: `${prefix}.pub` };
+    if (json) {
+      context.print(JSON.stringify(names));
+      return 0;
+    }
+    context.print(`Private key: ${names.privateKey}`);
+    context.print(`Public key: ${names.publicKey}`);
     return 0;
   },
 };

@@ -2,6 +2,7 @@
 
 import type { Command } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
+import { jsonOption, wantsJson } from "../options/json-format.ts";
 import { accessOf, LOGIN_ACCESS_OPTIONS } from "../transports/copy-options.ts";
 import { ask, readAllInput } from "../terminal/prompt.ts";
 
@@ -11,6 +12,7 @@ export const command: Command = {
   summary: "Log in to a registry",
   options: [
     ...LOGIN_ACCESS_OPTIONS,
+    jsonOption("say where what is kept"),
     { long: "password", short: "p", value: "string", help: "Password; others can see it in the process list" },
     { long: "password-stdin", help: "Read the password from stdin" },
     { long: "username", short: "u", value: "string", help: "User name" },
@@ -19,6 +21,7 @@ export const command: Command = {
   examples: ["teu login registry.example.org", "teu login -u me --password-stdin localhost:5000 < password.txt"],
   run: async (context, input) => {
     const registry = input.args[0] ?? "docker.io";
+    const json = wantsJson(input);
     const fromStdin = input.flag("password-stdin");
     const given = input.text("password");
     if (fromStdin && given !== undefined)
@@ -34,12 +37,12 @@ export const command: Command = {
     if (username === "" || password === "")
       throw usageError("user name and password may not be empty", { fallback: "see teu login --help" });
     await using engine = await context.engine();
-    const { stored, token } = await engine.images.login(
-      context.scope,
-      registry,
-      { username, password },
-      accessOf(input),
-    );
+    const kept = await engine.images.login(context.scope, registry, { username, password }, accessOf(input));
+    const { stored, token } = kept;
+    if (json) {
+      context.print(JSON.stringify({ registry: kept.registry, username, stored, token }));
+      return 0;
+    }
     context.warn(token ? `A token is kept in ${stored}, and no password` : `Credentials are kept in ${stored}`);
     context.print("Login Succeeded");
     return 0;

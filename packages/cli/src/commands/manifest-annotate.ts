@@ -5,6 +5,8 @@ import { parseReference } from "@teu/image/reference";
 import type { Platform } from "@teu/specs/image";
 import type { Command, CommandInput } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
+import { jsonOption, wantsJson } from "../options/json-format.ts";
+import { listFacts } from "../output/list-facts.ts";
 import { parseRemote } from "../transports/remote-name.ts";
 
 /** `teu manifest annotate`. */
@@ -13,6 +15,7 @@ export const command: Command = {
   summary: "Say for which platform an image in a list is",
   options: [
     { long: "arch", value: "string", help: 'Architecture ("arm64")' },
+    jsonOption("say what is in the list then"),
     { long: "os", value: "string", help: 'Operating system ("linux")' },
     { long: "os-features", value: "string", repeat: true, help: "Features of the operating system; several by comma" },
     { long: "os-version", value: "string", help: "Version of the operating system" },
@@ -22,11 +25,14 @@ export const command: Command = {
   examples: ["teu manifest annotate --arch arm --variant v7 localhost:5000/app:1.0 localhost:5000/app:1.0-arm"],
   run: async (context, input) => {
     const [list = "", image = ""] = input.args;
+    const json = wantsJson(input);
     const changes = changesOf(input);
     if (Object.keys(changes).length === 0)
       throw usageError("nothing is to be changed", { fallback: "see teu manifest annotate --help" });
     const lists = new ManifestLists(context.root);
-    await lists.annotate(context.scope, parseReference(list), parseRemote(image).reference, changes);
+    const { reference } = parseRemote(image);
+    const changed = await lists.annotate(context.scope, parseReference(list), reference, changes);
+    if (json) context.print(JSON.stringify(listFacts(changed)));
     return 0;
   },
 };

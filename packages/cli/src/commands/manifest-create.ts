@@ -6,6 +6,8 @@ import { parseReference, referenceText } from "@teu/image/reference";
 import { type Image, Index, openImage } from "@teu/image/transport/open-image";
 import type { ImageConfig, Platform } from "@teu/specs/image";
 import type { Command, CommandContext } from "../command.ts";
+import { jsonOption, wantsJson } from "../options/json-format.ts";
+import { listFacts } from "../output/list-facts.ts";
 import { ACCESS_OPTIONS, accessOf } from "../transports/copy-options.ts";
 import { type PlaceAccess, Places } from "../transports/open-place.ts";
 import { parseRemote } from "../transports/remote-name.ts";
@@ -16,18 +18,24 @@ export const command: Command = {
   summary: "Put images for several platforms together",
   description:
     "LIST is the name that it gets on a registry, by `teu manifest push`. The images must be on registries already.",
-  options: [...ACCESS_OPTIONS, { long: "amend", short: "a", help: "Add to a list that is there" }],
+  options: [
+    ...ACCESS_OPTIONS,
+    { long: "amend", short: "a", help: "Add to a list that is there" },
+    jsonOption("say what is in the list"),
+  ],
   args: [2, Number.POSITIVE_INFINITY],
   examples: ["teu manifest create localhost:5000/app:1.0 localhost:5000/app:1.0-amd64 localhost:5000/app:1.0-arm64"],
   run: async (context, input) => {
     const [list = "", ...images] = input.args;
     const name = parseReference(list);
+    const json = wantsJson(input);
     const access = accessOf(input);
     await using places = new Places(context);
     const members: ListMember[] = [];
     for (const text of images) members.push(await find(context, places, access, text));
-    await new ManifestLists(context.root).create(context.scope, { name, members }, { amend: input.flag("amend") });
-    context.print(`Created manifest list ${referenceText(name)}`);
+    const lists = new ManifestLists(context.root);
+    const made = await lists.create(context.scope, { name, members }, { amend: input.flag("amend") });
+    context.print(json ? JSON.stringify(listFacts(made)) : `Created manifest list ${referenceText(name)}`);
     return 0;
   },
 };

@@ -6,6 +6,8 @@ import { MEDIA_TYPES } from "@teu/specs/image";
 import { type Image, Index, openDocument, openImage } from "@teu/image/transport/open-image";
 import type { ImageSource } from "@teu/image/transport/source-and-sink";
 import type { Command, CommandContext, CommandInput } from "../command.ts";
+import { usageError } from "../grammar/usage-error.ts";
+import { wantsJson } from "../options/json-format.ts";
 import { ACCESS_OPTIONS, accessOf } from "../transports/copy-options.ts";
 import { Places } from "../transports/open-place.ts";
 import { parseTransportName, type TransportName } from "../transports/transport-name.ts";
@@ -17,6 +19,7 @@ export const command: Command = {
   description: "IMAGE is a list of this host, or a name as `teu copy` takes it.",
   options: [
     ...ACCESS_OPTIONS,
+    { long: "format", value: "string", help: '"json": all on one line; failures as JSON, too' },
     { long: "raw", help: "The exact bytes, whose digest is the image's" },
     { long: "verbose", short: "v", help: "Descriptor and content of every manifest" },
   ],
@@ -24,6 +27,9 @@ export const command: Command = {
   examples: ["teu manifest inspect localhost:5000/app:1.0", "teu manifest inspect --raw oci:layout:1.0"],
   run: async (context, input) => {
     const name = parseTransportName(input.args[0] ?? "");
+    const raw = input.flag("raw");
+    if (wantsJson(input) && raw)
+      throw usageError("--raw and --format exclude each other", { fallback: "the exact bytes are JSON anyhow" });
     const local = await localList(context, name);
     if (local !== null) {
       show(context, input, local);
@@ -32,7 +38,7 @@ export const command: Command = {
     await using places = new Places(context);
     const source = await places.source(name, accessOf(input));
     const image = await openImage(context.scope, source);
-    if (input.flag("verbose")) context.print(pretty(await verbose(context, source, image)));
+    if (input.flag("verbose")) context.print(textOf(input, await verbose(context, source, image)));
     else show(context, input, image.document.bytes);
     return 0;
   },
@@ -52,7 +58,7 @@ async function localList(context: CommandContext, name: TransportName): Promise<
 
 function show(context: CommandContext, input: CommandInput, bytes: Uint8Array): void {
   if (input.flag("raw")) context.io.stdout.write(bytes);
-  else context.print(pretty(JSON.parse(Buffer.from(bytes).toString("utf8"))));
+  else context.print(textOf(input, JSON.parse(Buffer.from(bytes).toString("utf8"))));
 }
 
 /** As Docker shows it: one object for an image, a list of them for several platforms. */
@@ -80,6 +86,6 @@ function described(source: ImageSource, image: Image | Index): unknown {
   };
 }
 
-function pretty(value: unknown): string {
-  return JSON.stringify(value, null, 2);
+function textOf(input: CommandInput, value: unknown): string {
+  return wantsJson(input) ? JSON.stringify(value) : JSON.stringify(value, null, 2);
 }

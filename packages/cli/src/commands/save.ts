@@ -3,7 +3,7 @@
 import type { Command } from "../command.ts";
 import { usageError } from "../grammar/usage-error.ts";
 import { platformsOption, platformsOrAll } from "../options/platforms.ts";
-import { writeBytes } from "../output/write-bytes.ts";
+import { fileForJson, writeBytes, writeDescribed } from "../output/write-bytes.ts";
 
 /** `teu save`. */
 export const command: Command = {
@@ -13,6 +13,7 @@ export const command: Command = {
   options: [
     { long: "all-platforms", help: "All platforms that are here" },
     { long: "format", value: "string", help: '"docker-archive" (default) or "oci-archive"' },
+    { long: "json", help: "With -o, say what was written as JSON" },
     { long: "output", short: "o", value: "file", help: "Write to a file instead of stdout" },
     platformsOption("The image for this platform; default: for this host's"),
   ],
@@ -28,6 +29,7 @@ export const command: Command = {
         fallback: "use docker-archive or oci-archive",
       });
     const output = input.text("output");
+    const file = input.flag("json") ? fileForJson(input) : undefined;
     const platforms = platformsOrAll(input);
     if (output === undefined && context.io.stdout.isTTY)
       throw usageError("an archive cannot be written to a terminal", {
@@ -35,7 +37,11 @@ export const command: Command = {
       });
     await using engine = await context.engine();
     const bytes = engine.images.save(context.scope, input.args, { format, platforms });
-    await writeBytes(context, bytes, output, "save images");
+    if (file === undefined) await writeBytes(context, bytes, output, "save images");
+    else {
+      const written = await writeDescribed(context, bytes, file, "save images");
+      context.print(JSON.stringify({ images: input.args, format, ...written }));
+    }
     return 0;
   },
 };

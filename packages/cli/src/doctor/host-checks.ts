@@ -1,6 +1,7 @@
 // The checks of `teu doctor`: what this host has, what it lacks, and what follows. Pure.
 
 import { formatSize } from "@teu/base/bytes";
+import { capabilitiesOfMask } from "@teu/engine/containers/spec/capabilities";
 import type { Finding, HostFacts } from "./check.ts";
 
 /** All findings, in the order in which they are shown. */
@@ -134,22 +135,20 @@ function lsm(facts: HostFacts): Finding {
       );
 }
 
-const CAPABILITY_BITS: Readonly<Record<string, number>> = {
-  CAP_CHOWN: 0,
-  CAP_DAC_OVERRIDE: 1,
-  CAP_MKNOD: 27,
-  CAP_NET_ADMIN: 12,
-  CAP_SETFCAP: 31,
-  CAP_SYS_ADMIN: 21,
-  CAP_SYS_CHROOT: 18,
-  CAP_SYS_RESOURCE: 24,
-};
+const NEEDED_CAPABILITIES: readonly string[] = [
+  "CAP_CHOWN",
+  "CAP_DAC_OVERRIDE",
+  "CAP_MKNOD",
+  "CAP_NET_ADMIN",
+  "CAP_SETFCAP",
+  "CAP_SYS_ADMIN",
+  "CAP_SYS_CHROOT",
+  "CAP_SYS_RESOURCE",
+];
 
 function capabilities({ status }: HostFacts): Finding {
-  const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0"}`);
-  const missing = Object.entries(CAPABILITY_BITS)
-    .filter(([, bit]) => ((effective >> BigInt(bit)) & 1n) === 0n)
-    .map(([name]) => name);
+  const effective = capabilitiesOfMask(/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0");
+  const missing = NEEDED_CAPABILITIES.filter((name) => !effective.includes(name));
   if (missing.length === 0) return ok("capabilities", "all that are needed");
   if (missing.some((name) => name !== "CAP_SYS_RESOURCE" && name !== "CAP_NET_ADMIN"))
     return fail("capabilities", `without ${missing.join(", ")}`, "containers cannot be made");

@@ -79,7 +79,7 @@ test("CredentialStore: Docker's file from before 2015 is read last, and never wr
   assert.deepEqual(await store.find(scope, "old.example"), { username: "old", password: "pw" });
   assert.equal(await store.store(scope, "old.example", { username: "new", password: "pw" }), config);
   assert.deepEqual(await store.find(scope, "old.example"), { username: "new", password: "pw" });
-  assert.equal(await store.erase(scope, "old.example"), true);
+  assert.deepEqual(await store.erase(scope, "old.example"), [config]);
   assert.equal(await readFile(legacy, "utf8"), content);
   await assert.rejects(new CredentialStore([legacy]).store(scope, "x.example", { username: "a", password: "b" }));
   assert.equal(await readFile(legacy, "utf8"), content);
@@ -107,8 +107,8 @@ test("CredentialStore.store, erase: keep what else is in the file, for the owner
       assert.equal((await stat(file)).mode & 0o777, 0o600);
       assert.deepEqual(await store.find(scope, "docker.io"), { username: "me", password: "pw" });
       assert.deepEqual(await store.find(scope, "b.example"), { identityToken: "t" });
-      assert.equal(await store.erase(scope, "docker.io"), true);
-      assert.equal(await store.erase(scope, "docker.io"), false);
+      assert.deepEqual(await store.erase(scope, "docker.io"), [file]);
+      assert.deepEqual(await store.erase(scope, "docker.io"), []);
       assert.deepEqual(await store.find(scope, "a.example"), { username: "a", password: "1" });
     },
   );
@@ -226,7 +226,7 @@ test("CredentialStore: helpers for every registry are asked in order, files in t
       const credential = { username: "me", password: "pw" };
       assert.equal(await with_("not-there", "test").store(scope, "new.example", credential), "credential helper test");
       assert.equal(await with_("not-there", AUTH_FILES, "test").store(scope, "new.example", credential), file);
-      assert.equal(await with_("test", AUTH_FILES).erase(scope, "good.example"), true);
+      assert.deepEqual(await with_("test", AUTH_FILES).erase(scope, "good.example"), ["credential helper test", file]);
       assert.equal(await with_(AUTH_FILES).find(scope, "good.example"), null);
     } finally {
       process.env["PATH"] = PATH;

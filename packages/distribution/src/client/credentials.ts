@@ -118,24 +118,24 @@ export class CredentialStore implements CredentialSource {
       files: () => this.#storeInFile(scope, host, credential),
       helper: async (helper) => {
         await storeWithHelper(scope, helper, host, credential);
-        return `credential helper ${helper}`;
+        return placeOf(helper);
       },
     });
     return stored ?? (await this.#storeInFile(scope, host, credential));
   }
 
-  /** Forgets the credential of a host everywhere; false when there was none. */
-  async erase(scope: Scope, host: string): Promise<boolean> {
-    let erased = false;
+  /** Forgets the credential of a host everywhere. Returns the places in which there was one, as `store` calls them. */
+  async erase(scope: Scope, host: string): Promise<readonly string[]> {
+    const erased: string[] = [];
     await this.#eachPlace(scope, {
       files: async () => {
-        erased = (await this.#eraseInFiles(scope, host)) || erased;
+        erased.push(...(await this.#eraseInFiles(scope, host)));
         return null;
       },
       helper: async (helper) => {
         if ((await getFromHelper(scope, helper, host)) === null) return null;
         await eraseWithHelper(scope, helper, host);
-        erased = true;
+        erased.push(placeOf(helper));
         return null;
       },
     });
@@ -180,7 +180,7 @@ export class CredentialStore implements CredentialSource {
     const helper = helperFor(config, host);
     if (helper !== undefined) {
       await storeWithHelper(scope, helper, keyOf(host), credential);
-      return `credential helper ${helper}`;
+      return placeOf(helper);
     }
     const entry =
       "identityToken" in credential
@@ -190,22 +190,22 @@ export class CredentialStore implements CredentialSource {
     return file;
   }
 
-  async #eraseInFiles(scope: Scope, host: string): Promise<boolean> {
-    let erased = false;
+  async #eraseInFiles(scope: Scope, host: string): Promise<readonly string[]> {
+    const erased: string[] = [];
     for (const file of this.#files.filter((name) => !isLegacy(name))) {
       const config = await readConfig(scope, file);
       if (config === null) continue;
       const helper = helperFor(config, host);
       if (helper !== undefined && (await getFromHelper(scope, helper, keyOf(host))) !== null) {
         await eraseWithHelper(scope, helper, keyOf(host));
-        erased = true;
+        erased.push(placeOf(helper));
       }
       const left = Object.fromEntries(
         Object.entries(config.auths ?? {}).filter(([key]) => normalKey(key) !== normalKey(host)),
       );
       if (Object.keys(left).length === Object.keys(config.auths ?? {}).length) continue;
       await writeConfig(scope, file, { ...config, auths: left });
-      erased = true;
+      erased.push(file);
     }
     return erased;
   }
@@ -261,6 +261,11 @@ function keyOf(host: string): string {
 function helperFor(config: ConfigFile, host: string): string | undefined {
   const named = Object.entries(config.credHelpers ?? {}).find(([key]) => normalKey(key) === normalKey(host))?.[1];
   return named ?? (config.credsStore === "" ? undefined : config.credsStore);
+}
+
+/** What a helper is called where files are called by their paths. */
+function placeOf(helper: string): string {
+  return `credential helper ${helper}`;
 }
 
 function isLegacy(file: string): boolean {

@@ -224,6 +224,32 @@ export function metadataStorageSuite(
     assert.deepEqual(await storage.restoreTag(scope, "b", "t", one.digest), { kind: "unknown" });
   });
 
+  check("deleted tags are listed, also those that went alone", async (storage, scope, clock) => {
+    const [one, two] = [manifestOf("1"), manifestOf("2")];
+    await storage.putManifest(scope, "a", { manifest: one, tags: ["alone", "moved", "again", "stays"] });
+    await storage.putManifest(scope, "a", { manifest: two, tags: ["moved", "with"] });
+    await storage.putManifest(scope, "b", { manifest: one, tags: ["other"] });
+    assert.deepEqual(await storage.listDeletedTags(scope, "never", 10), []);
+    for (const tag of ["again", "alone", "moved"]) {
+      clock.now += 5;
+      await storage.deleteTag(scope, "a", tag);
+    }
+    await storage.putManifest(scope, "a", { manifest: two, tags: ["again"] });
+    await storage.deleteTag(scope, "b", "other");
+    const moved = { tag: "moved", digest: two.digest, deletedAt: 1_000_015 };
+    const alone = { tag: "alone", digest: one.digest, deletedAt: 1_000_010 };
+    assert.deepEqual(await storage.listDeletedTags(scope, "a", 10), [moved, alone]);
+    assert.deepEqual(await storage.listDeletedTags(scope, "a", 1), [moved]);
+    const names = async (): Promise<string[]> => (await storage.listDeletedTags(scope, "a", 10)).map(({ tag }) => tag);
+    await storage.deleteManifest(scope, "a", two.digest);
+    assert.deepEqual((await names()).sort(), ["again", "alone", "moved", "with"]);
+    clock.now += 5;
+    assert.equal(await storage.purgeDeleted(scope, clock.now, 10), 1);
+    assert.deepEqual(await names(), ["alone"]);
+    assert.equal((await storage.restoreTag(scope, "a", "alone", one.digest)).kind, "restored");
+    assert.deepEqual(await names(), []);
+  });
+
   check("referrers without a tag are purged with their subject, not before", async (storage, scope, clock) => {
     const subject = manifestOf("subject");
     const signature = { ...manifestOf("signature"), subject: subject.digest };

@@ -78,6 +78,8 @@ export interface MetadataStorage extends AsyncDisposable {
   restoreTag(scope: Scope, repository: string, tag: string, digest: Digest): Promise<Undeletion>;
   /** Manifests that are marked as deleted, latest first. */
   listDeleted(scope: Scope, repository: string, limit: number): Promise<readonly DeletedManifest[]>;
+  /** Tags that were removed, with a manifest or alone, and can be brought back, latest first. */
+  listDeletedTags(scope: Scope, repository: string, limit: number): Promise<readonly DeletedTag[]>;
 
   /**
    * Removes the tags that `choose` names, given all of the repository with their times; nothing changes between the two. The number
@@ -217,6 +219,15 @@ export interface DeletedManifest {
   readonly digest: Digest;
   readonly mediaType: string;
   readonly size: number;
+  /** Milliseconds since 1970. */
+  readonly deletedAt: number;
+}
+
+/** A tag that can be brought back. */
+export interface DeletedTag {
+  readonly tag: string;
+  /** Where it pointed last; the repository has that manifest, be it marked as deleted. */
+  readonly digest: Digest;
   /** Milliseconds since 1970. */
   readonly deletedAt: number;
 }

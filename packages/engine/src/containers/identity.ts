@@ -1,33 +1,21 @@
 // USER of an image or --user, looked up in the container's own /etc/passwd and /etc/group (passwd(5), group(5)): pure over their texts.
-// The files are the container's and hostile: lines that do not fit are passed over, numbers are checked, nothing else is believed.
+// The files are the container's and hostile (image/user-files.ts reads them).
 
 import { TeuError } from "@teu/base/errors";
+import { type GroupEntry, parseGroup, parsePasswd } from "@teu/image/user-files";
 
 import type { Identity } from "./spec/build-spec.ts";
 
 /** Beyond this a number is not a user id (runc's limit as well). */
 const LARGEST_ID = 2 ** 31 - 1;
 
-interface PasswdEntry {
-  readonly name: string;
-  readonly uid: number;
-  readonly gid: number;
-  readonly home: string;
-}
-
-interface GroupEntry {
-  readonly name: string;
-  readonly gid: number;
-  readonly members: readonly string[];
-}
-
 /**
  * Who `user` ("name", "1000", "name:group", "1000:1000", "") is, with the groups of `groupAdd`.
  * @throws TeuError `invalid` for a number out of range, `not-found` for a name that the files do not have.
  */
 export function resolveIdentity(user: string, groupAdd: readonly string[], passwd: string, group: string): Identity {
-  const users = parsePasswd(passwd);
-  const groups = parseGroup(group);
+  const users = parsePasswd(passwd, LARGEST_ID);
+  const groups = parseGroup(group, LARGEST_ID);
   const [userPart = "", groupPart = ""] = user.split(":");
   const wanted = userPart === "" ? "0" : userPart;
   const number = asId(wanted);
@@ -67,27 +55,4 @@ function unknown(kind: string, name: string, file: string): TeuError {
     message: `no matching entry in the container's ${file}`,
     hint: "give a number, or another image",
   });
-}
-
-function parsePasswd(text: string): PasswdEntry[] {
-  return text.split("\n").flatMap((line) => {
-    const [name = "", , uid = "", gid = "", , home = ""] = line.split(":");
-    if (name === "" || !plain(uid) || !plain(gid)) return [];
-    return [
-      { name, uid: Number(uid), gid: Number(gid), home: home.startsWith("/") && !/[\0=]/.test(home) ? home : "/" },
-    ];
-  });
-}
-
-function parseGroup(text: string): GroupEntry[] {
-  return text.split("\n").flatMap((line) => {
-    const [name = "", , gid = "", members = ""] = line.split(":");
-    return name === "" || !plain(gid)
-      ? []
-      : [{ name, gid: Number(gid), members: members.split(",").filter((member) => member !== "") }];
-  });
-}
-
-function plain(text: string): boolean {
-  return /^\d{1,10}$/.test(text) && Number(text) <= LARGEST_ID;
 }

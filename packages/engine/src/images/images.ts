@@ -81,10 +81,32 @@ export interface RegistryAccess {
 
 /** What a login keeps. */
 export interface LoginResult {
+  /** As in references. */
+  readonly registry: string;
   /** The file or the credential helper. */
   readonly stored: string;
   /** A token of the registry is kept, and no password. */
   readonly token: boolean;
+}
+
+/** What a logout took away. */
+export interface LogoutResult {
+  /** As in references. */
+  readonly registry: string;
+  /** The files and credential helpers that knew it; none: nobody was logged in. */
+  readonly removed: readonly string[];
+}
+
+/** What `tag` named. */
+export interface TaggedImage {
+  /** The full reference that is its name now. */
+  readonly name: string;
+  /** The full reference by which it was found, or its id. */
+  readonly source: string;
+  /** The image's id. */
+  readonly id: Digest;
+  /** What the name stands for: of several platforms their index. */
+  readonly target: Descriptor;
 }
 
 /** Options of `pull`. */
@@ -200,7 +222,7 @@ export interface Images {
   /** Uploads the image named `reference` to where the name says. Returns the digest of what was pushed. */
   push(scope: Scope, reference: string, options?: PushOptions): Promise<Descriptor>;
   /** Gives `target` as a further name. */
-  tag(scope: Scope, ref: string, target: string): Promise<void>;
+  tag(scope: Scope, ref: string, target: string): Promise<TaggedImage>;
   list(scope: Scope, options?: ImageListOptions): Promise<Image[]>;
   /** `platform`: the image must be for it, or for one that it runs too. */
   get(scope: Scope, ref: string, options?: ImageGetOptions): Promise<Image>;
@@ -231,5 +253,6 @@ export interface Images {
     credentials: { readonly username: string; readonly password: string },
     options?: Pick<RegistryAccess, "insecure" | "certDirectory">,
   ): Promise<LoginResult>;
-  logout(scope: Scope, registry: string): Promise<void>;
+  /** Forgets the credentials wherever they are. */
+  logout(scope: Scope, registry: string): Promise<LogoutResult>;
 }

@@ -22,6 +22,7 @@ import type {
   LoadedImage,
   LoadOptions,
   LoginResult,
+  LogoutResult,
   MountedImage,
   PulledImage,
   PullOptions,
@@ -29,6 +30,7 @@ import type {
   ImageRemoveOptions,
   PushOptions,
   SaveOptions,
+  TaggedImage,
   UnmountOptions,
 } from "./images.ts";
 import type { IsRunning } from "./remove.ts";
@@ -53,14 +55,16 @@ export class LocalImages implements Images {
     return (await import("./push.ts")).push(scope, this.#context, await this.#name(reference), options);
   }
 
-  async tag(scope: Scope, ref: string, target: string): Promise<void> {
+  async tag(scope: Scope, ref: string, target: string): Promise<TaggedImage> {
     const { nameText } = await import("./create.ts");
     const name = nameText(target);
     const { db } = this.#context;
     const source = await this.#name(ref);
-    db.transaction(() => {
-      const found = findImage(db, source);
-      putImageName(db, name, found.row.id, found.name?.target ?? found.row.manifest, scope.now());
+    return db.transaction(() => {
+      const { row, name: by } = findImage(db, source);
+      const given = by?.target ?? row.manifest;
+      putImageName(db, name, row.id, given, scope.now());
+      return { name, source: by?.name ?? row.id, id: row.id, target: given };
     }, true);
   }
 
@@ -155,7 +159,7 @@ export class LocalImages implements Images {
     return (await import("./login.ts")).login(scope, this.#context, registry, credentials, options);
   }
 
-  async logout(scope: Scope, registry: string): Promise<void> {
+  async logout(scope: Scope, registry: string): Promise<LogoutResult> {
     return (await import("./login.ts")).logout(scope, this.#context, registry);
   }
 

@@ -4,7 +4,7 @@ import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 
 import type { ImageContext } from "./context.ts";
-import type { LoginResult, RegistryAccess } from "./images.ts";
+import type { LoginResult, LogoutResult, RegistryAccess } from "./images.ts";
 import { credentialStore, registryClient } from "./registry-client.ts";
 
 /** What Docker Hub is called in references. */
@@ -22,19 +22,14 @@ export async function login(
   await using client = registryClient(context, { ...access, credentials, offline: true }, host);
   const identityToken = await client.ping(scope, host);
   const kept = identityToken === null ? credentials : { identityToken };
-  return { stored: await credentialStore(context).store(scope, host, kept), token: identityToken !== null };
+  const stored = await credentialStore(context).store(scope, host, kept);
+  return { registry: host, stored, token: identityToken !== null };
 }
 
-/** See `Images.logout`. @throws TeuError `not-found` when nothing was stored. */
-export async function logout(scope: Scope, context: ImageContext, registry: string): Promise<void> {
+/** See `Images.logout`. */
+export async function logout(scope: Scope, context: ImageContext, registry: string): Promise<LogoutResult> {
   const host = hostOf(registry);
-  if (await credentialStore(context).erase(scope, host)) return;
-  throw new TeuError({
-    code: "not-found",
-    op: "log out",
-    subject: host,
-    message: "no credentials are stored for this registry",
-  });
+  return { registry: host, removed: await credentialStore(context).erase(scope, host) };
 }
 
 /** "https://registry.example/v2/" as people paste it, or a bare host. */

@@ -107,7 +107,7 @@ test("indexOfList: Docker's kind when all are, else OCI's", () => {
 
 test("ManifestLists: what a killed writer left goes with the next write, and with a sweep", () =>
   withLists(async (lists, directory) => {
-    const write = (): Promise<void> => lists.create(scope, { name: NAME, members: [] }, { amend: true });
+    const write = (): Promise<unknown> => lists.create(scope, { name: NAME, members: [] }, { amend: true });
     await write();
     const left = `.${"0".repeat(64)}.json.0123456789ab`;
     for (const again of [write, () => lists.sweep(scope)]) {

@@ -68,8 +68,12 @@ export class ManifestLists {
     throw absent(name);
   }
 
-  /** Makes a list, or with `amend` adds to one: what has the same reference is replaced. @throws TeuError `already-exists`. */
-  async create(scope: Scope, { name, members }: ManifestList, options: { readonly amend: boolean }): Promise<void> {
+  /** Makes a list, or with `amend` adds to one: what has the same reference is replaced. Returns all of it. @throws TeuError `already-exists`. */
+  async create(
+    scope: Scope,
+    { name, members }: ManifestList,
+    options: { readonly amend: boolean },
+  ): Promise<ManifestList> {
     using _ = await this.#lock(scope);
     const present = await this.find(scope, name);
     if (present !== null && !options.amend)
@@ -82,11 +86,11 @@ export class ManifestLists {
       });
     const given = new Set(members.map(({ reference }) => referenceText(reference)));
     const kept = present?.members.filter(({ reference }) => !given.has(referenceText(reference))) ?? [];
-    await this.#write({ name, members: [...kept, ...members] });
+    return await this.#write({ name, members: [...kept, ...members] });
   }
 
-  /** Changes the platform of a member, given by reference or digest. @throws TeuError `not-found`. */
-  async annotate(scope: Scope, name: Reference, member: Reference, changes: Partial<Platform>): Promise<void> {
+  /** Changes the platform of a member, given by reference or digest. Returns the list. @throws TeuError `not-found`. */
+  async annotate(scope: Scope, name: Reference, member: Reference, changes: Partial<Platform>): Promise<ManifestList> {
     using _ = await this.#lock(scope);
     const list = await this.get(scope, name);
     const text = referenceText(member);
@@ -101,7 +105,7 @@ export class ManifestLists {
         hint: `it holds ${list.members.map(({ reference }) => referenceText(reference)).join(", ")}`,
       });
     const members = list.members.map((one) => (isMeant(one) ? annotated(one, changes) : one));
-    await this.#write({ name, members });
+    return await this.#write({ name, members });
   }
 
   /** @throws TeuError `not-found`. */
@@ -142,10 +146,12 @@ export class ManifestLists {
     return join(this.#directory, `${digestEncoded(digestOf(referenceText(name)))}.json`);
   }
 
-  async #write({ name, members }: ManifestList): Promise<void> {
+  async #write(list: ManifestList): Promise<ManifestList> {
+    const { name, members } = list;
     const kept = members.map(({ reference, descriptor }) => ({ reference: referenceText(reference), descriptor }));
     await this.#sweepLocked();
     await replaceFile(this.#path(name), JSON.stringify({ name: referenceText(name), members: kept }));
+    return list;
   }
 }
 

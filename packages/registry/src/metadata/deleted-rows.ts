@@ -1,6 +1,12 @@
 // Rows of repository_manifest that are marked as deleted: marking what nothing needs, bringing back, and removing for good.
 
-import type { DeletedManifest, Step, StepResult, Undeletion } from "@teu/distribution/server/metadata-storage";
+import type {
+  DeletedManifest,
+  DeletedTag,
+  Step,
+  StepResult,
+  Undeletion,
+} from "@teu/distribution/server/metadata-storage";
 import type { Digest } from "@teu/image/digest";
 
 import type { Database } from "./database.ts";
@@ -21,6 +27,28 @@ export function listDeleted(db: Database, repository: string, limit: number): De
     mediaType: row["media_type"] as string,
     size: row["size"] as number,
     deletedAt: row["deleted_at"] as number,
+  }));
+}
+
+/** Tags of a repository whose last change is their removal, and whose manifest is still there; latest first. */
+export function listDeletedTags(db: Database, repository: string, limit: number): DeletedTag[] {
+  const id = findRepository(db, repository);
+  const rows = db.all(
+    `SELECT name, at, gone.digest AS digest FROM
+       (SELECT id, name, at, (SELECT digest FROM tag_change WHERE repository_id = last.repository_id AND name = last.name
+          AND id < last.id AND digest IS NOT NULL ORDER BY id DESC LIMIT 1) AS digest
+        FROM tag_change AS last WHERE repository_id = ? AND last.digest IS NULL
+          AND NOT EXISTS (SELECT 1 FROM tag_change WHERE repository_id = last.repository_id AND name = last.name AND id > last.id)) AS gone
+     WHERE EXISTS (SELECT 1 FROM repository_manifest WHERE repository_id = ? AND digest = gone.digest)
+     ORDER BY id DESC LIMIT ?`,
+    id,
+    id,
+    limit,
+  );
+  return rows.map((row) => ({
+    tag: row["name"] as string,
+    digest: row["digest"] as Digest,
+    deletedAt: row["at"] as number,
   }));
 }
 

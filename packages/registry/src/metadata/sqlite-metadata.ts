@@ -7,6 +7,7 @@ import {
   isProtected,
   type ClaimedLink,
   type DeletedManifest,
+  type DeletedTag,
   type ManifestList,
   type ManifestName,
   type ManifestPush,
@@ -207,6 +208,11 @@ export class SqliteMetadata implements MetadataStorage {
   async listDeleted(scope: Scope, repository: string, limit: number): Promise<readonly DeletedManifest[]> {
     scope.check("list deleted manifests");
     return deleted.listDeleted(this.#db, repository, limit);
+  }
+
+  async listDeletedTags(scope: Scope, repository: string, limit: number): Promise<readonly DeletedTag[]> {
+    scope.check("list deleted tags");
+    return deleted.listDeletedTags(this.#db, repository, limit);
   }
 
   async removeTags(

@@ -1,7 +1,7 @@
 // features: what this runtime can do, as JSON (runtime-spec, "Features Structure"). CRI, dockerd and CRI-O read it.
 // portable: no host types here.
 
-import { CAPABILITIES } from "@teu/sys/constants/capabilities";
+import { CAPABILITIES } from "@teu/specs/capabilities";
 import { SCMP_ACT_ALLOW } from "@teu/sys/constants/seccomp";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";

@@ -2,7 +2,7 @@
 // portable: no host types here.
 
 import type { TeuError } from "@teu/base/errors";
-import { CAPABILITIES } from "@teu/sys/constants/capabilities";
+import { CAPABILITIES } from "@teu/specs/capabilities";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";
 import type { Capabilities } from "@teu/specs/runtime";

@@ -1,4 +1,5 @@
-// References, digests and platforms: whatever is taken reads back as itself, and cannot lead anywhere as a path.
+// References, digests and platforms: whatever is taken reads back as itself, and cannot lead anywhere as a path. Users and groups of
+// images: whatever is taken is an id.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -6,6 +7,7 @@ import { test } from "node:test";
 import { digestAlgorithm, digestEncoded, parseDigest } from "@teu/image/digest";
 import { formatPlatform, parsePlatform, platformMatches } from "@teu/image/platform";
 import { familiarText, isRepository, isTag, parseReference, referenceText } from "@teu/image/reference";
+import { parseGroup, parsePasswd } from "@teu/image/user-files";
 import fc from "fast-check";
 
 import { accepted, nearly, runs } from "./settings.ts";
@@ -75,6 +77,25 @@ test("fuzz parsePlatform: what is taken reads back as itself, and runs what it s
         assert.ok(platformMatches(platform, platform));
       },
     ),
+    runs(),
+  );
+});
+
+test("fuzz parsePasswd, parseGroup: ids within the limit, names and homes that break nothing", () => {
+  const pieces = ["root", "x", ":", "::", "\n", "0", "1000", "2147483648", "-1", "/root", "/a=b", ",", "+", " "];
+  fc.assert(
+    fc.property(nearly(pieces), fc.constantFrom(1000, 2 ** 31 - 1), (text, largest) => {
+      const isId = (id: number): boolean => Number.isSafeInteger(id) && id >= 0 && id <= largest;
+      for (const { name, uid, gid, home } of parsePasswd(text, largest)) {
+        assert.match(name, /^[^:\n]+$/);
+        assert.ok(isId(uid) && isId(gid), text);
+        assert.match(home, /^\/[^:\n\0=]*$/);
+      }
+      for (const { name, gid, members } of parseGroup(text, largest)) {
+        assert.match(name, /^[^:\n]+$/);
+        assert.ok(isId(gid) && !members.includes(""), text);
+      }
+    }),
     runs(),
   );
 });

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { CAPABILITIES } from "@teu/specs/capabilities";
+
 import {
-  CAPABILITIES,
   capabilitiesOfMask,
   capabilityNames,
   capabilitySets,

@@ -3,7 +3,9 @@
 import { readFileSync, statSync } from "node:fs";
 import { arch, hostname, release } from "node:os";
 
-import { CAPABILITIES, capabilitiesOfMask } from "./capabilities.ts";
+import { CAPABILITIES } from "@teu/specs/capabilities";
+
+import { capabilitiesOfMask } from "./capabilities.ts";
 
 /** The host, as far as a container's spec depends on it. */
 export interface HostFacts {

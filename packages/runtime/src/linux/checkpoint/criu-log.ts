@@ -3,7 +3,7 @@
 // portable: no host types here.
 
 import type { ErrorCode } from "@teu/base/errors";
-import { CAPABILITIES } from "@teu/sys/constants/capabilities";
+import { CAPABILITIES } from "@teu/specs/capabilities";
 import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from "@teu/sys/constants/fs";
 import type { Kernel } from "@teu/sys/kernel";
 import { isSysError } from "@teu/sys/sys-error";

@@ -1,6 +1,6 @@
 // A host that stands still, for tests: like the machines of many clouds, without CAP_SYS_RESOURCE.
 
-import { CAPABILITIES } from "../capabilities.ts";
+import { CAPABILITIES } from "@teu/specs/capabilities";
 import type { HostFacts } from "../host-facts.ts";
 
 /** The facts. */

@@ -1,4 +1,4 @@
-// Capability names in the order of their numbers, capabilities(7) and linux/capability.h.
+// Names of capabilities, as config.json has them, in the order of their numbers: capabilities(7) and linux/capability.h.
 // portable: no host types here.
 
 /** `CAPABILITIES[n]` is the name of capability n. */
