@@ -22,7 +22,6 @@ const HOT: HotPaths = {
       "packages/cli/src/commands/pull.ts",
       "packages/engine/src/images/pull.ts",
       "packages/engine/src/snapshots/unpack-layer.ts",
-      "packages/distribution/src/signing/policy/enforce-policy.ts",
     ],
   },
   push: { files: [COMMAND, ...ENGINE, "packages/cli/src/commands/push.ts", "packages/engine/src/images/push.ts"] },
@@ -33,10 +32,10 @@ const HOT: HotPaths = {
       "packages/image/src/transport/layout-image.ts",
       "packages/distribution/src/signing/policy/policy-gate.ts",
       "packages/distribution/src/signing/policy/policy-scopes.ts",
-      "packages/distribution/src/signing/policy/enforce-policy.ts",
       "packages/distribution/src/signing/signature-place.ts",
     ],
   },
+  policy: { after: "copy", files: ["packages/distribution/src/signing/policy/enforce-policy.ts"] },
   registry: {
     after: "copy",
     files: [

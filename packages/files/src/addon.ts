@@ -2,7 +2,6 @@
 // Nothing else in the package knows how it is loaded; nothing outside the package sees it.
 
 import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
 import { type ErrorCode, isTeuError, TeuError } from "@teu/base/errors";
@@ -167,8 +166,11 @@ function load(): FilesAddon {
   if (path === null) {
     throw new TeuError({ code: "unavailable", op: "load the file addon", message: `${FILE} was not built`, hint });
   }
+  // Not `require`, which a module has to make by node:module, with a look for package.json in each directory above.
+  const module: { exports: unknown } = { exports: {} };
   try {
-    return createRequire(path)(path) as FilesAddon;
+    process.dlopen(module, path);
+    return module.exports as FilesAddon;
   } catch (cause) {
     throw new TeuError({
       code: "unavailable",

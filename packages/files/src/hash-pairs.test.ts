@@ -71,36 +71,45 @@ test("hashFile: parts of files side by side; one that is shorter, or cannot be r
   }
 });
 
-test("hashChunk: at once when nothing is being hashed, then two together, and the last one when it is its turn", async () => {
+test("hashChunk: what comes together goes two by two, the last one alone while a thread is idle, else with the next", async () => {
   const calls: string[] = [];
   const ends: (() => void)[] = [];
-  const ended = (): Promise<void> => new Promise((resolve) => ends.push(resolve));
-  const stream = (name: string): NativeHasher & { readonly name: string } => ({
+  const ended = (name: string): Promise<void> => {
+    calls.push(name);
+    return new Promise((resolve) => ends.push(resolve));
+  };
+  const stream = (name: string): NativeHasher => ({
     ...(hasher(256) as NativeHasher),
-    name,
-    update: () => {
-      calls.push(name);
-      return ended();
-    },
-    updateTwo: (_, two) => {
-      calls.push(name + (two as unknown as { name: string }).name);
-      return ended();
-    },
+    digest: () => name,
+    update: () => ended(name),
+    updateTwo: (_, two) => ended(name + two.digest()),
   });
-  const data = Buffer.alloc(1);
-  const all = [..."abcd"].map((name) => hashChunk(stream(name), data));
-  assert.deepEqual(calls, ["a", "bc"]);
   const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(() => setImmediate(resolve)));
-  ends[0]?.();
-  await all[0];
-  await turn();
-  assert.deepEqual(calls, ["a", "bc"], "something is being hashed still: another one may come");
-  ends[1]?.();
-  await Promise.all(all.slice(1, 3));
-  await turn();
-  assert.deepEqual(calls, ["a", "bc", "d"]);
-  ends[2]?.();
-  await all[3];
+  const data = Buffer.alloc(1);
+  const before = process.env["UV_THREADPOOL_SIZE"];
+  process.env["UV_THREADPOOL_SIZE"] = "2";
+  try {
+    const hashed = [..."abc"].map((name) => hashChunk(stream(name), data));
+    await turn();
+    assert.deepEqual(calls, ["ab", "c"]);
+    hashed.push(hashChunk(stream("d"), data));
+    await turn();
+    assert.deepEqual(calls, ["ab", "c"], "two threads are busy");
+    hashed.push(hashChunk(stream("e"), data));
+    await turn();
+    assert.deepEqual(calls, ["ab", "c", "de"], "as long as one alone would take");
+    hashed.push(hashChunk(stream("f"), data));
+    await turn();
+    assert.equal(calls.length, 3);
+    for (const end of ends.splice(0, 2)) end();
+    await turn();
+    assert.deepEqual(calls, ["ab", "c", "de", "f"]);
+    for (const end of ends) end();
+    await Promise.all(hashed);
+  } finally {
+    if (before === undefined) delete process.env["UV_THREADPOOL_SIZE"];
+    else process.env["UV_THREADPOOL_SIZE"] = before;
+  }
 });
 
 test("NativeHasher.updateTwo: not of one with itself", () => {

@@ -25,11 +25,16 @@ interface Kind<Source, Result> {
   ): Promise<readonly [Outcome<Result>, Outcome<Result>]>;
 }
 
-/** Pieces of one kind. A piece is alone only when no other is being hashed: else it waits for a second one, or until that is over. */
+/** Threads of libuv's pool. */
+const threads = (): number => Number(process.env["UV_THREADPOOL_SIZE"] ?? "4");
+
+/** Pieces of one kind. Those that come in one turn of the event loop go two by two; the last one alone, when a thread is idle. */
 class Pairs<Source, Result> {
   readonly #kind: Kind<Source, Result>;
-  #waiting: Piece<Source, Result> | null = null;
+  readonly #waiting: Piece<Source, Result>[] = [];
+  /** Calls under way, of one piece or two. */
   #running = 0;
+  #soon = false;
 
   constructor(kind: Kind<Source, Result>) {
     this.#kind = kind;
@@ -37,13 +42,28 @@ class Pairs<Source, Result> {
 
   hash(hasher: NativeHasher, source: Source): Promise<Result> {
     return new Promise((resolve, reject) => {
-      const piece = { hasher, source, resolve, reject };
-      const first = this.#waiting;
-      this.#waiting = null;
-      if (first !== null) void this.#two(first, piece);
-      else if (this.#running === 0) void this.#one(piece);
-      else this.#waiting = piece;
+      this.#waiting.push({ hasher, source, resolve, reject });
+      this.#startSoon();
     });
+  }
+
+  /** Not at once: two that were hashed together are told together, and have their next pieces in a moment. */
+  #startSoon(): void {
+    if (this.#soon) return;
+    this.#soon = true;
+    setImmediate(() => {
+      this.#soon = false;
+      this.#start();
+    });
+  }
+
+  #start(): void {
+    for (;;) {
+      const [piece, other] = this.#waiting;
+      if (piece === undefined || (other === undefined && this.#running >= threads())) return;
+      this.#waiting.splice(0, 2);
+      void (other === undefined ? this.#one(piece) : this.#two(piece, other));
+    }
   }
 
   async #one(piece: Piece<Source, Result>): Promise<void> {
@@ -71,14 +91,7 @@ class Pairs<Source, Result> {
 
   #over(): void {
     this.#running--;
-    if (this.#waiting === null) return;
-    // Not at once: the streams that were told just now have their next pieces in a moment.
-    setImmediate(() => {
-      const piece = this.#waiting;
-      if (piece === null || this.#running > 0) return;
-      this.#waiting = null;
-      void this.#one(piece);
-    });
+    if (this.#waiting.length > 0) this.#startSoon();
   }
 }
 

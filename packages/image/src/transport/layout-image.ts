@@ -30,7 +30,7 @@ class LayoutSink implements ImageSink {
   readonly name: string;
   readonly verifies = true;
   /** A blob is verified by one thread after the other: with many under way all threads have something to do until the end. */
-  readonly filesAtOnce = 8;
+  readonly filesAtOnce = 16;
   readonly #directory: string;
   readonly #store: DiskContentStore;
   readonly #labels: readonly string[];

@@ -5,7 +5,8 @@ import type { Scope } from "@teu/base/scope";
 import type { SignedImage } from "../claim.ts";
 import type { SignaturePlace } from "../signature-place.ts";
 import { findPolicy, policyFiles, readPolicy } from "./policy-file.ts";
-import type { PolicySubject } from "./policy-scopes.ts";
+import { type PolicySubject, requirementsFor } from "./policy-scopes.ts";
+import type { SignaturePolicy } from "./policy.ts";
 
 /** Throws for an image that may not be used. */
 export type PolicyGate = (scope: Scope, documents: readonly SignedImage[]) => Promise<void>;
@@ -18,15 +19,20 @@ export interface PolicyChoice {
   readonly file?: string;
 }
 
-/** The gate for one image; undefined when the host has no policy, and everything is taken. @throws TeuError for a policy that cannot be read. */
+/** The gate for one image; undefined when everything is taken: the host has no policy, or that says so. @throws TeuError for a policy that cannot be read. */
 export async function policyGate(
   { home, file }: PolicyChoice,
   subject: PolicySubject,
   place: SignaturePlace,
 ): Promise<PolicyGate | undefined> {
   const policy = file === undefined ? await findPolicy(policyFiles(home)) : await readPolicy(file);
-  if (policy === null) return undefined;
-  // Ciphers take some milliseconds to load, and most hosts have no policy.
+  if (policy === null || acceptsAll(policy, subject)) return undefined;
+  // What verifies signatures takes some milliseconds to load.
   const { enforcePolicy } = await import("./enforce-policy.ts");
   return (scope, documents) => enforcePolicy(scope, policy, { subject, documents, place });
+}
+
+/** As the policy that most hosts have, from the package of Podman, has it. */
+function acceptsAll(policy: SignaturePolicy, subject: PolicySubject): boolean {
+  return requirementsFor(policy, subject).requirements.every(({ type }) => type === "insecureAcceptAnything");
 }
