@@ -6,6 +6,7 @@ use napi_derive::napi;
 
 use crate::error::{Result, check, failure, last_errno, retry};
 use crate::file_name::FileName;
+use crate::read_buffer::ReadBuffer;
 
 /// Creates a file that must not exist (O_EXCL, so a symlink is never followed) and fills it with `data`; its mode is
 /// `mode` whatever the umask, its owner and times as given. One call instead of six: most files in a layer are small.
@@ -84,7 +85,8 @@ pub fn copy_range(from: i32, to: i32, count: i64) -> Result<i64> {
 }
 
 fn copy_by_hand(from: i32, to: i32, count: i64) -> Result<i64> {
-    let mut buffer = vec![0u8; 256 * 1024];
+    let mut memory = ReadBuffer::new(256 * 1024);
+    let buffer = memory.bytes();
     let mut copied = 0i64;
     while copied < count {
         let want = (count - copied).min(buffer.len() as i64) as usize;

@@ -9,6 +9,7 @@ use napi_derive::napi;
 use sha2::{Digest, Sha512};
 
 use crate::error::{Error, Result, failure, retry};
+use crate::read_buffer::ReadBuffer;
 use crate::sha256::{self, Sha256};
 
 /// Read at once from a file: stays in the processor's cache between the copy and the hash.
@@ -220,7 +221,7 @@ impl Task for HashFile {
     type JsValue = i64;
 
     fn compute(&mut self) -> napi::Result<i64> {
-        self.file.hash(&mut locked(&self.state), &mut vec![0; PIECE]);
+        self.file.hash(&mut locked(&self.state), ReadBuffer::new(PIECE).bytes());
         match self.file.failure.take() {
             None => Ok(self.file.done),
             Some(Error { reason, .. }) => Err(napi::Error::new(napi::Status::GenericFailure, reason)),
@@ -253,12 +254,13 @@ impl Task for HashTwoFiles {
     fn compute(&mut self) -> napi::Result<()> {
         let [mut one, mut two] = self.states.each_ref().map(locked);
         let [file, other] = &mut self.files;
-        let (mut piece, mut other_piece) = (vec![0; PIECE], vec![0; PIECE]);
+        let (mut piece, mut other_piece) = (ReadBuffer::new(PIECE), ReadBuffer::new(PIECE));
+        let (piece, other_piece) = (piece.bytes(), other_piece.bytes());
         while file.length > 0 && other.length > 0 {
-            update_two(&mut one, file.read(&mut piece), &mut two, other.read(&mut other_piece));
+            update_two(&mut one, file.read(piece), &mut two, other.read(other_piece));
         }
-        file.hash(&mut one, &mut piece);
-        other.hash(&mut two, &mut other_piece);
+        file.hash(&mut one, piece);
+        other.hash(&mut two, other_piece);
         Ok(())
     }
 

@@ -14,6 +14,7 @@ mod hash;
 mod open;
 mod plan_files;
 mod process;
+mod read_buffer;
 mod sha256;
 mod sha256_two;
 mod shared_plan;

@@ -73,6 +73,7 @@ export interface FilesAddon {
   ): { pid: number; pipes: number[] };
   tryWaitpid(pid: number): boolean;
   exitNow(code: number): void;
+  pageOffset(data: Uint8Array): number;
   Hasher: new (bits: number) => NativeHasher;
   Expander: new (windowLog: number) => NativeExpander;
   FileWriter: new () => PlanWriter;

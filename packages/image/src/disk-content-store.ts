@@ -18,6 +18,7 @@ import { fileError } from "@teu/files/addon";
 import { FileLock } from "@teu/files/file-lock";
 import { makeDirectory } from "@teu/files/make-directory";
 import { randomHex } from "@teu/files/random";
+import { readBuffer } from "@teu/files/read-buffer";
 import { syncDirectory } from "@teu/files/replace-file";
 
 import { adoptBlob } from "./adopt-blob.ts";
@@ -255,7 +256,7 @@ export class DiskContentStore implements ContentStore {
   }
 }
 
-/** Memory for one chunk after the other. Not from Buffer's pool: the consumer may keep it. */
+/** Memory for one chunk after the other: the consumer's own. */
 class Buffers {
   /** Three that the consumer has, and the one to read into; null: new memory each time. */
   readonly #turns: Buffer[] | null;
@@ -266,10 +267,10 @@ class Buffers {
   }
 
   next(length: number): Buffer {
-    if (this.#turns === null) return Buffer.allocUnsafeSlow(length);
+    if (this.#turns === null) return readBuffer(length);
     const turn = this.#turn++ % REUSED;
     // No chunk is longer than the first.
-    const buffer = (this.#turns[turn] ??= Buffer.allocUnsafeSlow(length));
+    const buffer = (this.#turns[turn] ??= readBuffer(length));
     return buffer.subarray(0, length);
   }
 }

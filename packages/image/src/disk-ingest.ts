@@ -6,6 +6,7 @@ import { type FileHandle, link, open, rename, rm } from "node:fs/promises";
 import { TeuError } from "@teu/base/errors";
 import { fileError } from "@teu/files/addon";
 import type { FileLock } from "@teu/files/file-lock";
+import { readBuffer } from "@teu/files/read-buffer";
 
 import type { BlobInfo, ExpectedBlob, Ingest, IngestOptions } from "./content-store.ts";
 import type { Digest } from "./digest.ts";
@@ -127,7 +128,7 @@ export class DiskIngest implements Ingest {
   }
 
   async #rehash(size: number): Promise<void> {
-    const buffer = Buffer.allocUnsafeSlow(Math.min(REREAD_BYTES, Math.max(size, 1)));
+    const buffer = readBuffer(Math.min(REREAD_BYTES, Math.max(size, 1)));
     for (let at = 0; at < size;) {
       const { bytesRead } = await this.#file.read(buffer, 0, buffer.length, at);
       if (bytesRead === 0) throw shortened("write blob", this.key);

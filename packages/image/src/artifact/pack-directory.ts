@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 import { fileError } from "@teu/files/addon";
+import { readBuffer } from "@teu/files/read-buffer";
 
 import { encodeTarHeader, TAR_END, tarEntry, tarPadding } from "../tar/writer.ts";
 import { checkLinkTarget } from "./file-names.ts";
@@ -68,7 +69,7 @@ async function* file(scope: Scope, path: string, parts: readonly string[]): Asyn
   let at = 0;
   while (at < size) {
     scope.check(OP);
-    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafeSlow(Math.min(CHUNK, size - at)), 0, null, at);
+    const { bytesRead, buffer } = await handle.read(readBuffer(Math.min(CHUNK, size - at)), 0, null, at);
     if (bytesRead === 0) {
       throw new TeuError({ code: "conflict", op: OP, subject: path, message: "it became shorter while it was read" });
     }

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { TeuError } from "@teu/base/errors";
 import { fileError } from "@teu/files/addon";
 import { randomHex } from "@teu/files/random";
+import { readBuffer } from "@teu/files/read-buffer";
 
 import type { SparseSegment } from "../tar/entry.ts";
 import type { FileFacts } from "./merged-tree.ts";
@@ -98,7 +99,7 @@ export class Spool implements Disposable {
 
   *#read(at: number, length: number): Generator<Uint8Array> {
     for (let done = 0; done < length;) {
-      const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, length - done));
+      const buffer = readBuffer(Math.min(READ_BYTES, length - done));
       const count = readSync(this.#fd, buffer, 0, buffer.length, at + done);
       if (count === 0) throw new TeuError({ code: "internal", op: "read contents", message: "the spool is too short" });
       yield buffer.subarray(0, count);

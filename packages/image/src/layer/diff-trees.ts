@@ -7,6 +7,7 @@ import type { Scope } from "@teu/base/scope";
 import { O_NOFOLLOW, O_NONBLOCK, O_RDONLY, S_IFDIR, S_IFLNK, S_IFREG, S_IFSOCK } from "@teu/files/constants";
 import { readDir, readlinkAt } from "@teu/files/entries";
 import { openDirectory, openat2, OwnedFd } from "@teu/files/open";
+import { readBuffer } from "@teu/files/read-buffer";
 import { isType, type Stat, statAt } from "@teu/files/stat";
 import { getXattr, listXattrs } from "@teu/files/xattrs";
 
@@ -188,7 +189,7 @@ function differs(from: number, oldName: string, to: number, name: string): boole
   const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
   using first = new OwnedFd(openat2(from, oldName, flags, 0, ONE_COMPONENT));
   using second = new OwnedFd(openat2(to, name, flags, 0, ONE_COMPONENT));
-  const [a, b] = [Buffer.allocUnsafe(READ_BYTES), Buffer.allocUnsafe(READ_BYTES)];
+  const [a, b] = [readBuffer(READ_BYTES), readBuffer(READ_BYTES)];
   for (let at = 0; ;) {
     const length = readSync(first.fd, a, 0, READ_BYTES, at);
     if (length !== readSync(second.fd, b, 0, READ_BYTES, at)) return true;

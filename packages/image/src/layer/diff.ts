@@ -21,6 +21,7 @@ import {
 } from "@teu/files/constants";
 import { readDir, readlinkAt } from "@teu/files/entries";
 import { openDirectory, openat2, OwnedFd } from "@teu/files/open";
+import { readBuffer } from "@teu/files/read-buffer";
 import { isType, type Stat, statAt } from "@teu/files/stat";
 import { getXattr, listXattrs } from "@teu/files/xattrs";
 
@@ -265,7 +266,7 @@ export function* content(dirfd: number, name: string, full: string, size: number
   if (size === 0) return;
   using file = new OwnedFd(openat2(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, ONE_COMPONENT));
   for (let at = 0; at < size;) {
-    const buffer = Buffer.allocUnsafeSlow(Math.min(READ_BYTES, size - at));
+    const buffer = readBuffer(Math.min(READ_BYTES, size - at));
     const length = readSync(file.fd, buffer, 0, buffer.length, at);
     if (length === 0) {
       const message = `it became shorter than ${size} bytes while it was read`;

@@ -9,6 +9,7 @@ import { TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 import { fileError } from "@teu/files/addon";
 import { makeDirectory } from "@teu/files/make-directory";
+import { readBuffer } from "@teu/files/read-buffer";
 import { replaceFile } from "@teu/files/replace-file";
 import { DOCUMENT_LIMITS } from "@teu/specs/image";
 import { randomHex } from "@teu/files/random";
@@ -193,7 +194,7 @@ async function* readFrom(scope: Scope, path: string, offset: number): AsyncItera
     await using file = await openRegular(path);
     for (let at = offset; ;) {
       scope.check("read blob");
-      const { bytesRead, buffer } = await file.read(Buffer.allocUnsafeSlow(CHUNK), 0, CHUNK, at);
+      const { bytesRead, buffer } = await file.read(readBuffer(CHUNK), 0, CHUNK, at);
       if (bytesRead === 0) return;
       yield buffer.subarray(0, bytesRead);
       at += bytesRead;

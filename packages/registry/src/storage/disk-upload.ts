@@ -4,6 +4,7 @@
 import { open, type FileHandle } from "node:fs/promises";
 import { TeuError } from "@teu/base/errors";
 import type { BlobUpload } from "@teu/distribution/server/blob-storage";
+import { readBuffer } from "@teu/files/read-buffer";
 import type { BlobInfo } from "@teu/image/content-store";
 import { createDigester, type Digest, digestAlgorithm, type Digester } from "@teu/image/digest";
 
@@ -78,7 +79,7 @@ export class DiskUpload implements BlobUpload {
 
   async readBack(start: number, end: number): Promise<Uint8Array> {
     try {
-      const buffer = Buffer.allocUnsafeSlow(end - start);
+      const buffer = readBuffer(end - start);
       const { bytesRead } = await this.#file.read(buffer, 0, buffer.length, start);
       return buffer.subarray(0, bytesRead);
     } catch (error) {
@@ -135,7 +136,7 @@ export class DiskUpload implements BlobUpload {
   async #digest(algorithm: string): Promise<Digest> {
     if (this.#hash !== null && this.#hash.digester.algorithm === algorithm) return this.#hash.digester.digest();
     const digester = createDigester(algorithm);
-    const buffer = Buffer.allocUnsafeSlow(READ_SIZE);
+    const buffer = readBuffer(READ_SIZE);
     while (digester.size < this.#offset) {
       const { bytesRead } = await this.#file.read(buffer, 0, buffer.length, digester.size);
       if (bytesRead === 0) break;

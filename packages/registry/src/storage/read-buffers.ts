@@ -2,6 +2,8 @@
 // With many readers at once they get smaller, and nothing is read ahead: others have their turn meanwhile. So 200 downloads hold
 // about 45 MB, a thousand 100.
 
+import { readBuffer } from "@teu/files/read-buffer";
+
 const LARGE = 1 << 20;
 /** Readers before one: what that one gets. Read from the end. */
 const SIZES: readonly { readonly readers: number; readonly size: number; readonly count: 1 | 2 }[] = [
@@ -48,7 +50,7 @@ export class ReadBuffers {
   }
 
   #one(size: number): Buffer {
-    return (size === LARGE ? this.#free.pop() : undefined) ?? Buffer.allocUnsafeSlow(size);
+    return (size === LARGE ? this.#free.pop() : undefined) ?? readBuffer(size);
   }
 
   // What is not kept goes at once, not when somebody collects garbage.
