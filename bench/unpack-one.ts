@@ -3,6 +3,7 @@
 import { createScope } from "@teu/base/scope";
 import { exitNow } from "@teu/files/process";
 import { fitThreadPool } from "@teu/files/thread-pool";
+import { ChunkMemory } from "@teu/image/chunk-memory";
 import { parseDigest } from "@teu/image/digest";
 import { DiskContentStore } from "@teu/image/disk-content-store";
 import { applyLayer } from "@teu/image/layer/apply";
@@ -16,6 +17,6 @@ void unpack().then(() => exitNow(0));
 async function unpack(): Promise<void> {
   const scope = createScope();
   const content = await DiskContentStore.open(store);
-  const source = content.read(scope, parseDigest(expectedDigest), { unverified: true, reuse: true });
+  const source = content.read(scope, parseDigest(expectedDigest), { unverified: true, memory: new ChunkMemory() });
   await applyLayer(scope, { source, mediaType, expectedDigest, expectedDiffId, target, lower: [] });
 }

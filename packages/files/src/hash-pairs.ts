@@ -9,6 +9,8 @@ interface Piece<Source, Result> {
   readonly source: Source;
   readonly resolve: (result: Result) => void;
   readonly reject: (error: unknown) => void;
+  /** Whether it waits for a second one: its stream does not need it yet. */
+  held: boolean;
 }
 
 /** What became of a piece. */
@@ -28,6 +30,9 @@ interface Kind<Source, Result> {
 /** Threads of libuv's pool. */
 const threads = (): number => Number(process.env["UV_THREADPOOL_SIZE"] ?? "4");
 
+/** Another stream that had a piece this long ago, in milliseconds, is likely to have another one soon. */
+const RECENT = 10;
+
 /** Pieces of one kind. Those that come in one turn of the event loop go two by two; the last one alone, when a thread is idle. */
 class Pairs<Source, Result> {
   readonly #kind: Kind<Source, Result>;
@@ -35,6 +40,9 @@ class Pairs<Source, Result> {
   /** Calls under way, of one piece or two. */
   #running = 0;
   #soon = false;
+  #last: NativeHasher | null = null;
+  /** When two pieces of different streams came one after the other. */
+  #several = Number.NEGATIVE_INFINITY;
 
   constructor(kind: Kind<Source, Result>) {
     this.#kind = kind;
@@ -42,9 +50,30 @@ class Pairs<Source, Result> {
 
   hash(hasher: NativeHasher, source: Source): Promise<Result> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ hasher, source, resolve, reject });
+      this.#waiting.push({ hasher, source, resolve, reject, held: false });
       this.#startSoon();
     });
+  }
+
+  /** As `hash`, for who has something else to do first: calls what is returned when it is needed. */
+  hashLater(hasher: NativeHasher, source: Source): () => Promise<Result> {
+    const { promise, resolve, reject } = Promise.withResolvers<Result>();
+    const piece = { hasher, source, resolve, reject, held: this.#othersThan(hasher) };
+    this.#waiting.push(piece);
+    if (!piece.held || this.#waiting.length > 1) this.#startSoon();
+    return () => {
+      if (piece.held && this.#waiting.includes(piece)) this.#startSoon();
+      piece.held = false;
+      return promise;
+    };
+  }
+
+  /** Whether a piece of another stream is likely to come while this one waits. */
+  #othersThan(hasher: NativeHasher): boolean {
+    const now = performance.now();
+    if (this.#last !== hasher) this.#several = now;
+    this.#last = hasher;
+    return now - this.#several < RECENT;
   }
 
   /** Not at once: two that were hashed together are told together, and have their next pieces in a moment. */
@@ -60,7 +89,8 @@ class Pairs<Source, Result> {
   #start(): void {
     for (;;) {
       const [piece, other] = this.#waiting;
-      if (piece === undefined || (other === undefined && this.#running >= threads())) return;
+      if (piece === undefined) return;
+      if (other === undefined && (piece.held || this.#running >= threads())) return;
       this.#waiting.splice(0, 2);
       void (other === undefined ? this.#one(piece) : this.#two(piece, other));
     }
@@ -133,6 +163,11 @@ function outcomeOf({ bytes, message }: HashedPart): Outcome<number> {
 /** As `Hasher.update`, of a SHA-256. */
 export function hashChunk(hasher: NativeHasher, data: Uint8Array): Promise<void> {
   return chunks.hash(hasher, data);
+}
+
+/** As `hashChunk`, for who has something else to do first: calls what is returned when the bytes have to be taken. */
+export function hashChunkLater(hasher: NativeHasher, data: Uint8Array): () => Promise<void> {
+  return chunks.hashLater(hasher, data);
 }
 
 /** As `Hasher.updateFromFile`, of a SHA-256. */

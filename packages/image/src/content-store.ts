@@ -3,6 +3,7 @@
 
 import type { Scope } from "@teu/base/scope";
 
+import type { ChunkMemory } from "./chunk-memory.ts";
 import type { Digest } from "./digest.ts";
 
 /** What is known of a stored blob. */
@@ -28,16 +29,13 @@ export interface IngestOptions extends ExpectedBlob {
   readonly resume?: boolean;
 }
 
-/** Bytes of each chunk, but the last, whose memory is used again (`ReadOptions.reuse`). */
-export const REUSED_BYTES: number = 1 << 20;
-
 /** How content is read. */
 export interface ReadOptions {
   /**
-   * The caller is done with each chunk when it asks for the third one after it: then its memory may be used again, which costs less
-   * than new memory for each. Such chunks have `REUSED_BYTES`. Default false: chunks belong to the caller.
+   * Where chunks of `CHUNK_BYTES` may take turns: the caller is done with each when it asks for the third one after it, and gives all
+   * back when it is done with the last. Default: each chunk is new memory, and the caller's.
    */
-  readonly reuse?: boolean;
+  readonly memory?: ChunkMemory;
 }
 
 /** A part of a blob in bytes. */

@@ -6,7 +6,7 @@ import { readSync } from "node:fs";
 
 import { TeuError } from "@teu/base/errors";
 import { hasher } from "@teu/files/bulk";
-import { hashChunk, hashFile } from "@teu/files/hash-pairs";
+import { hashChunk, hashChunkLater, hashFile } from "@teu/files/hash-pairs";
 import type { HashedBytes } from "@teu/files/file-writer";
 
 import { Blake3 } from "./blake3.ts";
@@ -35,6 +35,8 @@ export interface PoolDigester {
   readonly size: number;
   /** The chunk must stay as it is until the promise is settled; one call at a time. */
   update(chunk: Uint8Array): Promise<void>;
+  /** As `update`, for who has something else to do first: what is returned is to be called, and awaited, before the next call. */
+  updateLater(chunk: Uint8Array): () => Promise<void>;
   /**
    * Instead of `update`, for who has a call into the thread pool anyhow: what is returned is to be hashed there. Undefined: it is
    * done already.
@@ -154,6 +156,12 @@ export function createPoolDigester(algorithm: string = "sha256"): PoolDigester {
       size += chunk.length;
       return pairs ? hashChunk(hash, chunk) : hash.update(chunk);
     },
+    updateLater(chunk) {
+      size += chunk.length;
+      if (pairs) return hashChunkLater(hash, chunk);
+      const hashed = hash.update(chunk);
+      return () => hashed;
+    },
     handOver(bytes) {
       size += bytes.length;
       return { hasher: hash, bytes };
@@ -174,6 +182,10 @@ function onThisThread(digester: Digester): PoolDigester {
       return digester.size;
     },
     update: async (chunk) => digester.update(chunk),
+    updateLater(chunk) {
+      digester.update(chunk);
+      return async () => {};
+    },
     handOver: (chunk) => digester.update(chunk) as undefined,
     async updateFromFile(fd, offset, length) {
       const buffer = Buffer.allocUnsafe(Math.min(length, 1 << 20));

@@ -9,6 +9,7 @@ import { test } from "node:test";
 import { isTeuError } from "@teu/base/errors";
 import { createScope } from "@teu/base/scope";
 
+import { ChunkMemory } from "./chunk-memory.ts";
 import { contentStoreSuite } from "./content-store.suite.ts";
 import { digestOf } from "./digest.ts";
 import { DiskContentStore } from "./disk-content-store.ts";
@@ -47,7 +48,7 @@ test("DiskContentStore.read: corrupt when the file was changed behind its back",
   assert.equal(Buffer.concat(chunks).toString(), "c0ntent");
 });
 
-test("DiskContentStore.read with reuse: four buffers take turns, each whole until the third chunk after it is asked for", async () => {
+test("DiskContentStore.read with memory: four buffers take turns, each whole until the third chunk after it is asked for", async () => {
   await using directory = await temporary();
   const store = await DiskContentStore.open(directory.path);
   const content = Buffer.alloc(7_500_000);
@@ -56,7 +57,8 @@ test("DiskContentStore.read with reuse: four buffers take turns, each whole unti
   await writeFile(store.path(digest), content);
   const chunks: Uint8Array[] = [];
   let at = 0;
-  for await (const chunk of store.read(scope, digest, { reuse: true })) {
+  const memory = new ChunkMemory();
+  for await (const chunk of store.read(scope, digest, { memory })) {
     chunks.push(chunk);
     at += chunk.length;
     const held = chunks.slice(-3);

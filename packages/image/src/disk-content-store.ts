@@ -22,23 +22,13 @@ import { readBuffer } from "@teu/files/read-buffer";
 import { syncDirectory } from "@teu/files/replace-file";
 
 import { adoptBlob } from "./adopt-blob.ts";
-import {
-  type BlobInfo,
-  type BlobRange,
-  type ContentStore,
-  type Ingest,
-  type IngestOptions,
-  REUSED_BYTES,
-} from "./content-store.ts";
+import { CHUNK_BYTES } from "./chunk-memory.ts";
+import { type BlobInfo, type BlobRange, type ContentStore, type Ingest, type IngestOptions } from "./content-store.ts";
 import { DiskIngest } from "./disk-ingest.ts";
 import { type Digest, digestAlgorithm, digestEncoded, digestOf, isDigest } from "./digest.ts";
 import { blobNotFound, blobTooLarge, resolveRange, shortened } from "./internal/blob-rules.ts";
 import { BlobVerifier } from "./verified-stream.ts";
 
-/** Large reads: Node's default of 64 KiB costs twice the CPU per byte. */
-const READ_BYTES = REUSED_BYTES;
-/** Buffers that take turns. */
-const REUSED = 4;
 const RESUMABLE_DAYS = 7;
 
 /** How a store writes. */
@@ -105,10 +95,10 @@ export class DiskContentStore implements ContentStore {
     const { start, end } = resolveRange(digest, size, range);
     const whole = start === 0 && end === size && range?.unverified !== true;
     const verifier = whole ? new BlobVerifier("read blob", { digest }) : null;
-    const buffers = new Buffers(range?.reuse === true);
     for (let at = start; at < end;) {
       scope.check("read blob");
-      const chunk = await readChunk(file, digest, at, buffers.next(Math.min(READ_BYTES, end - at)));
+      const length = Math.min(CHUNK_BYTES, end - at);
+      const chunk = await readChunk(file, digest, at, range?.memory?.next(length) ?? readBuffer(length));
       verifier?.update(chunk);
       yield chunk;
       at += chunk.length;
@@ -253,25 +243,6 @@ export class DiskContentStore implements ContentStore {
       using lock = FileLock.tryAcquire(path);
       if (lock !== null) await unlink(path);
     }
-  }
-}
-
-/** Memory for one chunk after the other: the consumer's own. */
-class Buffers {
-  /** Three that the consumer has, and the one to read into; null: new memory each time. */
-  readonly #turns: Buffer[] | null;
-  #turn = 0;
-
-  constructor(reuse: boolean) {
-    this.#turns = reuse ? [] : null;
-  }
-
-  next(length: number): Buffer {
-    if (this.#turns === null) return readBuffer(length);
-    const turn = this.#turn++ % REUSED;
-    // No chunk is longer than the first.
-    const buffer = (this.#turns[turn] ??= readBuffer(length));
-    return buffer.subarray(0, length);
   }
 }
 

@@ -33,12 +33,17 @@ class Verifier<D extends Digester | PoolDigester> {
 
   /** @throws TeuError `corrupt` as soon as there are more bytes than expected. */
   update(chunk: Uint8Array): ReturnType<D["update"]> {
+    return this.checked(chunk).update(chunk) as ReturnType<D["update"]>;
+  }
+
+  /** The digester, for these bytes. */
+  protected checked(chunk: Uint8Array): D {
     const { size } = this.#expected;
     // Size before hash: an endless body must cost nothing more than what was declared.
     if (size !== undefined && this.#digester.size + chunk.length > size) {
       throw this.#corrupt(`longer than the ${size} bytes declared`);
     }
-    return this.#digester.update(chunk) as ReturnType<D["update"]>;
+    return this.#digester;
   }
 
   /** The digest of everything. @throws TeuError `corrupt` when size or digest differ from the expected. */
@@ -72,6 +77,11 @@ export class PoolBlobVerifier extends Verifier<PoolDigester> {
   constructor(op: string, expected: ExpectedBlob) {
     super(op, expected, createPoolDigester);
   }
+
+  /** As `PoolDigester.updateLater`. @throws TeuError as `update`. */
+  updateLater(chunk: Uint8Array): () => Promise<void> {
+    return this.checked(chunk).updateLater(chunk);
+  }
 }
 
 /** Passes `source` through, and throws `corrupt` when it ends (or outgrows its size) as something else than expected. */
@@ -89,7 +99,8 @@ export async function* verifyStream(
 }
 
 /**
- * As `verifyStream`, hashing in the thread pool while the reader has the chunk: for large chunks, which the reader does not change.
+ * As `verifyStream`, hashing in the thread pool while the reader has the chunk and the next one is read: for large chunks, which the reader
+ * does not change, nor `source` before the chunk after the next one is asked for.
  */
 export async function* verifyStreamBeside(
   source: AsyncIterable<Uint8Array>,
@@ -97,13 +108,15 @@ export async function* verifyStreamBeside(
   op: string = "read blob",
 ): AsyncIterable<Uint8Array> {
   const verifier = new PoolBlobVerifier(op, expected);
-  for await (const chunk of source) {
-    const hashed = verifier.update(chunk);
-    try {
+  let hashed: (() => Promise<void>) | null = null;
+  try {
+    for await (const chunk of source) {
+      await hashed?.();
+      hashed = verifier.updateLater(chunk);
       yield chunk;
-    } finally {
-      await hashed;
     }
+  } finally {
+    await hashed?.();
   }
   verifier.finish();
 }

@@ -29,7 +29,8 @@ import type { RegistrySession } from "./registry-session.ts";
 import { accessTo, type BlobDescriptor, nameText, type RepositoryName } from "./repository.ts";
 import { readLimited } from "./response-error.ts";
 import { DEFAULT_RETRY, type RetryPolicy } from "./retry.ts";
-import { type BlobSource, uploadBlob, type UploadOptions, type UploadOutcome } from "./upload.ts";
+import type { BlobSource } from "./upload-body.ts";
+import { uploadBlob, type UploadOptions, type UploadOutcome } from "./upload.ts";
 import type { UploadJournal } from "./upload-journal.ts";
 
 /** What a client can be told; everything has a default. */

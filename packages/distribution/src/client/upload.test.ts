@@ -16,7 +16,7 @@ import { tempRoot } from "@teu/testkit/temp-root";
 
 import { DEFAULT_SETTINGS } from "./endpoint.ts";
 import { RegistryClient } from "./registry-client.ts";
-import type { BlobSource } from "./upload.ts";
+import type { BlobSource } from "./upload-body.ts";
 import { DiskUploadJournal } from "./upload-journal.ts";
 
 const scope = createScope();

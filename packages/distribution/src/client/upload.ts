@@ -5,21 +5,17 @@
 import { isTeuError, TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
 
-import type { ReadOptions } from "@teu/image/content-store";
-
 import { formatChunkRange, parseProgress } from "../wire/byte-range.ts";
 import { OCI_CHUNK_MIN_LENGTH } from "../wire/headers.ts";
 import { blobPath, uploadsPath } from "../wire/routes.ts";
-import type { HttpResponse, RequestBody } from "./http-transport.ts";
+import type { HttpResponse } from "./http-transport.ts";
 import { isTransient } from "./network-error.ts";
 import { resolveTarget } from "./redirects.ts";
 import type { RegistryRequest, RegistrySession } from "./registry-session.ts";
 import { accessTo, type BlobDescriptor, nameText, type RepositoryName } from "./repository.ts";
 import { type RetryPolicy, withRetry } from "./retry.ts";
+import { type BlobSource, UploadBody } from "./upload-body.ts";
 import type { UploadJournal, UploadRecord } from "./upload-journal.ts";
-
-/** Opens the content at an offset; may be called several times. */
-export type BlobSource = (offset: number, options?: ReadOptions) => AsyncIterable<Uint8Array>;
 
 /** How a blob got to the registry. */
 export type UploadOutcome = "present" | "mounted" | "uploaded";
@@ -195,6 +191,7 @@ class Upload {
 
   /** The whole blob in one request. Not tried again as it is: the session's state is unknown after a failure. */
   async putWhole(scope: Scope, location: URL): Promise<void> {
+    const body = this.#body(0, this.#blob.size);
     await using _ = await this.#session.request(scope, {
       ...this.#common,
       method: "PUT",
@@ -202,8 +199,9 @@ class Upload {
       expect: [201],
       retry: false,
       headers: { "content-type": "application/octet-stream" },
-      body: this.#body(0, this.#blob.size),
+      body,
     });
+    body.giveBack();
   }
 
   // A session, filled chunk by chunk.
@@ -235,6 +233,7 @@ class Upload {
   }
 
   async #patch(scope: Scope, location: URL, start: number, end: number): Promise<URL> {
+    const body = this.#body(start, end);
     await using response = await this.#session.request(scope, {
       ...this.#common,
       method: "PATCH",
@@ -242,8 +241,9 @@ class Upload {
       expect: [202],
       retry: false,
       headers: { "content-type": "application/octet-stream", "content-range": formatChunkRange({ start, end }) },
-      body: this.#body(start, end),
+      body,
     });
+    body.giveBack();
     return this.#locationOf(response);
   }
 
@@ -290,29 +290,7 @@ class Upload {
     return url;
   }
 
-  #body(start: number, end: number): RequestBody {
-    const { progress } = this.#options;
-    const source = this.#source;
-    const toTheEnd = end === this.#blob.size;
-    return {
-      size: end - start,
-      async *open() {
-        let at = start;
-        let last: Uint8Array | null = null;
-        for await (const chunk of source(start, { reuse: true })) {
-          // The last part is read until the source ends, and its last byte waits for that: only then has the source verified it, and
-          // a registry that had everything might answer before we know.
-          const part = toTheEnd ? chunk : chunk.subarray(0, end - at);
-          const completes = toTheEnd && part.length > 0 && at + part.length === end;
-          if (completes) last = Uint8Array.from(part.subarray(-1));
-          const now = completes ? part.subarray(0, -1) : part;
-          if (now.length > 0) yield now;
-          at += part.length;
-          progress?.(at);
-          if (!toTheEnd && at === end) return;
-        }
-        if (last !== null) yield last;
-      },
-    };
+  #body(start: number, end: number): UploadBody {
+    return new UploadBody(this.#source, { start, end, last: end === this.#blob.size }, this.#options.progress);
   }
 }

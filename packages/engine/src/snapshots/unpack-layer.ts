@@ -4,6 +4,7 @@ import { mkdirSync } from "node:fs";
 
 import { cleanupScope, REMOVAL_PATIENCE, type Scope } from "@teu/base/scope";
 import { chainIdOf } from "@teu/image/chain-id";
+import { ChunkMemory } from "@teu/image/chunk-memory";
 import { parseDigest } from "@teu/image/digest";
 import { applyLayer } from "@teu/image/layer/apply";
 
@@ -33,9 +34,10 @@ export async function unpackLayer(scope: Scope, context: SnapshotContext, option
   mkdirSync(context.paths.scratch, { recursive: true, mode: 0o700 });
   makeLike(directory, lower[0]);
   try {
+    const memory = new ChunkMemory();
     const applied = await applyLayer(scope, {
       // The unpacking itself compares size and digest.
-      source: options.source ?? context.content.read(scope, digest, { unverified: true, reuse: true }),
+      source: options.source ?? context.content.read(scope, digest, { unverified: true, memory }),
       mediaType: descriptor.mediaType,
       target: directory,
       lower,
@@ -43,6 +45,7 @@ export async function unpackLayer(scope: Scope, context: SnapshotContext, option
       expectedDigest: digest,
       ...(options.diffId === undefined ? {} : { expectedDiffId: options.diffId }),
     });
+    memory.giveBack();
     const chainId = chainIdOf(parent, applied.diffId);
     const size = applied.uncompressedSize;
     return await addLayer(scope, context, directory, {

@@ -9,7 +9,7 @@ import { isTeuError } from "@teu/base/errors";
 import { createScope } from "@teu/base/scope";
 import { MEDIA_TYPES } from "@teu/specs/image";
 
-import { REUSED_BYTES } from "../content-store.ts";
+import { CHUNK_BYTES } from "../chunk-memory.ts";
 import { collectBytes } from "../verified-stream.ts";
 import { compress } from "./compress.ts";
 import { decompress, type DecompressLimits, DEFAULT_DECOMPRESS_LIMITS } from "./decompress.ts";
@@ -79,13 +79,13 @@ for (const [name, bytes] of BAD) {
   });
 }
 
-/** As a content store reads with `reuse`: four buffers take turns, and what is over is overwritten at once. */
+/** As a content store reads with `memory`: four buffers take turns, and what is over is overwritten at once. */
 async function* reused(bytes: Uint8Array): AsyncIterable<Uint8Array> {
-  const buffers = Array.from({ length: 4 }, () => Buffer.alloc(REUSED_BYTES));
-  for (let at = 0, turn = 0; at < bytes.length; at += REUSED_BYTES, turn++) {
+  const buffers = Array.from({ length: 4 }, () => Buffer.alloc(CHUNK_BYTES));
+  for (let at = 0, turn = 0; at < bytes.length; at += CHUNK_BYTES, turn++) {
     const buffer = buffers[turn % buffers.length] as Buffer;
     buffer.fill(0xff);
-    const length = Buffer.from(bytes.subarray(at, at + REUSED_BYTES)).copy(buffer);
+    const length = Buffer.from(bytes.subarray(at, at + CHUNK_BYTES)).copy(buffer);
     yield buffer.subarray(0, length);
   }
 }

@@ -5,7 +5,7 @@ import { isTeuError, TeuError } from "@teu/base/errors";
 import { endedError, type Scope } from "@teu/base/scope";
 import { gzipExpander, type PoolExpander, zstdExpander } from "@teu/files/bulk";
 
-import { REUSED_BYTES } from "../content-store.ts";
+import { CHUNK_BYTES } from "../chunk-memory.ts";
 import type { Feed } from "./feed.ts";
 
 /** Small enough to be still in the processor's cache when the reader comes to it. */
@@ -18,7 +18,7 @@ const BUFFERS = 6;
  * With fewer bytes of input that wait to be unpacked, more is asked for: enough that the pool never waits for what is there to be read,
  * and no more than one chunk of a source that uses its memory again, the next of which is read ahead already when it is asked for.
  */
-const INPUT_BYTES = 2 * REUSED_BYTES;
+const INPUT_BYTES = 2 * CHUNK_BYTES;
 /** 128 MiB: what zstd itself takes without being told; more is a memory bomb. */
 const ZSTD_WINDOW_LOG = 27;
 

@@ -12,6 +12,7 @@ import {
   parseManifest,
 } from "@teu/specs/image";
 
+import { ChunkMemory } from "../chunk-memory.ts";
 import type { ContentStore, ReadOptions } from "../content-store.ts";
 import { type Digest, parseDigest } from "../digest.ts";
 import { isIndexType, isManifestType } from "../documents.ts";
@@ -105,11 +106,13 @@ async function ingestBlob(
   const resumed = ingest.offset > 0;
   progress(ingest.offset);
   try {
-    for await (const chunk of open(ingest.offset, { reuse: true })) {
+    const memory = new ChunkMemory();
+    for await (const chunk of open(ingest.offset, { memory })) {
       await ingest.write(chunk);
       progress(ingest.offset);
     }
     await ingest.commit();
+    memory.giveBack();
     return true;
   } catch (error) {
     if (!isTeuError(error, "corrupt")) throw error;
