@@ -214,9 +214,9 @@ test("enforcePolicy: what cannot be found out is refused", async () => {
   await using bench = await SignatureBench.open();
   await using root = await tempRoot();
   await sign(bench, key);
-  const gpg = { type: "signedBy", keyType: "GPGKeys", keyPath: "/etc/keys" };
-  await refused("unsupported", /GPG signatures/, pull(bench, [gpg]));
-  await refused("unsupported", /GPG signatures/, pull(bench, [signedBy(key), gpg]));
+  const tomorrow = { type: "signedBy", keyType: "X509Certificates", keyPath: "/etc/keys" };
+  await refused("unsupported", /signatures by X509Certificates/, pull(bench, [tomorrow]));
+  await refused("unsupported", /signatures by X509Certificates/, pull(bench, [signedBy(key), tomorrow]));
   const keyPath = root.join("key.pub");
   const byPath = [{ type: "sigstoreSigned", keyPath, ...MATCH }];
   await refused("denied", /key cannot be read/, pull(bench, byPath));
