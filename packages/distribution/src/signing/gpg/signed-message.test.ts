@@ -134,6 +134,7 @@ test("openSignedMessage: other things of OpenPGP are not taken, whoever made the
     ["a packet of no known kind", unknown],
     ["the same behind", Buffer.concat([message, Buffer.from([0xff, 0x01, 0x00])])],
     ["something behind what is compressed", Buffer.concat([compressedOf(message), message])],
+    ["a packet of no known kind behind it", Buffer.concat([compressedOf(message), unknown.subarray(0, 3)])],
     ["something behind in what is compressed", compressed(Buffer.concat([message, message]))],
     ["a key", key.keyring],
   ];
