@@ -75,7 +75,7 @@ export const GPG_DEFENCES: readonly Defence[] = [
     against: "an old copy of a key that was revoked",
     what: "a revocation in one keyring holds for all",
     file: `${SIGNING}/gpg/keyring.ts`,
-    changes: [["known === undefined ? key : await known.update(key)", "known ?? key"]],
+    changes: [["known === undefined ? key : await understood(() => known.update(key))", "known ?? key"]],
     kill: {
       test: MESSAGE_TEST,
       name: "openSignedMessage: a revocation in one keyring holds for the same key in the other",

@@ -17,7 +17,7 @@ export async function readKeyrings(files: readonly Uint8Array[]): Promise<readon
     for (const key of await readKeyring(file)) {
       const known = keys.get(key.getFingerprint());
       // What one copy of a key says of its end or revocation holds for the others, as when gpg imports both.
-      keys.set(key.getFingerprint(), known === undefined ? key : await known.update(key));
+      keys.set(key.getFingerprint(), known === undefined ? key : await understood(() => known.update(key)));
     }
   }
   return [...keys.values()];
@@ -26,16 +26,21 @@ export async function readKeyrings(files: readonly Uint8Array[]): Promise<readon
 async function readKeyring(file: Uint8Array): Promise<readonly Key[]> {
   if (file.length > LARGEST_KEYRING)
     throw signingError("exhausted", "read keyring", `its keyring has more than ${LARGEST_KEYRING} bytes`);
+  // Every packet begins with this bit, no text does.
+  const isBinary = ((file[0] ?? 0) & 0x80) !== 0;
   const keys: Key[] = [];
+  if (isBinary) keys.push(...(await understood(() => readKeys({ binaryKeys: file }))));
+  else for (const armoredKeys of armoredBlocks(file)) keys.push(...(await understood(() => readKeys({ armoredKeys }))));
+  if (keys.some((key) => key.isPrivate())) throw unusable("it holds a private key");
+  return keys;
+}
+
+async function understood<T>(read: () => Promise<T>): Promise<T> {
   try {
-    // Every packet begins with this bit, no text does.
-    if (((file[0] ?? 0) & 0x80) !== 0) keys.push(...(await readKeys({ binaryKeys: file })));
-    else for (const armoredKeys of armoredBlocks(file)) keys.push(...(await readKeys({ armoredKeys })));
+    return await read();
   } catch (cause) {
     throw unusable(errorText(cause).slice(0, 300));
   }
-  if (keys.some((key) => key.isPrivate())) throw unusable("it holds a private key");
-  return keys;
 }
 
 function armoredBlocks(file: Uint8Array): readonly string[] {

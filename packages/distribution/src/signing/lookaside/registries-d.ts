@@ -121,7 +121,7 @@ function fault(file: string, message: string): TeuError {
   return new TeuError({
     code: "invalid",
     op: OP,
-    message: `${file}: ${message}`,
+    message: `${file}: ${message.slice(0, 500)}`,
     hint: "see containers-registries.d(5)",
   });
 }
