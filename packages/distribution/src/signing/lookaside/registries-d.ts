@@ -65,14 +65,15 @@ export function parseRegistriesD(files: readonly (readonly [file: string, text: 
 }
 
 function parseYaml(file: string, text: string): unknown {
-  const document = parseDocument(text, { uniqueKeys: true, stringKeys: true, prettyErrors: true });
-  const [problem] = document.errors;
-  if (problem !== undefined) throw fault(file, problem.message.split("\n")[0] ?? "it is no YAML");
   try {
+    const document = parseDocument(text, { uniqueKeys: true, stringKeys: true, prettyErrors: true });
+    const [problem] = document.errors;
+    if (problem !== undefined) throw problem;
     // Aliases in aliases would make a small file enormous.
     return document.toJS({ maxAliasCount: 100 });
   } catch (cause) {
-    throw fault(file, cause instanceof Error ? cause.message : "it cannot be read");
+    // Also a RangeError, for what is nested deeper than the stack.
+    throw fault(file, cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : "it is no YAML");
   }
 }
 
