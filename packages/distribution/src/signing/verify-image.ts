@@ -3,7 +3,8 @@
 
 import { isTeuError, type TeuError } from "@teu/base/errors";
 
-import { readBundle, verifyBundle, notByKey } from "./bundle.ts";
+import { loggedContent, notByKey, readBundle, verifyBundle } from "./bundle.ts";
+import { verifyBundleEntries } from "./bundle-log-entry.ts";
 import type { SignatureClaim, SignedImage } from "./claim.ts";
 import type { GpgSignature } from "./find-gpg-signatures.ts";
 import type { FoundSignature } from "./find-signatures.ts";
@@ -88,9 +89,10 @@ function verifyByKey(
   logs: readonly PublicKey[] | null,
 ): SignatureClaim {
   if (found.format === "bundle") {
-    const claim = verifyBundle(readBundle(found.bytes), key, image);
-    if (logs === null) return claim;
-    throw signingError("unsupported", "verify log entry", "log entries of bundles cannot be verified with a key here");
+    const bundle = readBundle(found.bytes);
+    const claim = verifyBundle(bundle, key, image);
+    if (logs !== null) verifyBundleEntries(bundle.document, logs, { ...loggedContent(bundle.content, image), key });
+    return claim;
   }
   const signature = Buffer.from(found.signature, "base64");
   if (signature.toString("base64") !== found.signature)
