@@ -32,7 +32,7 @@ before(async () => {
   if (skip !== undefined) return;
   host = await CliHost.open();
   registry = await Registry.listen();
-  for (const name of ["own", "other"])
+  for (const name of ["own", "other", "third"])
     assert.equal((await teu(["key", "generate", "--output-key-prefix", at(name)])).code, 0);
   mkdirSync(at("registries.d"));
   writeFileSync(at("registries.d/default.yaml"), "default-docker:\n  use-sigstore-attachments: true\n");
@@ -304,6 +304,19 @@ for (const peer of ["our registry", "docker-registry"] as const) {
           at("signature"),
           at("payload"),
         ]);
+      }
+      // In the directory they count for a policy, too.
+      for (const [key, code] of [
+        ["own", 0],
+        ["other", 0],
+        ["third", 1],
+      ] as const) {
+        const signedIdentity = { type: "exactRepository", dockerRepository: image };
+        const requirement = { type: "sigstoreSigned", keyPath: at(`${key}.pub`), signedIdentity };
+        writeFileSync(at("carried.json"), JSON.stringify({ default: [requirement] }));
+        const target = `dir:${directory}-${key}`;
+        const taken = await teu(["copy", "-q", "--signature-policy", at("carried.json"), `dir:${directory}`, target]);
+        assert.equal(taken.code, code, taken.stderr);
       }
       const copied = `${address}/carried-by-skopeo`;
       assert.ok(

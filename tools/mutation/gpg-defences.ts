@@ -96,8 +96,8 @@ export const GPG_DEFENCES: readonly Defence[] = [
     name: "lookaside-count",
     against: "lists of signatures without end",
     what: "an image has at most 100 signatures",
-    file: `${SIGNING}/find-gpg-signatures.ts`,
-    changes: [["if (number > MOST_SIGNATURES)", "if (number > 5 * MOST_SIGNATURES)"]],
+    file: `${SIGNING}/kept-signatures.ts`,
+    changes: [["if (number > MOST)", "if (number > 5 * MOST)"]],
     kill: { test: LOOKASIDE_TEST, name: "lookaside: bodies, lists and redirects without end" },
   },
   {

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 
 import type { PublicKey } from "./public-key.ts";
 import { signingError } from "./signing-error.ts";
-import { type JsonObject, StrictJson } from "./strict-json.ts";
+import type { JsonObject, StrictJson } from "./strict-json.ts";
 
 const LARGEST_CHECKPOINT = 8 << 10;
 /** Enough for a tree of any size. */

@@ -22,8 +22,10 @@ export interface SignaturePlace {
   referrers(scope: Scope, image: Digest): Promise<readonly Descriptor[]>;
   manifest(scope: Scope, descriptor: Descriptor): Promise<Uint8Array>;
   blob(scope: Scope, descriptor: Descriptor, limit: number): Promise<Uint8Array>;
-  /** Signature `number`, from 1, of those that no registry keeps: GPG's; null: no more. @throws TeuError `exhausted` for a larger one. */
+  /** Signature `number`, from 1, of those that are kept in files; null: no more. @throws TeuError `exhausted` for a larger one. */
   kept(scope: Scope, image: Digest, number: number, limit: number): Promise<Uint8Array | null>;
+  /** Whether cosign's are among those, and not only GPG's: registries keep cosign's themselves. */
+  readonly keepsSigstore: boolean;
 }
 
 /** cosign's tag for the signatures of a digest; null for digests that are too long for a tag. */
@@ -56,6 +58,7 @@ export function registryPlace(
       return (await client.manifest(scope, withDigest(reference, expected.digest), expected)).bytes;
     },
     blob: (scope, descriptor, limit) => client.blobBytes(scope, reference, descriptor, limit),
+    keepsSigstore: false,
     kept: async (scope, image, number, limit) => {
       if (lookaside === undefined) return null;
       // Few policies ask for it.
@@ -74,6 +77,7 @@ export function sourcePlace(source: ImageSource): SignaturePlace {
     manifest: async (scope, descriptor) => (await openDocument(scope, source, descriptor)).document.bytes,
     blob: (scope, { digest, size }, limit) =>
       collectBytes(readBlob(scope, source, { digest: parseDigest(digest), size }), limit),
+    keepsSigstore: source.signature !== undefined,
     kept: async (scope, image, number, limit) => (await source.signature?.(scope, image, number, limit)) ?? null,
   };
 }

@@ -21,6 +21,7 @@ import { pushImage } from "../../client/push.ts";
 import type { SignedImage } from "../claim.ts";
 import { signImage } from "../sign-image.ts";
 import { registryPlace, type SignaturePlace, sourcePlace } from "../signature-place.ts";
+import { SIGNATURE_ANNOTATION, SIMPLE_SIGNING, simpleSigningPayload } from "../simple-signing.ts";
 import { enforcePolicy } from "./enforce-policy.ts";
 import { parsePolicy } from "./parse-policy.ts";
 import { fileSubject, registrySubject } from "./policy-scopes.ts";
@@ -281,4 +282,51 @@ test("signedBy: signatures in a directory, of its image and of those in its inde
   await writeFile(`${directory}/${hex}.signature-1`, signature);
   await take([index, image], wanted);
   await refused("denied", /it is of another image/, take([index], wanted));
+});
+
+test("sigstoreSigned: cosign's signatures in a directory, as skopeo writes them", async () => {
+  await using root = await tempRoot();
+  const scope = createScope();
+  const bytes = await readFile(new URL("../testdata/gpg/manifest.json", import.meta.url));
+  const image = { descriptor: { mediaType: MEDIA_TYPES.manifest, digest: digestOf(bytes), size: bytes.length }, bytes };
+  const cosign = await makeKey();
+  const [path, file] = [root.path, root.join("signature-1")];
+  await writeFile(root.join("manifest.json"), bytes);
+  const requirement = {
+    type: "sigstoreSigned",
+    keyData: Buffer.from(cosign.publicKey.pem).toString("base64"),
+    signedIdentity: { type: "exactRepository", dockerRepository: "registry.example/team/app" },
+  };
+  const take = async (): Promise<void> => {
+    const policy = parsePolicy(Buffer.from(JSON.stringify({ default: [requirement] })), "policy.json");
+    await using source = directorySource("test", path);
+    const question = { subject: fileSubject("dir", path, path), documents: [image], place: sourcePlace(source) };
+    await enforcePolicy(scope, policy, question);
+  };
+  const payload = simpleSigningPayload(image.descriptor.digest, "registry.example/team/app", {});
+  const annotations = { [SIGNATURE_ANNOTATION]: cosign.sign(payload).toString("base64") };
+  const good = { mimeType: SIMPLE_SIGNING, payload: payload.toString("base64"), annotations };
+  const written = async (document: object): Promise<void> =>
+    writeFile(file, `\0sigstore-json\n${JSON.stringify(document)}`);
+  await refused("denied", /has no signature/, take());
+  await written(good);
+  await take();
+  for (const [changes, reason] of [
+    [{ payload: Buffer.from("{}").toString("base64") }, /not made by this key/],
+    [{ annotations: {} }, /signature is missing/],
+    [{ annotations: { [SIGNATURE_ANNOTATION]: 1 } }, /must be a text/],
+    [{ payload: "%" }, /not base64/],
+    [{ more: 1 }, /not known/],
+    [{ mimeType: "application/vnd.in-toto+json" }, /has no signature/],
+  ] as const) {
+    await written({ ...good, ...changes });
+    await refused("denied", reason, take());
+  }
+  await writeFile(file, "\0of-tomorrow\n{}");
+  await refused("denied", /format "of-tomorrow" is not known/, take());
+  await writeFile(file, `\0${"x".repeat(100)}`);
+  await refused("denied", /is not known/, take());
+  // GPG's is none of cosign's.
+  await writeFile(file, await readFile(new URL("../testdata/gpg/rsa2048.signature", import.meta.url)));
+  await refused("denied", /has no signature/, take());
 });
