@@ -35,6 +35,7 @@ const HOT: HotPaths = {
       "packages/distribution/src/signing/policy/policy-scopes.ts",
       "packages/distribution/src/signing/policy/enforce-policy.ts",
       "packages/distribution/src/signing/signature-place.ts",
+      "packages/distribution/src/signing/lookaside/lookaside-files.ts",
     ],
   },
   registry: {

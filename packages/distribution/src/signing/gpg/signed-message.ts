@@ -22,7 +22,7 @@ import { signingError } from "../signing-error.ts";
 import { LARGEST_PAYLOAD } from "../simple-signing.ts";
 import { LARGEST_GPG_SIGNATURE } from "./limits.ts";
 
-const { hash, publicKey } = enums;
+const { curve, hash, publicKey } = enums;
 
 /** Said here although the library does most of it by default: what it takes by default may change. */
 const RULES: Config = {
@@ -34,6 +34,7 @@ const RULES: Config = {
   enforceGrammar: true,
   minRSABits: 2048,
   rejectPublicKeyAlgorithms: new Set([publicKey.elgamal, publicKey.dsa]),
+  rejectCurves: new Set([curve.secp256k1]),
   rejectHashAlgorithms: new Set([hash.md5, hash.ripemd]),
   rejectMessageHashAlgorithms: new Set([hash.md5, hash.ripemd, hash.sha1]),
   // A key whose end was put off after the signature was made: what it says of itself now counts, as for gpg.
