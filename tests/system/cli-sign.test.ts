@@ -16,6 +16,7 @@ import { CliHost, type Outcome, UNABLE } from "./cli-harness.ts";
 const SKOPEO = "/usr/bin/skopeo";
 const ROOTS = new URL("../../packages/distribution/src/signing/testdata/trusted_root.json", import.meta.url).pathname;
 const OPENSSL = "/usr/bin/openssl";
+const GPG = "/usr/bin/gpg";
 const COSIGN = (process.env["PATH"] ?? "")
   .split(delimiter)
   .map((path) => join(path, "cosign"))
@@ -31,7 +32,7 @@ before(async () => {
   if (skip !== undefined) return;
   host = await CliHost.open();
   registry = await Registry.listen();
-  for (const name of ["own", "other"])
+  for (const name of ["own", "other", "third"])
     assert.equal((await teu(["key", "generate", "--output-key-prefix", at(name)])).code, 0);
   mkdirSync(at("registries.d"));
   writeFileSync(at("registries.d/default.yaml"), "default-docker:\n  use-sigstore-attachments: true\n");
@@ -70,7 +71,7 @@ async function skopeo(...argv: readonly string[]): Promise<boolean> {
     return true;
   } catch (error) {
     const { stderr = "" } = error as { stderr?: string };
-    if (/rejected by policy/.test(stderr)) return false;
+    if (/Source image rejected/.test(stderr)) return false;
     throw new Error(`skopeo ${argv.join(" ")}: ${stderr}`, { cause: error });
   }
 }
@@ -205,7 +206,7 @@ test(
         ["{", /cannot read signature policy/],
         [
           JSON.stringify({ default: [{ type: "signedBy", keyType: "GPGKeys", keyPath: "/k" }] }),
-          /GPG signatures.*cannot be verified/,
+          /keyring cannot be read/,
         ],
       ] as const) {
         writeFileSync(own, text);
@@ -304,6 +305,19 @@ for (const peer of ["our registry", "docker-registry"] as const) {
           at("payload"),
         ]);
       }
+      // In the directory they count for a policy, too.
+      for (const [key, code] of [
+        ["own", 0],
+        ["other", 0],
+        ["third", 1],
+      ] as const) {
+        const signedIdentity = { type: "exactRepository", dockerRepository: image };
+        const requirement = { type: "sigstoreSigned", keyPath: at(`${key}.pub`), signedIdentity };
+        writeFileSync(at("carried.json"), JSON.stringify({ default: [requirement] }));
+        const target = `dir:${directory}-${key}`;
+        const taken = await teu(["copy", "-q", "--signature-policy", at("carried.json"), `dir:${directory}`, target]);
+        assert.equal(taken.code, code, taken.stderr);
+      }
       const copied = `${address}/carried-by-skopeo`;
       assert.ok(
         await skopeo(
@@ -377,6 +391,88 @@ test("skopeo: the same policies take and refuse the same images", { skip: skipSk
     }
   }
 });
+
+test(
+  "skopeo, gpg: GPG signatures in a lookaside and in directories count for both of us, and the same ones do not",
+  { skip: skipSkopeo ?? (existsSync(GPG) ? undefined : `${GPG} is not installed`) },
+  async () => {
+    const home = at("gnupg");
+    mkdirSync(home, { mode: 0o700 });
+    const gpg = async (...argv: readonly string[]): Promise<string> =>
+      (await run(GPG, ["--homedir", home, "--batch", "--quiet", "--pinentry-mode", "loopback", ...argv])).stdout;
+    const fingerprints: string[] = [];
+    for (const name of ["good", "bad"]) {
+      await gpg("--passphrase", "", "--quick-generate-key", name, "ed25519", "sign", "never");
+      await gpg("--export", "--output", at(`${name}.gpg`), name);
+      const [, fingerprint = ""] = /^fpr:+([0-9A-F]+):$/m.exec(await gpg("--with-colons", "--list-keys", name)) ?? [];
+      fingerprints.push(fingerprint);
+    }
+    const [good = "", bad = ""] = fingerprints;
+    const image = await pushed("gpg/deep/app");
+    const digest = await host.ok(["digest", `${image}:v1`]);
+    await host.ok(["copy", "-q", `${image}:v1`, `${image}:v2`]);
+    const source = at("gpg-source");
+    await host.ok(["copy", "-q", `${image}:v1`, `dir:${source}`]);
+    // The same file for both: skopeo is told of its directory, we look in HOME.
+    const places = [at("registries.d"), at(".config/containers/registries.d")];
+    mkdirSync(places[1] ?? "", { recursive: true });
+    const rules = `docker:\n  ${registry.address}/gpg:\n    lookaside: file://${at("lookaside")}\n`;
+    for (const place of places) writeFileSync(join(place, "gpg.yaml"), rules);
+    const signatures = at(`lookaside/gpg/deep/app@${digest.replace(":", "=")}`);
+    mkdirSync(signatures, { recursive: true });
+    const signed = async (number: number, key: string, name: string): Promise<void> => {
+      const file = join(signatures, `signature-${number}`);
+      const env = { ...process.env, GNUPGHOME: home, HOME: host.directory };
+      await run(SKOPEO, ["standalone-sign", "-o", file, join(source, "manifest.json"), name, key], { env });
+    };
+    const by = (keys: readonly string[], more: object = {}): object => ({
+      default: [{ type: "signedBy", keyType: "GPGKeys", keyPaths: keys.map((key) => at(`${key}.gpg`)), ...more }],
+    });
+    const exact = { signedIdentity: { type: "exactReference", dockerReference: `${image}:v1` } };
+    let count = 0;
+    const same = async (from: string, policy: object, wanted: boolean): Promise<void> => {
+      count += 1;
+      writeFileSync(at("gpg.json"), JSON.stringify(policy));
+      const [theirs, ours] = [`dir:${at(`gpg-theirs-${count}`)}`, `dir:${at(`gpg-ours-${count}`)}`];
+      const [there, here] = await Promise.all([
+        skopeo("--policy", at("gpg.json"), "copy", "--src-tls-verify=false", from, theirs),
+        teu(["copy", "-q", "--signature-policy", at("gpg.json"), from, ours]),
+      ]);
+      const what = `${from} with ${JSON.stringify(policy)}: ${here.stderr}`;
+      assert.deepEqual([here.code === 0, there], [wanted, wanted], what);
+    };
+    try {
+      const name = `docker://${image}`;
+      await same(`${name}:v1`, by(["good"]), false);
+      await signed(1, bad, `${image}:v1`);
+      await same(`${name}:v1`, by(["good"]), false);
+      await signed(2, good, `${image}:v1`);
+      await same(`${name}:v1`, by(["good"]), true);
+      await same(`${name}:v1`, by(["good", "bad"]), true);
+      await same(`${name}@${digest}`, by(["good"]), true);
+      await same(`${name}:v2`, by(["good"]), false);
+      await same(`${name}:v2`, by(["good"], { signedIdentity: { type: "matchRepository" } }), true);
+      await same(`${name}:v2`, by(["good"], exact), true);
+      await same(`docker://${await pushed("other/app")}:v1`, by(["good"], exact), false);
+      // As skopeo has written them beside the image.
+      assert.deepEqual(readdirSync(at("gpg-theirs-3")).filter((file) => file.startsWith("signature-")).length, 2);
+      await same(`dir:${at("gpg-theirs-3")}`, by(["good"], exact), true);
+      await same(`dir:${at("gpg-theirs-3")}`, by(["good"]), false);
+      await same(`dir:${source}`, by(["good"], exact), false);
+      for (const [key, code] of [
+        ["good", 0],
+        ["missing", 1],
+      ] as const) {
+        writeFileSync(at("gpg.json"), JSON.stringify(by([key])));
+        const pulled = await teu(["pull", "-q", "--signature-policy", at("gpg.json"), `${image}:v1`]);
+        assert.equal(pulled.code, code, pulled.stderr);
+      }
+    } finally {
+      for (const place of places) rmSync(join(place, "gpg.yaml"));
+      await run("/usr/bin/gpgconf", ["--homedir", home, "--kill", "all"]);
+    }
+  },
+);
 
 test(
   "cosign: verifies what we sign, and we what it signs, in both formats",

@@ -33,6 +33,7 @@ const HOT: HotPaths = {
       "packages/distribution/src/signing/policy/policy-gate.ts",
       "packages/distribution/src/signing/policy/policy-scopes.ts",
       "packages/distribution/src/signing/signature-place.ts",
+      "packages/distribution/src/signing/lookaside/lookaside-files.ts",
     ],
   },
   policy: { after: "copy", files: ["packages/distribution/src/signing/policy/enforce-policy.ts"] },

@@ -3,6 +3,7 @@
 
 import { CLIENT_DEFENCES } from "./client-defences.ts";
 import type { Defence, Killer } from "./defence.ts";
+import { GPG_DEFENCES } from "./gpg-defences.ts";
 import { IMAGE_DEFENCES } from "./image-defences.ts";
 import { SIGNING_DEFENCES } from "./signing-defences.ts";
 import { WALK_DEFENCES } from "./walk-defences.ts";
@@ -511,4 +512,5 @@ export const DEFENCES: readonly Defence[] = [
   ...IMAGE_DEFENCES,
   ...CLIENT_DEFENCES,
   ...SIGNING_DEFENCES,
+  ...GPG_DEFENCES,
 ];

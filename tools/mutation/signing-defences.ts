@@ -68,8 +68,56 @@ export const SIGNING_DEFENCES: readonly Defence[] = [
     name: "log-certificate",
     against: "an entry of the log for another certificate",
     what: "the log has recorded this signature by this certificate",
-    file: TRUST,
-    changes: [["key: leaf.key, certificate: bytes }", "key: leaf.key }"]],
+    file: "packages/distribution/src/signing/rekor-entry.ts",
+    changes: [
+      ['logged.label !== "CERTIFICATE" || !logged.bytes.equals(certificate)', 'logged.label !== "CERTIFICATE"'],
+    ],
     kill: { test: TEST, name: "refuses: other certificate" },
+  },
+  {
+    name: "bundle-one-signer",
+    against: "bundles that name two signers, one of them trusted",
+    what: "a bundle has one signer",
+    file: TRUST,
+    changes: [["if (named.length !== 1) throw", "if (named.length === 5) throw"]],
+    kill: { test: TEST, name: "refuses bundles whose signer, content or form is not as it has to be" },
+  },
+  {
+    name: "proof-without-time",
+    against: "certificates that are long over, with a time of one's own beside a proof",
+    what: "only a log's promise says when something was logged",
+    file: "packages/distribution/src/signing/bundle-log-entry.ts",
+    changes: [["  return time;\n", '  return time ?? new Date(Number(entry["integratedTime"]) * 1000);\n']],
+    kill: {
+      test: "packages/distribution/src/signing/bundle-log-entry.test.ts",
+      name: "verifyBundleEntries: entries of the public log, with the log's promise and by proof alone",
+    },
+  },
+  {
+    name: "proof-root",
+    against: "entries that are in no log",
+    what: "a proof leads from the entry to the log's root",
+    file: "packages/distribution/src/signing/inclusion-proof.ts",
+    changes: [["if (reached === null || !reached.equals(root))", "if (reached === null)"]],
+    kill: {
+      test: "packages/distribution/src/signing/inclusion-proof.test.ts",
+      name: "verifyInclusion: every leaf of trees of every size, and no other one",
+    },
+  },
+  {
+    name: "checkpoint-signed",
+    against: "trees that somebody has made up",
+    what: "a trusted log has signed the root",
+    file: "packages/distribution/src/signing/inclusion-proof.ts",
+    changes: [
+      [
+        "if (!signatures.some((signature) => logs.some((log) => log.verifies(bytes, signature))))",
+        "if (bytes.length === 0)",
+      ],
+    ],
+    kill: {
+      test: "packages/distribution/src/signing/inclusion-proof.test.ts",
+      name: "verifyInclusion: the root is one that a trusted log has signed",
+    },
   },
 ];

@@ -49,7 +49,11 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     fallback: "$DOCKER_CONFIG",
     doc: "Directory with ca.pem, cert.pem and key.pem for a Docker daemon over TLS.",
   },
-  { name: "HOME", fallback: "", doc: "Used when DOCKER_CONFIG is not set; and for .config/containers/policy.json." },
+  {
+    name: "HOME",
+    fallback: "",
+    doc: "Used when DOCKER_CONFIG is not set; and for .config/containers/policy.json and registries.d, and .local/share/containers/sigstore.",
+  },
   {
     name: "COSIGN_PASSWORD",
     fallback: "asked for",

@@ -109,3 +109,55 @@ export function logEntry({ payload, signature, certificate, at, log }: LoggedPar
   const SignedEntryTimestamp = sign("sha256", Buffer.from(JSON.stringify(Payload)), log).toString("base64");
   return JSON.stringify({ SignedEntryTimestamp, Payload });
 }
+
+/** A bundle around a statement, with a signer's certificate. */
+export interface CertificateBundleParts {
+  readonly statement: Buffer;
+  readonly key: KeyObject;
+  /** The signer's, then others. */
+  readonly certificates: readonly Buffer[];
+  /** What the log has recorded; null: nothing. */
+  readonly entry: {
+    readonly payload: Buffer;
+    readonly certificate: Buffer;
+    readonly at: number;
+    readonly log: KeyObject;
+  } | null;
+}
+
+/** The bundle's bytes, as cosign 3 writes it. */
+export function certificateBundle({ statement, key, certificates, entry }: CertificateBundleParts): Buffer {
+  const payloadType = "application/vnd.in-toto+json";
+  const head = `DSSEv1 ${payloadType.length} ${payloadType} ${statement.length} `;
+  const signature = sign("sha256", Buffer.concat([Buffer.from(head), statement]), key).toString("base64");
+  const shown = certificates.map((certificate) => ({ rawBytes: certificate.toString("base64") }));
+  return Buffer.from(
+    JSON.stringify({
+      mediaType: "application/vnd.dev.sigstore.bundle.v0.3+json",
+      verificationMaterial: {
+        ...(shown.length === 1 ? { certificate: shown[0] } : { x509CertificateChain: { certificates: shown } }),
+        tlogEntries: entry === null ? [] : [envelopeEntry({ ...entry, signature })],
+      },
+      dsseEnvelope: { payload: statement.toString("base64"), payloadType, signatures: [{ sig: signature }] },
+    }),
+  );
+}
+
+/** What a log has recorded of an envelope, with its promise; `signature` in base64. */
+function envelopeEntry(parts: NonNullable<CertificateBundleParts["entry"]> & { readonly signature: string }): object {
+  const { payload, certificate, at, log, signature } = parts;
+  const verifier = Buffer.from(printPem("CERTIFICATE", certificate)).toString("base64");
+  const hash = { algorithm: "sha256", value: createHash("sha256").update(payload).digest("hex") };
+  const spec = { envelopeHash: hash, payloadHash: hash, signatures: [{ signature, verifier }] };
+  const body = Buffer.from(JSON.stringify({ apiVersion: "0.0.1", kind: "dsse", spec })).toString("base64");
+  const signed = { body, integratedTime: at / 1000, logID: "00", logIndex: 1 };
+  const signedEntryTimestamp = sign("sha256", Buffer.from(JSON.stringify(signed)), log).toString("base64");
+  return {
+    logIndex: "1",
+    logId: { keyId: "AA==" },
+    kindVersion: { kind: "dsse", version: "0.0.1" },
+    integratedTime: String(at / 1000),
+    inclusionPromise: { signedEntryTimestamp },
+    canonicalizedBody: body,
+  };
+}

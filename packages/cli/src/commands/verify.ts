@@ -66,7 +66,7 @@ export const command: Command = {
         const client = await places.client(reference.domain, accessOf(input));
         const image = await client.manifest(context.scope, reference);
         const found = await findSignatures(context.scope, registryPlace(client, reference), image.descriptor.digest);
-        const { accepted, rejected } = verifySignatures(found, image, trust, (claim) =>
+        const { accepted, rejected } = await verifySignatures(found, image, trust, (claim) =>
           hasAnnotations(claim, annotations) ? null : "it does not say what -a asks for",
         );
         if (accepted.length === 0) throw unsigned(reference, rejected.length === 0 ? null : summary(rejected));

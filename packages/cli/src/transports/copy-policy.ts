@@ -27,7 +27,9 @@ export async function copyGate(
   const choice = { home, ...(file === undefined ? {} : { file }) };
   if (name.transport === "docker") {
     const client = await places.client(name.reference.domain, access);
-    return policyGate(choice, registrySubject(name.reference, name.text), registryPlace(client, name.reference));
+    const { lookasideFiles } = await import("@teu/distribution/signing/lookaside/lookaside-files");
+    const place = registryPlace(client, name.reference, lookasideFiles(home));
+    return policyGate(choice, registrySubject(name.reference, name.text), place);
   }
   if (name.transport === "docker-daemon") {
     const reference = isDigest(name.image) ? null : parseReference(name.image);

@@ -70,6 +70,11 @@ export class ClientHosts implements AsyncDisposable {
     return endpoint.session(scope);
   }
 
+  /** Connections to what is no registry: no file says that such a host is insecure. */
+  get transport(): HttpTransport {
+    return (this.#careful ??= this.#hostOptions(false)).transport;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const opening of this.#hosts.values()) {
       const host = await opening.catch(() => null);

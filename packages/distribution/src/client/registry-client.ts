@@ -32,6 +32,7 @@ import { DEFAULT_RETRY, type RetryPolicy } from "./retry.ts";
 import type { BlobSource } from "./upload-body.ts";
 import { uploadBlob, type UploadOptions, type UploadOutcome } from "./upload.ts";
 import type { UploadJournal } from "./upload-journal.ts";
+import { readWebFile } from "./web-file.ts";
 
 /** What a client can be told; everything has a default. */
 export interface RegistryClientOptions extends ClientHostOptions {
@@ -270,6 +271,14 @@ export class RegistryClient implements AsyncDisposable {
     options: { readonly artifactType?: string } = {},
   ): Promise<Descriptor[]> {
     return listReferrers(scope, await this.#hosts.session(scope, name), name, digest, options.artifactType);
+  }
+
+  /**
+   * A file of a web server that is no registry, with that host's certificates and proxy and without credentials; null: there is none.
+   * @throws TeuError `exhausted` beyond `limit` bytes, `unavailable`.
+   */
+  async webFile(scope: Scope, url: URL, limit: number): Promise<Uint8Array | null> {
+    return readWebFile(scope, this.#hosts.transport, url, limit, this.#retry);
   }
 
   /**

@@ -6,6 +6,7 @@ import type { TeuError } from "@teu/base/errors";
 import { isDigestOf, type SignatureClaim, type SignedImage } from "./claim.ts";
 import type { PrivateKey } from "./private-key.ts";
 import type { PublicKey } from "./public-key.ts";
+import type { LoggedSignature } from "./rekor-entry.ts";
 import { signingError } from "./signing-error.ts";
 import { readSignStatement, STATEMENT_PAYLOAD } from "./statement.ts";
 import { type JsonObject, StrictJson } from "./strict-json.ts";
@@ -73,10 +74,22 @@ export function readBundle(bytes: Uint8Array): Bundle {
 
 /** What a bundle says of the image, signed by the key. @throws TeuError `denied` for another key's signature, `invalid`. */
 export function verifyBundle({ content }: Bundle, key: PublicKey, image: SignedImage): SignatureClaim {
+  if (!isSignedBy(content, key, image)) throw notByKey();
+  return bundleClaim(content, image);
+}
+
+/** Whether the key has made the signature. */
+export function isSignedBy(content: BundleContent, key: PublicKey, image: SignedImage): boolean {
   const message =
     content.kind === "statement" ? preAuthentication(STATEMENT_PAYLOAD, content.payload) : Buffer.from(image.bytes);
-  if (!key.verifies(message, content.signature)) throw notByKey();
-  return bundleClaim(content, image);
+  return key.verifies(message, content.signature);
+}
+
+/** What a log entry of the bundle has to be about, but for the key. */
+export function loggedContent(content: BundleContent, image: SignedImage): Omit<LoggedSignature, "key"> {
+  const { signature } = content;
+  if (content.kind === "statement") return { payload: content.payload, signature, isEnvelope: true };
+  return { payload: image.bytes, signature };
 }
 
 /** What a bundle says whose signature was verified. @throws TeuError `invalid` when it is of another image. */

@@ -1,5 +1,6 @@
-// All signatures of an image in one place, unverified: cosign's tag first, then referrers. A signature that cannot be read is found,
-// too, with what is wrong, so that it neither counts nor hides the others; a place that cannot be reached is an error.
+// All signatures of an image in one place, unverified: cosign's tag first, then referrers, then cosign's in files. A signature that
+// cannot be read is found, too, with what is wrong, so that it neither counts nor hides the others; a place that cannot be reached is
+// an error.
 
 import { isTeuError, type ErrorCode, type TeuError } from "@teu/base/errors";
 import type { Scope } from "@teu/base/scope";
@@ -7,10 +8,13 @@ import type { Digest } from "@teu/image/digest";
 import { type Descriptor, type ImageManifest, MEDIA_TYPES, parseManifest } from "@teu/specs/image";
 
 import { isBundleType, LARGEST_BUNDLE } from "./bundle.ts";
+import { LARGEST_GPG_SIGNATURE } from "./gpg/limits.ts";
+import { keptSignatures } from "./kept-signatures.ts";
 import type { SignaturePlace } from "./signature-place.ts";
 import { signingError } from "./signing-error.ts";
 import { LARGEST_PAYLOAD, SIGNATURE_ANNOTATION, SIMPLE_SIGNING } from "./simple-signing.ts";
 import { SIGN_PREDICATE } from "./statement.ts";
+import { StrictJson } from "./strict-json.ts";
 
 /** A signature as it was found. `name`: how errors call it. */
 export type FoundSignature =
@@ -48,6 +52,14 @@ export async function findSignatures(scope: Scope, place: SignaturePlace, image:
     await attempt(found, referrer.digest, async () => {
       found.push(...(await ofReferrer(scope, place, image, referrer)));
     });
+  }
+  if (place.keepsSigstore) {
+    for (const kept of await keptSignatures(scope, place, image)) {
+      await attempt(found, kept.name, async () => {
+        if (kept.format === "unreadable") throw kept.fault;
+        if (kept.format === "sigstore-json") found.push(...ofFile(kept.name, kept.bytes));
+      });
+    }
   }
   if (found.length > 2 * MOST_SIGNATURES) throw tooMany(image, found.length);
   return found;
@@ -93,6 +105,24 @@ async function ofReferrer(
     throw signingError("invalid", "read signature", "its manifest does not have one bundle");
   const bytes = await place.blob(scope, layer, LARGEST_BUNDLE);
   return [{ format: "bundle", name: referrer.digest, bytes }];
+}
+
+// As containers/image writes what it has read under a tag; what is of another type is no signature of an image.
+function ofFile(name: string, bytes: Uint8Array): FoundSignature[] {
+  const json = new StrictJson("signature");
+  const document = json.parse(bytes, LARGEST_GPG_SIGNATURE);
+  json.onlyFields(document, "it", ["mimeType", "payload", "annotations"]);
+  if (json.text(document["mimeType"], "mimeType") !== SIMPLE_SIGNING) return [];
+  const payload = json.base64(document["payload"], "payload");
+  const given = json.object(document["annotations"], "annotations");
+  const annotations = Object.fromEntries(
+    Object.entries(given).map(([key, value]) => [
+      key,
+      json.text(value, `annotation ${JSON.stringify(key.slice(0, 100))}`),
+    ]),
+  );
+  const signature = json.text(annotations[SIGNATURE_ANNOTATION], SIGNATURE_ANNOTATION);
+  return [{ format: "tag", name, payload, signature, annotations }];
 }
 
 // Attestations are bundles, too, and may be large: what calls itself one is not fetched.

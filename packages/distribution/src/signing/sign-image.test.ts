@@ -175,6 +175,6 @@ test(
     const found = await findSignatures(scope, registryPlace(client, reference), image.descriptor.digest);
     assert.equal(found.length, 4);
     for (const key of [one, two])
-      assert.equal(verifySignatures(found, image, trustInKeys([key.publicKey]), () => null).accepted.length, 2);
+      assert.equal((await verifySignatures(found, image, trustInKeys([key.publicKey]), () => null)).accepted.length, 2);
   },
 );

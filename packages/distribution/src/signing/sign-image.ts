@@ -102,7 +102,7 @@ async function earlierSignature(scope: Scope, options: SignOptions, image: Signe
   const { client, reference, key, format, annotations } = options;
   const found = await findSignatures(scope, registryPlace(client, reference), image.descriptor.digest);
   const wanted = JSON.stringify([identityOf(options), sorted(annotations)]);
-  const { accepted } = verifySignatures(found, image, trustInKeys([key.publicKey]), (claim) =>
+  const { accepted } = await verifySignatures(found, image, trustInKeys([key.publicKey]), (claim) =>
     JSON.stringify([claim.reference, sorted(claim.annotations)]) === wanted ? null : "it says something else",
   );
   return accepted.find((one) => one.format === format)?.name ?? null;

@@ -1,9 +1,9 @@
-// The payload of cosign's signatures under tags: "simple signing" (containers-signature(5), cosign's SIGNATURE_SPEC).
+// "Simple signing": what GPG signs of an image (containers-signature(5)), and cosign under tags (its SIGNATURE_SPEC).
 
 import type { Digest } from "@teu/image/digest";
 
 import { isDigestOf, type SignatureClaim, type SignedAnnotations, type SignedImage } from "./claim.ts";
-import { StrictJson } from "./strict-json.ts";
+import { type JsonObject, StrictJson } from "./strict-json.ts";
 
 /** Media type of a payload. */
 export const SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json";
@@ -13,6 +13,8 @@ export const SIGNATURE_ANNOTATION = "dev.cosignproject.cosign/signature";
 export const LARGEST_PAYLOAD: number = 64 << 10;
 
 const TYPE = "cosign container image signature";
+/** The type from when there was only one kind. */
+const ATOMIC_TYPE = "atomic container signature";
 
 /** The bytes to sign. */
 export function simpleSigningPayload(digest: Digest, reference: string, annotations: SignedAnnotations): Buffer {
@@ -28,13 +30,35 @@ export function simpleSigningPayload(digest: Digest, reference: string, annotati
 
 /** Reads a payload whose signature was verified. @throws TeuError `invalid` when it is not one, or of another image. */
 export function readSimpleSigning(payload: Uint8Array, image: SignedImage): SignatureClaim {
+  const { json, critical, optional } = readPayload(payload, TYPE, image);
+  return { ...critical, annotations: optional === null ? {} : json.object(optional, "optional") };
+}
+
+/** The same of a GPG signature. */
+export function readAtomicSigning(payload: Uint8Array, image: SignedImage): SignatureClaim {
+  const { json, critical, optional } = readPayload(payload, ATOMIC_TYPE, image);
+  const annotations = json.object(optional, "optional");
+  const { creator, timestamp } = annotations;
+  if (creator !== undefined) json.text(creator, "optional.creator");
+  if (timestamp !== undefined && !Number.isSafeInteger(timestamp))
+    throw json.fault("optional.timestamp must be a whole number");
+  return { ...critical, annotations };
+}
+
+interface Payload {
+  readonly json: StrictJson;
+  readonly critical: Omit<SignatureClaim, "annotations">;
+  readonly optional: JsonObject[string];
+}
+
+function readPayload(payload: Uint8Array, wanted: string, image: SignedImage): Payload {
   const json = new StrictJson("signature payload");
   const document = json.parse(payload, LARGEST_PAYLOAD);
   json.onlyFields(document, "it", ["critical", "optional"]);
   const critical = json.object(document["critical"], "critical");
   json.onlyFields(critical, "critical", ["identity", "image", "type"]);
   const type = json.text(critical["type"], "critical.type");
-  if (type !== TYPE) throw json.fault(`critical.type is ${JSON.stringify(type.slice(0, 100))}`);
+  if (type !== wanted) throw json.fault(`critical.type is ${JSON.stringify(type.slice(0, 100))}`);
   const subject = json.object(critical["image"], "critical.image");
   json.onlyFields(subject, "critical.image", ["docker-manifest-digest"]);
   const digest = json.text(subject["docker-manifest-digest"], "docker-manifest-digest");
@@ -42,6 +66,9 @@ export function readSimpleSigning(payload: Uint8Array, image: SignedImage): Sign
   const identity = json.object(critical["identity"], "critical.identity");
   json.onlyFields(identity, "critical.identity", ["docker-reference"]);
   const reference = json.text(identity["docker-reference"], "docker-reference");
-  const annotations = document["optional"] === null ? {} : json.object(document["optional"], "optional");
-  return { type, reference: reference === "" ? null : reference, digest, annotations };
+  return {
+    json,
+    critical: { type, reference: reference === "" ? null : reference, digest },
+    optional: document["optional"],
+  };
 }

@@ -9,6 +9,7 @@ import { digestOf } from "@teu/image/digest";
 import { sequence } from "@teu/testkit/certificates";
 import {
   alternativeNames,
+  certificateBundle,
   extendedUsage,
   extension,
   isAuthority,
@@ -21,11 +22,14 @@ import {
 } from "@teu/testkit/signer-authority";
 
 import { parsePublicKey } from "./public-key.ts";
-import { printPem } from "./pem.ts";
+import type { FoundSignature } from "./find-signatures.ts";
+import { parsePemBlocks, printPem } from "./pem.ts";
 import { LOG_ANNOTATION } from "./rekor-entry.ts";
 import { readCertificate } from "./signer-certificate.ts";
 import { readCertificates, trustInAuthorities } from "./trust-in-authorities.ts";
 import { simpleSigningPayload } from "./simple-signing.ts";
+import { signStatement } from "./statement.ts";
+import type { SignatureTrust } from "./verify-image.ts";
 
 const T0 = Date.UTC(2026, 0, 1);
 const MINUTE = 60_000;
@@ -55,7 +59,7 @@ const payload = simpleSigningPayload(image.descriptor.digest, "a/b", {});
 const ISS = "https://issuer";
 const leaf = (exts: Buffer[] = [CODE, san("a@b"), V1(ISS)], by = rootKey, issuer = "root"): Buffer =>
   cert("leaf", leafKey, issuer, by, exts);
-function attempt(c: {
+interface Case {
   cert?: Buffer;
   chain?: Buffer | string;
   at?: number;
@@ -63,7 +67,49 @@ function attempt(c: {
   over?: Buffer;
   logged?: Buffer;
   entry?: false;
-}): void {
+}
+
+/** Under a tag and in a bundle: both have to be taken, or refused for the same reason. */
+function attempt(c: Case): void {
+  const errors = [tagged, bundled].map((form): unknown => {
+    try {
+      assert.equal(trust().verify(form(c), image).reference, "a/b");
+      return null;
+    } catch (error) {
+      return error;
+    }
+  });
+  const [underTag, inBundle] = errors;
+  assert.equal(String(inBundle), String(underTag), "one form is taken where the other one is not");
+  if (underTag !== null) throw underTag as Error;
+}
+
+function trust(): SignatureTrust {
+  return trustInAuthorities(
+    { roots: readCertificates(printPem("CERTIFICATE", root), 5), intermediates: [] },
+    { oidcIssuer: ISS, email: "a@b", hostname: null },
+    [parsePublicKey(printPem("PUBLIC KEY", publicDer(logKey)))],
+    null,
+  );
+}
+
+function bundled(c: Case): FoundSignature {
+  const certificate = c.cert ?? leaf();
+  const chain =
+    typeof c.chain === "string" ? parsePemBlocks(c.chain, "chain", 10).map(({ bytes: der }) => der) : c.chain;
+  const statement = signStatement(image.descriptor.digest, "a/b", {});
+  const entry = {
+    payload: c.over ?? statement,
+    certificate: c.logged ?? certificate,
+    at: c.at ?? T0 + MINUTE,
+    log: c.log ?? logKey,
+  };
+  const certificates = [certificate, ...[chain ?? []].flat()];
+  const made = { statement, key: leafKey, certificates, entry: c.entry === false ? null : entry };
+  return { format: "bundle", name: "x", bytes: certificateBundle(made) };
+}
+
+function tagged(c: Case): FoundSignature {
   const certificate = c.cert ?? leaf();
   const signature = sign("sha256", payload, leafKey);
   const entry = logEntry({
@@ -73,27 +119,19 @@ function attempt(c: {
     at: c.at ?? T0 + MINUTE,
     log: c.log ?? logKey,
   });
-  trustInAuthorities(
-    { roots: readCertificates(printPem("CERTIFICATE", root), 5), intermediates: [] },
-    { oidcIssuer: ISS, email: "a@b", hostname: null },
-    [parsePublicKey(printPem("PUBLIC KEY", publicDer(logKey)))],
-    null,
-  ).verify(
-    {
-      format: "tag",
-      name: "x",
-      payload,
-      signature: signature.toString("base64"),
-      annotations: {
-        "dev.sigstore.cosign/certificate": printPem("CERTIFICATE", certificate),
-        ...(c.chain === undefined
-          ? {}
-          : { "dev.sigstore.cosign/chain": typeof c.chain === "string" ? c.chain : printPem("CERTIFICATE", c.chain) }),
-        ...(c.entry === false ? {} : { [LOG_ANNOTATION]: entry }),
-      },
+  return {
+    format: "tag",
+    name: "x",
+    payload,
+    signature: signature.toString("base64"),
+    annotations: {
+      "dev.sigstore.cosign/certificate": printPem("CERTIFICATE", certificate),
+      ...(c.chain === undefined
+        ? {}
+        : { "dev.sigstore.cosign/chain": typeof c.chain === "string" ? c.chain : printPem("CERTIFICATE", c.chain) }),
+      ...(c.entry === false ? {} : { [LOG_ANNOTATION]: entry }),
     },
-    image,
-  );
+  };
 }
 const mid = (exts: Buffer[]): Buffer => cert("mid", midKey, "root", rootKey, exts, T0 - YEAR, T0 + YEAR);
 const below = leaf(undefined, midKey, "mid");
@@ -123,7 +161,7 @@ test("pki: valid now, of the wanted host, without a log", () => {
   assert.throws(() => verify("build.example", "a@b", T0 + MINUTE), /e-mail/);
   assert.throws(() => verify("build.example", null, T0 + 11 * MINUTE), /not valid at/);
 });
-const BAD: [string, Parameters<typeof attempt>[0], RegExp][] = [
+const BAD: [string, Case, RegExp][] = [
   ["issuer", { cert: leaf([CODE, san("a@b"), V1("https://issuer.evil")]) }, /OIDC issuer/],
   ["no issuer", { cert: leaf([CODE, san("a@b")]) }, /OIDC issuer/],
   ["two issuers", { cert: leaf([CODE, san("a@b"), V1(ISS), V2("x")]) }, /two OIDC/],
@@ -161,6 +199,70 @@ const BAD: [string, Parameters<typeof attempt>[0], RegExp][] = [
 test("takes an intermediate that may sign certificates for code", () => {
   attempt({ cert: below, chain: mid([CA, keyUsage(0x04), CODE]) });
   attempt({ cert: below, chain: mid([isAuthority(0)]) });
+});
+test("pki: a bundle without a log", () => {
+  const trusted = { roots: readCertificates(printPem("CERTIFICATE", root), 5), intermediates: [] };
+  const verify = (now: number) =>
+    trustInAuthorities(trusted, { oidcIssuer: ISS, email: "a@b", hostname: null }, null, new Date(now)).verify(
+      bundled({ entry: false }),
+      image,
+    );
+  assert.equal(verify(T0 + MINUTE).reference, "a/b");
+  assert.throws(() => verify(T0 + 11 * MINUTE), /not valid at/);
+});
+test("refuses bundles whose signer, content or form is not as it has to be", () => {
+  const good = JSON.parse(Buffer.from((bundled({}) as { bytes: Uint8Array }).bytes).toString()) as {
+    verificationMaterial: Record<string, unknown>;
+    dsseEnvelope: Record<string, unknown>;
+  };
+  const { verificationMaterial: material, dsseEnvelope: envelope } = good;
+  const { certificate, tlogEntries } = material;
+  const other = signStatement(digestOf(Buffer.from("other")), "a/b", {}).toString("base64");
+  const [entry] = tlogEntries as Record<string, unknown>[];
+  const cases: readonly (readonly [name: string, changes: object, reason: RegExp])[] = [
+    ["no signer", { verificationMaterial: { tlogEntries } }, /0 signers/],
+    ["two signers", { verificationMaterial: { ...material, publicKey: { hint: "x" } } }, /2 signers/],
+    ["a key", { verificationMaterial: { publicKey: { hint: "x" }, tlogEntries } }, /no certificate/],
+    ["an empty chain", { verificationMaterial: { x509CertificateChain: { certificates: [] } } }, /no certificate/],
+    [
+      "a long chain",
+      {
+        verificationMaterial: { x509CertificateChain: { certificates: Array.from({ length: 11 }, () => certificate) } },
+      },
+      /11 certificates/,
+    ],
+    ["a certificate that is none", { verificationMaterial: { certificate: { rawBytes: "AAAA" } } }, /cannot be parsed/],
+    ["another statement", { dsseEnvelope: { ...envelope, payload: other } }, /not made by its certificate's key/],
+    ["no entries", { verificationMaterial: { certificate } }, /no log entry/],
+    [
+      "many entries",
+      { verificationMaterial: { certificate, tlogEntries: Array.from({ length: 11 }, () => entry) } },
+      /11 entries/,
+    ],
+    [
+      "an entry without the log's word",
+      { verificationMaterial: { certificate, tlogEntries: [{ ...entry, inclusionPromise: undefined }] } },
+      /neither promise nor proof/,
+    ],
+    [
+      "another time",
+      { verificationMaterial: { certificate, tlogEntries: [{ ...entry, integratedTime: "1" }] } },
+      /no trusted log/,
+    ],
+    [
+      "a time that is a number",
+      { verificationMaterial: { certificate, tlogEntries: [{ ...entry, integratedTime: 1 }] } },
+      /whole numbers/,
+    ],
+  ];
+  for (const [name, changes, reason] of cases) {
+    const bytes = Buffer.from(JSON.stringify({ ...good, ...changes }));
+    assert.throws(() => trust().verify({ format: "bundle", name: "x", bytes }, image), reason, name);
+  }
+  // A bad entry hides no good one.
+  const twice = { certificate, tlogEntries: [{ ...entry, integratedTime: "1" }, entry] };
+  const bytes = Buffer.from(JSON.stringify({ ...good, verificationMaterial: twice }));
+  assert.equal(trust().verify({ format: "bundle", name: "x", bytes }, image).reference, "a/b");
 });
 test("refuses a chain that is longer than an authority allows", () => {
   const lowKey = newKey();

@@ -266,7 +266,12 @@ test("bundle: what the key signed, and that is no signature of this image", asyn
   ];
   for (const [name, document, reason] of cases) {
     const found = { format: "bundle", name, bytes: Buffer.from(JSON.stringify(document)) } as const;
-    const { accepted, rejected } = verifySignatures([found], bench.image, trustInKeys([key.publicKey]), () => null);
+    const { accepted, rejected } = await verifySignatures(
+      [found],
+      bench.image,
+      trustInKeys([key.publicKey]),
+      () => null,
+    );
     assert.deepEqual(accepted, [], name);
     assert.match(rejected[0]?.reason.message ?? "", reason, name);
   }

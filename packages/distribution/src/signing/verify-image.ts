@@ -3,23 +3,25 @@
 
 import { isTeuError, type TeuError } from "@teu/base/errors";
 
-import { readBundle, verifyBundle, notByKey } from "./bundle.ts";
+import { loggedContent, notByKey, readBundle, verifyBundle } from "./bundle.ts";
+import { verifyBundleEntries } from "./bundle-log-entry.ts";
 import type { SignatureClaim, SignedImage } from "./claim.ts";
+import type { GpgSignature } from "./find-gpg-signatures.ts";
 import type { FoundSignature } from "./find-signatures.ts";
 import type { PublicKey } from "./public-key.ts";
 import { LOG_ANNOTATION, verifyLogEntry } from "./rekor-entry.ts";
 import { signingError } from "./signing-error.ts";
 import { readSimpleSigning } from "./simple-signing.ts";
 
-/** Whom to trust. */
-export interface SignatureTrust {
+/** Whom to trust, about signatures of one kind. `Claim`: or the promise of one. */
+export interface SignatureTrust<Found = FoundSignature, Claim = SignatureClaim> {
   /** What a signature says of the image. @throws TeuError when it is not to be trusted, or says nothing about this image. */
-  verify(found: FoundSignature, image: SignedImage): SignatureClaim;
+  verify(found: Found, image: SignedImage): Claim;
 }
 
 /** A signature that counts. */
 export interface AcceptedSignature {
-  readonly format: "tag" | "bundle";
+  readonly format: "tag" | "bundle" | "gpg";
   readonly name: string;
   readonly claim: SignatureClaim;
 }
@@ -39,18 +41,18 @@ export interface Verification {
 /**
  * Tries all signatures. `accept` may ask for more of a claim: it returns what is missing, or null.
  */
-export function verifySignatures(
-  found: readonly FoundSignature[],
+export async function verifySignatures<Found extends FoundSignature | GpgSignature>(
+  found: readonly Found[],
   image: SignedImage,
-  trust: SignatureTrust,
+  trust: SignatureTrust<Found, SignatureClaim | Promise<SignatureClaim>>,
   accept: (claim: SignatureClaim) => string | null,
-): Verification {
+): Promise<Verification> {
   const accepted: AcceptedSignature[] = [];
   const rejected: RejectedSignature[] = [];
   for (const one of found) {
     try {
       if (one.format === "unreadable") throw one.fault;
-      const claim = trust.verify(one, image);
+      const claim = await trust.verify(one, image);
       const missing = accept(claim);
       if (missing !== null) throw signingError("denied", "accept signature", missing);
       accepted.push({ format: one.format, name: one.name, claim });
@@ -87,9 +89,10 @@ function verifyByKey(
   logs: readonly PublicKey[] | null,
 ): SignatureClaim {
   if (found.format === "bundle") {
-    const claim = verifyBundle(readBundle(found.bytes), key, image);
-    if (logs === null) return claim;
-    throw signingError("unsupported", "verify log entry", "log entries of bundles cannot be verified with a key here");
+    const bundle = readBundle(found.bytes);
+    const claim = verifyBundle(bundle, key, image);
+    if (logs !== null) verifyBundleEntries(bundle.document, logs, { ...loggedContent(bundle.content, image), key });
+    return claim;
   }
   const signature = Buffer.from(found.signature, "base64");
   if (signature.toString("base64") !== found.signature)

@@ -2,6 +2,7 @@
 
 import type { Scope } from "@teu/base/scope";
 import { pullImage, type PullResult } from "@teu/distribution/client/pull";
+import { lookasideFiles } from "@teu/distribution/signing/lookaside/lookaside-files";
 import { policyGate } from "@teu/distribution/signing/policy/policy-gate";
 import { registrySubject } from "@teu/distribution/signing/policy/policy-scopes";
 import { registryPlace } from "@teu/distribution/signing/signature-place";
@@ -41,10 +42,11 @@ async function pullReference(
   await using client = registryClient(context, options, reference.domain);
   await using lease = context.hold(scope);
   const progress = transferProgress("download", options.progress);
+  const choice = policyChoice(context);
   const approve = await policyGate(
-    policyChoice(context),
+    choice,
     registrySubject(reference, referenceText(reference)),
-    registryPlace(client, reference),
+    registryPlace(client, reference, lookasideFiles(choice.home)),
   );
   const download = (inner: Scope, arrivals: Arrivals): Promise<PullResult> =>
     pullImage(inner, {

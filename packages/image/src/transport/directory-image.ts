@@ -43,7 +43,7 @@ export function directorySource(name: string, directory: string): ImageSource {
       const own = await readLimited(join(directory, documentFile(digest)), descriptor.size).catch(nullIfAbsent);
       if (own !== null) return own;
       const root = await readLimited(join(directory, MANIFEST), DOCUMENT_LIMITS.manifest);
-      if (digestOf(root, digest.startsWith("sha512:") ? "sha512" : "sha256") === digest) return root;
+      if (isDigestOf(root, digest)) return root;
       throw new TeuError({
         code: "not-found",
         op: "read image directory",
@@ -53,6 +53,13 @@ export function directorySource(name: string, directory: string): ImageSource {
     },
     async *blob(scope, blob, offset) {
       yield* readFrom(scope, join(directory, blobFile(blob.digest)), offset);
+    },
+    signature: async (scope, digest, number, limit) => {
+      scope.check("read image directory");
+      const root = await readLimited(join(directory, MANIFEST), DOCUMENT_LIMITS.manifest);
+      const isRoot = isDigestOf(root, digest);
+      const file = isRoot ? `signature-${number}` : `${blobFile(digest)}.signature-${number}`;
+      return readLimited(join(directory, file), limit).catch(nullIfAbsent);
     },
     [Symbol.asyncDispose]: async () => {},
   };
@@ -141,6 +148,10 @@ function blobFile(digest: Digest): string {
 
 function documentFile(digest: Digest): string {
   return `${blobFile(digest)}.manifest.json`;
+}
+
+function isDigestOf(bytes: Uint8Array, digest: Digest): boolean {
+  return digestOf(bytes, digest.startsWith("sha512:") ? "sha512" : "sha256") === digest;
 }
 
 async function versionOf(directory: string): Promise<string> {

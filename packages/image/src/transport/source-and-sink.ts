@@ -33,6 +33,8 @@ export interface ImageSource extends AsyncDisposable {
   file?(blob: BlobIdentity): string;
   /** Manifests that have `digest` as their subject; absent where a place keeps none. */
   referrers?(scope: Scope, digest: Digest): Promise<readonly Descriptor[]>;
+  /** Signature `number`, from 1, of those that stand beside a manifest; null: no more. @throws TeuError `exhausted` beyond `limit` bytes. */
+  signature?(scope: Scope, digest: Digest, number: number, limit: number): Promise<Uint8Array | null>;
   /**
    * Told that the bytes of a blob were wrong: true when another read takes them from elsewhere, as from a registry instead of its
    * mirror. Absent: there is one place only.

@@ -22,10 +22,12 @@ import { signImage } from "../sign-image.ts";
 import { simpleSigningPayload } from "../simple-signing.ts";
 import { CERTIFICATE_ANNOTATION } from "../trust-in-authorities.ts";
 import { registryPlace } from "../signature-place.ts";
+import { signStatement } from "../statement.ts";
 import { makeKey } from "@teu/testkit/signing-keys";
 import { SignatureBench, type TagSignature } from "@teu/testkit/signature-bench";
 import {
   alternativeNames,
+  certificateBundle,
   extendedUsage,
   isAuthority,
   logEntry,
@@ -133,6 +135,11 @@ function authority(from: number, extensions: readonly Buffer[]) {
   return {
     caData: text("CERTIFICATE", root),
     logData: text("PUBLIC KEY", publicDer(logKey)),
+    bundleOf: (bench: SignatureBench, name: string, logged: boolean = true): Buffer => {
+      const statement = signStatement(bench.digest, name, {});
+      const entry = logged ? { payload: statement, certificate, at: from + 60_000, log: logKey } : null;
+      return certificateBundle({ statement, key: signerKey, certificates: [certificate], entry });
+    },
     signatureOf: (bench: SignatureBench, logged: boolean = true): TagSignature => {
       const repository = referenceText(withoutTag(bench.reference));
       const payload = simpleSigningPayload(bench.digest, repository, {});
@@ -193,6 +200,33 @@ test("enforcePolicy: fulcio takes a certificate that was good when the log recor
   assert.ok((await pull(bench, [byPath])).length > 0);
 });
 
+test("enforcePolicy: fulcio and pki take bundles that name the repository", async () => {
+  await using bench = await SignatureBench.open();
+  const names = [extendedUsage(), alternativeNames(["me@example.org"]), oidcIssuer("https://issuer.example")];
+  const old = authority(Date.UTC(2024, 0, 1), names);
+  const good = authority(Date.now() - 60_000, names);
+  const subjectEmail = "me@example.org";
+  const fulcio = (rekorPublicKeyData: string): object => ({
+    type: "sigstoreSigned",
+    fulcio: { caData: old.caData, oidcIssuer: "https://issuer.example", subjectEmail },
+    rekorPublicKeyData,
+    ...MATCH,
+  });
+  const pki = { type: "sigstoreSigned", pki: { caRootsData: good.caData, subjectEmail }, ...MATCH };
+  const repository = referenceText(withoutTag(bench.reference));
+  await bench.putBundle(old.bundleOf(bench, "", true));
+  await refused("denied", /does not say which repository/, pull(bench, [fulcio(old.logData)]));
+  await bench.putBundle(old.bundleOf(bench, `${bench.address}/team/other`));
+  await bench.putBundle(old.bundleOf(bench, repository, false));
+  await refused("denied", /no log entry/, pull(bench, [fulcio(old.logData)]));
+  await bench.putBundle(old.bundleOf(bench, repository));
+  assert.ok((await pull(bench, [fulcio(old.logData)])).length > 0);
+  await refused("denied", /no trusted log/, pull(bench, [fulcio(good.logData)]));
+  await refused("denied", /not valid at|no trusted authority/, pull(bench, [pki]));
+  await bench.putBundle(good.bundleOf(bench, repository, false));
+  assert.ok((await pull(bench, [pki])).length > 0);
+});
+
 test("enforcePolicy: pki takes a certificate that is good now", async () => {
   await using bench = await SignatureBench.open();
   const names = [extendedUsage(), alternativeNames(["me@example.org"])];
@@ -214,9 +248,9 @@ test("enforcePolicy: what cannot be found out is refused", async () => {
   await using bench = await SignatureBench.open();
   await using root = await tempRoot();
   await sign(bench, key);
-  const gpg = { type: "signedBy", keyType: "GPGKeys", keyPath: "/etc/keys" };
-  await refused("unsupported", /GPG signatures/, pull(bench, [gpg]));
-  await refused("unsupported", /GPG signatures/, pull(bench, [signedBy(key), gpg]));
+  const tomorrow = { type: "signedBy", keyType: "X509Certificates", keyPath: "/etc/keys" };
+  await refused("unsupported", /signatures by X509Certificates/, pull(bench, [tomorrow]));
+  await refused("unsupported", /signatures by X509Certificates/, pull(bench, [signedBy(key), tomorrow]));
   const keyPath = root.join("key.pub");
   const byPath = [{ type: "sigstoreSigned", keyPath, ...MATCH }];
   await refused("denied", /key cannot be read/, pull(bench, byPath));

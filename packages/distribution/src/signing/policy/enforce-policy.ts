@@ -6,7 +6,9 @@ import type { Scope } from "@teu/base/scope";
 import type { Digest } from "@teu/image/digest";
 
 import type { SignatureClaim, SignedImage } from "../claim.ts";
+import { findGpgSignatures, type GpgSignature } from "../find-gpg-signatures.ts";
 import { findSignatures, type FoundSignature } from "../find-signatures.ts";
+import { LARGEST_KEYRING } from "../gpg/limits.ts";
 import { readLimitedFile } from "../limited-file.ts";
 import { LARGEST_KEY_FILE } from "../pem.ts";
 import { parsePublicKey, type PublicKey } from "../public-key.ts";
@@ -14,9 +16,15 @@ import type { SignaturePlace } from "../signature-place.ts";
 import { signingError } from "../signing-error.ts";
 import type { SignerCertificate } from "../signer-certificate.ts";
 import { readCertificates, trustInAuthorities } from "../trust-in-authorities.ts";
-import { type RejectedSignature, type SignatureTrust, trustInKeys, verifySignatures } from "../verify-image.ts";
+import {
+  type RejectedSignature,
+  type SignatureTrust,
+  trustInKeys,
+  type Verification,
+  verifySignatures,
+} from "../verify-image.ts";
 import { type PolicySubject, requirementsFor } from "./policy-scopes.ts";
-import type { KeySource, PolicyRequirement, SignaturePolicy, SigstoreSigned } from "./policy.ts";
+import type { KeySource, PolicyRequirement, SignaturePolicy, SignedBy, SigstoreSigned } from "./policy.ts";
 import { fitsIdentity } from "./signed-identity.ts";
 
 /** An image that is about to be used. */
@@ -33,15 +41,14 @@ export interface PolicyQuestion {
  */
 export async function enforcePolicy(scope: Scope, policy: SignaturePolicy, question: PolicyQuestion): Promise<void> {
   const { requirements, where } = requirementsFor(policy, question.subject);
-  const found = new Map<Digest, FoundSignature[]>();
-  const signaturesOf = async ({ descriptor: { digest } }: SignedImage): Promise<FoundSignature[]> => {
-    const known = found.get(digest) ?? (await findSignatures(scope, question.place, digest));
-    found.set(digest, known);
-    return known;
+  const { place } = question;
+  const signatures: Signatures = {
+    sigstore: once((digest) => findSignatures(scope, place, digest)),
+    gpg: once((digest) => findGpgSignatures(scope, place, digest)),
   };
   for (const requirement of requirements) {
     try {
-      await enforce(requirement, question, signaturesOf);
+      await enforce(requirement, question, signatures);
     } catch (cause) {
       if (!isTeuError(cause) || !OWN.has(cause.code)) throw cause;
       throw new TeuError({
@@ -60,10 +67,28 @@ export async function enforcePolicy(scope: Scope, policy: SignaturePolicy, quest
 const MOST_AUTHORITIES = 20;
 const OWN: ReadonlySet<string> = new Set(["denied", "unsupported", "invalid", "exhausted"]);
 
+type Finder<Found> = (image: Digest) => Promise<readonly Found[]>;
+
+/** Those of an image, of each kind; looked for when a requirement asks for that kind. */
+interface Signatures {
+  readonly sigstore: Finder<FoundSignature>;
+  readonly gpg: Finder<GpgSignature>;
+}
+
+// Several requirements ask for the same signatures.
+function once<Found>(find: Finder<Found>): Finder<Found> {
+  const found = new Map<Digest, readonly Found[]>();
+  return async (digest) => {
+    const known = found.get(digest) ?? (await find(digest));
+    found.set(digest, known);
+    return known;
+  };
+}
+
 async function enforce(
   requirement: PolicyRequirement,
   question: PolicyQuestion,
-  signaturesOf: (image: SignedImage) => Promise<readonly FoundSignature[]>,
+  signatures: Signatures,
 ): Promise<void> {
   if (requirement.type === "insecureAcceptAnything") return;
   if (requirement.type === "reject") throw refused("it rejects everything here");
@@ -72,16 +97,33 @@ async function enforce(
       hint: "use sigstoreSigned, or another tool for these images",
     });
   }
-  const trust = await trustOf(requirement);
-  const accept = acceptedBy(requirement, question.subject);
+  const verify = await verifier(requirement, question.subject, signatures);
   const rejected: RejectedSignature[] = [];
   for (const image of question.documents) {
-    const result = verifySignatures(await signaturesOf(image), image, trust, accept);
+    const result = await verify(image);
     if (result.accepted.length > 0) return;
     rejected.push(...result.rejected);
   }
   if (rejected.length === 0) throw refused("it has no signature");
   throw refused(`none of its signatures counts: ${summary(rejected)}`);
+}
+
+/** Looks for what the requirement asks for, and verifies it. */
+async function verifier(
+  requirement: SigstoreSigned | SignedBy,
+  subject: PolicySubject,
+  { sigstore, gpg }: Signatures,
+): Promise<(image: SignedImage) => Promise<Verification>> {
+  const accept = acceptedBy(requirement, subject);
+  if (requirement.type === "sigstoreSigned") {
+    const trust = await trustOf(requirement);
+    return async (image) => verifySignatures(await sigstore(image.descriptor.digest), image, trust, accept);
+  }
+  // OpenPGP takes a while to load, and few hosts need it.
+  const { trustInKeyrings } = await import("../gpg/trust-in-keyrings.ts");
+  const keyrings = await Promise.all(requirement.keys.map((key) => readBytes(key, "keyring", LARGEST_KEYRING)));
+  const trust = await trustInKeyrings(keyrings, new Date());
+  return async (image) => verifySignatures(await gpg(image.descriptor.digest), image, trust, accept);
 }
 
 async function trustOf({ authority, keys, logs }: SigstoreSigned): Promise<SignatureTrust> {
@@ -95,7 +137,7 @@ async function trustOf({ authority, keys, logs }: SigstoreSigned): Promise<Signa
   return trustInAuthorities(authorities, signer, trustedLogs, kind === "fulcio" ? null : new Date());
 }
 
-function acceptedBy({ signedIdentity }: SigstoreSigned, { reference }: PolicySubject) {
+function acceptedBy({ signedIdentity }: SigstoreSigned | SignedBy, { reference }: PolicySubject) {
   return (claim: SignatureClaim): string | null => {
     if (fitsIdentity(signedIdentity, reference, claim.reference)) return null;
     if (claim.reference === null) return "it does not say which repository the image is of, as cosign 3's bundles";
@@ -124,9 +166,13 @@ async function readAuthorities(source: KeySource): Promise<readonly SignerCertif
 }
 
 async function readText(source: KeySource, what: string): Promise<string> {
-  if ("data" in source) return source.data.toString("utf8");
+  return Buffer.from(await readBytes(source, what, LARGEST_KEY_FILE)).toString("utf8");
+}
+
+async function readBytes(source: KeySource, what: string, limit: number): Promise<Uint8Array> {
+  if ("data" in source) return source.data;
   try {
-    return Buffer.from(await readLimitedFile(source.path, LARGEST_KEY_FILE)).toString("utf8");
+    return await readLimitedFile(source.path, limit);
   } catch (cause) {
     throw refused(`its ${what} cannot be read: ${errorText(cause)}`);
   }

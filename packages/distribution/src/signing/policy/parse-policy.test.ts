@@ -62,8 +62,29 @@ test("parsePolicy: everything that containers-policy.json(5) knows", () => {
 });
 
 test("parsePolicy: what is well-formed and cannot be found out is kept as that", () => {
-  const cases = [GPG, { type: "signedBaseLayer", baseLayerIdentity: { type: "matchExact" } }];
+  const cases = [
+    ...["signedByGPGKeys", "X509Certificates", "signedByX509CAs"].map((keyType) => ({ ...GPG, keyType })),
+    { type: "signedBaseLayer", baseLayerIdentity: { type: "matchExact" } },
+  ];
   for (const one of cases) assert.equal(parse({ default: [one] }).fallback[0]?.type, "unevaluable", one.type);
+});
+
+test("parsePolicy: keyrings of GPG", () => {
+  const of = (one: object) => parse({ default: [{ type: "signedBy", keyType: "GPGKeys", ...one }] }).fallback[0];
+  const signedIdentity = { type: "matchRepoDigestOrExact" };
+  const data = Buffer.from([0x99, 0x00]);
+  for (const [given, keys] of [
+    [{ keyPath: "/a" }, [{ path: "/a" }]],
+    [{ keyPaths: ["/a", "/b"] }, [{ path: "/a" }, { path: "/b" }]],
+    [{ keyData: data.toString("base64") }, [{ data }]],
+  ] as const)
+    assert.deepEqual(of(given), { type: "signedBy", keys, signedIdentity });
+  const identity = { type: "matchRepository" };
+  assert.deepEqual(of({ keyPath: "/a", signedIdentity: identity }), {
+    type: "signedBy",
+    keys: [{ path: "/a" }],
+    signedIdentity: identity,
+  });
 });
 
 const LOGGED = { type: "sigstoreSigned", rekorPublicKeyPath: "/rekor" };
@@ -127,6 +148,12 @@ test("parsePolicy: anything else makes the whole file unusable", () => {
     ["sigstoreSigned with something unknown", { default: [{ ...KEY, keypath: "/b" }] }],
     ["signedBy without keyType", { default: [{ type: "signedBy", keyPath: "/a" }] }],
     ["signedBy with another keyType", { default: [{ ...GPG, keyType: "PGP" }] }],
+    ["signedBy with a keyType that is no text", { default: [{ ...GPG, keyType: ["GPGKeys"] }] }],
+    ["signedBy with two sources", { default: [{ ...GPG, keyPaths: ["/b"] }] }],
+    ["signedBy with no paths", { default: [{ type: "signedBy", keyType: "GPGKeys", keyPaths: [] }] }],
+    ["signedBy with a relative key", { default: [{ ...GPG, keyPath: "keys.gpg" }] }],
+    ["signedBy with keyDatas", { default: [{ type: "signedBy", keyType: "GPGKeys", keyDatas: ["AAAA"] }] }],
+    ["signedBy with something unknown", { default: [{ ...GPG, rekorPublicKeyPath: "/a" }] }],
     ["signedBy without key", { default: [{ type: "signedBy", keyType: "GPGKeys" }] }],
     ["an identity of no type", identity({})],
     ["an identity of unknown type", identity({ type: "matchAnything" })],

@@ -20,12 +20,8 @@ import { hasTagOrDigest } from "./signed-identity.ts";
 export const LARGEST_POLICY: number = 1 << 20;
 
 const SIMPLE_IDENTITIES = ["matchExact", "matchRepoDigestOrExact", "matchRepository"] as const;
-const GPG_KEY_TYPES: ReadonlySet<unknown> = new Set([
-  "GPGKeys",
-  "signedByGPGKeys",
-  "X509Certificates",
-  "signedByX509CAs",
-]);
+/** Reserved by containers/image, and of no meaning anywhere yet. */
+const OTHER_KEY_TYPES: ReadonlySet<string> = new Set(["signedByGPGKeys", "X509Certificates", "signedByX509CAs"]);
 const DOMAIN = /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?|\[[a-fA-F0-9:.]+\])(?::[0-9]+)?$/;
 const PATH = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;
 const HOSTNAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?$/;
@@ -108,10 +104,12 @@ class PolicyReader {
 
   #signedBy(value: JsonObject, where: string): PolicyRequirement {
     this.#json.onlyFields(value, where, ["type", "keyType"], ["keyPath", "keyPaths", "keyData", "signedIdentity"]);
-    if (!GPG_KEY_TYPES.has(value["keyType"])) throw this.#json.fault(`${where}.keyType is not known`);
-    this.#keys(value, where, "key", ["keyPath", "keyPaths", "keyData"], true);
-    this.#identity(value["signedIdentity"], `${where}.signedIdentity`);
-    return { type: "unevaluable", what: "GPG signatures (signedBy)" };
+    const keyType = this.#json.text(value["keyType"], `${where}.keyType`);
+    const keys = this.#keys(value, where, "key", ["keyPath", "keyPaths", "keyData"], true);
+    const signedIdentity = this.#identity(value["signedIdentity"], `${where}.signedIdentity`);
+    if (keyType === "GPGKeys") return { type: "signedBy", keys, signedIdentity };
+    if (!OTHER_KEY_TYPES.has(keyType)) throw this.#json.fault(`${where}.keyType is not known`);
+    return { type: "unevaluable", what: `signatures by ${keyType} (signedBy)` };
   }
 
   #sigstoreSigned(value: JsonObject, where: string): PolicyRequirement {

@@ -33,11 +33,20 @@ export interface SigstoreSigned {
   readonly signedIdentity: SignedIdentity;
 }
 
+/** Signed with GPG. */
+export interface SignedBy {
+  readonly type: "signedBy";
+  /** Keyrings; one of their keys has to have signed. */
+  readonly keys: readonly KeySource[];
+  readonly signedIdentity: SignedIdentity;
+}
+
 /** What an image has to fulfil. */
 export type PolicyRequirement =
   | { readonly type: "insecureAcceptAnything" }
   | { readonly type: "reject" }
   | SigstoreSigned
+  | SignedBy
   /** Well-formed, and nothing that can be found out here: never fulfilled. */
   | { readonly type: "unevaluable"; readonly what: string };
 
