@@ -39,7 +39,7 @@ impl State {
 }
 
 /// Takes `data` into one and `other` into the other, at once where both are of the kind for which that is quicker.
-fn update_two(one: &mut State, data: &[u8], two: &mut State, other: &[u8]) {
+pub fn update_two(one: &mut State, data: &[u8], two: &mut State, other: &[u8]) {
     if let (State::Sha256(first), State::Sha256(second)) = (&mut *one, &mut *two) {
         return sha256::update_two(first, data, second, other);
     }
@@ -273,6 +273,6 @@ impl Task for HashTwoFiles {
     }
 }
 
-fn locked(state: &Arc<Mutex<State>>) -> MutexGuard<'_, State> {
+pub fn locked(state: &Arc<Mutex<State>>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }

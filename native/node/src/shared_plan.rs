@@ -1,11 +1,11 @@
 //! A plan that two threads carry out together: whole files go to whoever comes first, a few at a time; the file that the plan before
-//! left open, and the one that this plan leaves open, are for the thread that owns the plan. Its digest is for whoever has time first.
+//! left open, and the one that this plan leaves open, are for the thread that owns the plan. Its digests are for whoever has time first.
 //! Names are free and no two files of a plan have the same one, so that their order means nothing.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::error::Error;
-use crate::hash::State as Digest;
+use crate::hash::{State as Digest, locked, update_two};
 use crate::write_files::{BEGIN, END, OpenFile, Records};
 
 /// Files that a thread takes at once, at most: a look at what is left costs as much as a tenth of a file.
@@ -42,7 +42,8 @@ pub struct SharedPlan {
     count: u32,
     /// Where the first file begins in this plan, and where the last one that it does not end.
     whole: (u32, u32),
-    hashed: Option<Hashed<'static>>,
+    /// None, one, or two of different digests.
+    hashed: Vec<Hashed<'static>>,
     left: Mutex<Left>,
     idle: Condvar,
 }
@@ -50,9 +51,10 @@ pub struct SharedPlan {
 impl SharedPlan {
     /// # Safety
     /// The arrays and `hashed` stay as they are, and where they are, until `carry_out` has returned.
-    pub unsafe fn new(plan: &[f64], names: &[u8], data: &[u8], count: u32, hashed: Option<Hashed<'_>>) -> Self {
+    pub unsafe fn new(plan: &[f64], names: &[u8], data: &[u8], count: u32, hashed: Vec<Hashed<'_>>) -> Self {
         let records = unsafe { Records { plan: forever(plan), names: forever(names), data: forever(data) } };
-        let hashed = hashed.map(|Hashed { digest, bytes }| Hashed { digest, bytes: unsafe { forever(bytes) } });
+        let kept = |Hashed { digest, bytes }: Hashed<'_>| Hashed { digest, bytes: unsafe { forever(bytes) } };
+        let hashed: Vec<_> = hashed.into_iter().map(kept).collect();
         let first = (0..count).find(|index| records.flags(*index) & BEGIN != 0).unwrap_or(count);
         let is_whole = first == count || records.flags(count - 1) & END != 0;
         let end = if is_whole {
@@ -60,7 +62,7 @@ impl SharedPlan {
         } else {
             (first..count).rfind(|index| records.flags(*index) & BEGIN != 0).unwrap_or(count)
         };
-        let left = Left { next: first, end, hashed: hashed.is_none(), active: 0, closed: false, failure: None };
+        let left = Left { next: first, end, hashed: hashed.is_empty(), active: 0, closed: false, failure: None };
         SharedPlan { records, count, whole: (first, end), hashed, left: Mutex::new(left), idle: Condvar::new() }
     }
 
@@ -127,7 +129,6 @@ impl SharedPlan {
     }
 
     fn hash(&self) {
-        let Some(Hashed { digest, bytes }) = &self.hashed else { return };
         let mut left = self.lock();
         if left.closed || left.hashed {
             return;
@@ -135,7 +136,10 @@ impl SharedPlan {
         left.hashed = true;
         left.active += 1;
         drop(left);
-        digest.lock().unwrap_or_else(PoisonError::into_inner).update(bytes);
+        match &self.hashed[..] {
+            [one, two] => update_two(&mut locked(&one.digest), one.bytes, &mut locked(&two.digest), two.bytes),
+            all => all.iter().for_each(|one| locked(&one.digest).update(one.bytes)),
+        }
         self.done(&mut self.lock());
     }
 

@@ -80,7 +80,8 @@ impl FileWriter {
     /// Carries out `count` records in the pool. The arrays, and the descriptors in the plan, are the
     /// pool's until the promise is settled or `wait` has returned. Nothing is begun once a record has failed; with help, some of those
     /// behind it may be done by then.
-    /// With a hasher it takes `hashed` as well: the bytes that were just unpacked are in the processor's cache only once.
+    /// With a hasher it takes `hashed` as well: the bytes that were just unpacked are in the processor's cache only once. Beside them, with a
+    /// second hasher, another one's `also_hashed`.
     #[napi]
     pub fn start(
         &self,
@@ -90,13 +91,22 @@ impl FileWriter {
         count: u32,
         hasher: Option<&Hasher>,
         hashed: Option<Buffer>,
+        second: Option<&Hasher>,
+        also_hashed: Option<Buffer>,
     ) -> Result<AsyncTask<WriteFiles>> {
         let mut state = self.shared.lock();
         if state.under_way.is_some() {
             return Err(failure("write files", libc::EBUSY));
         }
-        let hash = hasher.map(Hasher::shared).zip(hashed);
-        let hashed = hash.as_ref().map(|(digest, bytes)| Hashed { digest: Arc::clone(digest), bytes: &bytes[..] });
+        let hash = [hasher.map(Hasher::shared).zip(hashed), second.map(Hasher::shared).zip(also_hashed)];
+        if let [Some((one, _)), Some((two, _))] = &hash
+            && Arc::ptr_eq(one, two)
+        {
+            // Its lock cannot be taken twice.
+            return Err(failure("write files", libc::EINVAL));
+        }
+        let hashed = hash.iter().flatten();
+        let hashed = hashed.map(|(digest, bytes)| Hashed { digest: Arc::clone(digest), bytes: &bytes[..] }).collect();
         // The task has the arrays for as long as the plan is open.
         let shared_plan = Arc::new(unsafe { SharedPlan::new(&plan, &names, &data, count, hashed) });
         state.under_way = Some(Arc::clone(&shared_plan));
@@ -105,7 +115,7 @@ impl FileWriter {
             shared,
             shared_plan,
             _plan: plan,
-            _bytes: (names, data, hash.map(|(_, bytes)| bytes)),
+            _bytes: (names, data, hash.map(|one| one.map(|(_, bytes)| bytes))),
         }))
     }
 
@@ -125,7 +135,7 @@ impl FileWriter {
     #[napi]
     pub fn run(&self, plan: &[f64], names: &[u8], data: &[u8], count: u32) -> Written {
         let mut state = self.shared.when_idle();
-        let shared_plan = unsafe { SharedPlan::new(plan, names, data, count, None) };
+        let shared_plan = unsafe { SharedPlan::new(plan, names, data, count, Vec::new()) };
         carry_out(&mut state, &shared_plan)
     }
 
@@ -142,7 +152,7 @@ pub struct WriteFiles {
     shared_plan: Arc<SharedPlan>,
     /// What the plan points into.
     _plan: Float64Array,
-    _bytes: (Buffer, Buffer, Option<Buffer>),
+    _bytes: (Buffer, Buffer, [Option<Buffer>; 2]),
 }
 
 impl Task for WriteFiles {

@@ -124,6 +124,8 @@ interface PlanWriter {
     count: number,
     hasher?: NativeHasher,
     hashed?: Uint8Array,
+    second?: NativeHasher,
+    alsoHashed?: Uint8Array,
   ): Promise<PlanWritten>;
   help(): Promise<void>;
   wait(): PlanWritten;

@@ -196,10 +196,10 @@ test("FileWriter: a file of an archive that cannot be written is known by its na
   assert.deepEqual(readdirSync(at.path).toSorted(), ["a", "b"]);
 });
 
-test("FileWriter: two threads write what one would: whole files, files in pieces over plans, the digest of it all", async () => {
+test("FileWriter: two threads write what one would: whole files, files in pieces over plans, the digests of it all and of something beside it", async () => {
   using at = place();
-  const digest = hasher(256);
-  const whole = createHash("sha256");
+  const [digest, other] = [hasher(256), hasher(256)];
+  const [whole, otherWhole] = [createHash("sha256"), createHash("sha256")];
   const wanted = new Map<string, string>();
   let open: { name: string; text: string } | null = null;
   for (let plan = 0; plan < 60; plan++) {
@@ -222,10 +222,26 @@ test("FileWriter: two threads write what one would: whole files, files in pieces
       wanted.set(name, text);
     }
     whole.update(bytes);
-    await at.writer.flush({ hasher: digest, bytes });
+    const beside = { hasher: other, bytes: Buffer.alloc(plan * 1_000, `beside ${plan} `) };
+    // With it, without it, and it alone, in a plan without files, too.
+    if (plan % 3 > 0) otherWhole.update(beside.bytes);
+    const { done } = await at.writer.flush({ hasher: digest, bytes }, plan % 3 === 1 ? beside : undefined);
+    if (plan % 3 === 2) {
+      await done;
+      await (
+        await at.writer.flush(undefined, beside)
+      ).done;
+    }
   }
   await at.writer.flush();
   assert.equal(digest.digest(), whole.digest("hex"));
+  assert.equal(other.digest(), otherWhole.digest("hex"));
+  await assert.rejects(
+    at.writer.flush({ hasher: digest, bytes: Buffer.alloc(1) }, { hasher: digest, bytes: Buffer.alloc(1) }),
+    {
+      code: "EINVAL",
+    },
+  );
   assert.equal(readdirSync(at.path).length, wanted.size);
   for (const [name, text] of wanted) assert.equal(readFileSync(join(at.path, name), "latin1"), text, name);
 });

@@ -57,6 +57,12 @@ export interface HashedBytes {
   readonly bytes: Uint8Array;
 }
 
+/** What the thread pool has been given. */
+export interface Turn {
+  /** Resolves when it is done with it, whatever came of it. */
+  readonly done: Promise<unknown>;
+}
+
 /** Records of one plan, and room for their names. A chunk of 1 MiB of a tar has at most 2,048 entries. */
 const RECORDS = 2048;
 const NAME_BYTES = 256 << 10;
@@ -192,21 +198,32 @@ export class FileWriter<Tag> implements Disposable {
   }
 
   /**
-   * Hands what was gathered to the thread pool, when what it had before is done. There `hashed` is hashed as well, in the same turn: it
-   * must stay as it is until then. @throws what `failed` makes of what it had before: of the first piece that failed, behind which
-   * some may be written.
+   * Hands what was gathered to the thread pool, when what it had before is done. There `hashed` is hashed as well, in the same turn, and
+   * `beside` it what belongs to another digest: both must stay as they are until then. @throws what `failed` makes of what it had before:
+   * of the first piece that failed, behind which some may be written.
    */
-  async flush(hashed?: HashedBytes): Promise<void> {
+  async flush(hashed?: HashedBytes, beside?: HashedBytes): Promise<Turn> {
     const before = this.#underWay;
     if (before !== null) this.#ended(await before.written);
     const plan = this.#gathered;
-    if (plan.count === 0 && hashed === undefined) return;
+    if (plan.count === 0 && hashed === undefined && beside === undefined) return { done: Promise.resolve() };
     const { numbers, names, data, count } = plan;
-    const written = this.#native.start(numbers, names, data, count, hashed?.hasher, hashed?.bytes);
+    const [first, second] = hashed === undefined ? [beside] : [hashed, beside];
+    const written = this.#native.start(
+      numbers,
+      names,
+      data,
+      count,
+      first?.hasher,
+      first?.bytes,
+      second?.hasher,
+      second?.bytes,
+    );
     // A thread that has nothing else to do takes its part; never rejects.
     void this.#native.help();
     this.#gathered = this.#spare;
     this.#underWay = { plan, written };
+    return { done: written };
   }
 
   /** All that was added is written when it returns; waits on this thread. @throws what `failed` makes. */

@@ -2,6 +2,7 @@
 // For registry bodies, store reads and layout files alike; what happens on failure is the reader's business.
 
 import { TeuError } from "@teu/base/errors";
+import type { HashedBytes } from "@teu/files/file-writer";
 
 import type { ExpectedBlob } from "./content-store.ts";
 import {
@@ -81,6 +82,11 @@ export class PoolBlobVerifier extends Verifier<PoolDigester> {
   /** As `PoolDigester.updateLater`. @throws TeuError as `update`. */
   updateLater(chunk: Uint8Array): () => Promise<void> {
     return this.checked(chunk).updateLater(chunk);
+  }
+
+  /** As `PoolDigester.handOver`. @throws TeuError as `update`. */
+  handOver(chunk: Uint8Array): HashedBytes | undefined {
+    return this.checked(chunk).handOver(chunk);
   }
 }
 

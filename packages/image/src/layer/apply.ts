@@ -18,6 +18,7 @@ import { TarReader } from "../tar/reader.ts";
 import { PoolBlobVerifier } from "../verified-stream.ts";
 import { LayerWriter } from "./layer-writer.ts";
 import { DEFAULT_LAYER_LIMITS, type LayerLimits } from "./limits.ts";
+import { OfferedBytes } from "./offered-bytes.ts";
 
 /** Room for the directories that some layers at a time keep open. */
 const DESCRIPTORS = 2048;
@@ -91,10 +92,12 @@ async function unpack(scope: Scope, options: ApplyLayerOptions): Promise<Applied
   const tar = createPoolDigester(wanted === undefined ? "sha256" : digestAlgorithm(wanted));
   using writer = new LayerWriter(scope.log, options.target, options.lower, options.rootless === true);
   const reader = new TarReader(writer, limits);
-  for await (const chunk of decompress(scope, verifying(options.source, blob), limits, { reuse: true })) {
+  const offered = new OfferedBytes(blob);
+  for await (const chunk of decompress(scope, offered.through(options.source), limits, { reuse: true })) {
     reader.write(chunk);
-    // Hashed in the thread pool, and its files written there, while the next one is read here.
-    await writer.flush(tar.handOver(chunk));
+    // Hashed in the thread pool, and its files written there, while the next one is read here. With two digests at once a thread has little
+    // more to do than with one.
+    await offered.handOver((bytes) => writer.flush(tar.handOver(chunk), bytes));
   }
   await writer.flush();
   reader.end();
@@ -118,17 +121,6 @@ function expectedBlob({ descriptorSize, expectedDigest }: ApplyLayerOptions): { 
     ...(descriptorSize === undefined ? {} : { size: descriptorSize }),
     ...(expectedDigest === undefined ? {} : { digest: parseDigest(expectedDigest) }),
   };
-}
-
-async function* verifying(source: AsyncIterable<Uint8Array>, blob: PoolBlobVerifier): AsyncIterable<Uint8Array> {
-  for await (const chunk of source) {
-    const hashed = blob.update(chunk);
-    try {
-      yield chunk;
-    } finally {
-      await hashed;
-    }
-  }
 }
 
 async function prepareTarget(target: string): Promise<void> {

@@ -10,7 +10,7 @@ import { fchmod, futimens, setTimesAt } from "@teu/files/attributes";
 import { O_CREAT, O_EXCL, O_WRONLY, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO } from "@teu/files/constants";
 import { truncate, writeAll } from "@teu/files/data";
 import { linkAt, mknodAt, symlinkAt } from "@teu/files/entries";
-import { firstArchived, type HashedBytes, type PlannedFiles } from "@teu/files/file-writer";
+import { firstArchived, type HashedBytes, type PlannedFiles, type Turn } from "@teu/files/file-writer";
 import { closeFd, openat2 } from "@teu/files/open";
 import { isType, lookupAt } from "@teu/files/stat";
 
@@ -104,9 +104,9 @@ export class LayerWriter implements TarSink, Disposable {
     }
   }
 
-  /** To be called after each chunk of the archive; then the chunk before it is not needed any more. `hashed` as `FileWriter.flush`. */
-  async flush(hashed?: HashedBytes): Promise<void> {
-    await this.#tree.files.flush(hashed);
+  /** To be called after each chunk of the archive; then the chunk before it is not needed any more. The rest as `FileWriter.flush`. */
+  flush(hashed?: HashedBytes, beside?: HashedBytes): Promise<Turn> {
+    return this.#tree.files.flush(hashed, beside);
   }
 
   /** Makes the links that had to wait, and sets directory times. */

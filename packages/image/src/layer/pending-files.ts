@@ -7,6 +7,7 @@ import {
   FileWriter,
   type HashedBytes,
   type PlannedFiles,
+  type Turn,
   writeError,
 } from "@teu/files/file-writer";
 
@@ -56,12 +57,13 @@ export class PendingFiles implements Disposable {
 
   /**
    * Hands what was gathered to the thread pool, when what it had before is written: the chunk before the present one is not
-   * needed any more. `hashed` goes with it. @throws TeuError of the first file that cannot be written.
+   * needed any more. `hashed` and `beside` go with it. @throws TeuError of the first file that cannot be written.
    */
-  async flush(hashed?: HashedBytes): Promise<void> {
-    await this.#writer.flush(hashed);
+  async flush(hashed?: HashedBytes, beside?: HashedBytes): Promise<Turn> {
+    const turn = await this.#writer.flush(hashed, beside);
     this.#underWay.clear();
     [this.#gathered, this.#underWay] = [this.#underWay, this.#gathered];
+    return turn;
   }
 
   [Symbol.dispose](): void {
