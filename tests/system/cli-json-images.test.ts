@@ -298,3 +298,18 @@ test("--format json: a failure is one object on stderr, with the code and what w
   }
   assert.equal(existsSync(join(host.directory, "never")), false);
 });
+
+test("--format json: what cannot be read on the command line is told in JSON, too", { skip }, async () => {
+  for (const name of ENTRIES.keys()) {
+    const flag = await jsonFlag(name);
+    if (flag === undefined) continue;
+    const { code, stdout, stderr } = await host.teu([...name.split(" "), "--xyzzy", ...flag], { cwd: host.directory });
+    assert.deepEqual([code, stdout], [125, ""], name);
+    const told = JSON.parse(stderr.trim()) as Record<string, unknown>;
+    assert.match(String(told["message"]), /unknown flag --xyzzy/, name);
+    assert.match(String(told["hint"]), /--help|did you mean/, name);
+  }
+  // Behind "--" nothing is a flag.
+  const text = await host.teu(["digest", "--xyzzy", "--", "--format", "json"], { cwd: host.directory });
+  assert.match(text.stderr, /^teu: unknown flag --xyzzy/);
+});

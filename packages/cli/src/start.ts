@@ -56,6 +56,8 @@ export async function runCli(argv: readonly string[], io: CommandIo, environment
       await printHelp(io, command, chosen.name);
       return 0;
     }
+    // What cannot be read is told in the form that was asked for, too.
+    json = command.passThrough !== true && asksForJson(chosen.args);
     const input = readCommandInput(command, chosen.name, [...(chosen.entry.preset ?? []), ...chosen.args]);
     if (input.flag("help")) {
       await printHelp(io, command, chosen.name);
@@ -126,6 +128,14 @@ function asksForHelp(args: readonly string[], passThrough: boolean): boolean {
     if (passThrough && !arg.startsWith("-")) return false;
   }
   return false;
+}
+
+function asksForJson(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  const flags = end < 0 ? args : args.slice(0, end);
+  return flags.some(
+    (arg, at) => arg === "--json" || arg === "--format=json" || (arg === "--format" && flags[at + 1] === "json"),
+  );
 }
 
 function makeContext(

@@ -76,6 +76,7 @@ test("parseSyncList: mistakes are named with their place", () => {
     ["a:\n  images: {b: []}\na:\n  images: {c: []}", /unique/],
     ["a: [", /.+/],
     ["a: &a [*a]", /.+/],
+    [`a: ${"[".repeat(100_000)}`, /.+/],
   ];
   for (const [text, message] of cases)
     assert.throws(() => parseSyncList("list.yaml", text), { code: "invalid", message }, JSON.stringify(text));

@@ -38,19 +38,23 @@ const KEYS: ReadonlySet<string> = new Set([
 /** Reads the list. @throws TeuError `invalid`, saying where. */
 export function parseSyncList(file: string, text: string): readonly SyncRegistry[] {
   const at = new Place(file, "");
-  const document = parseDocument(text, { schema: "failsafe", uniqueKeys: true, prettyErrors: true });
-  const [problem] = document.errors;
-  if (problem !== undefined) throw at.invalid(problem.message.split("\n")[0] ?? "it is no YAML");
-  let value: unknown;
-  try {
-    // Aliases in aliases would make a small file enormous.
-    value = document.toJS({ maxAliasCount: 100 });
-  } catch (error) {
-    throw at.invalid(error instanceof Error ? error.message : "it cannot be read");
-  }
+  const value = parseYaml(at, text);
   const registries = Object.entries(at.table(value)).map(([domain, entry]) => registryOf(at.in(domain), domain, entry));
   if (registries.length === 0) throw at.invalid("it names no registry");
   return registries;
+}
+
+function parseYaml(at: Place, text: string): unknown {
+  try {
+    const document = parseDocument(text, { schema: "failsafe", uniqueKeys: true, prettyErrors: true });
+    const [problem] = document.errors;
+    if (problem !== undefined) throw problem;
+    // Aliases in aliases would make a small file enormous.
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (cause) {
+    // Also a RangeError, for what is nested deeper than the stack.
+    throw at.invalid(cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : "it is no YAML");
+  }
 }
 
 function registryOf(at: Place, domain: string, value: unknown): SyncRegistry {
