@@ -2,7 +2,7 @@
 
 use napi_derive::napi;
 
-use crate::error::{Result, check};
+use crate::error::{Result, check, failure, last_errno};
 use crate::file_name::FileName;
 
 /// fchownat(2).
@@ -68,4 +68,24 @@ pub fn futimens(fd: i32, atime: i64, atime_ns: u32, mtime: i64, mtime_ns: u32) -
 
 fn timespec(seconds: i64, nanoseconds: u32) -> libc::timespec {
     libc::timespec { tv_sec: seconds, tv_nsec: i64::from(nanoseconds) }
+}
+
+/// FS_IOC_SETFLAGS of FS_TOPDIR_FL beside the flags that there are; false where the file system does not know it.
+#[napi]
+pub fn set_top_directory(fd: i32) -> Result<bool> {
+    /// linux/fs.h
+    const FS_TOPDIR_FL: libc::c_int = 0x0002_0000;
+    // The kernel reads and writes an int, whatever the number of the call says.
+    let mut flags: libc::c_int = 0;
+    let done = unsafe {
+        libc::ioctl(fd, libc::FS_IOC_GETFLAGS, &mut flags) == 0 && {
+            flags |= FS_TOPDIR_FL;
+            libc::ioctl(fd, libc::FS_IOC_SETFLAGS, &flags) == 0
+        }
+    };
+    match last_errno() {
+        _ if done => Ok(true),
+        libc::ENOTTY | libc::EOPNOTSUPP | libc::EINVAL | libc::ENOSYS | libc::EPERM | libc::EACCES => Ok(false),
+        errno => Err(failure("ioctl", errno)),
+    }
 }

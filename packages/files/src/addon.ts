@@ -24,6 +24,7 @@ export interface FilesAddon {
   fchown(fd: number, uid: number, gid: number): void;
   fchmodat(dirfd: number, path: string, mode: number, flags: number): void;
   fchmod(fd: number, mode: number): void;
+  setTopDirectory(fd: number): boolean;
   utimensat(
     dirfd: number,
     path: string,

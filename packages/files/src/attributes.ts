@@ -42,6 +42,14 @@ export function setTimesAt(dirfd: number, name: string, mtimeNs: bigint, atimeNs
   );
 }
 
+/**
+ * Says of a directory that those that will be made in it have nothing to do with each other (`chattr +T`), so that ext4 puts each in
+ * another part of the disk. False where the file system does not know it, or this user may not.
+ */
+export function spreadSubdirectories(fd: number): boolean {
+  return attempt("spread directories", `fd ${fd}`, (addon) => addon.setTopDirectory(fd));
+}
+
 const SECOND = 1_000_000_000n;
 /** The files of a layer often have the same time one after the other, and arithmetic on bigints is slow. */
 let lastTime = 0n;

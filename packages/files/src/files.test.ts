@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statfsSync,
   symlinkSync,
   writeFileSync,
   writeSync,
@@ -23,7 +24,7 @@ import { type ErrorCode, isTeuError } from "@teu/base/errors";
 import { createScope } from "@teu/base/scope";
 
 import { errnoOf, fileError, filesAddonPath } from "./addon.ts";
-import { fchmod, futimens, setTimesAt, splitTime } from "./attributes.ts";
+import { fchmod, futimens, setTimesAt, splitTime, spreadSubdirectories } from "./attributes.ts";
 import { O_CREAT, O_EXCL, O_PATH, O_RDONLY, O_RDWR, RENAME_NOREPLACE, RESOLVE_BENEATH, S_IFIFO } from "./constants.ts";
 import { allocate, copyRange, seekData, seekHole, truncate, writeAll, writeNewFile } from "./data.ts";
 import { linkAt, mkdirAt, mknodAt, readDir, readlinkAt, renameAt, symlinkAt, unlinkAt } from "./entries.ts";
@@ -150,6 +151,17 @@ test("entries: links, fifos, renames, removal", () => {
     () => writeNewFile(scratch.fd, "b", Buffer.from(""), { mode: 0o644, ...own(), mtimeNs: NS }),
     refused("already-exists", "EEXIST"),
   );
+});
+
+test("spreadSubdirectories: as the file system has it; no error where it has none", () => {
+  using at = new Scratch();
+  using own = openDirectory(at.path);
+  const isExt4 = statfsSync(at.path).type === 0xef53;
+  if (isExt4) assert.equal(spreadSubdirectories(own.fd), true);
+  else assert.equal(typeof spreadSubdirectories(own.fd), "boolean");
+  using other = openDirectory("/proc/self");
+  assert.equal(spreadSubdirectories(other.fd), false);
+  assert.throws(() => spreadSubdirectories(-1), /ioctl|bad file/);
 });
 
 test("xattrs: bytes, on files by descriptor and by name, absent as null", () => {

@@ -3,18 +3,20 @@
 import { readFileSync } from "node:fs";
 
 import { TeuError } from "@teu/base/errors";
+import { spreadSubdirectories } from "@teu/files/attributes";
 import { makeDirectory } from "@teu/files/make-directory";
+import { openDirectory } from "@teu/files/open";
 
 import type { EnginePaths } from "./paths.ts";
 
 /** Makes what is missing. 0711 above: the container's processes may pass through, not look around. */
 export function makePlaces(paths: EnginePaths): void {
   for (const directory of [paths.root, paths.runroot]) make(directory, 0o711);
+  if (make(paths.scratch, 0o700)) spread(paths.scratch);
   for (const directory of [
     paths.layers,
     paths.workspaces,
     paths.empty,
-    paths.scratch,
     paths.containers,
     paths.volumes,
     paths.runContainers,
@@ -23,9 +25,19 @@ export function makePlaces(paths: EnginePaths): void {
     make(directory, 0o700);
 }
 
-function make(directory: string, mode: number): void {
+/**
+ * Layers are unpacked there. ext4 does not give inodes away again for five minutes, and looks at each of them for every new file in the
+ * same part of the disk: without this, a pull after a removal takes three times as long.
+ */
+function spread(directory: string): void {
+  using open = openDirectory(directory);
+  spreadSubdirectories(open.fd);
+}
+
+/** True when it is new. */
+function make(directory: string, mode: number): boolean {
   try {
-    makeDirectory(directory, mode);
+    return makeDirectory(directory, mode);
   } catch (cause) {
     const errno = (cause as NodeJS.ErrnoException).code;
     const code =
