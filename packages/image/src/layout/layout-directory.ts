@@ -1,7 +1,17 @@
 // An OCI image layout as a directory: its header, its index, and changes of the index.
 
-import { chmodSync, constants, existsSync, rmSync, writeFileSync } from "node:fs";
-import { open, rmdir } from "node:fs/promises";
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 import { TeuError } from "@teu/base/errors";
@@ -22,8 +32,8 @@ import { INDEX_FILE, LAYOUT_CONTENT, LAYOUT_FILE, layoutIndex } from "./layout-f
  */
 export async function readLayoutIndex(scope: Scope, directory: string): Promise<ImageIndex> {
   scope.check("read image layout");
-  parseImageLayout(await readLayoutFile(join(directory, LAYOUT_FILE), DOCUMENT_LIMITS.layout));
-  return parseIndex(await readLayoutFile(join(directory, INDEX_FILE), DOCUMENT_LIMITS.index));
+  parseImageLayout(readLayoutFile(join(directory, LAYOUT_FILE), DOCUMENT_LIMITS.layout));
+  return parseIndex(readLayoutFile(join(directory, INDEX_FILE), DOCUMENT_LIMITS.index));
 }
 
 /** Changes the index of a layout; writers take turns, so that none loses what another one added. */
@@ -48,7 +58,7 @@ export async function prepareLayout(directory: string): Promise<void> {
   } catch (error) {
     throw fileError("make image layout", directory, error);
   }
-  parseImageLayout(await readLayoutFile(join(directory, LAYOUT_FILE), DOCUMENT_LIMITS.layout));
+  parseImageLayout(readLayoutFile(join(directory, LAYOUT_FILE), DOCUMENT_LIMITS.layout));
 }
 
 /**
@@ -83,17 +93,20 @@ export async function removeIngest(directory: string): Promise<void> {
   }
 }
 
-/** A small file of a layout, whatever lies at its place. @throws TeuError `not-found`, `invalid`, `exhausted`. */
-export async function readLayoutFile(path: string, limit: number): Promise<Uint8Array> {
+/** A small file of a layout, whatever lies at its place. By synchronous calls, as `writeNew`. @throws TeuError `not-found`, `invalid`, `exhausted`. */
+export function readLayoutFile(path: string, limit: number): Uint8Array {
+  let fd: number | null = null;
   try {
     // O_NONBLOCK: a fifo would wait for a writer, and a device may never end.
-    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const found = await file.stat();
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const found = fstatSync(fd);
     if (!found.isFile()) throw refuse("invalid", path, "it is not a regular file");
-    if (found.size <= limit) return await file.readFile();
+    if (found.size <= limit) return readFileSync(fd);
     throw refuse("exhausted", path, `${found.size} bytes, limit is ${limit}`);
   } catch (error) {
     throw fileError("read image layout", path, error);
+  } finally {
+    if (fd !== null) closeSync(fd);
   }
 }
 

@@ -66,7 +66,7 @@ export async function removeEntries(
 export async function finishRemoval(scope: Scope, directory: string): Promise<void> {
   if (!(await isUnfinished(directory))) return;
   await removeAbandoned(join(directory, REMOVAL_FILE));
-  const left = await readRemoval(join(directory, REMOVAL_FILE));
+  const left = readRemoval(join(directory, REMOVAL_FILE));
   const { manifests } = await readLayoutIndex(scope, directory);
   const needed = await reachable(scope, DiskContentStore.readOnly(directory), manifests, false);
   await deleteBlobs(
@@ -191,10 +191,10 @@ async function listed(directory: string): Promise<readonly Dirent[]> {
 }
 
 /** Nothing, when the file is absent or was never whole. */
-async function readRemoval(path: string): Promise<readonly Digest[]> {
+function readRemoval(path: string): readonly Digest[] {
   let bytes: Uint8Array;
   try {
-    bytes = await readLayoutFile(path, REMOVAL_LIMIT);
+    bytes = readLayoutFile(path, REMOVAL_LIMIT);
   } catch (error) {
     if (isTeuError(error, "not-found")) return [];
     throw error;
