@@ -12,6 +12,7 @@ import fc from "fast-check";
 import type { NativeHasher } from "./addon.ts";
 import { hasher } from "./bulk.ts";
 import { hashChunk, hashFile } from "./hash-pairs.ts";
+import { fitThreadPool } from "./thread-pool.ts";
 
 const sha256 = (data: Uint8Array): string => createHash("sha256").update(data).digest("hex");
 /** No two parts of it are the same. */
@@ -81,37 +82,31 @@ test("hashChunk: what comes together goes two by two, the last one alone while a
     return new Promise((resolve) => ends.push(resolve));
   };
   const stream = (name: string): NativeHasher => ({
-    ...(hasher(256) as NativeHasher),
+    ...hasher(256),
     digest: () => name,
     update: () => ended(name),
     updateTwo: (_, two) => ended(name + two.digest()),
   });
   const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(() => setImmediate(resolve)));
   const data = Buffer.alloc(1);
-  const before = process.env["UV_THREADPOOL_SIZE"];
-  process.env["UV_THREADPOOL_SIZE"] = "2";
-  try {
-    const hashed = [..."abc"].map((name) => hashChunk(stream(name), data));
-    await turn();
-    assert.deepEqual(calls, ["ab", "c"]);
-    hashed.push(hashChunk(stream("d"), data));
-    await turn();
-    assert.deepEqual(calls, ["ab", "c"], "two threads are busy");
-    hashed.push(hashChunk(stream("e"), data));
-    await turn();
-    assert.deepEqual(calls, ["ab", "c", "de"], "as long as one alone would take");
-    hashed.push(hashChunk(stream("f"), data));
-    await turn();
-    assert.equal(calls.length, 3);
-    for (const end of ends.splice(0, 2)) end();
-    await turn();
-    assert.deepEqual(calls, ["ab", "c", "de", "f"]);
-    for (const end of ends) end();
-    await Promise.all(hashed);
-  } finally {
-    if (before === undefined) delete process.env["UV_THREADPOOL_SIZE"];
-    else process.env["UV_THREADPOOL_SIZE"] = before;
-  }
+  fitThreadPool({ UV_THREADPOOL_SIZE: "2" });
+  const hashed = [..."abc"].map((name) => hashChunk(stream(name), data));
+  await turn();
+  assert.deepEqual(calls, ["ab", "c"]);
+  hashed.push(hashChunk(stream("d"), data));
+  await turn();
+  assert.deepEqual(calls, ["ab", "c"], "two threads are busy");
+  hashed.push(hashChunk(stream("e"), data));
+  await turn();
+  assert.deepEqual(calls, ["ab", "c", "de"], "as long as one alone would take");
+  hashed.push(hashChunk(stream("f"), data));
+  await turn();
+  assert.equal(calls.length, 3);
+  for (const end of ends.splice(0, 2)) end();
+  await turn();
+  assert.deepEqual(calls, ["ab", "c", "de", "f"]);
+  for (const end of ends) end();
+  await Promise.all(hashed);
 });
 
 test("NativeHasher.updateTwo: not of one with itself", () => {

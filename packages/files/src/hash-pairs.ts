@@ -2,6 +2,7 @@
 // in little more than half of the time that it needs for one after the other (native/node/src/sha256.rs).
 
 import type { HashedPart, NativeHasher } from "./addon.ts";
+import { poolThreads } from "./thread-pool.ts";
 
 /** What is to be hashed next of one stream, in the thread pool. */
 interface Piece<Source, Result> {
@@ -26,9 +27,6 @@ interface Kind<Source, Result> {
     otherSource: Source,
   ): Promise<readonly [Outcome<Result>, Outcome<Result>]>;
 }
-
-/** Threads of libuv's pool. */
-const threads = (): number => Number(process.env["UV_THREADPOOL_SIZE"] ?? "4");
 
 /** Another stream that had a piece this long ago, in milliseconds, is likely to have another one soon. */
 const RECENT = 10;
@@ -90,7 +88,7 @@ class Pairs<Source, Result> {
     for (;;) {
       const [piece, other] = this.#waiting;
       if (piece === undefined) return;
-      if (other === undefined && (piece.held || this.#running >= threads())) return;
+      if (other === undefined && (piece.held || this.#running >= poolThreads())) return;
       this.#waiting.splice(0, 2);
       void (other === undefined ? this.#one(piece) : this.#two(piece, other));
     }

@@ -5,6 +5,8 @@ import { availableParallelism } from "node:os";
 
 /** More than one image has work for. */
 const MOST = 8;
+/** libuv's own. */
+let threads = 4;
 
 /**
  * Gives this process as many threads as there are processors, from two to eight, unless UV_THREADPOOL_SIZE says something. Of no effect after
@@ -12,4 +14,10 @@ const MOST = 8;
  */
 export function fitThreadPool(environment: NodeJS.ProcessEnv): void {
   environment["UV_THREADPOOL_SIZE"] ??= String(Math.max(2, Math.min(availableParallelism(), MOST)));
+  threads = Number.parseInt(environment["UV_THREADPOOL_SIZE"], 10) || threads;
+}
+
+/** Threads of the pool, as far as this process has been told. */
+export function poolThreads(): number {
+  return threads;
 }
