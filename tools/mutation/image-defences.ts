@@ -220,6 +220,39 @@ export const IMAGE_DEFENCES: readonly Defence[] = [
     },
   },
   {
+    name: "blob-beside",
+    against: "memory that is used again too early",
+    what: "a chunk that is hashed beside others is not let go before",
+    file: "packages/image/src/layer/offered-bytes.ts",
+    changes: [["    await this.#hashed;\n", ""]],
+    kill: {
+      test: "packages/image/src/layer/offered-bytes.test.ts",
+      name: "OfferedBytes: the next but one is asked for when a chunk that was taken is hashed, and not before",
+    },
+  },
+  {
+    name: "linked-blob-digest",
+    against: "other content",
+    what: "a blob that is linked into a layout is read first",
+    file: "packages/image/src/adopt-blob.ts",
+    changes: [["    await verify(scope, fd, blob);\n", ""]],
+    kill: {
+      test: "packages/image/src/adopt-blob.test.ts",
+      name: "adopt: corrupt when the content is another, with nothing left",
+    },
+  },
+  {
+    name: "linked-blob-owner",
+    against: "content that somebody changes afterwards",
+    what: "only files that nobody else can write are linked",
+    file: "packages/image/src/adopt-blob.ts",
+    changes: [["found.size === size && own", "found.size === size"]],
+    kill: {
+      test: "packages/image/src/adopt-blob.test.ts",
+      name: "adopt: false for what is to be copied or is no file of this user's alone, with nothing left",
+    },
+  },
+  {
     name: "layer-diff-id",
     against: "another tar under the right blob",
     what: "a layer unpacks to its DiffID",

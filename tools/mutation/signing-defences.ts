@@ -1,4 +1,4 @@
-// Defences of signatures by certificate: each rule of a chain and of names.
+// Defences of signatures by certificate, each rule of a chain and of names, and of the policy that asks for them.
 
 import type { Defence } from "./defence.ts";
 
@@ -9,6 +9,17 @@ const TRUST = "packages/distribution/src/signing/trust-in-authorities.ts";
 
 /** See the head of this file. */
 export const SIGNING_DEFENCES: readonly Defence[] = [
+  {
+    name: "policy-all",
+    against: "policies that are passed by",
+    what: "a policy is left out only where all that it asks for is nothing",
+    file: "packages/distribution/src/signing/policy/policy-gate.ts",
+    changes: [["requirements.every(", "requirements.some("]],
+    kill: {
+      test: "packages/distribution/src/signing/policy/policy-gate.test.ts",
+      name: "policyGate: none where everything is taken, one where anything else is asked for, of the scope that counts",
+    },
+  },
   {
     name: "signer-no-authority",
     against: "certificates of an authority used to sign images",

@@ -2,7 +2,7 @@
 // Nothing else in the package knows how it is loaded; nothing outside the package sees it.
 
 import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 
 import { type ErrorCode, isTeuError, TeuError } from "@teu/base/errors";
 
@@ -173,7 +173,8 @@ function load(): FilesAddon {
   // Not `require`, which a module has to make by node:module, with a look for package.json in each directory above.
   const module: { exports: unknown } = { exports: {} };
   try {
-    process.dlopen(module, path);
+    // The linker looks for a name without a slash elsewhere.
+    process.dlopen(module, resolve(path));
     return module.exports as FilesAddon;
   } catch (cause) {
     throw new TeuError({
