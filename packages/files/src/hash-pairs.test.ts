@@ -11,14 +11,14 @@ import fc from "fast-check";
 
 import type { NativeHasher } from "./addon.ts";
 import { hasher } from "./bulk.ts";
-import { hashChunk, hashFile } from "./hash-pairs.ts";
+import { hashChunk, hashChunkLater, hashFile } from "./hash-pairs.ts";
 import { fitThreadPool } from "./thread-pool.ts";
 
 const sha256 = (data: Uint8Array): string => createHash("sha256").update(data).digest("hex");
 /** No two parts of it are the same. */
 const CONTENT = Buffer.from(Array.from({ length: 60_000 }, (_, index) => `line ${index * index}\n`).join(""));
 
-test("hashChunk: streams side by side, in chunks of any length, are each their own digest", async () => {
+test("hashChunk, hashChunkLater: streams side by side, in chunks of any length, are each their own digest", async () => {
   // Around the blocks of 64 bytes, and the lengths from which on the end needs a block more.
   const length = fc.oneof(fc.integer({ min: 0, max: 300 }), fc.constantFrom(55, 56, 63, 64, 65, 119, 128, 9_000));
   const stream = fc.array(length, { minLength: 1, maxLength: 6 });
@@ -29,7 +29,14 @@ test("hashChunk: streams side by side, in chunks of any length, are each their o
         let at = 1_000 * number;
         const from = at;
         for (const one of lengths) {
-          await hashChunk(hash, CONTENT.subarray(at, at + one));
+          const chunk = CONTENT.subarray(at, at + one);
+          // The second and every other stream does something else first, for as long as it happens to take.
+          if (number % 2 === 0) await hashChunk(hash, chunk);
+          else {
+            const hashed = hashChunkLater(hash, chunk);
+            for (let turns = one % 4; turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve));
+            await hashed();
+          }
           at += one;
         }
         return [hash.digest(), sha256(CONTENT.subarray(from, at))];
@@ -107,6 +114,37 @@ test("hashChunk: what comes together goes two by two, the last one alone while a
   assert.deepEqual(calls, ["ab", "c", "de", "f"]);
   for (const end of ends) end();
   await Promise.all(hashed);
+});
+
+test("hashChunkLater: at once while there is one stream, with the next one's when there are several, alone when it is needed", async () => {
+  const calls: string[] = [];
+  const call = async (name: string): Promise<void> => void calls.push(name);
+  const stream = (name: string): NativeHasher => ({
+    ...hasher(256),
+    digest: () => name,
+    update: () => call(name),
+    updateTwo: (_, two) => call(name + two.digest()),
+  });
+  const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(() => setImmediate(resolve)));
+  const [a, b] = [stream("a"), stream("b")];
+  const data = Buffer.alloc(1);
+  await hashChunkLater(a, data)();
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  const alone = hashChunkLater(a, data);
+  await turn();
+  assert.deepEqual(calls, ["a", "a"], "nobody else is there");
+  await alone();
+  const first = hashChunkLater(b, data);
+  await turn();
+  assert.equal(calls.length, 2, "the other stream was there a moment ago");
+  const second = hashChunkLater(a, data);
+  await Promise.all([first(), second()]);
+  assert.deepEqual(calls.slice(2), ["ba"]);
+  const last = hashChunkLater(b, data);
+  await turn();
+  assert.equal(calls.length, 3);
+  await last();
+  assert.deepEqual(calls.slice(3), ["b"], "it is needed");
 });
 
 test("NativeHasher.updateTwo: not of one with itself", () => {

@@ -23,7 +23,7 @@ import { syncDirectory } from "@teu/files/replace-file";
 
 import { adoptBlob } from "./adopt-blob.ts";
 import { CHUNK_BYTES } from "./chunk-memory.ts";
-import { type BlobInfo, type BlobRange, type ContentStore, type Ingest, type IngestOptions } from "./content-store.ts";
+import type { BlobInfo, BlobRange, ContentStore, Ingest, IngestOptions } from "./content-store.ts";
 import { DiskIngest } from "./disk-ingest.ts";
 import { type Digest, digestAlgorithm, digestEncoded, digestOf, isDigest } from "./digest.ts";
 import { blobNotFound, blobTooLarge, resolveRange, shortened } from "./internal/blob-rules.ts";
@@ -153,8 +153,9 @@ export class DiskContentStore implements ContentStore {
   /** Makes the names of all new blobs survive a crash (`syncNamesLater`). */
   async syncNames(): Promise<void> {
     for (const directory of this.#unsynced ?? []) {
-      await syncDirectory(directory);
+      // Before: what is named meanwhile needs a sync of its own.
       this.#unsynced?.delete(directory);
+      await syncDirectory(directory);
     }
   }
 
