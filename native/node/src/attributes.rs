@@ -70,7 +70,7 @@ fn timespec(seconds: i64, nanoseconds: u32) -> libc::timespec {
     libc::timespec { tv_sec: seconds, tv_nsec: i64::from(nanoseconds) }
 }
 
-/// FS_IOC_SETFLAGS of FS_TOPDIR_FL beside the flags that there are; false where the file system does not know it.
+/// FS_IOC_SETFLAGS of FS_TOPDIR_FL beside the flags that there are; false where the file system does not do it.
 #[napi]
 pub fn set_top_directory(fd: i32) -> Result<bool> {
     /// linux/fs.h
@@ -78,14 +78,15 @@ pub fn set_top_directory(fd: i32) -> Result<bool> {
     // The kernel reads and writes an int, whatever the number of the call says.
     let mut flags: libc::c_int = 0;
     let done = unsafe {
-        libc::ioctl(fd, libc::FS_IOC_GETFLAGS, &mut flags) == 0 && {
-            flags |= FS_TOPDIR_FL;
-            libc::ioctl(fd, libc::FS_IOC_SETFLAGS, &flags) == 0
-        }
+        libc::ioctl(fd, libc::FS_IOC_GETFLAGS, &mut flags) == 0
+            && (flags & FS_TOPDIR_FL != 0 || {
+                flags |= FS_TOPDIR_FL;
+                libc::ioctl(fd, libc::FS_IOC_SETFLAGS, &flags) == 0
+            })
     };
     match last_errno() {
-        _ if done => Ok(true),
-        libc::ENOTTY | libc::EOPNOTSUPP | libc::EINVAL | libc::ENOSYS | libc::EPERM | libc::EACCES => Ok(false),
-        errno => Err(failure("ioctl", errno)),
+        // The caller's mistake; everything else is no reason not to go on.
+        libc::EBADF if !done => Err(failure("ioctl", libc::EBADF)),
+        _ => Ok(done),
     }
 }

@@ -44,7 +44,7 @@ export function setTimesAt(dirfd: number, name: string, mtimeNs: bigint, atimeNs
 
 /**
  * Says of a directory that those that will be made in it have nothing to do with each other (`chattr +T`), so that ext4 puts each in
- * another part of the disk. False where the file system does not know it, or this user may not.
+ * another part of the disk. False where the file system does not do that, or this user may not: it is a hint only.
  */
 export function spreadSubdirectories(fd: number): boolean {
   return attempt("spread directories", `fd ${fd}`, (addon) => addon.setTopDirectory(fd));

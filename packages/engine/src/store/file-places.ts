@@ -12,17 +12,18 @@ import type { EnginePaths } from "./paths.ts";
 /** Makes what is missing. 0711 above: the container's processes may pass through, not look around. */
 export function makePlaces(paths: EnginePaths): void {
   for (const directory of [paths.root, paths.runroot]) make(directory, 0o711);
-  if (make(paths.scratch, 0o700)) spread(paths.scratch);
   for (const directory of [
     paths.layers,
     paths.workspaces,
     paths.empty,
+    paths.scratch,
     paths.containers,
     paths.volumes,
     paths.runContainers,
     paths.locks,
   ])
     make(directory, 0o700);
+  spread(paths.scratch);
 }
 
 /**
@@ -34,10 +35,9 @@ function spread(directory: string): void {
   spreadSubdirectories(open.fd);
 }
 
-/** True when it is new. */
-function make(directory: string, mode: number): boolean {
+function make(directory: string, mode: number): void {
   try {
-    return makeDirectory(directory, mode);
+    makeDirectory(directory, mode);
   } catch (cause) {
     const errno = (cause as NodeJS.ErrnoException).code;
     const code =
