@@ -1,5 +1,5 @@
 // SHA-256 of streams that are under way at the same time: the next pieces of two of them go to one thread together, which hashes both
-// in little more than half of the time that it needs for one after the other (native/node/src/sha256.rs).
+// in two thirds of the time that it needs for one after the other (native/node/src/sha256.rs).
 
 import type { HashedPart, NativeHasher } from "./addon.ts";
 import { poolThreads } from "./thread-pool.ts";

@@ -2,9 +2,9 @@
 // the tag 1.10 is not the number 1.1.
 
 import { isTeuError, TeuError } from "@teu/base/errors";
+import { parseYaml } from "@teu/distribution/client/yaml-text";
 import { isDigest } from "@teu/image/digest";
 import { parseReference, type Reference, withDigest, withTag } from "@teu/image/reference";
-import { parseDocument } from "yaml";
 
 import { type TagTest, versionRange } from "./version-range.ts";
 
@@ -38,23 +38,10 @@ const KEYS: ReadonlySet<string> = new Set([
 /** Reads the list. @throws TeuError `invalid`, saying where. */
 export function parseSyncList(file: string, text: string): readonly SyncRegistry[] {
   const at = new Place(file, "");
-  const value = parseYaml(at, text);
+  const value = parseYaml(text, "text", (message) => at.invalid(message));
   const registries = Object.entries(at.table(value)).map(([domain, entry]) => registryOf(at.in(domain), domain, entry));
   if (registries.length === 0) throw at.invalid("it names no registry");
   return registries;
-}
-
-function parseYaml(at: Place, text: string): unknown {
-  try {
-    const document = parseDocument(text, { schema: "failsafe", uniqueKeys: true, prettyErrors: true });
-    const [problem] = document.errors;
-    if (problem !== undefined) throw problem;
-    // Aliases in aliases would make a small file enormous.
-    return document.toJS({ maxAliasCount: 100 });
-  } catch (cause) {
-    // Also a RangeError, for what is nested deeper than the stack.
-    throw at.invalid(cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : "it is no YAML");
-  }
 }
 
 function registryOf(at: Place, domain: string, value: unknown): SyncRegistry {

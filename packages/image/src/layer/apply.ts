@@ -95,8 +95,8 @@ async function unpack(scope: Scope, options: ApplyLayerOptions): Promise<Applied
   const offered = new OfferedBytes(blob);
   for await (const chunk of decompress(scope, offered.through(options.source), limits, { reuse: true })) {
     reader.write(chunk);
-    // Hashed in the thread pool, and its files written there, while the next one is read here. With two digests at once a thread has little
-    // more to do than with one.
+    // Hashed in the thread pool, and its files written there, while the next one is read here. Two digests at
+    // once cost a thread less than one after the other.
     await offered.handOver((bytes) => writer.flush(tar.handOver(chunk), bytes));
   }
   await writer.flush();

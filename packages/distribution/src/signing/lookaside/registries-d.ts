@@ -4,10 +4,10 @@
 
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { parseDocument } from "yaml";
 import { isTeuError, TeuError } from "@teu/base/errors";
 import { fileError } from "@teu/files/addon";
 
+import { parseYaml } from "../../client/yaml-text.ts";
 import { readLimitedFile } from "../limited-file.ts";
 
 /** All files of a directory together. Addresses are as they stand there. */
@@ -50,7 +50,8 @@ export function parseRegistriesD(files: readonly (readonly [file: string, text: 
     saidBy.set(what, file);
   };
   for (const [file, text] of files) {
-    const document = tableOf(file, "it", parseYaml(file, text));
+    const value = parseYaml(text, "typed", (message) => fault(file, message));
+    const document = tableOf(file, "it", value);
     if (isSaid(document["default-docker"])) {
       claim(file, "default-docker");
       fallback = addressIn(file, "default-docker", document["default-docker"]);
@@ -62,19 +63,6 @@ export function parseRegistriesD(files: readonly (readonly [file: string, text: 
     }
   }
   return { fallback, scopes };
-}
-
-function parseYaml(file: string, text: string): unknown {
-  try {
-    const document = parseDocument(text, { uniqueKeys: true, stringKeys: true, prettyErrors: true });
-    const [problem] = document.errors;
-    if (problem !== undefined) throw problem;
-    // Aliases in aliases would make a small file enormous.
-    return document.toJS({ maxAliasCount: 100 });
-  } catch (cause) {
-    // Also a RangeError, for what is nested deeper than the stack.
-    throw fault(file, cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : "it is no YAML");
-  }
 }
 
 function addressIn(file: string, where: string, value: unknown): string | null {
